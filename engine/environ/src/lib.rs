@@ -1,2 +1,31 @@
-//! Under construction in this commit; see the package description.
+//! What compiled code and the runtime agree on.
+//!
+//! This crate is the contract between `engine/compiler`, which emits machine code, and
+//! `engine/runtime`, which builds the memory that the code runs on. Both sides take every
+//! offset, code and signature from here, so there is one definition to get right:
+//!
+//! * [`indices`]: newtypes for the index spaces of a module;
+//! * [`types`]: Wasm's value, function, table, memory and global types;
+//! * [`module`]: a validated module without its code, as plain data;
+//! * [`vmctx`]: the layout of the memory that compiled code addresses through its vmctx register;
+//! * [`trap`]: the reasons to stop, with their codes and the specification's messages;
+//! * [`builtins`]: the functions of the runtime that compiled code calls.
+//!
+//! Architecture invariant: a leaf. It depends on no other crate of the project, and on
+//! nothing that knows about a compiler, an operating system or an instruction set.
 #![forbid(unsafe_code)]
+
+pub mod builtins;
+pub mod indices;
+pub mod module;
+pub mod trap;
+pub mod types;
+pub mod vmctx;
+
+pub use builtins::Builtin;
+pub use cranelift_entity::{self as entity, EntityRef, PrimaryMap, SecondaryMap};
+pub use indices::*;
+pub use module::*;
+pub use trap::Trap;
+pub use types::*;
+pub use vmctx::VmctxLayout;

@@ -1,0 +1,413 @@
+//! The layout of the memory that compiled code addresses through its vmctx pointer.
+//!
+//! The vmctx pointer is the END of this memory: every field lies at a NEGATIVE offset. If the
+//! module defines memory 0, the pointer is also the base of that memory, so one register
+//! serves both:
+//!
+//! ```text
+//!  low addresses                                  vmctx (16-byte aligned; page-aligned
+//!                                                   v      when memory 0 starts there)
+//!  | func refs .. imports .. tables | globals | header | memory 0 ..
+//!  ^ -size()                        ^        -64      0
+//! ```
+//!
+//! * The header ([`VMContextHeader`], 64 bytes) is at a fixed place, the same for an
+//!   instance and for a host function.
+//! * The arrays follow downwards: element `i` of an array lies directly BELOW element
+//!   `i - 1`, so that the first globals (a C program's stack pointer is global 0) are within
+//!   reach of a one-byte displacement.
+//!
+//! | array | element | bytes |
+//! |---|---|---|
+//! | defined globals | [`VMGlobalDefinition`], in place | 16 |
+//! | defined tables | [`VMTableDefinition`], in place | 16 |
+//! | defined memories but the first | [`VMMemoryDefinition`], in place | 16 |
+//! | imported functions | [`VMFuncRef`], a copy | 32 |
+//! | imported memories | [`VMMemoryImport`] | 16 |
+//! | imported globals | pointer to [`VMGlobalDefinition`] | 8 |
+//! | imported tables | pointer to [`VMTableDefinition`] | 8 |
+//! | func refs | [`VMFuncRef`] of defined functions that escape, in place | 32 |
+//!
+//! The first defined memory's definition is the last field of the header.
+//!
+//! Immutable after instantiation, so that compiled code may load them at any time: the header
+//! but the length of memory 0, bases of memories, imports, func refs, the base of a table of
+//! fixed size, immutable globals.
+
+use crate::indices::*;
+use crate::module::Module;
+use core::ffi::c_void;
+use core::mem::{offset_of, size_of};
+use cranelift_entity::EntityRef;
+
+/// A function value: what a `funcref` points to. Null references are address 0.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct VMFuncRef {
+    /// The machine code, by the internal calling convention.
+    pub code: *const u8,
+    /// The vmctx that the code wants in its vmctx register.
+    pub vmctx: *mut u8,
+    /// The engine-wide number of the function's type.
+    pub type_id: u32,
+    /// Always 0.
+    pub reserved: u32,
+    /// The entry trampoline of the function's type, for calls from the host through an array
+    /// of values. Compiled code never reads it.
+    pub entry: *const u8,
+}
+
+/// A linear memory.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct VMMemoryDefinition {
+    /// The first byte. Never changes: memories do not move.
+    pub base: *mut u8,
+    /// The current length in bytes.
+    pub len: u64,
+}
+
+/// An imported linear memory.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct VMMemoryImport {
+    /// A copy of the base in the definition.
+    pub base: *mut u8,
+    /// Where the length is.
+    pub definition: *mut VMMemoryDefinition,
+}
+
+/// A table: 8-byte elements, `*mut VMFuncRef` or the word of an `externref`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct VMTableDefinition {
+    /// The first element. Constant if the size is fixed.
+    pub base: *mut u64,
+    /// The current length in elements.
+    pub len: u64,
+}
+
+/// A global variable: its value in the low bytes, little-endian.
+#[repr(C, align(16))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct VMGlobalDefinition {
+    /// The bits.
+    pub bits: [u64; 2],
+}
+
+/// Where host code and trampolines find the state of a store. Compiled code does not read it;
+/// it reaches the runtime's own code through [`VMContextHeader::store`].
+#[repr(C)]
+#[derive(Debug)]
+pub struct VMStoreContext {
+    /// The host's stack pointer to switch back to, while Wasm code runs.
+    pub host_sp: *mut u8,
+    /// The frame pointer of the entry trampoline of the innermost activation.
+    pub entry_fp: *mut u8,
+    /// The Wasm frame pointer at the last exit from Wasm to the host.
+    pub exit_fp: *mut u8,
+    /// The Wasm program counter at the last exit from Wasm to the host.
+    pub exit_pc: *const u8,
+    /// The stack pointer that the next activation starts at.
+    pub wasm_sp: *mut u8,
+    /// The lowest usable address of the Wasm stack; the guard lies below.
+    pub stack_limit: *mut u8,
+    /// For the runtime.
+    pub owner: *mut c_void,
+}
+
+/// The fields at fixed offsets, directly below the vmctx pointer.
+#[repr(C)]
+#[derive(Debug)]
+pub struct VMContextHeader {
+    /// What this is: [`MAGIC_INSTANCE`] or [`MAGIC_HOST_FUNCTION`].
+    pub magic: u64,
+    /// The object of the runtime that this memory belongs to.
+    pub owner: *mut c_void,
+    /// The state of the store.
+    pub store: *mut VMStoreContext,
+    /// For the runtime; compiled code does not read it.
+    pub reserved: u64,
+    /// The engine-wide numbers of the module's types: one `u32` for each `TypeIndex`.
+    pub type_ids: *const u32,
+    /// The addresses of the builtins, by [`Builtin::index`](crate::Builtin::index).
+    pub builtins: *const *const u8,
+    /// The first defined memory; zero if there is none.
+    pub memory0: VMMemoryDefinition,
+}
+
+/// [`VMContextHeader::magic`] of an instance.
+pub const MAGIC_INSTANCE: u64 = u64::from_le_bytes(*b"sk-inst\0");
+/// [`VMContextHeader::magic`] of a host function.
+pub const MAGIC_HOST_FUNCTION: u64 = u64::from_le_bytes(*b"sk-host\0");
+
+/// The size of the header in bytes.
+pub const HEADER_SIZE: usize = size_of::<VMContextHeader>();
+/// The alignment of the vmctx pointer in bytes, at least.
+pub const VMCTX_ALIGN: usize = 16;
+
+const fn header_field(offset: usize) -> i32 {
+    offset as i32 - HEADER_SIZE as i32
+}
+
+/// The offset of [`VMContextHeader::magic`] from the vmctx pointer.
+pub const MAGIC: i32 = header_field(offset_of!(VMContextHeader, magic));
+/// The offset of [`VMContextHeader::owner`] from the vmctx pointer.
+pub const OWNER: i32 = header_field(offset_of!(VMContextHeader, owner));
+/// The offset of [`VMContextHeader::store`] from the vmctx pointer.
+pub const STORE: i32 = header_field(offset_of!(VMContextHeader, store));
+/// The offset of [`VMContextHeader::type_ids`] from the vmctx pointer.
+pub const TYPE_IDS: i32 = header_field(offset_of!(VMContextHeader, type_ids));
+/// The offset of [`VMContextHeader::builtins`] from the vmctx pointer.
+pub const BUILTINS: i32 = header_field(offset_of!(VMContextHeader, builtins));
+/// The offset of [`VMContextHeader::memory0`] from the vmctx pointer.
+pub const MEMORY0: i32 = header_field(offset_of!(VMContextHeader, memory0));
+
+/// The offset of [`VMFuncRef::code`].
+pub const FUNC_REF_CODE: i32 = offset_of!(VMFuncRef, code) as i32;
+/// The offset of [`VMFuncRef::vmctx`].
+pub const FUNC_REF_VMCTX: i32 = offset_of!(VMFuncRef, vmctx) as i32;
+/// The offset of [`VMFuncRef::type_id`].
+pub const FUNC_REF_TYPE_ID: i32 = offset_of!(VMFuncRef, type_id) as i32;
+/// The offset of [`VMMemoryDefinition::base`] and of [`VMMemoryImport::base`].
+pub const MEMORY_BASE: i32 = offset_of!(VMMemoryDefinition, base) as i32;
+/// The offset of [`VMMemoryDefinition::len`].
+pub const MEMORY_LEN: i32 = offset_of!(VMMemoryDefinition, len) as i32;
+/// The offset of [`VMMemoryImport::definition`].
+pub const MEMORY_IMPORT_DEFINITION: i32 = offset_of!(VMMemoryImport, definition) as i32;
+/// The offset of [`VMTableDefinition::base`].
+pub const TABLE_BASE: i32 = offset_of!(VMTableDefinition, base) as i32;
+/// The offset of [`VMTableDefinition::len`].
+pub const TABLE_LEN: i32 = offset_of!(VMTableDefinition, len) as i32;
+
+/// The size in bytes of a value in the array of an entry trampoline or a host call.
+pub const VALUE_SLOT_SIZE: usize = 16;
+
+/// Where everything lies in the vmctx of an instance of one module.
+///
+/// All offsets are in bytes, negative, and relative to the vmctx pointer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VmctxLayout {
+    /// The arrays from the header downwards, numbered by the constants below.
+    arrays: [Array; 8],
+}
+
+/// An array that grows downwards: element `i` is at `top - (i + 1) * stride`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Array {
+    top: i64,
+    stride: i64,
+    count: usize,
+}
+
+impl Array {
+    fn bottom(self) -> i64 {
+        self.top - self.stride * self.count as i64
+    }
+
+    fn offset(self, index: usize) -> i32 {
+        assert!(
+            index < self.count,
+            "index {index} is outside a vmctx array of {}",
+            self.count
+        );
+        let offset = self.top - self.stride * (index as i64 + 1);
+        i32::try_from(offset).expect("wasmparser's limits keep the vmctx under 2 GiB")
+    }
+}
+
+const GLOBALS: usize = 0;
+const TABLES: usize = 1;
+const MEMORIES: usize = 2;
+const IMPORTED_FUNCTIONS: usize = 3;
+const IMPORTED_MEMORIES: usize = 4;
+const IMPORTED_GLOBALS: usize = 5;
+const IMPORTED_TABLES: usize = 6;
+const FUNC_REFS: usize = 7;
+
+impl VmctxLayout {
+    /// The layout for instances of `module`.
+    pub fn new(module: &Module) -> VmctxLayout {
+        let defined_memories = module.memories.len() - module.imported_memories;
+        let shapes: [(usize, usize); 8] = [
+            (
+                size_of::<VMGlobalDefinition>(),
+                module.globals.len() - module.imported_globals,
+            ),
+            (
+                size_of::<VMTableDefinition>(),
+                module.tables.len() - module.imported_tables,
+            ),
+            (
+                size_of::<VMMemoryDefinition>(),
+                defined_memories.saturating_sub(1),
+            ),
+            (size_of::<VMFuncRef>(), module.imported_functions),
+            (size_of::<VMMemoryImport>(), module.imported_memories),
+            (
+                size_of::<*mut VMGlobalDefinition>(),
+                module.imported_globals,
+            ),
+            (size_of::<*mut VMTableDefinition>(), module.imported_tables),
+            (size_of::<VMFuncRef>(), module.func_refs.len()),
+        ];
+        let mut top = -(HEADER_SIZE as i64);
+        let arrays = shapes.map(|(stride, count)| {
+            let array = Array {
+                top,
+                stride: stride as i64,
+                count,
+            };
+            top = array.bottom();
+            array
+        });
+        VmctxLayout { arrays }
+    }
+
+    /// How many bytes below the vmctx pointer are in use; a multiple of 16.
+    pub fn size(&self) -> usize {
+        let bottom = self.arrays[FUNC_REFS].bottom();
+        usize::try_from(-bottom)
+            .expect("the vmctx lies below its pointer")
+            .next_multiple_of(VMCTX_ALIGN)
+    }
+
+    /// The [`VMGlobalDefinition`] of a defined global.
+    pub fn global(&self, index: DefinedGlobalIndex) -> i32 {
+        self.arrays[GLOBALS].offset(index.index())
+    }
+
+    /// The [`VMTableDefinition`] of a defined table.
+    pub fn table(&self, index: DefinedTableIndex) -> i32 {
+        self.arrays[TABLES].offset(index.index())
+    }
+
+    /// The [`VMMemoryDefinition`] of a defined memory.
+    pub fn memory(&self, index: DefinedMemoryIndex) -> i32 {
+        match index.index() {
+            0 => MEMORY0,
+            further => self.arrays[MEMORIES].offset(further - 1),
+        }
+    }
+
+    /// The [`VMFuncRef`] of an imported function.
+    ///
+    /// # Panics
+    ///
+    /// If the function is not imported; likewise below.
+    pub fn imported_function(&self, index: FuncIndex) -> i32 {
+        self.arrays[IMPORTED_FUNCTIONS].offset(index.index())
+    }
+
+    /// The [`VMMemoryImport`] of an imported memory.
+    pub fn imported_memory(&self, index: MemoryIndex) -> i32 {
+        self.arrays[IMPORTED_MEMORIES].offset(index.index())
+    }
+
+    /// The pointer to the [`VMGlobalDefinition`] of an imported global.
+    pub fn imported_global(&self, index: GlobalIndex) -> i32 {
+        self.arrays[IMPORTED_GLOBALS].offset(index.index())
+    }
+
+    /// The pointer to the [`VMTableDefinition`] of an imported table.
+    pub fn imported_table(&self, index: TableIndex) -> i32 {
+        self.arrays[IMPORTED_TABLES].offset(index.index())
+    }
+
+    /// The [`VMFuncRef`] of a defined function that escapes.
+    pub fn func_ref(&self, index: FuncRefIndex) -> i32 {
+        self.arrays[FUNC_REFS].offset(index.index())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::module::Function;
+    use crate::types::*;
+
+    fn module() -> Module {
+        let mut module = Module::default();
+        let ty = module.types.push(FuncType::new([], []));
+        for _ in 0..5 {
+            module.functions.push(Function { ty, func_ref: None });
+            module.globals.push(GlobalType {
+                content: ValType::I32,
+                mutable: true,
+            });
+            module.tables.push(TableType {
+                element: ValType::FuncRef,
+                minimum: 0,
+                maximum: None,
+            });
+            module.memories.push(MemoryType {
+                minimum: 0,
+                maximum: None,
+            });
+        }
+        module.imported_functions = 3;
+        module.imported_globals = 3;
+        module.imported_tables = 1;
+        module.imported_memories = 2;
+        module.func_refs.push(FuncIndex::new(4));
+        module
+    }
+
+    #[test]
+    fn fixed_fields_match_the_structs() {
+        assert_eq!(size_of::<VMContextHeader>(), 64);
+        assert_eq!(HEADER_SIZE % VMCTX_ALIGN, 0);
+        assert_eq!(size_of::<VMFuncRef>(), 32);
+        assert_eq!(
+            (FUNC_REF_CODE, FUNC_REF_VMCTX, FUNC_REF_TYPE_ID),
+            (0, 8, 16)
+        );
+        assert_eq!(size_of::<VMMemoryDefinition>(), 16);
+        assert_eq!(
+            offset_of!(VMMemoryImport, base),
+            offset_of!(VMMemoryDefinition, base)
+        );
+        assert_eq!(size_of::<VMTableDefinition>(), 16);
+        assert_eq!(size_of::<VMGlobalDefinition>(), 16);
+        assert_eq!(
+            (MAGIC, OWNER, STORE, TYPE_IDS, BUILTINS, MEMORY0),
+            (-64, -56, -48, -32, -24, -16)
+        );
+    }
+
+    #[test]
+    fn the_first_globals_are_within_a_one_byte_displacement() {
+        let layout = VmctxLayout::new(&module());
+        assert_eq!(layout.global(DefinedGlobalIndex::new(0)), -80);
+        assert_eq!(layout.global(DefinedGlobalIndex::new(1)), -96);
+    }
+
+    #[test]
+    fn no_two_fields_overlap_and_size_covers_all() {
+        let module = module();
+        let layout = VmctxLayout::new(&module);
+        let mut fields = vec![(-(HEADER_SIZE as i32), HEADER_SIZE)];
+        fields.extend((0..2).map(|i| (layout.global(DefinedGlobalIndex::new(i)), 16)));
+        fields.extend((0..4).map(|i| (layout.table(DefinedTableIndex::new(i)), 16)));
+        fields.extend((1..3).map(|i| (layout.memory(DefinedMemoryIndex::new(i)), 16)));
+        fields.extend((0..3).map(|i| (layout.imported_function(FuncIndex::new(i)), 32)));
+        fields.extend((0..2).map(|i| (layout.imported_memory(MemoryIndex::new(i)), 16)));
+        fields.extend((0..3).map(|i| (layout.imported_global(GlobalIndex::new(i)), 8)));
+        fields.extend((0..1).map(|i| (layout.imported_table(TableIndex::new(i)), 8)));
+        fields.extend((0..1).map(|i| (layout.func_ref(FuncRefIndex::new(i)), 32)));
+        fields.sort();
+        for pair in fields.windows(2) {
+            assert!(
+                pair[0].0 + pair[0].1 as i32 <= pair[1].0,
+                "{pair:?} overlap"
+            );
+        }
+        assert!(
+            fields
+                .iter()
+                .all(|&(offset, size)| offset % size.min(8) as i32 == 0)
+        );
+        assert!(layout.size() as i32 >= -fields[0].0 && layout.size().is_multiple_of(16));
+        assert_eq!(layout.memory(DefinedMemoryIndex::new(0)), MEMORY0);
+    }
+}
