@@ -1,0 +1,181 @@
+//! The programs and inputs under `target/corpus/`, built from sources that are not in this repository.
+//!
+//! bzip2 comes as the C sources inside the crate `bzip2-sys`, which cargo fetches at the version pinned
+//! by `bzip2/source/Cargo.lock`. One compiler builds both forms at -O2, so that the native row differs
+//! from the others by the engine alone. A stamp file holds what went in; nothing is rebuilt unless that
+//! changes.
+
+use crate::{BenchError, input};
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// bzip2 without its command line: what its Makefile puts into libbz2.
+const LIBRARY: [&str; 7] = [
+    "blocksort.c",
+    "huffman.c",
+    "crctable.c",
+    "randtable.c",
+    "compress.c",
+    "decompress.c",
+    "bzlib.c",
+];
+
+/// Debian's packages for WebAssembly from C; `.ci/run` installs the same.
+const PACKAGES: &str = "clang-19 lld-19 wasi-libc libclang-rt-19-dev-wasm32";
+
+/// The built files.
+pub struct Corpus {
+    /// bzip2 for wasm32-wasi.
+    pub bzip2_wasm: PathBuf,
+    /// bzip2 for this machine.
+    pub bzip2_native: PathBuf,
+    /// The 20 MB to compress.
+    pub input: PathBuf,
+    /// First line of the compiler's `--version`.
+    pub compiler: String,
+}
+
+impl fmt::Display for Corpus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for path in [&self.bzip2_wasm, &self.bzip2_native, &self.input] {
+            writeln!(f, "{}", path.display())?;
+        }
+        write!(f, "built with {}", self.compiler)
+    }
+}
+
+impl Corpus {
+    /// Finds the sources, compiles them twice, writes the input; each only where it is not up to date.
+    pub fn build() -> Result<Self, BenchError> {
+        let (clang, compiler) = find_clang()?;
+        let dir = root().join("target/corpus");
+        std::fs::create_dir_all(&dir).map_err(|source| io(&dir, source))?;
+        let corpus = Self {
+            bzip2_wasm: dir.join("bzip2.wasm"),
+            bzip2_native: dir.join("bzip2-native"),
+            input: dir.join("input-20mb"),
+            compiler,
+        };
+        let native = ["-O2"].as_slice();
+        // Names stay for `skerry compile --emit asm`; DWARF goes.
+        let wasm = ["--target=wasm32-wasi", "-O2", "-Wl,--strip-debug"].as_slice();
+        corpus.compile(&clang, native, &corpus.bzip2_native)?;
+        corpus.compile(&clang, wasm, &corpus.bzip2_wasm)?;
+        if std::fs::metadata(&corpus.input).map_or(0, |m| m.len()) != input::LEN as u64 {
+            write(&corpus.input, &input::generate())?;
+        }
+        Ok(corpus)
+    }
+
+    /// Compiles driver and library to `output`, unless its stamp says that just this was done.
+    fn compile(&self, clang: &str, flags: &[&str], output: &Path) -> Result<(), BenchError> {
+        let driver = root().join("sightglass-bench/bzip2/driver.c");
+        let text = std::fs::read_to_string(&driver).map_err(|source| io(&driver, source))?;
+        let stamp = format!("{}\n{flags:?}\n{text}", self.compiler);
+        let stamp_file = output.with_extension("stamp");
+        if output.exists() && std::fs::read_to_string(&stamp_file).is_ok_and(|old| old == stamp) {
+            return Ok(());
+        }
+        let source = bzip2_source()?;
+        let mut command = Command::new(clang);
+        command
+            .args(flags)
+            .arg("-DBZ_NO_STDIO")
+            .arg("-I")
+            .arg(&source);
+        command
+            .args(LIBRARY.map(|file| source.join(file)))
+            .arg(&driver)
+            .arg("-o")
+            .arg(output);
+        let hint = format!("; is one of these missing? apt-get install -y {PACKAGES}");
+        succeed(&mut command, "compiling bzip2", &hint)?;
+        write(&stamp_file, stamp.as_bytes())
+    }
+}
+
+/// Where the C files of bzip2 lie; cargo downloads them the first time.
+fn bzip2_source() -> Result<PathBuf, BenchError> {
+    let manifest = root().join("sightglass-bench/bzip2/source/Cargo.toml");
+    let mut command = Command::new(cargo());
+    command
+        .args([
+            "metadata",
+            "--locked",
+            "--format-version",
+            "1",
+            "--manifest-path",
+        ])
+        .arg(manifest);
+    let answer = succeed(&mut command, "cargo metadata", "")?;
+    let metadata: serde_json::Value =
+        serde_json::from_slice(&answer).map_err(|_| BenchError::Answer("cargo metadata"))?;
+    let packages = metadata["packages"].as_array().into_iter().flatten();
+    packages
+        .filter(|package| package["name"] == "bzip2-sys")
+        .find_map(|package| Path::new(package["manifest_path"].as_str()?).parent())
+        .map(|dir| dir.join("bzip2-1.0.8"))
+        .ok_or(BenchError::Answer("cargo metadata"))
+}
+
+/// `$CLANG`, else clang-19, else clang, with the first line of its `--version`.
+fn find_clang() -> Result<(String, String), BenchError> {
+    let chosen = std::env::var("CLANG").ok();
+    let candidates = chosen
+        .into_iter()
+        .chain(["clang-19".into(), "clang".into()]);
+    for candidate in candidates {
+        if let Ok(answer) = Command::new(&candidate).arg("--version").output() {
+            let text = String::from_utf8_lossy(&answer.stdout);
+            let version = text.lines().next().unwrap_or(&candidate).to_owned();
+            return Ok((candidate, version));
+        }
+    }
+    Err(BenchError::MissingTool {
+        tool: "clang",
+        packages: PACKAGES,
+    })
+}
+
+/// Runs `command` to its end and gives its stdout; stderr goes to ours.
+pub fn succeed(command: &mut Command, what: &str, hint: &str) -> Result<Vec<u8>, BenchError> {
+    let failed = |status: String| {
+        let (what, hint) = (what.to_owned(), hint.to_owned());
+        BenchError::Failed { what, status, hint }
+    };
+    let output = command
+        .stderr(std::process::Stdio::inherit())
+        .output()
+        .map_err(|error| failed(error.to_string()))?;
+    if output.status.success() {
+        Ok(output.stdout)
+    } else {
+        Err(failed(output.status.to_string()))
+    }
+}
+
+/// The cargo that runs us, else the one on PATH.
+pub fn cargo() -> String {
+    std::env::var("CARGO").unwrap_or_else(|_| "cargo".into())
+}
+
+/// The repository's root.
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("this package is one folder below the root")
+}
+
+/// `source` with the file that it is about.
+pub fn io(path: &Path, source: std::io::Error) -> BenchError {
+    BenchError::Io {
+        path: path.to_owned(),
+        source,
+    }
+}
+
+/// Writes `bytes` to `path`.
+pub fn write(path: &Path, bytes: &[u8]) -> Result<(), BenchError> {
+    std::fs::write(path, bytes).map_err(|source| io(path, source))
+}

@@ -1,0 +1,91 @@
+//! One process, timed.
+
+use crate::BenchError;
+use crate::corpus::io;
+use serde::{Deserialize, Serialize};
+use std::fs::File;
+use std::path::Path;
+use std::process::Command;
+use std::time::Instant;
+
+/// What an engine that compiles says about itself with `--time-json`; seconds and bytes.
+#[derive(Clone, Copy, Serialize, Deserialize, Default, Debug)]
+pub struct Phases {
+    /// From bytes to executable code.
+    pub compile: f64,
+    /// From code to an instance.
+    pub instantiate: f64,
+    /// The program itself.
+    pub run: f64,
+    /// Size of the machine code.
+    pub code_bytes: u64,
+}
+
+/// One run of one program.
+#[derive(Clone, Copy, Serialize, Debug)]
+pub struct Sample {
+    /// Wall-clock seconds from before the process starts until after it has ended.
+    pub total: f64,
+    /// The engine's own account; `None` for native code.
+    pub phases: Option<Phases>,
+}
+
+impl Sample {
+    /// Seconds in the program alone: the whole process where nothing is compiled.
+    pub fn run(&self) -> f64 {
+        self.phases.map_or(self.total, |phases| phases.run)
+    }
+}
+
+/// Runs `command` with `stdin` to `stdout` and times it. `phases` is where the engine writes its account.
+pub fn measure(
+    command: &mut Command,
+    stdin: &Path,
+    stdout: &Path,
+    phases: &Path,
+) -> Result<Sample, BenchError> {
+    let _ = std::fs::remove_file(phases);
+    command.stdin(File::open(stdin).map_err(|source| io(stdin, source))?);
+    command.stdout(File::create(stdout).map_err(|source| io(stdout, source))?);
+    let start = Instant::now();
+    let status = command.status();
+    let total = start.elapsed().as_secs_f64();
+    let failed = |status: String| BenchError::Failed {
+        what: format!("{command:?}"),
+        status,
+        hint: String::new(),
+    };
+    match status {
+        Ok(status) if status.success() => {}
+        Ok(status) => return Err(failed(status.to_string())),
+        Err(error) => return Err(failed(error.to_string())),
+    }
+    let phases = std::fs::read(phases)
+        .ok()
+        .and_then(|json| serde_json::from_slice(&json).ok());
+    Ok(Sample { total, phases })
+}
+
+/// The median; of an even count the mean of the middle two.
+pub fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut sorted: Vec<f64> = values.collect();
+    sorted.sort_by(f64::total_cmp);
+    let middle = sorted.len() / 2;
+    match sorted.len() {
+        0 => f64::NAN,
+        n if n % 2 == 1 => sorted[middle],
+        _ => (sorted[middle - 1] + sorted[middle]) / 2.0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn median_of_odd_and_even() {
+        assert_eq!(median([3.0, 1.0, 2.0].into_iter()), 2.0);
+        assert_eq!(median([4.0, 1.0, 2.0, 3.0].into_iter()), 2.5);
+        assert!(median(std::iter::empty()).is_nan());
+    }
+}
