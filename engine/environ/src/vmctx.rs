@@ -95,27 +95,6 @@ pub struct VMGlobalDefinition {
     pub bits: [u64; 2],
 }
 
-/// Where host code and trampolines find the state of a store. Compiled code does not read it;
-/// it reaches the runtime's own code through [`VMContextHeader::store`].
-#[repr(C)]
-#[derive(Debug)]
-pub struct VMStoreContext {
-    /// The host's stack pointer to switch back to, while Wasm code runs.
-    pub host_sp: *mut u8,
-    /// The frame pointer of the entry trampoline of the innermost activation.
-    pub entry_fp: *mut u8,
-    /// The Wasm frame pointer at the last exit from Wasm to the host.
-    pub exit_fp: *mut u8,
-    /// The Wasm program counter at the last exit from Wasm to the host.
-    pub exit_pc: *const u8,
-    /// The stack pointer that the next activation starts at.
-    pub wasm_sp: *mut u8,
-    /// The lowest usable address of the Wasm stack; the guard lies below.
-    pub stack_limit: *mut u8,
-    /// For the runtime.
-    pub owner: *mut c_void,
-}
-
 /// The fields at fixed offsets, directly below the vmctx pointer.
 #[repr(C)]
 #[derive(Debug)]
@@ -124,8 +103,8 @@ pub struct VMContextHeader {
     pub magic: u64,
     /// The object of the runtime that this memory belongs to.
     pub owner: *mut c_void,
-    /// The state of the store.
-    pub store: *mut VMStoreContext,
+    /// The state of the store, which only the runtime knows; compiled code does not read it.
+    pub store: *mut c_void,
     /// For the runtime; compiled code does not read it.
     pub reserved: u64,
     /// The engine-wide numbers of the module's types: one `u32` for each `TypeIndex`.
