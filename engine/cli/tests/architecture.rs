@@ -1,0 +1,379 @@
+//! The architecture invariants that can be read off the source tree, as tests.
+//!
+//! Each failure names the file, the line and the invariant of README.md that it breaks. Nothing here
+//! builds or runs Skerry; the text of the repository and `cargo metadata` are all that is looked at.
+
+#![forbid(unsafe_code)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The engine's crates from the leaf to the top: each may depend on those before it.
+const CHAIN: [&str; 6] = [
+    "skerry-isle-rules",
+    "skerry-environ",
+    "skerry-compiler",
+    "skerry-runtime",
+    "skerry-wasi",
+    "skerry-cli",
+];
+
+/// Crates above the engine: they may use all of it, nothing may use them.
+const ABOVE: [&str; 3] = [
+    "skerry-fuzz-targets",
+    "skerry-sightglass-bench",
+    "skerry-wasmtime-run",
+];
+
+/// The one home of unsafe code.
+const UNSAFE_HOME: &str = "engine/runtime/src/vm/";
+
+/// No file is longer than this, tables of operations apart.
+const MAX_LINES: usize = 1000;
+
+/// Files that are one long table; the reason stands beside the path.
+const LONG_TABLES: [&str; 0] = [];
+
+/// Packages outside the workspace of the root.
+const OTHER_WORKSPACES: [&str; 2] = ["fuzz-targets", "sightglass-bench/wasmtime"];
+
+/// Invariant 1: dependencies run one way, and engine and verifier never meet.
+#[test]
+fn dependencies_run_one_way() {
+    let mut edges = internal_edges("");
+    for workspace in OTHER_WORKSPACES {
+        if root().join(workspace).join("Cargo.toml").exists() {
+            edges.extend(internal_edges(workspace));
+        }
+    }
+    assert!(
+        edges.len() >= 5,
+        "found only these internal edges: {edges:?}"
+    );
+    let wrong: Vec<_> = edges
+        .iter()
+        .filter(|(from, to)| !allowed(from, to))
+        .collect();
+    assert!(
+        wrong.is_empty(),
+        "invariant 1 allows no such dependency: {wrong:?}"
+    );
+}
+
+/// The rule of invariant 1 itself: forbidden edges are forbidden.
+#[test]
+fn the_rule_of_one_way_rejects_what_it_should() {
+    assert!(allowed("skerry-cli", "skerry-compiler"));
+    assert!(allowed("skerry-verifier", "skerry-isle-rules"));
+    assert!(allowed("skerry-fuzz-targets", "skerry-runtime"));
+    assert!(!allowed("skerry-verifier", "skerry-environ"));
+    assert!(!allowed("skerry-cli", "skerry-verifier"));
+    assert!(!allowed("skerry-compiler", "skerry-runtime"));
+    assert!(!allowed("skerry-runtime", "skerry-sightglass-bench"));
+    assert!(!allowed("skerry-environ", "skerry-unheard-of"));
+}
+
+fn allowed(from: &str, to: &str) -> bool {
+    let rank = |name: &str| CHAIN.iter().position(|member| *member == name);
+    match (rank(from), rank(to)) {
+        (Some(from), Some(to)) => to < from,
+        (None, Some(to)) => ABOVE.contains(&from) || (from == "skerry-verifier" && to == 0),
+        _ => false,
+    }
+}
+
+/// (package, dependency) for every dependency by path of every kind in one workspace.
+fn internal_edges(workspace: &str) -> BTreeSet<(String, String)> {
+    let manifest = root().join(workspace).join("Cargo.toml");
+    let packages = metadata(&manifest);
+    let mut edges = BTreeSet::new();
+    for package in packages["packages"].as_array().into_iter().flatten() {
+        for dependency in package["dependencies"].as_array().into_iter().flatten() {
+            if dependency["path"].is_string() {
+                edges.insert((text(&package["name"]), text(&dependency["name"])));
+            }
+        }
+    }
+    edges
+}
+
+/// One version of Cranelift, and none of its back ends.
+#[test]
+fn cranelift_is_pinned_and_has_no_back_end() {
+    let packages = metadata(&root().join("Cargo.toml"));
+    let mut pinned = 0;
+    for package in packages["packages"].as_array().into_iter().flatten() {
+        for dependency in package["dependencies"].as_array().into_iter().flatten() {
+            let name = text(&dependency["name"]);
+            if !name.starts_with("cranelift-") {
+                continue;
+            }
+            let requirement = text(&dependency["req"]);
+            assert!(
+                requirement.starts_with('='),
+                "{name} {requirement} is not an exact version"
+            );
+            pinned += 1;
+            if name == "cranelift-codegen" {
+                let features = &dependency["features"];
+                assert_eq!(
+                    dependency["uses_default_features"], false,
+                    "{name} links back ends"
+                );
+                assert_eq!(
+                    features,
+                    &serde_json::json!(["std"]),
+                    "{name} has these features"
+                );
+            }
+        }
+    }
+    assert!(pinned > 0, "no dependency on Cranelift was found");
+}
+
+/// Invariant 7: unsafe code stands in one folder, each block under its reason.
+#[test]
+fn unsafe_code_has_one_home() {
+    let mut blocks = 0;
+    for (path, source) in sources(&["rs"]) {
+        let lines: Vec<&str> = source.lines().collect();
+        for (index, line) in lines.iter().enumerate() {
+            let Some(next) = unsafe_code(line) else {
+                continue;
+            };
+            let place = format!("{path}:{}", index + 1);
+            assert!(
+                path.starts_with(UNSAFE_HOME),
+                "{place}: unsafe code outside {UNSAFE_HOME}"
+            );
+            blocks += 1;
+            let before = lines[index.saturating_sub(12)..=index].join("\n");
+            let reason = before.contains("SAFETY:") || before.contains("# Safety");
+            let declaration = matches!(next, "extern" | "(");
+            assert!(
+                reason || declaration,
+                "{place}: unsafe code without its SAFETY: reason"
+            );
+        }
+    }
+    println!("{blocks} uses of unsafe, all in {UNSAFE_HOME}");
+}
+
+/// The word after `unsafe` where the line has it as code.
+fn unsafe_code(line: &str) -> Option<&str> {
+    let code = line.split("//").next().unwrap_or_default();
+    let (before, after) = code.split_once("unsafe")?;
+    let identifier = |c: char| c.is_alphanumeric() || c == '_';
+    if before.ends_with(identifier) || before.ends_with('"') || after.starts_with(identifier) {
+        return None;
+    }
+    let after = after.trim_start();
+    ["{", "fn", "impl", "trait", "extern", "("]
+        .into_iter()
+        .find(|word| after.starts_with(word))
+}
+
+/// Invariant 7, the compiler's half: every crate root but the runtime's forbids unsafe code.
+#[test]
+fn every_crate_forbids_unsafe_code() {
+    let mut missing = Vec::new();
+    for (path, source) in sources(&["rs"]) {
+        let is_root = path.ends_with("src/lib.rs")
+            || path.ends_with("src/main.rs")
+            || path.contains("src/bin/")
+            || path.ends_with("build.rs");
+        if !is_root || path.starts_with("engine/runtime/") || path.ends_with("source/src/lib.rs") {
+            continue;
+        }
+        assert!(
+            source.contains("#![forbid(unsafe_code)]"),
+            "{path}: add #![forbid(unsafe_code)]"
+        );
+    }
+}
+
+/// A file is one noun or one pass.
+#[test]
+fn files_are_short() {
+    for (path, source) in sources(&["rs", "isle", "md"]) {
+        let lines = source.lines().count();
+        let fine = lines <= MAX_LINES || LONG_TABLES.contains(&path.as_str());
+        assert!(fine, "{path}: {lines} lines; {MAX_LINES} is the end");
+    }
+}
+
+/// Invariant 3: every rule has a name, in lower case, once per instruction set.
+#[test]
+fn every_rule_has_a_name() {
+    let mut rules = 0;
+    let mut places: BTreeMap<(String, String), String> = BTreeMap::new();
+    for (path, source) in sources(&["isle"]) {
+        if !path.starts_with("isle-rules/") {
+            continue;
+        }
+        let isa = path.split('/').nth(1).unwrap_or_default().to_owned();
+        for (line, name) in rule_names(&source) {
+            rules += 1;
+            let place = format!("{path}:{line}");
+            let good = name.starts_with(|c: char| c.is_ascii_lowercase())
+                && name
+                    .chars()
+                    .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+            assert!(
+                good,
+                "{place}: a rule is named <op>_<shape>, this one begins with {name:?}"
+            );
+            if let Some(first) = places.insert((isa.clone(), name.clone()), place.clone()) {
+                panic!("{place}: the rule {name} is already at {first}");
+            }
+        }
+    }
+    assert!(rules > 0, "no rule was found under isle-rules/");
+    println!("{rules} named rules");
+}
+
+/// Line and next token of every `(rule`, comments left out.
+fn rule_names(source: &str) -> Vec<(usize, String)> {
+    let mut found = Vec::new();
+    let mut lines = source.lines().enumerate().map(|(index, line)| {
+        let code = line.split(';').next().unwrap_or_default();
+        (index + 1, code)
+    });
+    while let Some((number, code)) = lines.next() {
+        for (at, _) in code.match_indices("(rule") {
+            let after = &code[at + "(rule".len()..];
+            if !after.is_empty() && !after.starts_with([' ', '\t', '(']) {
+                continue;
+            }
+            let mut rest = after.trim_start();
+            while rest.is_empty() {
+                let Some((_, next)) = lines.next() else { break };
+                rest = next.trim_start();
+            }
+            let end = rest.find([' ', '\t', ')']).unwrap_or(rest.len());
+            found.push((number, rest[..end].to_owned()));
+        }
+    }
+    found
+}
+
+#[test]
+fn rule_names_are_read_off_the_text() {
+    let source = "(rule iadd_base 1 (lower x) y)\n; (rule)\n(rule\n  imul_base (x) y)\n(rule (lower x) y)\n(ruler a)";
+    let names: Vec<_> = rule_names(source)
+        .into_iter()
+        .map(|(_, name)| name)
+        .collect();
+    assert_eq!(names, ["iadd_base", "imul_base", "(lower"]);
+}
+
+/// Every module says first what it is.
+#[test]
+fn modules_begin_with_their_documentation() {
+    let mut missing = sources(&["rs"]);
+    missing.retain(|(_, source)| !source.starts_with("//!"));
+    let missing: Vec<_> = missing.into_iter().map(|(path, _)| path).collect();
+    assert!(
+        missing.is_empty(),
+        "the first line is the module's doc (//!) in {missing:#?}"
+    );
+}
+
+/// Nothing pretends: no unfinished marks, no stub macros, no catch-all module names.
+#[test]
+fn nothing_is_left_for_later() {
+    let marks = [
+        "TO\u{44}O",
+        "FIX\u{4d}E",
+        "XX\u{58}",
+        "todo\u{21}(",
+        "unimplemented\u{21}(",
+    ];
+    for (path, source) in sources(&["rs", "isle", "md", "toml", "c"]) {
+        for (index, line) in source.lines().enumerate() {
+            let found = marks.iter().find(|mark| line.contains(**mark));
+            assert!(found.is_none(), "{path}:{}: {found:?}", index + 1);
+        }
+        let stem = Path::new(&path)
+            .file_stem()
+            .and_then(|stem| stem.to_str())
+            .unwrap_or_default();
+        let vague = [
+            "util", "utils", "helper", "helpers", "manager", "info", "misc", "common",
+        ];
+        assert!(
+            !vague.contains(&stem),
+            "{path}: {stem} says nothing about what is inside"
+        );
+    }
+}
+
+/// Every file of the repository with one of these extensions: path from the root, text.
+fn sources(extensions: &[&str]) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    let mut folders = vec![root().to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder)
+            .expect("a folder of the repository")
+            .flatten()
+        {
+            let (path, name) = (entry.path(), entry.file_name());
+            if path.is_dir() {
+                let skipped = ["target", ".git", "corpus", "artifacts"]
+                    .iter()
+                    .any(|s| name == *s);
+                if !skipped {
+                    folders.push(path);
+                }
+            } else if path
+                .extension()
+                .is_some_and(|e| extensions.iter().any(|wanted| e == *wanted))
+            {
+                let source = std::fs::read_to_string(&path).expect("a text file");
+                let from_root = path.strip_prefix(root()).expect("it lies below the root");
+                found.push((from_root.display().to_string(), source));
+            }
+        }
+    }
+    found.sort();
+    assert!(!found.is_empty(), "no file with one of {extensions:?}");
+    found
+}
+
+/// `cargo metadata --no-deps` of one manifest.
+fn metadata(manifest: &Path) -> serde_json::Value {
+    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
+    let output = Command::new(cargo)
+        .args([
+            "metadata",
+            "--no-deps",
+            "--format-version",
+            "1",
+            "--manifest-path",
+        ])
+        .arg(manifest)
+        .output()
+        .expect("cargo runs");
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    serde_json::from_slice(&output.stdout).expect("cargo metadata prints JSON")
+}
+
+fn text(value: &serde_json::Value) -> String {
+    value
+        .as_str()
+        .expect("a string in cargo's metadata")
+        .to_owned()
+}
+
+fn root() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.ancestors()
+        .nth(2)
+        .expect("engine/cli is two folders below the root")
+        .to_owned()
+}
