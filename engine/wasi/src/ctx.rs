@@ -1,0 +1,288 @@
+//! What one program may see of the host: its arguments, environment, streams and directories.
+
+use std::net::TcpListener;
+use std::os::fd::BorrowedFd;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use cap_std::ambient_authority;
+use cap_std::fs::Dir;
+
+use crate::errno::Errno;
+use crate::stream::{BytesInput, Input, Output};
+use crate::table::{Descriptor, Directory, Entry, Table};
+use crate::types::Rights;
+
+/// The state behind WASI's functions for one instance. Built by [`WasiCtxBuilder`]; a program sees
+/// nothing of the host but what the builder was given.
+#[derive(Debug)]
+pub struct WasiCtx {
+    pub(crate) args: Vec<String>,
+    pub(crate) env: Vec<String>,
+    pub(crate) table: Table,
+    pub(crate) start: Instant,
+}
+
+/// Why a [`WasiCtx`] cannot be built.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// A directory of the host cannot be opened.
+    #[error("cannot open the directory {path:?} for the guest: {source}")]
+    Directory {
+        /// The path on the host.
+        path: PathBuf,
+        /// What the host says.
+        source: std::io::Error,
+    },
+    /// A string cannot be given to a program: C strings end at the first zero byte.
+    #[error("{what} {text:?} has a zero byte in it")]
+    ZeroByte {
+        /// Which kind of string.
+        what: &'static str,
+        /// The string.
+        text: String,
+    },
+    /// The name of an environment variable is empty or has an equals sign in it.
+    #[error("{0:?} cannot be the name of an environment variable: it is empty or holds a `=`")]
+    VariableName(String),
+    /// More than the guest can count or hold.
+    #[error("too many {what} for the guest: {actual}, the limit is {limit}")]
+    Limit {
+        /// What there is too much of.
+        what: &'static str,
+        /// The most there may be.
+        limit: u64,
+        /// How much there is.
+        actual: u64,
+    },
+}
+
+/// Puts a [`WasiCtx`] together. With nothing said, a program has no arguments, no environment, no
+/// directories, an empty standard input and two outputs that lead nowhere.
+#[derive(Debug, Default)]
+pub struct WasiCtxBuilder {
+    args: Vec<String>,
+    env: Vec<(String, String)>,
+    stdin: Input,
+    stdout: Output,
+    stderr: Output,
+    directories: Vec<(Dir, String)>,
+    listeners: Vec<TcpListener>,
+}
+
+impl WasiCtxBuilder {
+    /// A builder that grants nothing.
+    pub fn new() -> WasiCtxBuilder {
+        WasiCtxBuilder::default()
+    }
+
+    /// Appends one argument; the first is the program's name.
+    pub fn arg(&mut self, arg: impl Into<String>) -> &mut Self {
+        self.args.push(arg.into());
+        self
+    }
+
+    /// Appends arguments.
+    pub fn args<S: Into<String>>(&mut self, args: impl IntoIterator<Item = S>) -> &mut Self {
+        self.args.extend(args.into_iter().map(Into::into));
+        self
+    }
+
+    /// Sets one environment variable; the last value for a name stands.
+    pub fn env(&mut self, name: impl Into<String>, value: impl Into<String>) -> &mut Self {
+        let name = name.into();
+        self.env.retain(|(other, _)| *other != name);
+        self.env.push((name, value.into()));
+        self
+    }
+
+    /// Sets where standard input (descriptor 0) comes from.
+    pub fn stdin(&mut self, input: Input) -> &mut Self {
+        self.stdin = input;
+        self
+    }
+
+    /// Sets where standard output (descriptor 1) goes.
+    pub fn stdout(&mut self, output: Output) -> &mut Self {
+        self.stdout = output;
+        self
+    }
+
+    /// Sets where standard error (descriptor 2) goes.
+    pub fn stderr(&mut self, output: Output) -> &mut Self {
+        self.stderr = output;
+        self
+    }
+
+    /// Hands the three standard streams of this process to the program.
+    pub fn inherit_stdio(&mut self) -> &mut Self {
+        self.stdin(Input::Inherit)
+            .stdout(Output::Inherit)
+            .stderr(Output::Inherit)
+    }
+
+    /// Gives the program the host's directory `host` and all below it under the path `guest`.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError::Directory`] when `host` is not a directory that this process may open.
+    pub fn preopened_dir(
+        &mut self,
+        host: impl AsRef<Path>,
+        guest: impl Into<String>,
+    ) -> Result<&mut Self, BuildError> {
+        let path = host.as_ref();
+        let open = Dir::open_ambient_dir(path, ambient_authority());
+        let dir = open.map_err(|source| BuildError::Directory {
+            path: path.into(),
+            source,
+        })?;
+        self.directories.push((dir, guest.into()));
+        Ok(self)
+    }
+
+    /// Gives the program a listening socket; sockets stand after the directories.
+    pub fn preopened_socket(&mut self, listener: TcpListener) -> &mut Self {
+        self.listeners.push(listener);
+        self
+    }
+
+    /// The finished state; the builder is empty again afterwards.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError::ZeroByte`], [`BuildError::VariableName`] and [`BuildError::Limit`] for
+    /// arguments and environment that cannot be handed over.
+    pub fn build(&mut self) -> Result<WasiCtx, BuildError> {
+        let builder = std::mem::take(self);
+        let mut env = Vec::new();
+        for (name, value) in builder.env {
+            if name.is_empty() || name.contains('=') {
+                return Err(BuildError::VariableName(name));
+            }
+            env.push(format!("{name}={value}"));
+        }
+        check_strings("argument", &builder.args)?;
+        check_strings("environment variable", &env)?;
+
+        let mut entries = vec![
+            input_entry(builder.stdin),
+            output_entry(builder.stdout, rustix::stdio::stdout()),
+            output_entry(builder.stderr, rustix::stdio::stderr()),
+        ];
+        entries.extend(builder.directories.into_iter().map(|(dir, guest)| {
+            let directory = Directory {
+                dir,
+                preopen: Some(guest),
+                listing: Vec::new(),
+            };
+            Entry::new(
+                Descriptor::Directory(directory),
+                Rights::ALL,
+                Rights::INHERITED,
+            )
+        }));
+        entries.extend(builder.listeners.into_iter().map(|listener| Entry {
+            descriptor: Descriptor::Host(listener.into()),
+            base: Rights::LISTENER,
+            inheriting: Rights::SOCKET,
+        }));
+        let actual = entries.len() as u64;
+        let mut table = Table::default();
+        for entry in entries {
+            let too_many = |_: Errno| BuildError::Limit {
+                what: "preopened descriptors",
+                limit: 1 << 16,
+                actual,
+            };
+            table.insert(entry).map_err(too_many)?;
+        }
+        Ok(WasiCtx {
+            args: builder.args,
+            env,
+            table,
+            start: Instant::now(),
+        })
+    }
+}
+
+fn check_strings(what: &'static str, strings: &[String]) -> Result<(), BuildError> {
+    if let Some(text) = strings.iter().find(|text| text.contains('\0')) {
+        return Err(BuildError::ZeroByte {
+            what,
+            text: text.clone(),
+        });
+    }
+    let actual: u64 = strings.iter().map(|text| text.len() as u64 + 1).sum();
+    let limit = u64::from(u32::MAX);
+    if actual > limit {
+        return Err(BuildError::Limit {
+            what: "bytes of arguments or environment",
+            limit,
+            actual,
+        });
+    }
+    Ok(())
+}
+
+fn input_entry(input: Input) -> Entry {
+    let descriptor = match input {
+        Input::Empty => Descriptor::Input(BytesInput::new(Vec::new())),
+        Input::Inherit => Descriptor::Inherited(rustix::stdio::stdin()),
+        Input::Bytes(bytes) => Descriptor::Input(BytesInput::new(bytes)),
+        Input::File(fd) => Descriptor::Host(fd),
+    };
+    let rights = Rights(Rights::ALL.0 & !Rights::FD_WRITE.0);
+    Entry::new(descriptor, rights, Rights(0))
+}
+
+fn output_entry(output: Output, inherited: BorrowedFd<'static>) -> Entry {
+    let descriptor = match output {
+        Output::Discard => Descriptor::Discard,
+        Output::Inherit => Descriptor::Inherited(inherited),
+        Output::Captured(captured) => Descriptor::Output(captured),
+        Output::File(fd) => Descriptor::Host(fd),
+    };
+    let rights = Rights(Rights::ALL.0 & !Rights::FD_READ.0);
+    Entry::new(descriptor, rights, Rights(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_handed_over_is_refused() {
+        let build = |f: &dyn Fn(&mut WasiCtxBuilder)| {
+            let mut builder = WasiCtxBuilder::new();
+            f(&mut builder);
+            builder.build().err().map(|error| error.to_string())
+        };
+        assert_eq!(build(&|_| ()), None);
+        let zero = build(&|builder| _ = builder.arg("a\0b")).unwrap();
+        assert_eq!(zero, "argument \"a\\0b\" has a zero byte in it");
+        assert!(build(&|builder| _ = builder.env("", "x")).is_some());
+        assert!(build(&|builder| _ = builder.env("a=b", "x")).is_some());
+        let missing = WasiCtxBuilder::new()
+            .preopened_dir("/nonexistent", "/")
+            .err()
+            .unwrap();
+        assert!(
+            missing
+                .to_string()
+                .starts_with("cannot open the directory \"/nonexistent\"")
+        );
+    }
+
+    #[test]
+    fn the_last_value_of_a_variable_stands() {
+        let ctx = WasiCtxBuilder::new()
+            .env("a", "1")
+            .env("b", "2")
+            .env("a", "3")
+            .build()
+            .unwrap();
+        assert_eq!(ctx.env, ["b=2", "a=3"]);
+    }
+}

@@ -1,0 +1,360 @@
+//! Paths below an open directory. cap-std resolves them: none leads out of its directory, whether
+//! by `..`, by a symbolic link or as an absolute path; such a path is `perm`.
+
+use std::path::Path;
+
+use cap_fs_ext::{
+    DirExt as _, FollowSymlinks, OpenOptionsFollowExt as _, OpenOptionsSyncExt as _, SystemTimeSpec,
+};
+use cap_std::fs::{Dir, Metadata, MetadataExt as _, OpenOptions};
+use rustix::fs::{
+    FileType as HostFileType, OFlags, UTIME_NOW, UTIME_OMIT, fcntl_getfl, fcntl_setfl,
+};
+
+use super::Outcome;
+use super::file::timestamps;
+use crate::ctx::WasiCtx;
+use crate::errno::Errno;
+use crate::memory::GuestMemory;
+use crate::table::{Descriptor, Directory, Entry};
+use crate::types::{
+    FileStat, FileType, Rights, fdflags, lookupflags, nanoseconds_since_1970, oflags,
+};
+
+fn path<'m>(memory: &'m GuestMemory<'_>, pointer: u32, length: u32) -> Result<&'m str, Errno> {
+    let path = memory.string(pointer, length)?;
+    if path.is_empty() {
+        return Err(Errno::Noent);
+    }
+    if path.contains('\0') {
+        return Err(Errno::Inval);
+    }
+    Ok(path)
+}
+
+/// Whether a symbolic link at the end of the path is to be followed.
+fn follows(flags: u32) -> Result<bool, Errno> {
+    if flags & !lookupflags::SYMLINK_FOLLOW != 0 {
+        return Err(Errno::Inval);
+    }
+    Ok(flags & lookupflags::SYMLINK_FOLLOW != 0)
+}
+
+impl From<&Metadata> for FileStat {
+    fn from(metadata: &Metadata) -> FileStat {
+        let time = |seconds, nanoseconds| nanoseconds_since_1970(seconds, nanoseconds).unwrap_or(0);
+        FileStat {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            filetype: HostFileType::from_raw_mode(metadata.mode()).into(),
+            links: metadata.nlink(),
+            size: metadata.len(),
+            accessed: time(metadata.atime(), metadata.atime_nsec()),
+            modified: time(metadata.mtime(), metadata.mtime_nsec()),
+            changed: time(metadata.ctime(), metadata.ctime_nsec()),
+        }
+    }
+}
+
+pub(super) fn path_create_directory(
+    ctx: &mut WasiCtx,
+    memory: &mut GuestMemory<'_>,
+    fd: u32,
+    path_at: u32,
+    path_len: u32,
+) -> Outcome {
+    let directory = ctx.table.directory(fd, Rights::PATH_CREATE_DIRECTORY)?;
+    Ok(directory.dir.create_dir(path(memory, path_at, path_len)?)?)
+}
+
+pub(super) fn path_remove_directory(
+    ctx: &mut WasiCtx,
+    memory: &mut GuestMemory<'_>,
+    fd: u32,
+    path_at: u32,
+    path_len: u32,
+) -> Outcome {
+    let directory = ctx.table.directory(fd, Rights::PATH_REMOVE_DIRECTORY)?;
+    Ok(directory.dir.remove_dir(path(memory, path_at, path_len)?)?)
+}
+
+pub(super) fn path_unlink_file(
+    ctx: &mut WasiCtx,
+    memory: &mut GuestMemory<'_>,
+    fd: u32,
+    path_at: u32,
+    path_len: u32,
+) -> Outcome {
+    let directory = ctx.table.directory(fd, Rights::PATH_UNLINK_FILE)?;
+    Ok(directory
+        .dir
+        .remove_file(path(memory, path_at, path_len)?)?)
+}
+
+pub(super) fn path_filestat_get(
+    ctx: &mut WasiCtx,
+    memory: &mut GuestMemory<'_>,
+    fd: u32,
+    flags: u32,
+    path_at: u32,
+    path_len: u32,
+    filestat: u32,
+) -> Outcome {
+    let directory = ctx.table.directory(fd, Rights::PATH_FILESTAT_GET)?;
+    let follow = follows(flags)?;
+    let path = path(memory, path_at, path_len)?;
+    let dir = &directory.dir;
+    let metadata = if follow {
+        dir.metadata(path)
+    } else {
+        dir.symlink_metadata(path)
+    }?;
+    Ok(memory.write(filestat, &FileStat::from(&metadata).to_bytes())?)
+}
+
+#[allow(clippy::too_many_arguments, reason = "the standard's signature")]
+pub(super) fn path_filestat_set_times(
+    ctx: &mut WasiCtx,
+    memory: &mut GuestMemory<'_>,
+    fd: u32,
+    flags: u32,
+    path_at: u32,
+    path_len: u32,
+    accessed: u64,
+    modified: u64,
+    times: u32,
+) -> Outcome {
+    let directory = ctx.table.directory(fd, Rights::PATH_FILESTAT_SET_TIMES)?;
+    let follow = follows(flags)?;
+    let path = path(memory, path_at, path_len)?;
+    let times = timestamps(accessed, modified, times)?;
+    let spec = |time: rustix::fs::Timespec, nanoseconds: u64| match time.tv_nsec {
+        UTIME_OMIT => None,
+        UTIME_NOW => Some(SystemTimeSpec::SymbolicNow),
+        _ => {
+            let since = std::time::Duration::from_nanos(nanoseconds);
+            let time = std::time::SystemTime::UNIX_EPOCH + since;
+            Some(SystemTimeSpec::Absolute(
+                cap_std::time::SystemTime::from_std(time),
+            ))
+        }
+    };
+    let accessed = spec(times.last_access, accessed);
+    let modified = spec(times.last_modification, modified);
+    if follow {
+        directory.dir.set_times(path, accessed, modified)?;
+    } else {
+        directory.dir.set_symlink_times(path, accessed, modified)?;
+    }
+    Ok(())
+}
+
+/// Following a symbolic link before linking is `inval`, as the host cannot do so below a directory.
+#[allow(clippy::too_many_arguments, reason = "the standard's signature")]
+pub(super) fn path_link(
+    ctx: &mut WasiCtx,
+    memory: &mut GuestMemory<'_>,
+    old_fd: u32,
+    old_flags: u32,
+    old_path: u32,
+    old_path_len: u32,
+    new_fd: u32,
+    new_path: u32,
+    new_path_len: u32,
+) -> Outcome {
+    let old = ctx.table.directory(old_fd, Rights::PATH_LINK_SOURCE)?;
+    let new = ctx.table.directory(new_fd, Rights::PATH_LINK_TARGET)?;
+    if follows(old_flags)? {
+        return Err(Errno::Inval.into());
+    }
+    let old_path = path(memory, old_path, old_path_len)?;
+    let new_path = path(memory, new_path, new_path_len)?;
+    Ok(old.dir.hard_link(old_path, &new.dir, new_path)?)
+}
+
+#[allow(clippy::too_many_arguments, reason = "the standard's signature")]
+pub(super) fn path_rename(
+    ctx: &mut WasiCtx,
+    memory: &mut GuestMemory<'_>,
+    fd: u32,
+    old_path: u32,
+    old_path_len: u32,
+    new_fd: u32,
+    new_path: u32,
+    new_path_len: u32,
+) -> Outcome {
+    let old = ctx.table.directory(fd, Rights::PATH_RENAME_SOURCE)?;
+    let new = ctx.table.directory(new_fd, Rights::PATH_RENAME_TARGET)?;
+    let old_path = path(memory, old_path, old_path_len)?;
+    let new_path = path(memory, new_path, new_path_len)?;
+    Ok(old.dir.rename(old_path, &new.dir, new_path)?)
+}
+
+/// A link to an absolute path is `perm`: it would lead elsewhere for the host's other programs.
+pub(super) fn path_symlink(
+    ctx: &mut WasiCtx,
+    memory: &mut GuestMemory<'_>,
+    old_path: u32,
+    old_path_len: u32,
+    fd: u32,
+    new_path: u32,
+    new_path_len: u32,
+) -> Outcome {
+    let directory = ctx.table.directory(fd, Rights::PATH_SYMLINK)?;
+    let target = path(memory, old_path, old_path_len)?;
+    if Path::new(target).is_absolute() {
+        return Err(Errno::Perm.into());
+    }
+    let link = path(memory, new_path, new_path_len)?;
+    Ok(directory.dir.symlink(target, link)?)
+}
+
+/// Writes what fits of the link's content, without a zero.
+pub(super) fn path_readlink(
+    ctx: &mut WasiCtx,
+    memory: &mut GuestMemory<'_>,
+    fd: u32,
+    path_at: u32,
+    path_len: u32,
+    buf: u32,
+    buf_len: u32,
+    used: u32,
+) -> Outcome {
+    let directory = ctx.table.directory(fd, Rights::PATH_READLINK)?;
+    let target = directory.dir.read_link(path(memory, path_at, path_len)?)?;
+    let target = target.to_str().ok_or(Errno::Ilseq)?.as_bytes();
+    let count = target.len().min(buf_len as usize);
+    memory.write(buf, &target[..count])?;
+    Ok(memory.write_u32(used, count as u32)?)
+}
+
+#[allow(clippy::too_many_arguments, reason = "the standard's signature")]
+pub(super) fn path_open(
+    ctx: &mut WasiCtx,
+    memory: &mut GuestMemory<'_>,
+    fd: u32,
+    lookup: u32,
+    path_at: u32,
+    path_len: u32,
+    oflags: u32,
+    base: u64,
+    inheriting: u64,
+    fdflags: u32,
+    opened: u32,
+) -> Outcome {
+    let how = Open::new(lookup, oflags, base, inheriting, fdflags)?;
+    let directory = ctx.table.directory(fd, how.needed_rights())?;
+    let handed_down = ctx.table.get(fd)?.inheriting;
+    if !handed_down.contains(how.base.or(how.inheriting)) {
+        return Err(Errno::Notcapable.into());
+    }
+    memory.write_u32(opened, 0)?;
+    let descriptor = how.open(&directory.dir, path(memory, path_at, path_len)?)?;
+    let number = ctx
+        .table
+        .insert(Entry::new(descriptor, how.base, how.inheriting))?;
+    Ok(memory.write_u32(opened, number)?)
+}
+
+/// The parameters of `path_open`, checked.
+struct Open {
+    follow: bool,
+    oflags: u16,
+    fdflags: u16,
+    base: Rights,
+    inheriting: Rights,
+}
+
+impl Open {
+    /// Rights beyond those that exist are left out, as libraries ask for "all bits set".
+    fn new(
+        lookup: u32,
+        oflags: u32,
+        base: u64,
+        inheriting: u64,
+        fdflags: u32,
+    ) -> Result<Open, Errno> {
+        let bits = |flags: u32, all: u16| {
+            u16::try_from(flags)
+                .ok()
+                .filter(|flags| flags & !all == 0)
+                .ok_or(Errno::Inval)
+        };
+        let open = Open {
+            follow: follows(lookup)?,
+            oflags: bits(oflags, oflags::ALL)?,
+            fdflags: bits(fdflags, fdflags::ALL)?,
+            base: Rights(base).and(Rights::INHERITED),
+            inheriting: Rights(inheriting).and(Rights::INHERITED),
+        };
+        let made = oflags::CREAT | oflags::EXCL | oflags::TRUNC;
+        if open.has(oflags::DIRECTORY) && open.oflags & made != 0 {
+            return Err(Errno::Inval);
+        }
+        Ok(open)
+    }
+
+    fn has(&self, flag: u16) -> bool {
+        self.oflags & flag != 0
+    }
+
+    /// What the directory must allow besides what it hands down.
+    fn needed_rights(&self) -> Rights {
+        let mut rights = Rights::PATH_OPEN;
+        if self.has(oflags::CREAT) {
+            rights = rights.or(Rights::PATH_CREATE_FILE);
+        }
+        if self.has(oflags::TRUNC) {
+            rights = rights.or(Rights::PATH_FILESTAT_SET_SIZE);
+        }
+        rights
+    }
+
+    fn options(&self) -> OpenOptions {
+        let writing = Rights::FD_WRITE
+            .or(Rights::FD_ALLOCATE)
+            .or(Rights::FD_FILESTAT_SET_SIZE);
+        let write = self.base.intersects(writing) && !self.has(oflags::DIRECTORY);
+        let flag = |flag: u16| self.fdflags & flag != 0;
+        let mut options = OpenOptions::new();
+        // The host opens for reading or writing; the rights say what the guest may do.
+        let write = write || self.has(oflags::TRUNC) || self.has(oflags::CREAT);
+        options
+            .read(self.base.contains(Rights::FD_READ) || !write)
+            .write(write)
+            .truncate(self.has(oflags::TRUNC))
+            .create(self.has(oflags::CREAT))
+            .create_new(self.has(oflags::CREAT) && self.has(oflags::EXCL))
+            .follow(if self.follow {
+                FollowSymlinks::Yes
+            } else {
+                FollowSymlinks::No
+            })
+            .sync(flag(fdflags::SYNC) || flag(fdflags::RSYNC))
+            .dsync(flag(fdflags::DSYNC))
+            .nonblock(flag(fdflags::NONBLOCK));
+        options
+    }
+
+    fn open(&self, dir: &Dir, path: &str) -> Result<Descriptor, Errno> {
+        let file = dir.open_with(path, &self.options())?;
+        let stat = FileStat::from(&rustix::fs::fstat(&file)?);
+        if stat.filetype == FileType::Directory {
+            let dir = Dir::from_std_file(file.into_std());
+            let listing = Vec::new();
+            return Ok(Descriptor::Directory(Directory {
+                dir,
+                preopen: None,
+                listing,
+            }));
+        }
+        if self.has(oflags::DIRECTORY) {
+            return Err(Errno::Notdir);
+        }
+        if self.fdflags & fdflags::APPEND != 0 {
+            // Not an option above: the host's library refuses it together with truncation.
+            fcntl_setfl(&file, fcntl_getfl(&file)? | OFlags::APPEND)?;
+        }
+        Ok(Descriptor::Host(file.into_std().into()))
+    }
+}

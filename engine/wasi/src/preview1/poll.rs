@@ -1,0 +1,290 @@
+//! `poll_oneoff`: waits for the first of several clocks and descriptors.
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::ioctl_fionread;
+use rustix::time::ClockId;
+
+use super::Outcome;
+use super::clock::{clock_id, now};
+use crate::ctx::WasiCtx;
+use crate::errno::Errno;
+use crate::memory::GuestMemory;
+use crate::table::{Descriptor, Entry};
+use crate::types::{FileType, Rights};
+
+/// Sizes in bytes of a `subscription` and of an `event`.
+const SUBSCRIPTION_SIZE: u32 = 48;
+const EVENT_SIZE: u32 = 32;
+/// `subclockflags`: the time is a point of the clock instead of a span from now.
+const ABSTIME: u16 = 1 << 0;
+/// `eventrwflags`: the other side has hung up.
+const HANGUP: u16 = 1 << 0;
+/// The most subscriptions in one call.
+const MAX_SUBSCRIPTIONS: u32 = 1 << 16;
+
+/// What a subscription waits for (`eventtype`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Event {
+    Clock = 0,
+    Read = 1,
+    Write = 2,
+}
+
+#[derive(Debug)]
+struct Subscription {
+    userdata: u64,
+    event: Event,
+    waits: Waits,
+}
+
+#[derive(Debug)]
+enum Waits {
+    /// A span of nanoseconds from now.
+    Time(u64),
+    /// A descriptor.
+    Descriptor(u32),
+    /// Nothing: the subscription itself is wrong, and its event says so.
+    Wrong(Errno),
+}
+
+/// An event for the guest.
+struct Ready {
+    errno: Errno,
+    bytes: u64,
+    flags: u16,
+}
+
+impl Ready {
+    const NOW: Ready = Ready {
+        errno: Errno::Success,
+        bytes: 0,
+        flags: 0,
+    };
+
+    fn error(errno: Errno) -> Ready {
+        Ready {
+            errno,
+            ..Ready::NOW
+        }
+    }
+}
+
+fn subscription(ctx: &WasiCtx, memory: &GuestMemory<'_>, at: u32) -> Result<Subscription, Errno> {
+    let field = |offset: u32| at.checked_add(offset).ok_or(Errno::Fault);
+    let userdata = memory.read_u64(at)?;
+    let event = match memory.read_u8(field(8)?)? {
+        0 => Event::Clock,
+        1 => Event::Read,
+        2 => Event::Write,
+        _ => return Err(Errno::Inval),
+    };
+    let id = memory.read_u32(field(16)?)?;
+    let waits = match event {
+        Event::Clock => {
+            let timeout = memory.read_u64(field(24)?)?;
+            let flags = memory.read_u16(field(40)?)?;
+            match clock_span(ctx, id, timeout, flags) {
+                Ok(nanoseconds) => Waits::Time(nanoseconds),
+                Err(errno) => Waits::Wrong(errno),
+            }
+        }
+        Event::Read | Event::Write => Waits::Descriptor(id),
+    };
+    Ok(Subscription {
+        userdata,
+        event,
+        waits,
+    })
+}
+
+/// How long to wait from now. The host cannot wait for CPU time: `notsup`.
+fn clock_span(ctx: &WasiCtx, id: u32, timeout: u64, flags: u16) -> Result<u64, Errno> {
+    let clock = clock_id(id)?;
+    if !matches!(clock, ClockId::Realtime | ClockId::Monotonic) {
+        return Err(Errno::Notsup);
+    }
+    match flags {
+        0 => Ok(timeout),
+        ABSTIME => Ok(timeout.saturating_sub(now(ctx, clock)?)),
+        _ => Err(Errno::Inval),
+    }
+}
+
+/// What can be said of a descriptor without asking the host, if anything.
+fn ready_at_once(entry: Result<&Entry, Errno>, event: Event) -> Option<Ready> {
+    let entry = match entry {
+        Ok(entry) => entry,
+        Err(errno) => return Some(Ready::error(errno)),
+    };
+    let needed = if event == Event::Read {
+        Rights::FD_READ
+    } else {
+        Rights::FD_WRITE
+    };
+    let listens = entry.base.contains(Rights::SOCK_ACCEPT);
+    if !entry.base.contains(Rights::POLL_FD_READWRITE) || !(entry.base.contains(needed) || listens)
+    {
+        return Some(Ready::error(Errno::Notcapable));
+    }
+    match &entry.descriptor {
+        Descriptor::Input(input) => {
+            let bytes = input.remaining() as u64;
+            Some(Ready {
+                bytes,
+                flags: if bytes == 0 { HANGUP } else { 0 },
+                ..Ready::NOW
+            })
+        }
+        Descriptor::Output(_) | Descriptor::Discard => Some(Ready::NOW),
+        Descriptor::Directory(_) => Some(Ready::error(Errno::Badf)),
+        Descriptor::Inherited(_) | Descriptor::Host(_) => None,
+    }
+}
+
+pub(super) fn poll_oneoff(
+    ctx: &mut WasiCtx,
+    memory: &mut GuestMemory<'_>,
+    subscriptions: u32,
+    events: u32,
+    count: u32,
+    stored: u32,
+) -> Outcome {
+    if count == 0 || count > MAX_SUBSCRIPTIONS {
+        return Err(Errno::Inval.into());
+    }
+    memory.bytes(subscriptions, count * SUBSCRIPTION_SIZE)?;
+    memory.bytes(events, count * EVENT_SIZE)?;
+    memory.write_u32(stored, 0)?;
+    let list = (0..count)
+        .map(|index| subscription(ctx, memory, subscriptions + index * SUBSCRIPTION_SIZE))
+        .collect::<Result<Vec<_>, Errno>>()?;
+    let ready = wait(ctx, &list)?;
+    for (index, (subscription, ready)) in ready.iter().enumerate() {
+        let mut bytes = [0; EVENT_SIZE as usize];
+        bytes[0..8].copy_from_slice(&subscription.userdata.to_le_bytes());
+        bytes[8..10].copy_from_slice(&(ready.errno as u16).to_le_bytes());
+        bytes[10] = subscription.event as u8;
+        bytes[16..24].copy_from_slice(&ready.bytes.to_le_bytes());
+        bytes[24..26].copy_from_slice(&ready.flags.to_le_bytes());
+        memory.write(events + index as u32 * EVENT_SIZE, &bytes)?;
+    }
+    Ok(memory.write_u32(stored, ready.len() as u32)?)
+}
+
+/// The subscriptions that are ready, at least one.
+fn wait<'s>(
+    ctx: &WasiCtx,
+    list: &'s [Subscription],
+) -> Result<Vec<(&'s Subscription, Ready)>, Errno> {
+    let mut ready = Vec::new();
+    let mut asked = Vec::new();
+    let mut fds = Vec::new();
+    let mut shortest: Option<u64> = None;
+    for subscription in list {
+        match subscription.waits {
+            Waits::Wrong(errno) => ready.push((subscription, Ready::error(errno))),
+            Waits::Time(nanoseconds) => {
+                shortest = Some(shortest.map_or(nanoseconds, |other| other.min(nanoseconds)));
+            }
+            Waits::Descriptor(fd) => {
+                let entry = ctx.table.get(fd);
+                if let Some(now) = ready_at_once(entry, subscription.event) {
+                    ready.push((subscription, now));
+                    continue;
+                }
+                let host = entry?.descriptor.host().ok_or(Errno::Badf)?;
+                let flags = match subscription.event {
+                    Event::Write => PollFlags::OUT,
+                    Event::Read | Event::Clock => PollFlags::IN,
+                };
+                asked.push((subscription, entry?));
+                fds.push(PollFd::from_borrowed_fd(host, flags));
+            }
+        }
+    }
+    let timeout = if ready.is_empty() { shortest } else { Some(0) };
+    poll_until(&mut fds, timeout)?;
+    for ((subscription, entry), fd) in asked.iter().zip(&fds) {
+        if !fd.revents().is_empty() {
+            ready.push((
+                *subscription,
+                readiness(entry, subscription.event, fd.revents()),
+            ));
+        }
+    }
+    let due = |nanoseconds: u64| match shortest {
+        _ if nanoseconds == 0 => true,
+        Some(shortest) => ready.is_empty() && nanoseconds <= shortest,
+        None => false,
+    };
+    let timers: Vec<_> = list
+        .iter()
+        .filter(|subscription| match subscription.waits {
+            Waits::Time(nanoseconds) => due(nanoseconds),
+            _ => false,
+        })
+        .collect();
+    ready.extend(
+        timers
+            .into_iter()
+            .map(|subscription| (subscription, Ready::NOW)),
+    );
+    Ok(ready)
+}
+
+/// Asks the host, again after a signal, until a descriptor is ready or the time is over.
+fn poll_until(fds: &mut [PollFd<'_>], timeout: Option<u64>) -> Result<(), Errno> {
+    let start = std::time::Instant::now();
+    loop {
+        let left = timeout.map(|nanoseconds| {
+            let passed = u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX);
+            nanoseconds.saturating_sub(passed)
+        });
+        let span = left.map(|left| Timespec {
+            tv_sec: (left / 1_000_000_000) as _,
+            tv_nsec: (left % 1_000_000_000) as _,
+        });
+        match poll(fds, span.as_ref()) {
+            Ok(0) if left.is_some_and(|left| left > 0) => {}
+            Ok(_) => return Ok(()),
+            Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+fn readiness(entry: &Entry, event: Event, found: PollFlags) -> Ready {
+    if found.contains(PollFlags::NVAL) {
+        return Ready::error(Errno::Badf);
+    }
+    if found.contains(PollFlags::ERR) && event == Event::Read {
+        return Ready::error(Errno::Io);
+    }
+    let mut flags = 0;
+    if found.intersects(PollFlags::HUP | PollFlags::ERR) {
+        flags |= HANGUP;
+    }
+    let bytes = match event {
+        Event::Read => readable(entry),
+        Event::Write | Event::Clock => 0,
+    };
+    Ready {
+        errno: Errno::Success,
+        bytes,
+        flags,
+    }
+}
+
+/// How many bytes can be read without waiting; at least one, as the host said that there is
+/// something or the end.
+fn readable(entry: &Entry) -> u64 {
+    let Some(host) = entry.descriptor.host() else {
+        return 0;
+    };
+    if entry.descriptor.filetype() == FileType::RegularFile {
+        let size = entry.descriptor.filestat().map_or(0, |stat| stat.size);
+        let position = rustix::fs::tell(host).unwrap_or(0);
+        return size.saturating_sub(position);
+    }
+    ioctl_fionread(host).unwrap_or(0)
+}

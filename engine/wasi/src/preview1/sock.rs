@@ -1,0 +1,148 @@
+//! Sockets: preview 1 only accepts on a listening socket that the host handed in, and uses the
+//! connections that come of it.
+
+use std::io::IoSliceMut;
+
+use rustix::fd::BorrowedFd;
+use rustix::io::writev;
+use rustix::net::{RecvFlags, Shutdown, SocketFlags, accept_with, recv, shutdown};
+
+use super::Outcome;
+use super::fd::retry;
+use crate::ctx::WasiCtx;
+use crate::errno::Errno;
+use crate::memory::GuestMemory;
+use crate::table::{Descriptor, Entry};
+use crate::types::{FileType, Rights, fdflags};
+
+/// `riflags`: look at the bytes and leave them; wait for all of them.
+const RECV_PEEK: u32 = 1 << 0;
+const RECV_WAITALL: u32 = 1 << 1;
+/// `sdflags`.
+const SHUTDOWN_READ: u32 = 1 << 0;
+const SHUTDOWN_WRITE: u32 = 1 << 1;
+
+/// The host's socket: `badf`, `notsock`, else `notcapable`.
+fn socket(ctx: &WasiCtx, fd: u32, rights: Rights) -> Result<BorrowedFd<'_>, Errno> {
+    let entry = ctx.table.get(fd)?;
+    match entry.descriptor.filetype() {
+        FileType::SocketStream | FileType::SocketDgram => entry.require(rights)?,
+        _ => return Err(Errno::Notsock),
+    }
+    entry.descriptor.host().ok_or(Errno::Notsock)
+}
+
+pub(super) fn sock_accept(
+    ctx: &mut WasiCtx,
+    memory: &mut GuestMemory<'_>,
+    fd: u32,
+    flags: u32,
+    accepted: u32,
+) -> Outcome {
+    if flags & !u32::from(fdflags::NONBLOCK) != 0 {
+        return Err(Errno::Inval.into());
+    }
+    let host = socket(ctx, fd, Rights::SOCK_ACCEPT)?;
+    let inheriting = ctx.table.get(fd)?.inheriting;
+    memory.write_u32(accepted, 0)?;
+    let mut options = SocketFlags::CLOEXEC;
+    options.set(SocketFlags::NONBLOCK, flags != 0);
+    let connection = retry(|| accept_with(host, options))?;
+    let entry = Entry::new(Descriptor::Host(connection), inheriting, Rights(0));
+    let number = ctx.table.insert(entry)?;
+    Ok(memory.write_u32(accepted, number)?)
+}
+
+pub(super) fn sock_recv(
+    ctx: &mut WasiCtx,
+    memory: &mut GuestMemory<'_>,
+    fd: u32,
+    iovs: u32,
+    iovs_len: u32,
+    flags: u32,
+    nread: u32,
+    out_flags: u32,
+) -> Outcome {
+    if flags & !(RECV_PEEK | RECV_WAITALL) != 0 {
+        return Err(Errno::Inval.into());
+    }
+    let host = socket(ctx, fd, Rights::FD_READ)?;
+    memory.write_u32(nread, 0)?;
+    memory.write_u16(out_flags, 0)?;
+    let mut options = RecvFlags::empty();
+    options.set(RecvFlags::PEEK, flags & RECV_PEEK != 0);
+    options.set(RecvFlags::WAITALL, flags & RECV_WAITALL != 0);
+    let buffers = memory.buffers(iovs, iovs_len)?;
+    let mut slices = memory.io_slices_mut(&buffers);
+    let count = receive(host, &mut slices, options)?;
+    Ok(memory.write_u32(nread, count as u32)?)
+}
+
+/// Fills the buffers one after the other; after the first it takes only what is there already,
+/// unless all is to be waited for. Peeking sees the same bytes again and so fills the first alone.
+fn receive(
+    host: BorrowedFd<'_>,
+    slices: &mut [IoSliceMut<'_>],
+    flags: RecvFlags,
+) -> Result<usize, Errno> {
+    let mut total = 0;
+    for (index, slice) in slices.iter_mut().enumerate() {
+        let mut options = flags;
+        if index > 0 && flags.contains(RecvFlags::PEEK) {
+            break;
+        }
+        if index > 0 && !flags.contains(RecvFlags::WAITALL) {
+            options |= RecvFlags::DONTWAIT;
+        }
+        match retry(|| recv(host, &mut **slice, options)) {
+            Ok((count, _)) => {
+                total += count;
+                if count < slice.len() {
+                    break;
+                }
+            }
+            Err(_) if total > 0 => break,
+            Err(errno) => return Err(errno),
+        }
+    }
+    Ok(total)
+}
+
+pub(super) fn sock_send(
+    ctx: &mut WasiCtx,
+    memory: &mut GuestMemory<'_>,
+    fd: u32,
+    iovs: u32,
+    iovs_len: u32,
+    flags: u32,
+    nwritten: u32,
+) -> Outcome {
+    if flags != 0 {
+        return Err(Errno::Inval.into());
+    }
+    let host = socket(ctx, fd, Rights::FD_WRITE)?;
+    memory.write_u32(nwritten, 0)?;
+    let slices = memory.io_slices(&memory.buffers(iovs, iovs_len)?);
+    let count = if slices.is_empty() {
+        0
+    } else {
+        retry(|| writev(host, &slices))?
+    };
+    Ok(memory.write_u32(nwritten, count as u32)?)
+}
+
+pub(super) fn sock_shutdown(
+    ctx: &mut WasiCtx,
+    _: &mut GuestMemory<'_>,
+    fd: u32,
+    how: u32,
+) -> Outcome {
+    const BOTH: u32 = SHUTDOWN_READ | SHUTDOWN_WRITE;
+    let how = match how {
+        SHUTDOWN_READ => Shutdown::Read,
+        SHUTDOWN_WRITE => Shutdown::Write,
+        BOTH => Shutdown::Both,
+        _ => return Err(Errno::Inval.into()),
+    };
+    Ok(shutdown(socket(ctx, fd, Rights::SOCK_SHUTDOWN)?, how)?)
+}
