@@ -1,0 +1,2 @@
+//! The store.
+pub(crate) struct StoreInner;

@@ -1,0 +1,176 @@
+//! x86_64: the only hand-written machine code of the runtime.
+//!
+//! The internal ABI of compiled code ("skerry") and the host's System V ABI agree on what a callee preserves
+//! (rbx, rbp, rsp, r12-r15), and on the first six integer argument registers (rdi, rsi, rdx, rcx, r8, r9), so the
+//! stubs here only switch stacks and shift arguments by one:
+//!
+//! - [`enter`]: host -> wasm. Saves the host's registers on the host stack, remembers that stack pointer in the
+//!   store context, continues on the wasm stack with rbp = 0 (the end of the frame-pointer chain) and r15 = vmctx.
+//! - [`trap_exit`]: wasm -> host, never to return: drops every frame of the innermost activation.
+//!   The signal handler and [`builtin_common`] arrive here with r11 = store context.
+//! - [`builtin_common`]: wasm -> host and back, for one builtin call. Remembers wasm's rsp and rbp (a backtrace
+//!   starts there), runs the Rust function on the host stack, then returns or takes the trap exit.
+
+use super::super::context::{EXIT_FP, EXIT_SP, HOST_SP, VMStoreContext, ValRaw};
+use std::arch::naked_asm;
+
+/// Calls `trampoline(callee, callee_vmctx, values)` (skerry ABI) on the stack that ends at `wasm_sp`.
+/// Returns 0 when it returned, 1 when the activation was left through [`trap_exit`].
+///
+/// # Safety
+/// `ctx` is the store context that `callee_vmctx` names, `wasm_sp` is 16-byte aligned and the end of
+/// writable stack memory that nothing else uses, `trampoline` is an entry trampoline of the signature of
+/// `callee`, and `values` holds as many slots as that signature needs.
+#[unsafe(naked)]
+pub(crate) unsafe extern "C" fn enter(
+    ctx: *const VMStoreContext,
+    trampoline: *const u8,
+    callee: *const u8,
+    callee_vmctx: *mut u8,
+    values: *mut ValRaw,
+    wasm_sp: usize,
+) -> u64 {
+    naked_asm!(
+        "push rbp",
+        "mov rbp, rsp",
+        "push rbx",
+        "push r12",
+        "push r13",
+        "push r14",
+        "push r15",
+        "sub rsp, 8", // keeps the host stack 16-byte aligned for the calls of builtins
+        "mov [rdi + {host_sp}], rsp",
+        "mov rbx, rdi", // preserved by compiled code, as every callee-saved register is
+        "mov rsp, r9",
+        "xor ebp, ebp",
+        "mov r15, rcx",
+        "mov rax, rsi",
+        "mov rdi, rdx",
+        "mov rsi, rcx",
+        "mov rdx, r8",
+        "call rax",
+        "mov rsp, [rbx + {host_sp}]",
+        "xor eax, eax",
+        "add rsp, 8",
+        "pop r15",
+        "pop r14",
+        "pop r13",
+        "pop r12",
+        "pop rbx",
+        "pop rbp",
+        "ret",
+        host_sp = const HOST_SP,
+    )
+}
+
+/// Leaves the innermost activation: `enter` returns 1. Expects r11 = store context.
+///
+/// # Safety
+/// Only jumped to, from compiled code's stack or the signal handler, while an activation of that context is live.
+#[unsafe(naked)]
+pub(crate) unsafe extern "C" fn trap_exit() {
+    naked_asm!(
+        "mov rsp, [r11 + {host_sp}]",
+        "cld",
+        "mov eax, 1",
+        "add rsp, 8",
+        "pop r15",
+        "pop r14",
+        "pop r13",
+        "pop r12",
+        "pop rbx",
+        "pop rbp",
+        "ret",
+        host_sp = const HOST_SP,
+    )
+}
+
+/// The shared half of all builtin stubs: rax = `extern "C" fn(vmctx, a0.. a4) -> BuiltinResult`, r15 = vmctx,
+/// arguments in skerry's registers. The second half of the result says whether to leave by the trap exit.
+///
+/// # Safety
+/// Only jumped to from [`builtin_stub`]s, which compiled code calls.
+#[unsafe(naked)]
+pub(crate) unsafe extern "C" fn builtin_common() {
+    naked_asm!(
+        "mov r11, [r15 + {store_context}]",
+        "mov [r11 + {exit_sp}], rsp",
+        "mov [r11 + {exit_fp}], rbp",
+        "mov rsp, [r11 + {host_sp}]",
+        "mov r9, r8",
+        "mov r8, rcx",
+        "mov rcx, rdx",
+        "mov rdx, rsi",
+        "mov rsi, rdi",
+        "mov rdi, r15",
+        "call rax",
+        "mov r11, [r15 + {store_context}]",
+        "test rdx, rdx",
+        "jne {trap_exit}",
+        "mov rsp, [r11 + {exit_sp}]",
+        "ret",
+        store_context = const super::super::context::STORE_CONTEXT_OFFSET,
+        exit_sp = const EXIT_SP,
+        exit_fp = const EXIT_FP,
+        host_sp = const HOST_SP,
+        trap_exit = sym trap_exit,
+    )
+}
+
+/// Defines `$stub`, the address that compiled code calls for the builtin that the Rust function `$rust` implements.
+macro_rules! builtin_stub {
+    ($stub:ident, $rust:path) => {
+        /// Stub of one builtin: see `arch::builtin_common`.
+        ///
+        /// # Safety
+        /// Only called by compiled code, with r15 = vmctx and the builtin's arguments.
+        #[unsafe(naked)]
+        pub(crate) unsafe extern "C" fn $stub() {
+            ::std::arch::naked_asm!(
+                "lea rax, [rip + {rust}]",
+                "jmp {common}",
+                rust = sym $rust,
+                common = sym $crate::vm::arch::builtin_common,
+            )
+        }
+    };
+}
+pub(crate) use builtin_stub;
+
+/// The registers that matter in a signal frame.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SignalState {
+    /// The instruction that faulted.
+    pub pc: usize,
+    /// rsp.
+    pub sp: usize,
+    /// rbp, the frame pointer.
+    pub fp: usize,
+}
+
+impl SignalState {
+    /// Reads the state that the kernel saved.
+    pub(crate) fn of(frame: &libc::ucontext_t) -> Self {
+        let reg = |index: i32| frame.uc_mcontext.gregs[index as usize] as usize;
+        Self { pc: reg(libc::REG_RIP), sp: reg(libc::REG_RSP), fp: reg(libc::REG_RBP) }
+    }
+
+    /// Makes the interrupted thread continue in [`trap_exit`] of `ctx` when the handler returns.
+    pub(crate) fn resume_in_trap_exit(frame: &mut libc::ucontext_t, ctx: &VMStoreContext) {
+        let gregs = &mut frame.uc_mcontext.gregs;
+        gregs[libc::REG_RIP as usize] = trap_exit as *const () as i64;
+        gregs[libc::REG_R11 as usize] = std::ptr::from_ref(ctx).addr() as i64;
+        // Not the wasm stack pointer, which may be inside the guard: another signal may arrive at once.
+        gregs[libc::REG_RSP as usize] = ctx.host_sp.get() as i64;
+    }
+}
+
+/// Where the return address of the frame that `pc` runs in is found while its prologue (`push rbp; mov rbp, rsp`)
+/// has not finished: the offset from rsp, by the number of bytes of the function already executed.
+pub(crate) fn prologue_return_address(executed: usize) -> Option<usize> {
+    match executed {
+        0 => Some(0),
+        1 => Some(8),
+        _ => None,
+    }
+}

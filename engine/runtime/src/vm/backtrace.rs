@@ -1,0 +1,98 @@
+//! Walking the frames of compiled code: a chain of frame pointers on the wasm stack.
+//!
+//! Every compiled function keeps `[rbp] = caller's rbp, [rbp + 8] = return address`; [`super::arch::enter`] starts each
+//! activation with rbp = 0. The walk trusts none of it: each frame must lie in the wasm stack and above the last
+//! one, so a broken chain ends the backtrace instead of the process.
+
+use super::arch::{self, SignalState};
+use super::code;
+use super::context::Activation;
+use super::stack::StackBounds;
+
+/// How many frames a backtrace keeps; of the others only the number.
+pub(crate) const MAX_FRAMES: usize = 64;
+
+/// Program counters, innermost first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct RawBacktrace {
+    /// At most [`MAX_FRAMES`].
+    pub frames: Vec<RawFrame>,
+    /// How many more there were.
+    pub omitted: usize,
+}
+
+/// One frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RawFrame {
+    /// An address inside the instruction that the frame is at: the faulting one, or the last byte of a call.
+    pub pc: usize,
+}
+
+impl RawBacktrace {
+    fn push(&mut self, pc: usize) {
+        if self.frames.len() < MAX_FRAMES {
+            self.frames.push(RawFrame { pc });
+        } else {
+            self.omitted += 1;
+        }
+    }
+}
+
+/// The frames of an activation that was left by a fault, then those of the activations around it.
+pub(super) fn from_fault(bounds: &StackBounds, state: SignalState, activation: &Activation) -> RawBacktrace {
+    let mut trace = RawBacktrace::default();
+    trace.push(state.pc);
+    // While a function sets up its frame, rbp is still its caller's.
+    let in_prologue = code::executed_in_function(state.pc).and_then(arch::prologue_return_address);
+    if let Some(pc) = in_prologue.and_then(|offset| read(bounds, state.sp.wrapping_add(offset))) {
+        trace.push(pc.wrapping_sub(1));
+    }
+    walk(bounds, state.fp, &mut trace);
+    walk_outer(bounds, activation, &mut trace);
+    trace
+}
+
+/// The frames from a wasm -> host transition outwards.
+pub(super) fn from_exit(bounds: &StackBounds, sp: usize, fp: usize, activation: &Activation) -> RawBacktrace {
+    let mut trace = RawBacktrace::default();
+    if let Some(pc) = read(bounds, sp) {
+        trace.push(pc.wrapping_sub(1));
+    }
+    walk(bounds, fp, &mut trace);
+    walk_outer(bounds, activation, &mut trace);
+    trace
+}
+
+fn walk_outer(bounds: &StackBounds, activation: &Activation, trace: &mut RawBacktrace) {
+    let mut next = activation.outer();
+    while let Some((outer, sp, fp)) = next {
+        if let Some(pc) = read(bounds, sp) {
+            trace.push(pc.wrapping_sub(1));
+        }
+        walk(bounds, fp, trace);
+        // SAFETY: outer activations live in suspended frames of `enter` on this thread's host stack.
+        next = unsafe { &*outer }.outer();
+    }
+}
+
+fn walk(bounds: &StackBounds, mut fp: usize, trace: &mut RawBacktrace) {
+    while fp != 0 {
+        let (Some(next), Some(pc)) = (read(bounds, fp), read(bounds, fp.wrapping_add(8))) else {
+            return;
+        };
+        trace.push(pc.wrapping_sub(1));
+        if next != 0 && next <= fp {
+            return;
+        }
+        fp = next;
+    }
+}
+
+/// The word at `addr`, if that lies in the usable part of the wasm stack.
+pub(super) fn read(bounds: &StackBounds, addr: usize) -> Option<usize> {
+    if !addr.is_multiple_of(8) || !bounds.contains(addr, 8) {
+        return None;
+    }
+    // SAFETY: inside the usable part of a mapped stack, which only this thread uses; any bits are a valid word.
+    Some(unsafe { std::ptr::with_exposed_provenance::<usize>(addr).read_volatile() })
+}

@@ -1,0 +1,210 @@
+//! Code memory: publishing machine code (W^X) and finding it again by program counter.
+//!
+//! The signal handler must answer "whose instruction is this?" without locks or allocation. So all published code is listed
+//! in an immutable sorted snapshot behind one atomic pointer; publishing or dropping code replaces the snapshot under a
+//! mutex that only ordinary code takes. A replaced snapshot is freed once no reader is under way.
+
+use super::mmap::Mapping;
+use skerry_environ::Trap;
+use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+/// The machine code of one module (or of trampolines), executable and listed for the signal handler until it is dropped.
+#[derive(Debug)]
+pub(crate) struct CodeMemory {
+    mapping: Mapping,
+    len: usize,
+    tables: Box<CodeTables>,
+}
+
+/// What the signal handler and backtraces look up; offsets are in bytes from the start of the text.
+#[derive(Debug, Default)]
+struct CodeTables {
+    /// Instructions that may trap, sorted by offset.
+    traps: Box<[(u32, Trap)]>,
+    /// Where functions start, sorted.
+    starts: Box<[u32]>,
+}
+
+impl CodeMemory {
+    /// Copies `text` into executable memory. `traps` and `starts` (of functions) are offsets into it.
+    ///
+    /// # Errors
+    /// What the operating system answers, typically `ENOMEM`.
+    pub(crate) fn publish(
+        text: &[u8],
+        traps: &[(u32, Trap)],
+        starts: impl IntoIterator<Item = u32>,
+    ) -> std::io::Result<Self> {
+        let mapping = Mapping::reserve(text.len())?;
+        mapping.make_writable(0, mapping.len())?;
+        // SAFETY: the mapping is at least as long as `text`, was just made writable, and is not shared yet.
+        unsafe { std::ptr::copy_nonoverlapping(text.as_ptr(), mapping.base(), text.len()) };
+        mapping.make_executable(0, mapping.len())?;
+        mapping.base().expose_provenance();
+        let mut traps: Box<[_]> = traps.into();
+        traps.sort_unstable_by_key(|&(offset, _)| offset);
+        let mut starts: Box<[u32]> = starts.into_iter().collect();
+        starts.sort_unstable();
+        let tables = Box::new(CodeTables { traps, starts });
+        let code = Self { mapping, len: text.len(), tables };
+        registry_update(|ranges| {
+            let range = code.range();
+            let at = ranges.partition_point(|r| r.start < range.start);
+            ranges.insert(at, range);
+        });
+        Ok(code)
+    }
+
+    fn range(&self) -> CodeRange {
+        let start = self.start();
+        CodeRange { start, end: start + self.len, tables: &raw const *self.tables }
+    }
+
+    /// The address of the first byte.
+    pub(crate) fn start(&self) -> usize {
+        self.mapping.base().addr()
+    }
+
+    /// The length of the text in bytes.
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// The address of the byte at `offset`.
+    ///
+    /// # Panics
+    /// If that is outside the text.
+    pub(crate) fn address(&self, offset: u32) -> *const u8 {
+        assert!((offset as usize) < self.len, "code offsets lie inside the text");
+        self.mapping.base().wrapping_add(offset as usize)
+    }
+
+    /// The offset of an address inside the text.
+    pub(crate) fn offset_of(&self, pc: usize) -> Option<u32> {
+        let offset = pc.checked_sub(self.start())?;
+        (offset < self.len).then_some(offset as u32)
+    }
+}
+
+impl Drop for CodeMemory {
+    fn drop(&mut self) {
+        let start = self.start();
+        registry_update(|ranges| ranges.retain(|r| r.start != start));
+    }
+}
+
+/// One entry of the snapshot.
+#[derive(Clone, Copy, Debug)]
+struct CodeRange {
+    start: usize,
+    end: usize,
+    tables: *const CodeTables,
+}
+
+type Snapshot = Vec<CodeRange>;
+
+static CURRENT: AtomicPtr<Snapshot> = AtomicPtr::new(std::ptr::null_mut());
+static READERS: AtomicUsize = AtomicUsize::new(0);
+static REPLACED: Mutex<Vec<Retired>> = Mutex::new(Vec::new());
+
+/// A snapshot that was replaced, and may still be under the eyes of a reader.
+struct Retired(*mut Snapshot);
+// SAFETY: a retired snapshot is immutable and owned by this value alone; `CodeRange`'s pointers are not followed.
+unsafe impl Send for Retired {}
+
+fn registry_update(change: impl FnOnce(&mut Snapshot)) {
+    let mut replaced = REPLACED.lock().unwrap_or_else(PoisonError::into_inner);
+    let old = CURRENT.load(Ordering::Acquire);
+    // SAFETY: the current snapshot is freed only below, by a later holder of the mutex that is held here.
+    let mut new = if old.is_null() { Vec::new() } else { unsafe { (*old).clone() } };
+    change(&mut new);
+    CURRENT.store(Box::into_raw(Box::new(new)), Ordering::SeqCst);
+    if !old.is_null() {
+        replaced.push(Retired(old));
+    }
+    // A reader announces itself before it loads `CURRENT` (both `SeqCst`): if none is announced after the store above,
+    // whoever comes later sees the new snapshot.
+    if READERS.load(Ordering::SeqCst) == 0 {
+        for Retired(snapshot) in replaced.drain(..) {
+            // SAFETY: it came from `Box::into_raw`, is in the list once, and no reader can hold it.
+            drop(unsafe { Box::from_raw(snapshot) });
+        }
+    }
+}
+
+/// Calls `f` with the tables of the code that `pc` lies in and its offset there. Async-signal-safe if `f` is.
+fn lookup<R>(pc: usize, f: impl FnOnce(&CodeTables, u32) -> R) -> Option<R> {
+    READERS.fetch_add(1, Ordering::SeqCst);
+    let snapshot = CURRENT.load(Ordering::SeqCst);
+    let result = if snapshot.is_null() {
+        None
+    } else {
+        // SAFETY: not freed while this reader is announced (see `registry_update`).
+        let ranges = unsafe { &*snapshot };
+        let index = ranges.partition_point(|r| r.end <= pc);
+        ranges.get(index).filter(|r| r.start <= pc).map(|range| {
+            // SAFETY: `pc` is being executed or on the stack of the calling thread, so its code is alive and with it the
+            // boxed tables, which never move.
+            f(unsafe { &*range.tables }, (pc - range.start) as u32)
+        })
+    };
+    READERS.fetch_sub(1, Ordering::SeqCst);
+    result
+}
+
+/// What the trap table says about the instruction at `pc`: `None` if `pc` is not in compiled code, `Some(None)` if the
+/// instruction is not listed. Async-signal-safe.
+pub(super) fn trap_at(pc: usize) -> Option<Option<Trap>> {
+    lookup(pc, |tables, offset| {
+        let traps = &tables.traps;
+        traps.binary_search_by_key(&offset, |&(at, _)| at).ok().map(|index| traps[index].1)
+    })
+}
+
+/// How many bytes of its function lie before `pc`; `None` if `pc` is not in a function of compiled code.
+pub(super) fn executed_in_function(pc: usize) -> Option<usize> {
+    lookup(pc, |tables, offset| {
+        let after = tables.starts.partition_point(|&start| start <= offset);
+        after.checked_sub(1).map(|index| (offset - tables.starts[index]) as usize)
+    })
+    .flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn published_code_is_found_until_it_is_dropped() {
+        let text = [0x90u8, 0x0f, 0x0b, 0xc3];
+        let code = CodeMemory::publish(&text, &[(1, Trap::Unreachable)], [0]).unwrap();
+        let start = code.start();
+        assert_eq!(trap_at(start), Some(None));
+        assert_eq!(trap_at(start + 1), Some(Some(Trap::Unreachable)));
+        assert_eq!(trap_at(start + 4), None);
+        assert_eq!(executed_in_function(start + 3), Some(3));
+        assert_eq!(code.offset_of(start + 3), Some(3));
+        assert_eq!(code.offset_of(start + 4), None);
+        drop(code);
+        assert_eq!(trap_at(start + 1), None);
+    }
+
+    #[test]
+    fn lookups_race_with_publishing() {
+        let text = [0x0fu8, 0x0b];
+        let kept = CodeMemory::publish(&text, &[(0, Trap::Unreachable)], [0]).unwrap();
+        std::thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    for _ in 0..500 {
+                        drop(CodeMemory::publish(&text, &[(0, Trap::Unreachable)], [0]).unwrap());
+                    }
+                });
+            }
+            for _ in 0..50_000 {
+                assert_eq!(trap_at(kept.start()), Some(Some(Trap::Unreachable)));
+            }
+        });
+    }
+}

@@ -1,0 +1,278 @@
+//! One activation of WebAssembly: entering it, and every way of leaving it.
+//!
+//! Wasm runs on a stack of its own ([`super::stack`]). [`enter`] switches to it, wasm -> host calls switch back
+//! ([`super::arch`]), and a trap abandons the frames of the innermost activation by restoring the host stack
+//! pointer that `enter` saved. No Rust frame ever lies on the wasm stack, so nothing needs to be unwound there; and
+//! the dead wasm frames stay readable until the next entry, so backtraces are taken after the exit, in plain Rust.
+//!
+//! Activations nest (host -> wasm -> host -> wasm): an inner one continues below the outer one on the same wasm stack.
+//!
+//! Invariants:
+//! - `CURRENT` names the innermost activation of this thread, or is null; while host code runs inside an activation, its
+//!   context's `exit_sp`/`exit_fp` are those of the wasm frame that called out.
+//! - Between `enter` and its return, `store` is the only live path to the store.
+
+use super::backtrace::{self, RawBacktrace};
+use super::stack::{self, ENTRY_HEADROOM, StackBounds, WasmStack};
+use super::{arch, host_stack, signals};
+use skerry_environ::Trap;
+use std::any::Any;
+use std::cell::Cell;
+use std::mem::offset_of;
+use std::ptr::NonNull;
+
+/// Where a vmctx keeps the pointer to its store's [`VMStoreContext`].
+pub(crate) const STORE_CONTEXT_OFFSET: i32 = skerry_environ::vmctx::STORE;
+
+/// One slot of the array through which entry trampolines and host calls pass values: the bits, zero-extended.
+pub(crate) type ValRaw = u128;
+
+pub(crate) const HOST_SP: usize = offset_of!(VMStoreContext, host_sp);
+pub(crate) const EXIT_SP: usize = offset_of!(VMStoreContext, exit_sp);
+pub(crate) const EXIT_FP: usize = offset_of!(VMStoreContext, exit_fp);
+
+/// What a store is to this module: something that the builtins can downcast.
+pub(crate) trait StoreObject: Any + Send {
+    /// The store as `Any`, for host functions that know the type of the embedder's state.
+    fn as_any_mut(&mut self) -> &mut dyn Any;
+    /// The part of the store that does not depend on the type of the embedder's state.
+    fn inner_mut(&mut self) -> &mut crate::store::StoreInner;
+}
+
+/// An address range in which a fault with trap code `MemoryOutOfBounds` is expected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FaultRegion {
+    pub start: usize,
+    pub end: usize,
+}
+
+/// Why an activation was left without returning.
+pub(crate) enum Unwind {
+    /// A trap, from the hardware or raised by a builtin.
+    Trap(Trap),
+    /// A host function returned an error.
+    Error(Box<crate::Error>),
+    /// A host function panicked; to be resumed on the host side.
+    Panic(Box<dyn Any + Send>),
+    /// The activation did not begin: no memory for a stack.
+    NoStack(std::io::Error),
+}
+
+/// What the signal handler leaves for [`enter`]: plain words, nothing that owns.
+#[derive(Clone, Copy, Debug)]
+struct Fault {
+    trap: Trap,
+    state: arch::SignalState,
+}
+
+/// The state that compiled code's stubs, the signal handler and Rust share: one for each store, at a fixed address.
+#[repr(C)]
+pub(crate) struct VMStoreContext {
+    /// The host stack pointer of the innermost activation of this store.
+    pub(super) host_sp: Cell<usize>,
+    /// The wasm stack pointer at the latest wasm -> host transition; the return address lies there.
+    pub(super) exit_sp: Cell<usize>,
+    /// The frame pointer of the frame that made it.
+    pub(super) exit_fp: Cell<usize>,
+    stack: Cell<StackBounds>,
+    fault: Cell<Option<Fault>>,
+    raised: Cell<Option<Unwind>>,
+    store: Cell<Option<NonNull<dyn StoreObject>>>,
+    regions: Cell<*const [FaultRegion]>,
+}
+
+// SAFETY: the pointers in it are only followed by the thread that holds the store exclusively (`enter` takes `&mut`
+// of the store); moving a store to another thread happens only between activations.
+unsafe impl Send for VMStoreContext {}
+// SAFETY: a shared reference to a store never reads the cells; only `enter` and code below it do, under `&mut`.
+unsafe impl Sync for VMStoreContext {}
+
+impl VMStoreContext {
+    pub(crate) fn new() -> Box<Self> {
+        Box::new(Self {
+            host_sp: Cell::new(0),
+            exit_sp: Cell::new(0),
+            exit_fp: Cell::new(0),
+            stack: Cell::new(StackBounds::default()),
+            fault: Cell::new(None),
+            raised: Cell::new(None),
+            store: Cell::new(None),
+            regions: Cell::new(std::ptr::slice_from_raw_parts(std::ptr::dangling(), 0)),
+        })
+    }
+
+    /// Tells the signal handler where out-of-bounds accesses may fault: sorted, disjoint; `regions` must stay
+    /// where it is until the next call.
+    pub(crate) fn set_fault_regions(&self, regions: &[FaultRegion]) {
+        self.regions.set(regions);
+    }
+
+    /// What the builtin that is about to return "trapped" gives as the reason.
+    pub(crate) fn raise(&self, unwind: Unwind) {
+        self.raised.set(Some(unwind));
+    }
+
+    /// The store of the innermost activation.
+    ///
+    /// # Safety
+    /// Only within a call that compiled code made through a stub, once at a time: the result is the only path to the store.
+    pub(crate) unsafe fn store<'a>(&self) -> &'a mut dyn StoreObject {
+        let mut store = self.store.get().expect("host code called by wasm runs inside an activation");
+        // SAFETY: `enter` put it there from a unique borrow that is asleep until the activation ends.
+        unsafe { store.as_mut() }
+    }
+
+    /// The trap that a fault with these particulars stands for, or `None` if it is not WebAssembly's.
+    /// Async-signal-safe.
+    pub(super) fn classify(&self, table: Option<Trap>, addr: Option<usize>) -> Option<Trap> {
+        let Some(addr) = addr else {
+            return table.filter(|t| !matches!(t, Trap::MemoryOutOfBounds | Trap::IndirectCallToNull));
+        };
+        if self.stack.get().guard_contains(addr) {
+            return Some(Trap::StackOverflow);
+        }
+        match table? {
+            Trap::MemoryOutOfBounds => {
+                // SAFETY: set from a slice that the store keeps in place while wasm may run.
+                let regions = unsafe { &*self.regions.get() };
+                let index = regions.partition_point(|r| r.end <= addr);
+                regions.get(index).filter(|r| r.start <= addr).map(|_| Trap::MemoryOutOfBounds)
+            }
+            Trap::IndirectCallToNull if addr < NULL_PAGE => Some(Trap::IndirectCallToNull),
+            _ => None,
+        }
+    }
+
+    /// Records a fault for [`enter`] to find. Async-signal-safe.
+    pub(super) fn record_fault(&self, trap: Trap, state: arch::SignalState) {
+        self.fault.set(Some(Fault { trap, state }));
+    }
+}
+
+/// Bytes at address 0 that are never mapped: where loads through a null `VMFuncRef` fault.
+const NULL_PAGE: usize = 4096;
+
+/// One activation, on the Rust stack of [`enter`].
+pub(super) struct Activation {
+    pub(super) ctx: *const VMStoreContext,
+    outer: *const Activation,
+    /// `exit_sp` and `exit_fp` of the outer activation when this one began.
+    outer_exit: (usize, usize),
+}
+
+impl Activation {
+    /// The activation around this one and the (`sp`, `fp`) at which it called out, or `None` for the outermost.
+    pub(super) fn outer(&self) -> Option<(*const Activation, usize, usize)> {
+        (!self.outer.is_null()).then_some((self.outer, self.outer_exit.0, self.outer_exit.1))
+    }
+}
+
+thread_local! {
+    static CURRENT: Cell<*const Activation> = const { Cell::new(std::ptr::null()) };
+}
+
+/// The innermost activation of this thread, or null. Async-signal-safe: plain thread-local storage without a destructor.
+pub(super) fn current() -> *const Activation {
+    CURRENT.get()
+}
+
+/// The `trampoline`, `callee` and so on of one host -> wasm call; see [`arch::enter`].
+pub(crate) struct EntryCall {
+    pub trampoline: *const u8,
+    pub callee: *const u8,
+    pub callee_vmctx: *mut u8,
+    pub values: *mut ValRaw,
+}
+
+/// Runs one host -> wasm call to its end.
+///
+/// # Errors
+/// Why the activation was left without returning, with the program counters of its frames.
+///
+/// # Safety
+/// - `call` is as [`arch::enter`] requires, and everything that it reaches belongs to `store`, whose context is `ctx`;
+/// - `store` is derived from a unique borrow that the caller holds and does not use until this returns.
+pub(crate) unsafe fn enter(
+    ctx: &VMStoreContext,
+    store: NonNull<dyn StoreObject>,
+    stack_size: usize,
+    call: &EntryCall,
+) -> Result<(), (Unwind, RawBacktrace)> {
+    signals::prepare_thread();
+    let outer = CURRENT.get();
+    let overflow = || (Unwind::Trap(Trap::StackOverflow), RawBacktrace::default());
+    if !host_stack::has_room() {
+        return Err(overflow());
+    }
+    let owned: Option<WasmStack>;
+    let bounds: StackBounds;
+    let (wasm_sp, outer_exit);
+    if outer.is_null() {
+        let stack = stack::acquire(stack_size).map_err(|e| (Unwind::NoStack(e), RawBacktrace::default()))?;
+        bounds = stack.bounds();
+        owned = Some(stack);
+        wasm_sp = bounds.top;
+        outer_exit = (0, 0);
+    } else {
+        // SAFETY: a non-null `CURRENT` points into the live frame of an outer `enter` on this thread, and its context
+        // is borrowed by that call.
+        let outer_ctx = unsafe { &*(*outer).ctx };
+        owned = None;
+        bounds = outer_ctx.stack.get();
+        outer_exit = (outer_ctx.exit_sp.get(), outer_ctx.exit_fp.get());
+        wasm_sp = outer_exit.0 & !15;
+        if wasm_sp < bounds.limit + ENTRY_HEADROOM {
+            return Err(overflow());
+        }
+    }
+
+    let saved_host_sp = ctx.host_sp.get();
+    let saved_exit = (ctx.exit_sp.get(), ctx.exit_fp.get());
+    let saved_stack = ctx.stack.replace(bounds);
+    let saved_store = ctx.store.replace(Some(store));
+    let activation = Activation { ctx, outer, outer_exit };
+    CURRENT.set(&raw const activation);
+
+    // SAFETY: the caller vouches for `call`; `wasm_sp` is 16-byte aligned and everything below it on the wasm stack is
+    // free, because the outer activation (if any) is suspended at `exit_sp`.
+    let left =
+        unsafe { arch::enter(ctx, call.trampoline, call.callee, call.callee_vmctx, call.values, wasm_sp) };
+    let result = if left == 0 { Ok(()) } else { Err(unwound(ctx, &activation, bounds)) };
+
+    CURRENT.set(outer);
+    ctx.host_sp.set(saved_host_sp);
+    ctx.exit_sp.set(saved_exit.0);
+    ctx.exit_fp.set(saved_exit.1);
+    ctx.stack.set(saved_stack);
+    ctx.store.set(saved_store);
+    if let Some(stack) = owned {
+        stack::release(stack);
+    }
+    result
+}
+
+/// Collects why and where the activation was left; its dead frames are still on the wasm stack.
+#[cold]
+fn unwound(ctx: &VMStoreContext, activation: &Activation, bounds: StackBounds) -> (Unwind, RawBacktrace) {
+    if let Some(fault) = ctx.fault.take() {
+        let frames = backtrace::from_fault(&bounds, fault.state, activation);
+        return (Unwind::Trap(fault.trap), frames);
+    }
+    let unwind = ctx.raised.take().expect("whoever leaves an activation early says why");
+    let frames = match unwind {
+        Unwind::Panic(_) => RawBacktrace::default(),
+        _ => backtrace::from_exit(&bounds, ctx.exit_sp.get(), ctx.exit_fp.get(), activation),
+    };
+    (unwind, frames)
+}
+
+/// The program counters of the wasm frames that are live on this thread, innermost first: for host functions.
+pub(crate) fn current_backtrace() -> RawBacktrace {
+    let current = CURRENT.get();
+    if current.is_null() {
+        return RawBacktrace::default();
+    }
+    // SAFETY: as in `enter`: a non-null `CURRENT` is a live activation of this thread.
+    let (activation, ctx) = unsafe { (&*current, &*(*current).ctx) };
+    backtrace::from_exit(&ctx.stack.get(), ctx.exit_sp.get(), ctx.exit_fp.get(), activation)
+}

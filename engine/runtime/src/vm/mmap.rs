@@ -1,0 +1,133 @@
+//! Address space: reserving it, opening parts of it, giving it back.
+//!
+//! A [`Mapping`] owns one reservation. It starts inaccessible (`PROT_NONE`, no swap reserved), parts of it
+//! are opened with [`Mapping::make_writable`], and all of it is returned on drop. Everything else in `vm`
+//! that owns memory (slots, wasm stacks, code) is built on it, so this file holds every `mmap`, `mprotect`
+//! and `munmap` of the engine.
+
+use rustix::mm::{MapFlags, MprotectFlags, ProtFlags, mmap_anonymous, mprotect, munmap};
+use std::ptr::NonNull;
+
+/// The size of a page of the host, in bytes.
+pub(crate) fn page_size() -> usize {
+    rustix::param::page_size()
+}
+
+/// `size` rounded up to whole pages of the host, or `None` where that does not fit in an address.
+pub(crate) fn round_up_to_pages(size: usize) -> Option<usize> {
+    let page = page_size();
+    size.checked_add(page - 1).map(|s| s & !(page - 1))
+}
+
+/// An owned range of address space; page-aligned at both ends.
+#[derive(Debug)]
+pub(crate) struct Mapping {
+    base: NonNull<u8>,
+    len: usize,
+}
+
+// SAFETY: a mapping is plain memory owned by this value; nothing in it depends on the thread.
+unsafe impl Send for Mapping {}
+// SAFETY: `&Mapping` only gives out addresses; each access through them is justified where it is made.
+unsafe impl Sync for Mapping {}
+
+impl Mapping {
+    /// Reserves `len` bytes (rounded up to pages) of inaccessible address space.
+    ///
+    /// # Errors
+    /// What the operating system answers, typically `ENOMEM`.
+    pub(crate) fn reserve(len: usize) -> std::io::Result<Self> {
+        let len = round_up_to_pages(len.max(1)).ok_or(rustix::io::Errno::NOMEM)?;
+        // SAFETY: a fresh anonymous mapping at an address of the kernel's choice aliases nothing.
+        let base = unsafe {
+            mmap_anonymous(
+                std::ptr::null_mut(),
+                len,
+                ProtFlags::empty(),
+                MapFlags::PRIVATE | MapFlags::NORESERVE,
+            )
+        }?;
+        let base = NonNull::new(base.cast::<u8>()).expect("the kernel never maps page 0 unasked");
+        Ok(Self { base, len })
+    }
+
+    /// The first address.
+    pub(crate) fn base(&self) -> *mut u8 {
+        self.base.as_ptr()
+    }
+
+    /// The length in bytes.
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Opens `[start, start + len)` (bytes relative to the base, rounded out to pages) for reading and writing.
+    ///
+    /// # Errors
+    /// What the operating system answers, typically `ENOMEM`; nothing is opened then.
+    ///
+    /// # Panics
+    /// If the range is not inside the mapping or does not start on a page.
+    pub(crate) fn make_writable(&self, start: usize, len: usize) -> std::io::Result<()> {
+        self.protect(start, len, MprotectFlags::READ | MprotectFlags::WRITE)
+    }
+
+    /// Makes `[start, start + len)` executable and no longer writable (W^X).
+    ///
+    /// # Errors
+    /// What the operating system answers.
+    ///
+    /// # Panics
+    /// If the range is not inside the mapping or does not start on a page.
+    pub(crate) fn make_executable(&self, start: usize, len: usize) -> std::io::Result<()> {
+        self.protect(start, len, MprotectFlags::READ | MprotectFlags::EXEC)
+    }
+
+    fn protect(&self, start: usize, len: usize, flags: MprotectFlags) -> std::io::Result<()> {
+        let len = round_up_to_pages(len).expect("range inside a mapping");
+        assert!(start.is_multiple_of(page_size()), "protection changes start on a page");
+        assert!(
+            start.checked_add(len).is_some_and(|end| end <= self.len),
+            "protection changes stay inside the mapping"
+        );
+        if len == 0 {
+            return Ok(());
+        }
+        // SAFETY: the range was checked to lie inside the mapping, which this value owns.
+        unsafe { mprotect(self.base.as_ptr().add(start).cast(), len, flags) }?;
+        Ok(())
+    }
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        // SAFETY: exactly the range that `reserve` mapped; the owner is going away, so nobody uses it any more.
+        let unmapped = unsafe { munmap(self.base.as_ptr().cast(), self.len) };
+        debug_assert!(unmapped.is_ok(), "unmapping an owned range succeeds");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reserve_open_write_and_drop() {
+        let mapping = Mapping::reserve(1 << 32).unwrap();
+        assert!(mapping.base().addr().is_multiple_of(page_size()));
+        mapping.make_writable(page_size(), 10).unwrap();
+        // SAFETY: the page was opened in the line above.
+        unsafe {
+            let byte = mapping.base().add(page_size());
+            assert_eq!(*byte, 0);
+            *byte = 7;
+            assert_eq!(*byte, 7);
+        }
+    }
+
+    #[test]
+    fn absurd_sizes_are_errors() {
+        assert!(Mapping::reserve(usize::MAX).is_err());
+        assert!(Mapping::reserve(1 << 60).is_err());
+    }
+}

@@ -1,0 +1,213 @@
+//! Faults of compiled code become traps.
+//!
+//! Compiled code relies on the hardware for most of its checks: `ud2` raises SIGILL, division SIGFPE, accesses outside a
+//! memory or the stack SIGSEGV. The handler installed here takes a fault as WebAssembly's only if all of this holds,
+//! and otherwise passes it to whoever handled that signal before:
+//!
+//! - this thread is inside an activation, and the program counter is in published code;
+//! - the instruction is in the code's trap table, or the address is in the guard of the wasm stack;
+//! - a memory fault's address lies in a memory of the store or its guard (or in page 0 for the load through a null function
+//!   reference). A fault elsewhere would be a hole in the sandbox: then the process dies, which is the lesser evil.
+//!
+//! It runs on an alternate stack, takes no lock, allocates nothing, and returns into [`super::arch::trap_exit`].
+
+use super::arch::SignalState;
+use super::mmap::{Mapping, page_size};
+use super::{code, context};
+use std::cell::{Cell, UnsafeCell};
+use std::mem::MaybeUninit;
+use std::sync::Once;
+
+const SIGNALS: [i32; 4] = [libc::SIGSEGV, libc::SIGBUS, libc::SIGILL, libc::SIGFPE];
+
+/// The handlers that were installed before ours, in the order of [`SIGNALS`].
+struct Previous(UnsafeCell<[MaybeUninit<libc::sigaction>; SIGNALS.len()]>);
+// SAFETY: written once under `INSTALL`, each entry before the handler that reads it is in place; read-only after that.
+unsafe impl Sync for Previous {}
+
+static PREVIOUS: Previous = Previous(UnsafeCell::new([const { MaybeUninit::uninit() }; SIGNALS.len()]));
+static INSTALL: Once = Once::new();
+
+/// Bytes of the alternate stack: the kernel's frame (up to 11 KiB with AMX state) and the handlers that we chain to.
+const ALTERNATE_STACK: usize = 64 << 10;
+
+/// Makes sure that faults of this thread are caught: the process's handlers and the thread's alternate stack.
+pub(super) fn prepare_thread() {
+    if PREPARED.get() {
+        return;
+    }
+    INSTALL.call_once(install_handlers);
+    PREPARED.set(AlternateStack::install());
+}
+
+fn install_handlers() {
+    for (index, signal) in SIGNALS.into_iter().enumerate() {
+        // SAFETY: `sigaction` with an all-zero structure is valid; the previous action is stored before ours can run for
+        // a fault of WebAssembly, which cannot happen before this function has returned. A fault of other code on another
+        // thread between the two calls below finds the stored action as well.
+        unsafe {
+            let slot = &raw mut (*PREVIOUS.0.get())[index];
+            let answer = libc::sigaction(signal, std::ptr::null(), (*slot).as_mut_ptr());
+            assert_eq!(answer, 0, "asking for a signal's action succeeds");
+            let mut action: libc::sigaction = std::mem::zeroed();
+            action.sa_sigaction = on_signal as *const () as usize;
+            action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | libc::SA_NODEFER;
+            libc::sigemptyset(&mut action.sa_mask);
+            let answer = libc::sigaction(signal, &action, std::ptr::null_mut());
+            assert_eq!(answer, 0, "installing a signal's action succeeds");
+        }
+    }
+}
+
+/// The handler of all four signals.
+extern "C" fn on_signal(signal: i32, info: *mut libc::siginfo_t, frame: *mut libc::c_void) {
+    // SAFETY: the kernel passes valid pointers to a handler with SA_SIGINFO, exclusive to it.
+    let taken = unsafe { try_take(signal, &*info, &mut *frame.cast::<libc::ucontext_t>()) };
+    if !taken {
+        // SAFETY: the same pointers, passed on unchanged.
+        unsafe { chain(signal, info, frame) };
+    }
+}
+
+/// Turns the fault into a trap if it is WebAssembly's; says whether it was.
+fn try_take(signal: i32, info: &libc::siginfo_t, frame: &mut libc::ucontext_t) -> bool {
+    let activation = context::current();
+    if activation.is_null() || info.si_code <= 0 {
+        // `si_code <= 0`: sent by a process, not a fault.
+        return false;
+    }
+    let state = SignalState::of(frame);
+    let Some(listed) = code::trap_at(state.pc) else {
+        return false;
+    };
+    // SAFETY: the activation lies in a live frame of `enter` on this very thread, and its context outlives it.
+    let ctx = unsafe { &*(*activation).ctx };
+    let addr = match signal {
+        libc::SIGSEGV | libc::SIGBUS => match fault_address(signal, info) {
+            Some(addr) => Some(addr),
+            None => return false,
+        },
+        _ => None,
+    };
+    let Some(trap) = ctx.classify(listed, addr) else {
+        return false;
+    };
+    ctx.record_fault(trap, state);
+    SignalState::resume_in_trap_exit(frame, ctx);
+    true
+}
+
+/// The address that a memory fault was about, if the kernel knows it.
+fn fault_address(signal: i32, info: &libc::siginfo_t) -> Option<usize> {
+    const SEGV_MAPERR: i32 = 1;
+    const SEGV_ACCERR: i32 = 2;
+    let known = signal == libc::SIGBUS || matches!(info.si_code, SEGV_MAPERR | SEGV_ACCERR);
+    // SAFETY: SIGSEGV and SIGBUS with a positive code carry an address.
+    known.then(|| unsafe { info.si_addr() }.addr())
+}
+
+/// Does what would have happened without us.
+///
+/// # Safety
+/// The arguments are those of a signal handler with SA_SIGINFO.
+unsafe fn chain(signal: i32, info: *mut libc::siginfo_t, frame: *mut libc::c_void) {
+    let Some(index) = SIGNALS.iter().position(|&s| s == signal) else { return };
+    // SAFETY: stored in `install_handlers` before this handler was in place.
+    let previous = unsafe { (*PREVIOUS.0.get())[index].assume_init_ref() };
+    match previous.sa_sigaction {
+        libc::SIG_DFL | libc::SIG_IGN => {
+            // SAFETY: resetting an action. The handler returns, the instruction faults again, and the default happens; a
+            // signal that was sent rather than caused is raised again for the same effect.
+            unsafe {
+                let ignored = previous.sa_sigaction == libc::SIG_IGN;
+                if ignored && (*info).si_code <= 0 {
+                    return;
+                }
+                let mut action: libc::sigaction = std::mem::zeroed();
+                action.sa_sigaction = libc::SIG_DFL;
+                libc::sigaction(signal, &action, std::ptr::null_mut());
+                if (*info).si_code <= 0 {
+                    libc::raise(signal);
+                }
+            }
+        }
+        handler if previous.sa_flags & libc::SA_SIGINFO != 0 => {
+            // SAFETY: the flag says that the handler has this type.
+            unsafe {
+                let handler: extern "C" fn(i32, *mut libc::siginfo_t, *mut libc::c_void) =
+                    std::mem::transmute(handler);
+                handler(signal, info, frame);
+            }
+        }
+        handler => {
+            // SAFETY: without SA_SIGINFO the handler has this type.
+            unsafe {
+                let handler: extern "C" fn(i32) = std::mem::transmute(handler);
+                handler(signal);
+            }
+        }
+    }
+}
+
+thread_local! {
+    static PREPARED: Cell<bool> = const { Cell::new(false) };
+    static ALTERNATE: Cell<Option<AlternateStack>> = const { Cell::new(None) };
+}
+
+/// This thread's alternate signal stack, where we had to provide one.
+struct AlternateStack {
+    mapping: Mapping,
+    previous: libc::stack_t,
+}
+
+impl AlternateStack {
+    /// Gives the thread an alternate stack that is large enough, unless it has one; false where that failed.
+    fn install() -> bool {
+        // SAFETY: all-zero is a valid `stack_t` to be written over.
+        let mut current: libc::stack_t = unsafe { std::mem::zeroed() };
+        // SAFETY: asking only.
+        let answer = unsafe { libc::sigaltstack(std::ptr::null(), &mut current) };
+        assert_eq!(answer, 0, "asking for the alternate stack succeeds");
+        if current.ss_flags & libc::SS_DISABLE == 0 && current.ss_size >= ALTERNATE_STACK {
+            return true;
+        }
+        // The guard below it turns an overflow of the handlers into a kill instead of silent corruption.
+        let guard = page_size();
+        let mapped = Mapping::reserve(guard + ALTERNATE_STACK)
+            .and_then(|m| m.make_writable(guard, ALTERNATE_STACK).map(|()| m));
+        let Ok(mapping) = mapped else {
+            // Without memory the thread keeps what it has, which is small but usually enough.
+            return false;
+        };
+        let new = libc::stack_t {
+            ss_sp: mapping.base().wrapping_add(guard).cast(),
+            ss_flags: 0,
+            ss_size: ALTERNATE_STACK,
+        };
+        // SAFETY: `new` describes writable memory that lives until it is uninstalled in `drop`.
+        let answer = unsafe { libc::sigaltstack(&new, std::ptr::null_mut()) };
+        assert_eq!(answer, 0, "no handler runs on the stack that is being replaced");
+        let installed = Self { mapping, previous: current };
+        // While the thread's own storage is being torn down the value comes back and is uninstalled at once.
+        ALTERNATE.try_with(|slot| slot.set(Some(installed))).is_ok()
+    }
+}
+
+impl Drop for AlternateStack {
+    fn drop(&mut self) {
+        let _ = PREPARED.try_with(|prepared| prepared.set(false));
+        // SAFETY: restores the former stack (or none), unless somebody has replaced ours meanwhile. Rust's own alternate
+        // stack of the thread may already be unmapped here, so an enabled one is not restored: without one, signals
+        // of the dying thread are delivered on its ordinary stack.
+        unsafe {
+            let mut current: libc::stack_t = std::mem::zeroed();
+            libc::sigaltstack(std::ptr::null(), &mut current);
+            let base = self.mapping.base().addr();
+            if (base..base + self.mapping.len()).contains(&current.ss_sp.addr()) {
+                let mut none = self.previous;
+                none.ss_flags = libc::SS_DISABLE;
+                libc::sigaltstack(&none, std::ptr::null_mut());
+            }
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! The stack that WebAssembly runs on: `[guard | usable]`, growing down into the guard.
+//!
+//! Compiled code does not check for stack overflow: a frame of at most [`GUARD_SIZE`] bytes (the compiler refuses
+//! larger ones) that does not fit touches the guard, and the signal handler turns that fault into a trap.
+//! One stack per thread is kept for the next call, because mapping one costs more than many calls.
+
+use super::mmap::{Mapping, round_up_to_pages};
+use std::cell::Cell;
+
+/// Bytes of inaccessible memory below each wasm stack; no frame of compiled code may be larger.
+pub(crate) const GUARD_SIZE: usize = 1 << 20;
+
+/// Bytes that must be free above the guard for an activation to begin: the entry stub runs host code there,
+/// where a fault would not be recognised as a stack overflow of WebAssembly.
+pub(crate) const ENTRY_HEADROOM: usize = 4 << 10;
+
+/// A mapped stack.
+#[derive(Debug)]
+pub(crate) struct WasmStack {
+    mapping: Mapping,
+}
+
+/// The addresses of a wasm stack, as the signal handler and the backtrace need them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub(crate) struct StackBounds {
+    /// First address of the guard.
+    pub guard: usize,
+    /// First usable address, the end of the guard.
+    pub limit: usize,
+    /// One past the last usable address; 16-byte aligned.
+    pub top: usize,
+}
+
+impl StackBounds {
+    /// Whether `[addr, addr + size)` lies in the usable part.
+    pub(crate) fn contains(&self, addr: usize, size: usize) -> bool {
+        addr >= self.limit && addr.checked_add(size).is_some_and(|end| end <= self.top)
+    }
+
+    /// Whether `addr` lies in the guard.
+    pub(crate) fn guard_contains(&self, addr: usize) -> bool {
+        (self.guard..self.limit).contains(&addr)
+    }
+}
+
+impl WasmStack {
+    /// Maps a stack with `size` usable bytes (rounded up to pages).
+    ///
+    /// # Errors
+    /// What the operating system answers, typically `ENOMEM`.
+    pub(crate) fn new(size: usize) -> std::io::Result<Self> {
+        let usable = round_up_to_pages(size.max(2 * ENTRY_HEADROOM))
+            .filter(|s| s.checked_add(GUARD_SIZE).is_some())
+            .ok_or(rustix::io::Errno::NOMEM)?;
+        let mapping = Mapping::reserve(GUARD_SIZE + usable)?;
+        mapping.make_writable(GUARD_SIZE, usable)?;
+        Ok(Self { mapping })
+    }
+
+    /// Where the guard and the usable part lie.
+    pub(crate) fn bounds(&self) -> StackBounds {
+        let guard = self.mapping.base().addr();
+        StackBounds { guard, limit: guard + GUARD_SIZE, top: guard + self.mapping.len() }
+    }
+
+    fn usable(&self) -> usize {
+        self.mapping.len() - GUARD_SIZE
+    }
+}
+
+thread_local! {
+    static CACHED: Cell<Option<WasmStack>> = const { Cell::new(None) };
+}
+
+/// A stack of exactly `size` usable bytes (rounded up to pages): the thread's cached one where it fits.
+///
+/// # Errors
+/// What the operating system answers, typically `ENOMEM`.
+pub(crate) fn acquire(size: usize) -> std::io::Result<WasmStack> {
+    let cached = CACHED.try_with(Cell::take).ok().flatten();
+    match cached {
+        Some(stack) if Some(stack.usable()) == round_up_to_pages(size.max(2 * ENTRY_HEADROOM)) => Ok(stack),
+        _ => WasmStack::new(size),
+    }
+}
+
+/// Keeps `stack` for the thread's next [`acquire`].
+pub(crate) fn release(stack: WasmStack) {
+    // While the thread's own storage is being torn down there is no next call: the stack is unmapped instead.
+    let _ = CACHED.try_with(|cached| cached.set(Some(stack)));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_released_stack_is_reused_by_size() {
+        let first = acquire(1 << 20).unwrap();
+        let bounds = first.bounds();
+        assert_eq!(bounds.top - bounds.limit, 1 << 20);
+        assert_eq!(bounds.limit - bounds.guard, GUARD_SIZE);
+        assert!(bounds.guard_contains(bounds.limit - 1) && !bounds.guard_contains(bounds.limit));
+        assert!(bounds.contains(bounds.top - 16, 16) && !bounds.contains(bounds.top - 8, 16));
+        release(first);
+        assert_eq!(acquire(1 << 20).unwrap().bounds(), bounds);
+        assert_eq!(acquire(1 << 16).unwrap().usable(), 1 << 16);
+        assert!(acquire(usize::MAX).is_err());
+    }
+}

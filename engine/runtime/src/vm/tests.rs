@@ -1,0 +1,376 @@
+//! Activations, traps and builtins with hand-assembled code: no compiler in the way.
+
+use super::arch;
+use super::backtrace::RawBacktrace;
+use super::code::CodeMemory;
+use super::context::{EntryCall, FaultRegion, StoreObject, Unwind, VMStoreContext, ValRaw, enter};
+use super::mmap::Mapping;
+use skerry_environ::Trap;
+use skerry_environ::vmctx::VMContextHeader;
+use std::any::Any;
+use std::ptr::NonNull;
+
+/// `mov rax, rdi; mov r15, rsi; sub..; call rax`: the entry trampoline of `() -> ()`, with a frame of its own.
+/// push rbp; mov rbp,rsp; push r15; push rdx; mov r15,rsi; call rdi; pop rdx; pop r15; pop rbp; ret
+const TRAMPOLINE: &[u8] = &[
+    0x55, 0x48, 0x89, 0xe5, 0x41, 0x57, 0x52, 0x49, 0x89, 0xf7, 0xff, 0xd7, 0x5a, 0x41, 0x5f, 0x5d, 0xc3,
+];
+/// The return address of the call in it.
+const TRAMPOLINE_RETURN: usize = 12;
+
+struct TestStore {
+    ctx: Box<VMStoreContext>,
+    header: Box<VMContextHeader>,
+    builtins: Box<[*const u8]>,
+    calls: u64,
+    nested: Option<(usize, usize)>,
+}
+
+// SAFETY: tests use a store on one thread at a time.
+unsafe impl Send for TestStore {}
+
+impl StoreObject for TestStore {
+    fn as_any_mut(&mut self) -> &mut dyn Any {
+        self
+    }
+    fn inner_mut(&mut self) -> &mut crate::store::StoreInner {
+        unreachable!("hand-assembled code calls no real builtin")
+    }
+}
+
+impl TestStore {
+    fn new() -> Box<Self> {
+        let ctx = VMStoreContext::new();
+        let builtins: Box<[*const u8]> = Box::new([
+            test_add_stub as *const u8,
+            test_trap_stub as *const u8,
+            test_panic_stub as *const u8,
+            test_nested_stub as *const u8,
+        ]);
+        let header = Box::new(VMContextHeader {
+            magic: 0,
+            owner: std::ptr::null_mut(),
+            store: (&raw const *ctx).cast_mut().cast(),
+            reserved: 0,
+            type_ids: std::ptr::null(),
+            builtins: builtins.as_ptr(),
+            memory0: skerry_environ::vmctx::VMMemoryDefinition { base: std::ptr::null_mut(), len: 0 },
+        });
+        Box::new(Self { ctx, header, builtins, calls: 0, nested: None })
+    }
+
+    fn run(&mut self, code: &CodeMemory, offset: u32) -> Result<(), (Unwind, RawBacktrace)> {
+        self.run_at(code.address(0), code.address(offset))
+    }
+
+    fn run_at(&mut self, trampoline: *const u8, callee: *const u8) -> Result<(), (Unwind, RawBacktrace)> {
+        assert_eq!(self.builtins.len(), 4);
+        let vmctx = (&raw mut *self.header).wrapping_add(1).cast::<u8>();
+        let mut values: [ValRaw; 2] = [0; 2];
+        let call = EntryCall { trampoline, callee, callee_vmctx: vmctx, values: values.as_mut_ptr() };
+        let ctx: *const VMStoreContext = &raw const *self.ctx;
+        let store: NonNull<dyn StoreObject> = NonNull::from(self);
+        // SAFETY: the context is boxed in the store, the code below follows the ABI, and `self` is not used meanwhile.
+        unsafe { enter(&*ctx, store, 1 << 20, &call) }
+    }
+
+    fn trap(&mut self, code: &CodeMemory, offset: u32) -> (Trap, RawBacktrace) {
+        match self.run(code, offset) {
+            Err((Unwind::Trap(trap), trace)) => (trap, trace),
+            Err((Unwind::Panic(_), _)) => panic!("left by a panic"),
+            Err(_) => panic!("left by an error"),
+            Ok(()) => panic!("did not trap"),
+        }
+    }
+}
+
+/// What a builtin returns, as in `builtins.rs`.
+#[repr(C)]
+struct Answer(u64, u64);
+
+/// The store of a builtin that was called with this vmctx.
+///
+/// # Safety
+/// Only in builtins called by the code below.
+unsafe fn store_of<'a>(vmctx: *mut u8) -> &'a mut TestStore {
+    // SAFETY: the vmctx is the end of a live header.
+    let header = unsafe { &*vmctx.cast::<VMContextHeader>().sub(1) };
+    // SAFETY: the store is inside an activation.
+    let store = unsafe { (*header.store.cast::<VMStoreContext>()).store() };
+    store.as_any_mut().downcast_mut().expect("a test store")
+}
+
+extern "C" fn test_add(vmctx: *mut u8, a: u64, b: u64, c: u64, d: u64, e: u64) -> Answer {
+    // SAFETY: called by compiled code.
+    let store = unsafe { store_of(vmctx) };
+    store.calls += 1;
+    Answer(a + 10 * b + 100 * c + 1000 * d + 10000 * e, 0)
+}
+arch::builtin_stub!(test_add_stub, test_add);
+
+extern "C" fn test_trap(vmctx: *mut u8) -> Answer {
+    // SAFETY: called by compiled code.
+    let store = unsafe { store_of(vmctx) };
+    store.ctx.raise(Unwind::Trap(Trap::TableOutOfBounds));
+    Answer(0, 1)
+}
+arch::builtin_stub!(test_trap_stub, test_trap);
+
+extern "C" fn test_panic(vmctx: *mut u8) -> Answer {
+    let caught = std::panic::catch_unwind(|| -> () { std::panic::resume_unwind(Box::new("thrown by the host")) });
+    // SAFETY: called by compiled code.
+    let store = unsafe { store_of(vmctx) };
+    store.ctx.raise(Unwind::Panic(caught.unwrap_err()));
+    Answer(0, 1)
+}
+arch::builtin_stub!(test_panic_stub, test_panic);
+
+/// Calls wasm again at `nested`; answers 1 if that trapped, or passes the trap on for `StackOverflow`.
+extern "C" fn test_nested(vmctx: *mut u8) -> Answer {
+    // SAFETY: called by compiled code.
+    let store = unsafe { store_of(vmctx) };
+    store.calls += 1;
+    let (trampoline, callee) = store.nested.expect("set by the test");
+    match store.run_at(trampoline as *const u8, callee as *const u8) {
+        Ok(()) => Answer(0, 0),
+        Err((Unwind::Trap(Trap::StackOverflow), _)) => {
+            store.ctx.raise(Unwind::Trap(Trap::StackOverflow));
+            Answer(0, 1)
+        }
+        Err((_, trace)) => {
+            assert!(!trace.frames.is_empty());
+            Answer(1, 0)
+        }
+    }
+}
+arch::builtin_stub!(test_nested_stub, test_nested);
+
+/// Text that starts with the trampoline; returns the code and the offsets of `functions`.
+fn publish(functions: &[(&[u8], &[(u32, Trap)])]) -> (CodeMemory, Vec<u32>) {
+    let mut text = TRAMPOLINE.to_vec();
+    let (mut offsets, mut traps) = (Vec::new(), Vec::new());
+    for (body, listed) in functions {
+        text.resize(text.len().next_multiple_of(16), 0xcc);
+        offsets.push(text.len() as u32);
+        traps.extend(listed.iter().map(|&(at, trap)| (text.len() as u32 + at, trap)));
+        text.extend_from_slice(body);
+    }
+    let code = CodeMemory::publish(&text, &traps, offsets.iter().copied()).unwrap();
+    (code, offsets)
+}
+
+const PROLOGUE: [u8; 4] = [0x55, 0x48, 0x89, 0xe5];
+
+fn function(body: &[u8]) -> Vec<u8> {
+    [&PROLOGUE[..], body, &[0x5d, 0xc3]].concat()
+}
+
+/// `mov rax, [r15 + BUILTINS]; call [rax + 8 * index]`: 7 + 3 bytes.
+fn call_builtin(index: u8) -> Vec<u8> {
+    let disp = skerry_environ::vmctx::BUILTINS as i8 as u8;
+    vec![0x49, 0x8b, 0x47, disp, 0xff, 0x50, 8 * index]
+}
+
+#[test]
+fn entry_returns_and_preserves_the_host() {
+    let body = function(&[]);
+    let (code, at) = publish(&[(&body, &[])]);
+    let mut store = TestStore::new();
+    for _ in 0..100_000 {
+        assert!(store.run(&code, at[0]).is_ok());
+    }
+}
+
+#[test]
+fn hardware_traps_come_back_as_values_with_frames() {
+    let ud2 = function(&[0x0f, 0x0b]);
+    // xor edx,edx; mov eax,1; xor ecx,ecx; div ecx
+    let div = function(&[0x31, 0xd2, 0xb8, 1, 0, 0, 0, 0x31, 0xc9, 0xf7, 0xf1]);
+    // xor eax,eax; mov eax,[rax+16]
+    let null = function(&[0x31, 0xc0, 0x8b, 0x40, 0x10]);
+    let (code, at) = publish(&[
+        (&ud2, &[(4, Trap::Unreachable)]),
+        (&div, &[(13, Trap::IntegerDivisionByZero)]),
+        (&null, &[(6, Trap::IndirectCallToNull)]),
+    ]);
+    let mut store = TestStore::new();
+    let expected = [Trap::Unreachable, Trap::IntegerDivisionByZero, Trap::IndirectCallToNull];
+    let offsets = [4, 13, 6];
+    for round in 0..100_000 {
+        let which = round % 3;
+        let (trap, trace) = store.trap(&code, at[which]);
+        assert_eq!(trap, expected[which]);
+        let pcs: Vec<usize> = trace.frames.iter().map(|f| f.pc.wrapping_sub(code.start())).collect();
+        let call = at[which] as usize + offsets[which];
+        // The faulting instruction, the call in the trampoline, and the call in `enter`, which is not ours.
+        assert_eq!(pcs[..2], [call, TRAMPOLINE_RETURN - 1]);
+        assert_eq!(pcs.len(), 3);
+        assert_eq!(trace.omitted, 0);
+    }
+}
+
+#[test]
+fn threads_trap_independently() {
+    let ud2 = function(&[0x0f, 0x0b]);
+    let (code, at) = publish(&[(&ud2, &[(4, Trap::Unreachable)])]);
+    for _ in 0..8 {
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    let mut store = TestStore::new();
+                    for _ in 0..5_000 {
+                        assert_eq!(store.trap(&code, at[0]).0, Trap::Unreachable);
+                    }
+                });
+            }
+        });
+    }
+}
+
+#[test]
+fn unbounded_recursion_is_a_trap() {
+    // call self: e8 rel32, back to the start of the function.
+    let direct = function(&[0xe8, 0xf7, 0xff, 0xff, 0xff]);
+    // sub rsp, 0x80000; call self: half the guard in one step.
+    let large = function(&[0x48, 0x81, 0xec, 0, 0, 8, 0, 0xe8, 0xf0, 0xff, 0xff, 0xff]);
+    let (code, at) = publish(&[(&direct, &[]), (&large, &[])]);
+    let mut store = TestStore::new();
+    for round in 0..200 {
+        let (trap, trace) = store.trap(&code, at[round % 2]);
+        assert_eq!(trap, Trap::StackOverflow);
+        if round % 2 == 0 {
+            let total = trace.frames.len() + trace.omitted;
+            assert!((65_000..66_000).contains(&total), "{total} frames of 16 bytes in 1 MiB");
+            // Innermost: the call or the push that faulted; all others the same call.
+            assert!(trace.frames[1..].iter().all(|f| f.pc == code.start() + at[0] as usize + 8));
+        }
+    }
+}
+
+#[test]
+fn faults_in_a_memory_are_traps_only_inside_its_region() {
+    // mov rax, imm64; mov eax, [rax]
+    let memory = Mapping::reserve(1 << 20).unwrap();
+    memory.make_writable(0, 1 << 16).unwrap();
+    let load = |addr: usize| {
+        let mut body = vec![0x48, 0xb8];
+        body.extend_from_slice(&addr.to_le_bytes());
+        body.extend_from_slice(&[0x8b, 0x00]);
+        function(&body)
+    };
+    let base = memory.base().addr();
+    let (inside, edge, outside) = (load(base), load(base + (1 << 16) - 3), load(base + (1 << 20) - 4));
+    let traps = [(14, Trap::MemoryOutOfBounds)];
+    let (code, at) = publish(&[(&inside, &traps), (&edge, &traps), (&outside, &traps)]);
+    let mut store = TestStore::new();
+    let regions = [
+        FaultRegion { start: 4096, end: 8192 },
+        FaultRegion { start: base, end: base + (1 << 20) },
+        FaultRegion { start: usize::MAX - 1, end: usize::MAX },
+    ];
+    store.ctx.set_fault_regions(&regions);
+    for _ in 0..10_000 {
+        assert!(store.run(&code, at[0]).is_ok());
+        assert_eq!(store.trap(&code, at[1]).0, Trap::MemoryOutOfBounds);
+        assert_eq!(store.trap(&code, at[2]).0, Trap::MemoryOutOfBounds);
+    }
+    // What the handler decides, without dying of it.
+    let classify = |table, addr| store.ctx.classify(table, addr);
+    assert_eq!(classify(Some(Trap::MemoryOutOfBounds), Some(base - 1)), None);
+    assert_eq!(classify(Some(Trap::MemoryOutOfBounds), Some(base + (1 << 20))), None);
+    assert_eq!(classify(Some(Trap::MemoryOutOfBounds), Some(0)), None);
+    assert_eq!(classify(None, Some(base)), None);
+    assert_eq!(classify(Some(Trap::IndirectCallToNull), Some(4096)), None);
+    assert_eq!(classify(Some(Trap::Unreachable), Some(base)), None);
+    assert_eq!(classify(None, None), None);
+    assert_eq!(classify(Some(Trap::MemoryOutOfBounds), None), None);
+}
+
+#[test]
+fn builtins_run_on_the_host_stack_and_return_values() {
+    // mov edi,1; mov esi,2; mov edx,3; mov ecx,4; mov r8d,5; call; cmp rax, 54321; je +2; ud2
+    let mut body = vec![
+        0xbf, 1, 0, 0, 0, 0xbe, 2, 0, 0, 0, 0xba, 3, 0, 0, 0, 0xb9, 4, 0, 0, 0, 0x41, 0xb8, 5, 0, 0, 0,
+    ];
+    body.extend(call_builtin(0));
+    body.extend([0x48, 0x3d, 0x31, 0xd4, 0, 0, 0x74, 2, 0x0f, 0x0b]);
+    let body = function(&body);
+    let (code, at) = publish(&[(&body, &[(4 + 26 + 7 + 8, Trap::Unreachable)])]);
+    let mut store = TestStore::new();
+    for _ in 0..100_000 {
+        assert!(store.run(&code, at[0]).is_ok());
+    }
+    assert_eq!(store.calls, 100_000);
+}
+
+#[test]
+fn builtins_raise_traps_and_panics() {
+    let (trap, panic) = (function(&call_builtin(1)), function(&call_builtin(2)));
+    let (code, at) = publish(&[(&trap, &[]), (&panic, &[])]);
+    let mut store = TestStore::new();
+    for _ in 0..10_000 {
+        let (trap, trace) = store.trap(&code, at[0]);
+        assert_eq!(trap, Trap::TableOutOfBounds);
+        let pcs: Vec<usize> = trace.frames.iter().map(|f| f.pc.wrapping_sub(code.start())).collect();
+        assert_eq!(pcs[..2], [at[0] as usize + 4 + 7 - 1, TRAMPOLINE_RETURN - 1]);
+        match store.run(&code, at[1]) {
+            Err((Unwind::Panic(payload), _)) => {
+                assert_eq!(payload.downcast_ref(), Some(&"thrown by the host"));
+            }
+            _ => panic!("the payload arrives"),
+        }
+    }
+}
+
+#[test]
+fn activations_nest_on_one_wasm_stack() {
+    let (outer, ud2, add) = (function(&call_builtin(3)), function(&[0x0f, 0x0b]), function(&call_builtin(0)));
+    let (code, at) = publish(&[(&outer, &[]), (&ud2, &[(4, Trap::Unreachable)]), (&add, &[])]);
+    let mut store = TestStore::new();
+    let start = code.address(0) as usize;
+    for _ in 0..10_000 {
+        // The inner activation traps; the outer one goes on and returns.
+        store.nested = Some((start, code.address(at[1]) as usize));
+        assert!(store.run(&code, at[0]).is_ok());
+        // The inner activation calls a builtin and returns.
+        store.nested = Some((start, code.address(at[2]) as usize));
+        assert!(store.run(&code, at[0]).is_ok());
+        // After that the outer state is intact.
+        assert_eq!(store.trap(&code, at[1]).0, Trap::Unreachable);
+    }
+}
+
+#[test]
+fn recursion_through_the_host_is_a_trap_before_either_stack_ends() {
+    let outer = function(&call_builtin(3));
+    let (code, at) = publish(&[(&outer, &[])]);
+    let mut store = TestStore::new();
+    store.nested = Some((code.address(0) as usize, code.address(at[0]) as usize));
+    for _ in 0..20 {
+        assert_eq!(store.trap(&code, at[0]).0, Trap::StackOverflow);
+    }
+    assert!(store.calls > 20 * 100, "{}", store.calls);
+}
+
+#[test]
+fn faults_that_are_not_wasm_reach_the_previous_handler() {
+    // In a child process, because the previous handler (Rust's own) ends it.
+    if std::env::var_os("SKERRY_TEST_FAULT").is_some() {
+        let mut store = TestStore::new();
+        let (ud2, wild) = (function(&[0x0f, 0x0b]), function(&[0x31, 0xc0, 0x8b, 0x40, 0x10]));
+        let (code, at) = publish(&[(&ud2, &[(4, Trap::Unreachable)]), (&wild, &[])]);
+        assert_eq!(store.trap(&code, at[0]).0, Trap::Unreachable);
+        // Not in the trap table: a compiler bug, which must not look like a trap.
+        let _ = store.run(&code, at[1]);
+        println!("survived");
+        return;
+    }
+    use std::os::unix::process::ExitStatusExt;
+    let output = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "vm::tests::faults_that_are_not_wasm_reach_the_previous_handler", "--nocapture"])
+        .env("SKERRY_TEST_FAULT", "1")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.signal(), Some(libc::SIGSEGV), "{output:?}");
+    assert!(!String::from_utf8_lossy(&output.stdout).contains("survived"));
+}
