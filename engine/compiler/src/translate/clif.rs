@@ -1,0 +1,203 @@
+//! What all families share when they emit CLIF: alias regions, flags of memory accesses,
+//! trap codes, and the check of the result.
+
+use crate::CompileError;
+use cranelift_codegen::ir::immediates::Imm64;
+use cranelift_codegen::ir::{
+    AliasRegion, AliasRegionData, Function, InstructionData, MemFlagsData, Opcode, TrapCode,
+};
+use cranelift_codegen::settings::Flags;
+use cranelift_codegen::{cursor::Cursor, cursor::FuncCursor};
+use skerry_environ::Trap;
+
+/// The disjoint parts of memory that compiled code accesses.
+///
+/// The alias analysis of the mid-end relies on this: no byte is ever accessed through two
+/// regions. Two instances share memories, tables and globals; so all memories are one region,
+/// all elements of tables one, all globals one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u32)]
+pub enum Region {
+    /// What never changes while code runs: the vmctx header, imports, `VMFuncRef`s, bases of
+    /// memories and of tables of fixed size, type ids, the array of builtins.
+    Constants = 0,
+    /// The bytes of linear memories.
+    Memories = 1,
+    /// The values of globals.
+    Globals = 2,
+    /// The elements of tables.
+    Tables = 3,
+    /// Lengths of memories and tables and bases of tables. Only builtins write here.
+    Lengths = 4,
+    /// The array of values of a trampoline.
+    Values = 5,
+}
+
+impl Region {
+    const ALL: [Region; 6] = [
+        Region::Constants,
+        Region::Memories,
+        Region::Globals,
+        Region::Tables,
+        Region::Lengths,
+        Region::Values,
+    ];
+
+    fn description(self) -> &'static str {
+        match self {
+            Region::Constants => "constants",
+            Region::Memories => "memories",
+            Region::Globals => "globals",
+            Region::Tables => "tables",
+            Region::Lengths => "lengths",
+            Region::Values => "values",
+        }
+    }
+
+    /// The region of a function's CLIF, declared there on first use.
+    pub(super) fn declare(self, func: &mut Function) -> AliasRegion {
+        func.dfg.alias_regions.insert(AliasRegionData {
+            user_id: self as u32,
+            description: self.description().into(),
+        })
+    }
+
+    /// The region with this `user_id`.
+    pub fn from_user_id(user_id: u32) -> Option<Region> {
+        Region::ALL.get(user_id as usize).copied()
+    }
+
+    /// The flags of an aligned access that cannot trap.
+    pub(super) fn trusted(self, func: &mut Function) -> MemFlagsData {
+        MemFlagsData::trusted().with_alias_region(Some(self.declare(func)))
+    }
+}
+
+/// The flags of a load of something immutable at an address that is always accessible.
+pub(super) fn constant_flags(func: &mut Function) -> MemFlagsData {
+    Region::Constants
+        .trusted(func)
+        .with_readonly()
+        .with_can_move()
+}
+
+/// The trap code that stands for `trap` in CLIF.
+pub fn trap_code(trap: Trap) -> TrapCode {
+    TrapCode::from_raw(trap.code())
+}
+
+/// Runs CLIF's own verifier. It accepts `get_pinned_reg` only with one of Cranelift's back
+/// ends, which are not linked; so it sees a copy with a constant in its place.
+///
+/// # Errors
+///
+/// The verifier's report.
+pub fn verify(func: &Function, flags: &Flags) -> Result<(), String> {
+    let mut copy = func.clone();
+    let mut cursor = FuncCursor::new(&mut copy);
+    while cursor.next_block().is_some() {
+        while let Some(inst) = cursor.next_inst() {
+            let data = &mut cursor.func.dfg.insts[inst];
+            if data.opcode() == Opcode::GetPinnedReg {
+                *data = InstructionData::UnaryImm {
+                    opcode: Opcode::Iconst,
+                    imm: Imm64::new(0),
+                };
+            }
+        }
+    }
+    cranelift_codegen::verify_function(&copy, flags).map_err(|errors| {
+        cranelift_codegen::print_errors::pretty_verifier_error(&copy, None, errors)
+    })
+}
+
+/// The limits on one function that keep translation linear, and what follows it bounded.
+pub(super) struct Limits {
+    /// Operands of branches and calls and parameters of blocks so far.
+    operands: u64,
+}
+
+/// Values of a function; the register allocator's own limit is twice that.
+const MAX_VALUES: u64 = 1 << 20;
+/// Basic blocks of a function.
+const MAX_BLOCKS: u64 = 1 << 19;
+/// Operands of branches, calls and returns, and parameters of blocks, of a function.
+const MAX_OPERANDS: u64 = 1 << 24;
+/// Locals in use times basic blocks of a function.
+const MAX_LOCALS_TIMES_BLOCKS: u64 = 1 << 27;
+
+impl Limits {
+    pub(super) fn new() -> Limits {
+        Limits { operands: 0 }
+    }
+
+    /// Notes that `count` operands are about to be made.
+    pub(super) fn operands(&mut self, count: usize) {
+        self.operands += count as u64;
+    }
+
+    /// Checks all limits; called once an operator, before it is translated.
+    pub(super) fn check(
+        &self,
+        func: &Function,
+        locals: usize,
+        offset: u64,
+    ) -> Result<(), CompileError> {
+        let blocks = func.dfg.num_blocks() as u64;
+        let checks = [
+            (
+                "values of a function",
+                MAX_VALUES,
+                func.dfg.num_values() as u64,
+            ),
+            ("basic blocks of a function", MAX_BLOCKS, blocks),
+            ("operands of a function", MAX_OPERANDS, self.operands),
+            (
+                "locals times basic blocks of a function",
+                MAX_LOCALS_TIMES_BLOCKS,
+                locals as u64 * blocks,
+            ),
+        ];
+        for (what, limit, actual) in checks {
+            if actual > limit {
+                return Err(CompileError::Limit {
+                    offset,
+                    what,
+                    limit,
+                    actual,
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn trap_codes_are_those_of_clif() {
+        assert_eq!(trap_code(Trap::StackOverflow), TrapCode::STACK_OVERFLOW);
+        assert_eq!(trap_code(Trap::IntegerOverflow), TrapCode::INTEGER_OVERFLOW);
+        assert_eq!(
+            trap_code(Trap::MemoryOutOfBounds),
+            TrapCode::HEAP_OUT_OF_BOUNDS
+        );
+        assert_eq!(
+            trap_code(Trap::IntegerDivisionByZero),
+            TrapCode::INTEGER_DIVISION_BY_ZERO
+        );
+        assert_eq!(
+            trap_code(Trap::BadConversionToInteger),
+            TrapCode::BAD_CONVERSION_TO_INTEGER
+        );
+    }
+
+    #[test]
+    fn regions_are_numbered() {
+        for region in Region::ALL {
+            assert_eq!(Region::from_user_id(region as u32), Some(region));
+        }
+    }
+}

@@ -1,0 +1,309 @@
+//! One function: validation and translation, operator by operator.
+
+use super::clif::{Limits, constant_flags};
+use super::control::Frame;
+use super::module::{FunctionBody, ModuleTranslation};
+use super::signature::{self, Namespace};
+use super::trampoline::frontend_config;
+use super::variable::Locals;
+use crate::CompileError;
+use cranelift_codegen::cursor::{Cursor, FuncCursor};
+use cranelift_codegen::ir::{
+    self, Block, FuncRef, InstBuilder, SigRef, SourceLoc, Type, Value, types,
+};
+use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
+use skerry_environ::{DefinedFuncIndex, FuncIndex, TypeIndex};
+use std::collections::HashMap;
+use wasmparser::{FuncValidator, FuncValidatorAllocations, Operator, ValidatorResources};
+
+/// Translates functions one after another and reuses its memory from one to the next.
+#[derive(Default)]
+pub struct FunctionTranslator {
+    context: FunctionBuilderContext,
+    validator: FuncValidatorAllocations,
+    stack: Vec<Value>,
+    frames: Vec<Frame>,
+    arguments: Vec<Value>,
+    locals: Locals,
+}
+
+impl FunctionTranslator {
+    /// A translator without any memory to reuse yet.
+    pub fn new() -> FunctionTranslator {
+        FunctionTranslator::default()
+    }
+
+    /// Validates and translates the body of one function.
+    ///
+    /// # Errors
+    ///
+    /// [`CompileError`] with the offset in the module.
+    pub fn translate(
+        &mut self,
+        module: &ModuleTranslation<'_>,
+        body: &FunctionBody<'_>,
+    ) -> Result<ir::Function, CompileError> {
+        let signature = signature::signature(&module.module.types[body.ty]);
+        let name = Namespace::Function.func_name(body.index.as_u32());
+        let mut func = ir::Function::with_name_signature(name, signature);
+        let validator = body
+            .to_validate()
+            .into_validator(std::mem::take(&mut self.validator));
+        self.stack.clear();
+        self.frames.clear();
+        self.locals.clear();
+        let translation = Translation::new(module, self, &mut func, validator);
+        match translation.run(body) {
+            Ok(allocations) => {
+                self.validator = allocations;
+                Ok(func)
+            }
+            Err(error) => {
+                // It holds the state of half a function.
+                self.context = FunctionBuilderContext::new();
+                Err(error)
+            }
+        }
+    }
+}
+
+/// The translation of one function. Operands of the Wasm stack are on `stack` while
+/// the position is `reachable`.
+pub(super) struct Translation<'a> {
+    pub(super) module: &'a ModuleTranslation<'a>,
+    pub(super) builder: FunctionBuilder<'a>,
+    pub(super) validator: FuncValidator<ValidatorResources>,
+    pub(super) stack: &'a mut Vec<Value>,
+    pub(super) frames: &'a mut Vec<Frame>,
+    /// Scratch for the arguments of calls.
+    pub(super) arguments: &'a mut Vec<Value>,
+    pub(super) locals: &'a mut Locals,
+    pub(super) limits: Limits,
+    pub(super) reachable: bool,
+    /// How many blocks deep in unreachable code the position is.
+    pub(super) unreachable_depth: u32,
+    entry: Block,
+    vmctx: Option<Value>,
+    pub(super) signatures: HashMap<SignatureKey, SigRef>,
+    functions: HashMap<FuncIndex, FuncRef>,
+}
+
+/// A signature that a function refers to.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum SignatureKey {
+    Direct(TypeIndex),
+    Indirect(TypeIndex),
+    Builtin(skerry_environ::Builtin),
+}
+
+impl<'a> Translation<'a> {
+    fn new(
+        module: &'a ModuleTranslation<'a>,
+        translator: &'a mut FunctionTranslator,
+        func: &'a mut ir::Function,
+        validator: FuncValidator<ValidatorResources>,
+    ) -> Translation<'a> {
+        let mut builder = FunctionBuilder::new(func, &mut translator.context);
+        let entry = builder.create_block();
+        Translation {
+            module,
+            builder,
+            validator,
+            stack: &mut translator.stack,
+            frames: &mut translator.frames,
+            arguments: &mut translator.arguments,
+            locals: &mut translator.locals,
+            limits: Limits::new(),
+            reachable: true,
+            unreachable_depth: 0,
+            entry,
+            vmctx: None,
+            signatures: HashMap::new(),
+            functions: HashMap::new(),
+        }
+    }
+
+    fn run(mut self, body: &FunctionBody<'_>) -> Result<FuncValidatorAllocations, CompileError> {
+        self.enter(body.ty);
+        let mut reader = body.body.get_binary_reader();
+        self.validator.read_locals(&mut reader)?;
+        let mut reader = wasmparser::OperatorsReader::new(reader);
+        while !reader.eof() {
+            let (op, offset) = reader.read_with_offset()?;
+            self.validator.op(offset, &op)?;
+            self.limits
+                .check(self.builder.func, self.locals.len(), offset)?;
+            self.builder.set_srcloc(SourceLoc::new(offset as u32));
+            self.operator(&op, offset)?;
+        }
+        reader.finish()?;
+        assert!(
+            self.frames.is_empty(),
+            "a validated function ends its last block"
+        );
+        self.builder.finalize(frontend_config());
+        Ok(self.validator.into_allocations())
+    }
+
+    /// The entry block, whose parameters are the first locals, and the outermost frame.
+    fn enter(&mut self, ty: TypeIndex) {
+        self.builder
+            .append_block_params_for_function_params(self.entry);
+        self.builder.switch_to_block(self.entry);
+        self.builder.seal_block(self.entry);
+        self.builder.ensure_inserted_block();
+        for index in 0..self.builder.block_params(self.entry).len() {
+            let value = self.builder.block_params(self.entry)[index];
+            let ty = self.builder.func.dfg.value_type(value);
+            let variable = self.locals.variable(&mut self.builder, index as u32, ty);
+            self.builder.def_var(variable, value);
+        }
+        let results = self.module.module.types[ty].results.len();
+        self.frames.push(Frame::function(ty, results));
+    }
+
+    fn operator(&mut self, op: &Operator<'_>, offset: u64) -> Result<(), CompileError> {
+        if !self.reachable {
+            self.unreachable_operator(op);
+            return Ok(());
+        }
+        let done = self.variable_op(op, offset)?
+            || self.int_op(op)
+            || self.memory_op(op)
+            || self.control_op(op, offset)?
+            || self.call_op(op)
+            || self.float_op(op)
+            || self.table_op(op);
+        if done {
+            return Ok(());
+        }
+        let name = format!("{op:?}");
+        let name = name.split(' ').next().unwrap_or_default();
+        Err(CompileError::Unsupported {
+            offset,
+            feature: format!("operator {name}"),
+        })
+    }
+
+    // The Wasm operand stack.
+
+    pub(super) fn pop(&mut self) -> Value {
+        self.stack
+            .pop()
+            .expect("the validator has checked that there is an operand")
+    }
+
+    pub(super) fn pop2(&mut self) -> (Value, Value) {
+        let b = self.pop();
+        (self.pop(), b)
+    }
+
+    pub(super) fn pop3(&mut self) -> (Value, Value, Value) {
+        let (b, c) = self.pop2();
+        (self.pop(), b, c)
+    }
+
+    pub(super) fn push(&mut self, value: Value) {
+        self.stack.push(value);
+    }
+
+    /// Replaces the topmost operand.
+    pub(super) fn unary(&mut self, emit: impl FnOnce(&mut FunctionBuilder<'a>, Value) -> Value) {
+        let a = self.pop();
+        let result = emit(&mut self.builder, a);
+        self.push(result);
+    }
+
+    /// Replaces the two topmost operands.
+    pub(super) fn binary(
+        &mut self,
+        emit: impl FnOnce(&mut FunctionBuilder<'a>, Value, Value) -> Value,
+    ) {
+        let (a, b) = self.pop2();
+        let result = emit(&mut self.builder, a, b);
+        self.push(result);
+    }
+
+    /// Pushes a comparison's result as an `i32`.
+    pub(super) fn push_bool(&mut self, bool: Value) {
+        let value = self.builder.ins().uextend(types::I32, bool);
+        self.push(value);
+    }
+
+    /// Pops a condition: for a comparison the `i8` beneath, without the extension.
+    pub(super) fn pop_condition(&mut self) -> Value {
+        let value = self.pop();
+        let dfg = &self.builder.func.dfg;
+        match dfg.value_def(value).inst().map(|inst| dfg.insts[inst]) {
+            Some(ir::InstructionData::Unary {
+                opcode: ir::Opcode::Uextend,
+                arg,
+            }) if dfg.value_type(arg) == types::I8 => arg,
+            _ => value,
+        }
+    }
+
+    /// Zero-extends an `i32` operand: an address, an index or a length.
+    pub(super) fn zero_extend(&mut self, value: Value) -> Value {
+        self.builder.ins().uextend(types::I64, value)
+    }
+
+    // The vmctx.
+
+    /// The vmctx pointer, read from the pinned register at the top of the entry block.
+    pub(super) fn vmctx(&mut self) -> Value {
+        if let Some(vmctx) = self.vmctx {
+            return vmctx;
+        }
+        let mut cursor = FuncCursor::new(self.builder.func).at_first_insertion_point(self.entry);
+        let vmctx = cursor.ins().get_pinned_reg(types::I64);
+        self.vmctx = Some(vmctx);
+        vmctx
+    }
+
+    /// Loads what never changes at `base + offset`.
+    pub(super) fn load_constant(&mut self, ty: Type, base: Value, offset: i32) -> Value {
+        let flags = constant_flags(self.builder.func);
+        self.builder.ins().load(ty, flags, base, offset)
+    }
+
+    /// Loads a pointer that never changes from the vmctx.
+    pub(super) fn load_vmctx_pointer(&mut self, offset: i32) -> Value {
+        let vmctx = self.vmctx();
+        self.load_constant(types::I64, vmctx, offset)
+    }
+
+    // What the function refers to.
+
+    pub(super) fn signature(&mut self, key: SignatureKey) -> SigRef {
+        if let Some(&sig_ref) = self.signatures.get(&key) {
+            return sig_ref;
+        }
+        let types = &self.module.module.types;
+        let sig_ref = self.builder.import_signature(match key {
+            SignatureKey::Direct(ty) => signature::signature(&types[ty]),
+            SignatureKey::Indirect(ty) => signature::indirect_signature(&types[ty]),
+            SignatureKey::Builtin(builtin) => signature::builtin_signature(builtin),
+        });
+        self.signatures.insert(key, sig_ref);
+        sig_ref
+    }
+
+    pub(super) fn function(&mut self, index: FuncIndex, defined: DefinedFuncIndex) -> FuncRef {
+        if let Some(&func_ref) = self.functions.get(&index) {
+            return func_ref;
+        }
+        let signature =
+            self.signature(SignatureKey::Direct(self.module.module.functions[index].ty));
+        let name = Namespace::Function.external_name(defined.as_u32());
+        let name = self.builder.func.declare_imported_user_function(name);
+        let func_ref = self.builder.import_function(ir::ExtFuncData {
+            name: ir::ExternalName::user(name),
+            signature,
+            colocated: true,
+            patchable: false,
+        });
+        self.functions.insert(index, func_ref);
+        func_ref
+    }
+}

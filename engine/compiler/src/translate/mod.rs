@@ -1,0 +1,54 @@
+//! From Wasm bytes to CLIF: validation and translation in one pass over each function.
+//!
+//! Stands first in the pipeline. [`translate_module`] reads and validates everything but the
+//! bodies of functions and gives a [`ModuleTranslation`]; a [`FunctionTranslator`] (one a thread, its
+//! memory is reused) validates and translates one body at a time.
+//!
+//! # Conventions of the CLIF
+//!
+//! * A function's name is `u0:N`, N its [`DefinedFuncIndex`]; entry trampolines are `u1:N` and host
+//!   trampolines `u2:N`, N a [`TypeIndex`]. These namespaces are [`Namespace`].
+//! * The signature of a function holds its Wasm parameters and results, nothing else; the
+//!   vmctx is in the pinned register. `call` names a function of the same module. Everything else is
+//!   a `call_indirect` whose signature has one more, first parameter of purpose `VMContext`: the
+//!   callee's vmctx. The calling convention is `tail` throughout, because CLIF's verifier allows tail
+//!   calls for no other; the back end gives it its meaning.
+//! * `get_pinned_reg` occurs at most once, in the entry block, and only if its value is used.
+//! * References are `i64`. Wasm's `i32` comparisons are `uextend.i32 (icmp ..)`; conditions
+//!   of branches, traps and selects use the `i8` beneath directly.
+//! * Source locations are byte offsets from the start of the module.
+//! * Each memory access belongs to one of the [`Region`]s.
+//! * An entry of a `br_table` whose block is named twice, has parameters or heads a loop
+//!   goes through a block of its own that only jumps.
+//!
+//! # Hostile modules
+//!
+//! Time and memory are linear in the size of the module up to fixed factors: nothing recurses, unreachable code is
+//! validated and skipped, a local costs nothing until it is used, and the three products that Wasm
+//! permits (operands of branches, values, locals times blocks) run into [`CompileError::Limit`].
+//!
+//! Architecture invariant: nothing here knows an instruction set.
+
+mod call;
+mod clif;
+mod control;
+mod float;
+mod func;
+mod int;
+mod memory;
+mod module;
+mod signature;
+mod table;
+mod trampoline;
+mod variable;
+
+pub use clif::{Region, trap_code, verify};
+pub use func::FunctionTranslator;
+pub use module::{FEATURES, FunctionBody, ModuleTranslation, translate_module};
+pub use signature::{Namespace, clif_type, indirect_signature, signature};
+pub use trampoline::{entry_trampoline, host_trampoline};
+
+#[cfg(doc)]
+use crate::CompileError;
+#[cfg(doc)]
+use skerry_environ::{DefinedFuncIndex, TypeIndex};

@@ -1,0 +1,81 @@
+//! CLIF types, signatures and names.
+
+use cranelift_codegen::ir::{
+    AbiParam, ArgumentPurpose, Signature, Type, UserExternalName, UserFuncName, types,
+};
+use cranelift_codegen::isa::CallConv;
+use skerry_environ::builtins::BuiltinType;
+use skerry_environ::{Builtin, FuncType, ValType};
+
+/// The namespaces of the names of functions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u32)]
+pub enum Namespace {
+    /// A function of the module, by `DefinedFuncIndex`.
+    Function = 0,
+    /// The entry trampoline of a type, by `TypeIndex`.
+    EntryTrampoline = 1,
+    /// The host trampoline of a type, by `TypeIndex`.
+    HostTrampoline = 2,
+}
+
+impl Namespace {
+    /// The name of function `index` of this namespace where it is called.
+    pub fn external_name(self, index: u32) -> UserExternalName {
+        UserExternalName::new(self as u32, index)
+    }
+
+    /// The name of function `index` of this namespace where it is defined.
+    pub fn func_name(self, index: u32) -> UserFuncName {
+        UserFuncName::user(self as u32, index)
+    }
+}
+
+/// The CLIF type of a Wasm type.
+pub fn clif_type(ty: ValType) -> Type {
+    match ty {
+        ValType::I32 => types::I32,
+        ValType::I64 | ValType::FuncRef | ValType::ExternRef => types::I64,
+        ValType::F32 => types::F32,
+        ValType::F64 => types::F64,
+        ValType::V128 => types::I8X16,
+    }
+}
+
+fn abi_params(types: &[ValType]) -> impl Iterator<Item = AbiParam> {
+    types.iter().map(|&ty| AbiParam::new(clif_type(ty)))
+}
+
+fn vmctx_param() -> AbiParam {
+    AbiParam::special(types::I64, ArgumentPurpose::VMContext)
+}
+
+/// The signature of a function of this type, for its definition and for direct calls.
+pub fn signature(ty: &FuncType) -> Signature {
+    let mut signature = Signature::new(CallConv::Tail);
+    signature.params.extend(abi_params(&ty.params));
+    signature.returns.extend(abi_params(&ty.results));
+    signature
+}
+
+/// The signature of an indirect call to a function of this type: the callee's vmctx first.
+pub fn indirect_signature(ty: &FuncType) -> Signature {
+    let mut signature = signature(ty);
+    signature.params.insert(0, vmctx_param());
+    signature
+}
+
+/// The signature of a call to a builtin: the caller's vmctx first.
+pub(super) fn builtin_signature(builtin: Builtin) -> Signature {
+    let param = |ty: &BuiltinType| {
+        AbiParam::new(match ty {
+            BuiltinType::I32 => types::I32,
+            BuiltinType::I64 => types::I64,
+        })
+    };
+    let mut signature = Signature::new(CallConv::Tail);
+    signature.params.push(vmctx_param());
+    signature.params.extend(builtin.params().iter().map(param));
+    signature.returns.extend(builtin.result().iter().map(param));
+    signature
+}
