@@ -53,6 +53,7 @@ pub(super) fn sock_accept(
     Ok(memory.write_u32(accepted, number)?)
 }
 
+#[allow(clippy::too_many_arguments, reason = "the standard's signature")]
 pub(super) fn sock_recv(
     ctx: &mut WasiCtx,
     memory: &mut GuestMemory<'_>,

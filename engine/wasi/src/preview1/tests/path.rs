@@ -30,7 +30,7 @@ fn open_creates_truncates_and_excludes() {
     assert_eq!(guest.open_with(3, 2, "f", 0, ALL, 0), Err(Errno::Inval));
     assert_eq!(guest.open_with(4, 1, "f", 0, ALL, 0), Err(Errno::Notdir));
     assert_eq!(guest.open_with(99, 1, "f", 0, ALL, 0), Err(Errno::Badf));
-    assert_eq!(guest.open_with(3, 1, "f", 0, u64::MAX, 0).is_ok(), true);
+    assert!(guest.open_with(3, 1, "f", 0, u64::MAX, 0).is_ok());
 }
 
 #[test]

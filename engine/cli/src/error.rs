@@ -1,0 +1,72 @@
+//! What can go wrong in a command, with the file, the place in it, and what to do.
+
+use std::io;
+use std::path::PathBuf;
+
+/// Why a command did not do what it was asked to.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A file cannot be read.
+    #[error("cannot read {path:?}: {source}")]
+    Read {
+        /// Which file.
+        path: PathBuf,
+        /// What the host says.
+        source: io::Error,
+    },
+    /// A file cannot be written.
+    #[error("cannot write {path:?}: {source}")]
+    Write {
+        /// Which file.
+        path: PathBuf,
+        /// What the host says.
+        source: io::Error,
+    },
+    /// Standard output is gone.
+    #[error("cannot write to standard output: {0}")]
+    Output(#[from] io::Error),
+    /// A file is not what it should be; the message holds the offset, or the line and column.
+    #[error("{path}: {message}")]
+    Invalid {
+        /// Which file.
+        path: String,
+        /// What is wrong with it and where.
+        message: String,
+    },
+    /// A module cannot be linked or started.
+    #[error("{path}: {message}")]
+    Link {
+        /// Which file.
+        path: String,
+        /// What is missing, and what to do.
+        message: String,
+    },
+    /// The program trapped: the message holds the backtrace.
+    #[error("{0}")]
+    Trap(String),
+    /// What was asked for does not fit together.
+    #[error("{0}")]
+    Usage(String),
+    /// The program's directories, arguments or environment cannot be handed over.
+    #[error(transparent)]
+    Wasi(#[from] skerry_wasi::BuildError),
+}
+
+impl Error {
+    /// The exit code of the process for this error.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            // As a shell shows a process that ended by SIGPIPE or SIGABRT.
+            Error::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => 141,
+            Error::Trap(_) => 134,
+            Error::Usage(_) => 2,
+            _ => 1,
+        }
+    }
+
+    /// Whether the reader of the output has gone, about which nobody needs a message.
+    pub fn is_broken_pipe(&self) -> bool {
+        matches!(self, Error::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
+    }
+}

@@ -1,0 +1,53 @@
+//! The `skerry` command as a library: each subcommand is a function that takes its parsed options
+//! and where to write, so that tests can call it.
+//!
+//! - [`wast`]: the specification's test scripts.
+//! - `session` and `run` alone know the engine.
+#![forbid(unsafe_code)]
+
+mod error;
+mod files;
+pub mod options;
+pub mod session;
+pub mod wast;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+pub use error::Error;
+use options::{Command, Options};
+
+/// Runs the command of this process' command line and gives its exit code.
+pub fn main() -> ExitCode {
+    let options = Options::parse();
+    let mut out = io::stdout().lock();
+    let result = dispatch(&options.command, &mut out, &mut io::stderr());
+    let result = result.and_then(|code| {
+        out.flush()?;
+        Ok(code)
+    });
+    match result {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            if !error.is_broken_pipe() {
+                // Without anybody to read it there is nothing left to do.
+                _ = writeln!(io::stderr(), "error: {error}");
+            }
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+fn dispatch(command: &Command, out: &mut dyn Write, log: &mut dyn Write) -> Result<u8, Error> {
+    match command {
+        Command::Run(_) | Command::Compile(_) | Command::Clif(_) => {
+            Err(Error::Usage("not connected to the engine yet".into()))
+        }
+        Command::Wast(options) => {
+            let totals = wast::command(options, out, log)?;
+            Ok(u8::from(totals.failed > 0))
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! The command line: what can be asked for, and its help.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    success
+  1    an error, or a test that failed
+  2    a wrong command line
+  134  the program trapped (`run`), as if it had been aborted
+  141  the reader of standard output has gone
+  `run` otherwise ends with the program's own exit code.";
+
+/// The `skerry` command: a WebAssembly runtime whose lowering rules are proven.
+#[derive(Debug, Parser)]
+#[command(name = "skerry", version, after_help = EXIT_CODES, max_term_width = 100)]
+pub struct Options {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run a program: a WASI command, or one function of a module
+    Run(RunOptions),
+    /// Run scripts of the WebAssembly specification's test suite
+    Wast(WastOptions),
+    /// Compile a module and show it at one stage, with the rule behind each instruction
+    Compile(CompileOptions),
+    /// Compile functions in CLIF's text format, run their `; run:` lines and check what follows them
+    Clif(ClifOptions),
+}
+
+/// Options of `skerry run`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXIT_CODES)]
+pub struct RunOptions {
+    /// Give the program the directory HOST, as GUEST (by default under the same name)
+    #[arg(long = "dir", value_name = "HOST[::GUEST]")]
+    pub directories: Vec<String>,
+
+    /// Set an environment variable for the program; KEY alone hands on this process' value
+    #[arg(long = "env", value_name = "KEY[=VALUE]")]
+    pub environment: Vec<String>,
+
+    /// Call this exported function instead of `_start`; its arguments are numbers, its results are
+    /// printed one a line
+    #[arg(long, value_name = "NAME")]
+    pub invoke: Option<String>,
+
+    /// Let functions that the host lacks be imported: calling one is a trap that names it
+    #[arg(long)]
+    pub unknown_imports_trap: bool,
+
+    /// The module, binary (.wasm) or text (.wat), then the program's arguments
+    #[arg(
+        value_name = "FILE [ARGS]",
+        required = true,
+        trailing_var_arg = true,
+        allow_hyphen_values = true
+    )]
+    pub program: Vec<String>,
+}
+
+/// Which edition of the specification a script is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Edition {
+    /// WebAssembly 1.0: what came later is invalid
+    Wasm1,
+    /// WebAssembly 2.0
+    Wasm2,
+    /// All that the engine supports
+    #[default]
+    Latest,
+}
+
+/// Options of `skerry wast`.
+#[derive(Debug, clap::Args)]
+pub struct WastOptions {
+    /// Scripts, or directories whose .wast files are taken, at any depth
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+
+    /// Files that are known to fail, one a line as `NAME.wast: REASON`; one of these that passes is
+    /// an error
+    #[arg(long, value_name = "LIST")]
+    pub skip_list: Option<PathBuf>,
+
+    /// The edition of the specification that the scripts are for
+    #[arg(long, value_enum, default_value_t)]
+    pub edition: Edition,
+}
+
+/// A stage of compilation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Emit {
+    /// CLIF as translated from Wasm
+    Clif,
+    /// CLIF after the mid-end
+    ClifOpt,
+    /// Machine instructions over virtual registers, each with the rule that it comes from
+    Vcode,
+    /// Machine code as an independent disassembler reads it, each instruction with its rule
+    Asm,
+}
+
+/// Options of `skerry compile`.
+#[derive(Debug, clap::Args)]
+pub struct CompileOptions {
+    /// The module, binary (.wasm) or text (.wat)
+    pub file: PathBuf,
+
+    /// Write to this file instead of standard output
+    #[arg(short, long, value_name = "OUT")]
+    pub output: Option<PathBuf>,
+
+    /// The stage to show
+    #[arg(long, value_enum, default_value = "asm")]
+    pub emit: Emit,
+
+    /// Only this function: the name of an export, a name of the name section, or an index
+    #[arg(long, value_name = "NAME|INDEX")]
+    pub func: Option<String>,
+}
+
+/// Options of `skerry clif`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+After a function of a file there may stand, as comments:
+  ; run: %f(1, 2) == 3     the function is called and its results are compared
+  ; rules: iadd_base       the rules that fired
+  ; asm:                   the machine code, on the lines that follow
+  ;   addl %esi, %edi
+BLESS=1 in the environment writes the last two anew.")]
+pub struct ClifOptions {
+    /// Files of functions in CLIF's text format, or directories of .clif files
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Options::command().debug_assert();
+    }
+
+    #[test]
+    fn what_follows_the_file_is_the_programs() {
+        let options = Options::try_parse_from([
+            "skerry",
+            "run",
+            "--dir",
+            ".",
+            "--env",
+            "A=b",
+            "prog.wasm",
+            "--dir",
+            "x",
+            "-h",
+            "--",
+        ]);
+        let Command::Run(run) = options.unwrap().command else {
+            panic!("a run")
+        };
+        assert_eq!(run.program, ["prog.wasm", "--dir", "x", "-h", "--"]);
+        assert_eq!((run.directories.len(), run.environment.len()), (1, 1));
+    }
+}

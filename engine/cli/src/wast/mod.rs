@@ -1,0 +1,125 @@
+//! `skerry wast`: the specification's test scripts.
+
+mod script;
+mod skip;
+mod value;
+
+use std::io::Write;
+use std::path::Path;
+
+pub use script::{FailedDirective, Report, run_script};
+pub use skip::SkipList;
+pub use value::Value;
+
+use crate::error::Error;
+use crate::files::{expand, read_text};
+use crate::options::WastOptions;
+
+/// How a file stands after its script ran.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Every directive did what it should.
+    Passed,
+    /// Some did not, or the file passed and is on the list of those that do not.
+    Failed,
+    /// It failed, as the list says.
+    Skipped,
+}
+
+/// The counts of files.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// How many passed.
+    pub passed: usize,
+    /// How many failed.
+    pub failed: usize,
+    /// How many are known to fail.
+    pub skipped: usize,
+}
+
+impl Totals {
+    /// Counts one file.
+    pub fn add(&mut self, verdict: &Verdict) {
+        match verdict {
+            Verdict::Passed => self.passed += 1,
+            Verdict::Failed => self.failed += 1,
+            Verdict::Skipped => self.skipped += 1,
+        }
+    }
+}
+
+impl std::fmt::Display for Totals {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Totals {
+            passed,
+            failed,
+            skipped,
+        } = self;
+        write!(f, "{passed} passed, {failed} failed, {skipped} skipped")
+    }
+}
+
+/// Judges a script by what became of it and by the list; the line says so.
+pub fn judge(name: &str, report: &Report, skip: &SkipList) -> (Verdict, String) {
+    let total = report.passed + report.failures.len();
+    let failed = report.failures.len();
+    match (skip.reason(name), report.failures.first()) {
+        (None, None) => (Verdict::Passed, format!("pass {name} ({total} directives)")),
+        (Some(reason), Some(_)) => (Verdict::Skipped, format!("skip {name}: {reason}")),
+        (Some(_), None) => (
+            Verdict::Failed,
+            format!("FAIL {name}: it passes; take its line out of the skip list"),
+        ),
+        (None, Some(first)) => {
+            let FailedDirective {
+                line,
+                column,
+                message,
+            } = first;
+            let message = message.lines().next().unwrap_or_default();
+            let place = format!("{failed} of {total} directives, the first at {line}:{column}");
+            (Verdict::Failed, format!("FAIL {name}: {place}: {message}"))
+        }
+    }
+}
+
+/// `skerry wast`: one line a file on `out`, then the totals; every failed directive on `log`.
+///
+/// # Errors
+///
+/// What cannot be read, and [`Error::Usage`] for a directory without scripts.
+pub fn command(
+    options: &WastOptions,
+    out: &mut dyn Write,
+    log: &mut dyn Write,
+) -> Result<Totals, Error> {
+    let skip = match &options.skip_list {
+        Some(path) => SkipList::parse(&path.display().to_string(), &read_text(path)?)?,
+        None => SkipList::default(),
+    };
+    let mut totals = Totals::default();
+    for path in expand(&options.files, "wast")? {
+        let name = path.display().to_string();
+        let report = run_script(&read_text(&path)?, options.edition);
+        let (verdict, line) = judge(&name, &report, &skip);
+        totals.add(&verdict);
+        writeln!(out, "{line}")?;
+        if verdict == Verdict::Failed {
+            log_failures(&path, &report, log);
+        }
+    }
+    writeln!(out, "{totals}")?;
+    Ok(totals)
+}
+
+/// Nobody may be reading the log; that is no error of the tests.
+fn log_failures(path: &Path, report: &Report, log: &mut dyn Write) {
+    for FailedDirective {
+        line,
+        column,
+        message,
+    } in &report.failures
+    {
+        _ = writeln!(log, "{}:{line}:{column}: {message}", path.display());
+    }
+}
