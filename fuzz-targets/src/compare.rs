@@ -1,0 +1,147 @@
+//! The first difference of two outcomes, as a sentence; or that there is none.
+//!
+//! Floats compare by bits after [`outcome`](crate::outcome) has made their NaNs canonical, references by
+//! nullness, traps by code. A run that exhausted an engine is not compared at all: how deep a stack is
+//! belongs to the engine.
+
+use crate::outcome::{Outcome, Value};
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+
+/// `None` where `subject` did what `reference` did.
+pub fn difference(reference: &Outcome, subject: &Outcome) -> Option<String> {
+    if reference.exhausted() || subject.exhausted() {
+        return None;
+    }
+    pair(
+        "instantiation",
+        &reference.instantiation,
+        &subject.instantiation,
+    )
+    .or_else(|| {
+        pair(
+            "number of calls",
+            &reference.calls.len(),
+            &subject.calls.len(),
+        )
+    })
+    .or_else(|| {
+        let mut calls = reference.calls.iter().zip(&subject.calls).enumerate();
+        calls.find_map(|(number, (r, s))| pair(&format!("call {number}"), r, s))
+    })
+    .or_else(|| named("global", &reference.globals, &subject.globals, pair))
+    .or_else(|| named("table", &reference.tables, &subject.tables, table))
+    .or_else(|| named("memory", &reference.memories, &subject.memories, memory))
+}
+
+/// A sentence where the two differ.
+fn pair<T: PartialEq + Debug>(what: &str, reference: &T, subject: &T) -> Option<String> {
+    (reference != subject).then(|| format!("{what}: expected {reference:?}, got {subject:?}"))
+}
+
+/// Item by item under their names; a name that only one side has is a difference.
+fn named<T>(
+    kind: &str,
+    reference: &BTreeMap<String, T>,
+    subject: &BTreeMap<String, T>,
+    compare: fn(&str, &T, &T) -> Option<String>,
+) -> Option<String> {
+    let names = |items: &BTreeMap<String, T>| items.keys().cloned().collect::<Vec<_>>();
+    pair(
+        &format!("names of exports ({kind})"),
+        &names(reference),
+        &names(subject),
+    )
+    .or_else(|| {
+        let mut both = reference.iter().zip(subject.values());
+        both.find_map(|((name, r), s)| compare(&format!("{kind} {name:?}"), r, s))
+    })
+}
+
+/// Length, then the first element that differs.
+fn table(what: &str, reference: &Vec<Value>, subject: &Vec<Value>) -> Option<String> {
+    elements(what, reference, subject)
+}
+
+/// Length, then the first byte that differs.
+fn memory(what: &str, reference: &Vec<u8>, subject: &Vec<u8>) -> Option<String> {
+    elements(what, reference, subject)
+}
+
+fn elements<T: PartialEq + Debug>(what: &str, reference: &[T], subject: &[T]) -> Option<String> {
+    pair(
+        &format!("length of {what}"),
+        &reference.len(),
+        &subject.len(),
+    )
+    .or_else(|| {
+        let at = reference.iter().zip(subject).position(|(r, s)| r != s)?;
+        pair(&format!("{what} at {at:#x}"), &reference[at], &subject[at])
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outcome::Stop;
+    use skerry_environ::Trap;
+
+    fn outcome() -> Outcome {
+        let mut outcome = Outcome {
+            calls: vec![Ok(vec![Value::I32(1)])],
+            ..Outcome::default()
+        };
+        outcome.memories.insert("m".into(), vec![0; 8]);
+        outcome.globals.insert("g".into(), Value::f64(f64::NAN));
+        outcome.tables.insert("t".into(), vec![Value::NULL]);
+        outcome
+    }
+
+    #[test]
+    fn equal_outcomes_have_no_difference() {
+        let mut other = outcome();
+        other.globals.insert("g".into(), Value::f64(-f64::NAN));
+        assert_eq!(difference(&outcome(), &other), None);
+    }
+
+    #[test]
+    fn each_kind_of_difference_is_seen() {
+        let changes: [(&str, fn(&mut Outcome)); 7] = [
+            ("call 0", |o| o.calls[0] = Ok(vec![Value::I32(2)])),
+            ("call 0", |o| {
+                o.calls[0] = Err(Stop::Trap(Trap::IntegerOverflow))
+            }),
+            ("number of calls", |o| o.calls.clear()),
+            ("memory \"m\" at 0x7", |o| {
+                o.memories.get_mut("m").unwrap()[7] = 1
+            }),
+            ("length of memory", |o| {
+                o.memories.get_mut("m").unwrap().push(0)
+            }),
+            ("global", |o| {
+                *o.globals.get_mut("g").unwrap() = Value::f64(0.0)
+            }),
+            ("table \"t\" at 0x0", |o| {
+                o.tables.get_mut("t").unwrap()[0] = Value::Ref { null: false }
+            }),
+        ];
+        for (expected, change) in changes {
+            let mut other = outcome();
+            change(&mut other);
+            let found = difference(&outcome(), &other).expect("they differ");
+            assert!(found.starts_with(expected), "{found}");
+        }
+    }
+
+    #[test]
+    fn traps_differ_by_code_and_exhaustion_compares_with_nothing() {
+        let with = |stop| Outcome {
+            calls: vec![Err(stop)],
+            ..Outcome::default()
+        };
+        let overflow = with(Stop::Trap(Trap::IntegerOverflow));
+        let division = with(Stop::Trap(Trap::IntegerDivisionByZero));
+        assert!(difference(&overflow, &division).is_some());
+        assert_eq!(difference(&overflow, &with(Stop::Exhausted)), None);
+    }
+}

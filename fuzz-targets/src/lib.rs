@@ -1,0 +1,37 @@
+//! Fuzzing: what is generated, what must hold, and nothing else.
+//!
+//! A target is a function over the fuzzer's bytes, here in the library; the binaries in `targets/` only
+//! hand them to libFuzzer. So every target also runs as a test, on stable Rust, on a fixed stream of
+//! bytes for about one second, and every file in `regressions/` is replayed by `cargo test`.
+//!
+//! * [`generate`]: modules within the features that Skerry supports, calls with arguments;
+//! * [`validate`]: any bytes compile or are refused with an offset inside them; valid modules compile;
+//! * [`outcome`]: what a module did, as plain values that every engine can produce;
+//! * [`reference`]: the outcome according to wasmi;
+//! * [`compare`]: the first difference of two outcomes, NaNs canonical.
+//!
+//! Architecture invariant: generators and oracles know nothing of libFuzzer, and a target's answer
+//! depends on its bytes alone.
+
+#![forbid(unsafe_code)]
+
+pub mod compare;
+pub mod generate;
+pub mod outcome;
+pub mod reference;
+//V pub mod validate;
+
+/// The deterministic bytes of the smoke tests: `count` inputs of `len` bytes each.
+pub fn fixed_inputs(count: u64, len: usize) -> impl Iterator<Item = Vec<u8>> {
+    (0..count).map(move |seed| {
+        let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+        let byte = |_| {
+            // Xorshift64*: the high byte of the product.
+            state ^= state >> 12;
+            state ^= state << 25;
+            state ^= state >> 27;
+            (state.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 56) as u8
+        };
+        (0..len).map(byte).collect()
+    })
+}
