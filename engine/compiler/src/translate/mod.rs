@@ -44,9 +44,13 @@ mod variable;
 
 pub use clif::{Region, trap_code, verify};
 pub use func::FunctionTranslator;
-pub use module::{FEATURES, FunctionBody, ModuleTranslation, translate_module};
+pub use module::{
+    FEATURES, FunctionBody, ModuleTranslation, translate_module, translate_module_with,
+};
 pub use signature::{Namespace, clif_type, indirect_signature, signature};
 pub use trampoline::{entry_trampoline, host_trampoline};
+
+pub use wasmparser::WasmFeatures;
 
 #[cfg(doc)]
 use crate::CompileError;

@@ -72,6 +72,20 @@ impl FunctionBody<'_> {
 /// [`CompileError::Invalid`] and [`CompileError::Unsupported`] with the offset in `wasm`, and
 /// [`CompileError::Limit`] for a module of 4 GiB.
 pub fn translate_module(wasm: &[u8]) -> Result<ModuleTranslation<'_>, CompileError> {
+    translate_module_with(wasm, FEATURES)
+}
+
+/// [`translate_module`] for a module that may use `features` only, as far as they are among
+/// [`FEATURES`].
+///
+/// # Errors
+///
+/// As above.
+pub fn translate_module_with(
+    wasm: &[u8],
+    features: WasmFeatures,
+) -> Result<ModuleTranslation<'_>, CompileError> {
+    let features = features.intersection(FEATURES);
     let actual = wasm.len() as u64;
     if actual > MAX_MODULE_SIZE {
         let what = "size of the module in bytes";
@@ -83,12 +97,12 @@ pub fn translate_module(wasm: &[u8]) -> Result<ModuleTranslation<'_>, CompileErr
         });
     }
     let mut builder = ModuleBuilder {
-        validator: Validator::new_with_features(FEATURES),
+        validator: Validator::new_with_features(features),
         module: Module::default(),
         bodies: PrimaryMap::new(),
     };
     let mut parser = Parser::new(0);
-    parser.set_features(FEATURES);
+    parser.set_features(features);
     for payload in parser.parse_all(wasm) {
         builder.payload(payload?)?;
     }
