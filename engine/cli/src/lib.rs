@@ -7,6 +7,7 @@
 
 mod error;
 mod files;
+pub mod filetest;
 pub mod options;
 pub mod session;
 pub mod wast;

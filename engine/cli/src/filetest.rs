@@ -1,0 +1,319 @@
+//! Tests of lowering that hold their own expectation: functions in CLIF's text format, each
+//! followed by comments that say which rules fire and what machine code comes out.
+//!
+//! ```text
+//! function %add(i32, i32) -> i32 {
+//! block0(v0: i32, v1: i32):
+//!     v2 = iadd v0, v1
+//!     return v2
+//! }
+//! ; run: %add(1, 2) == 3
+//! ; rules: iadd_base, return_base
+//! ; asm:
+//! ;   addl %esi, %edi
+//! ```
+//!
+//! The expectation is read and written line by line, so that everything else in the file stays as
+//! it is. The `; run:` lines are those of Cranelift's filetests.
+
+use std::ops::Range;
+
+/// What the compiler made of one function.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Lowered {
+    /// The function's name, without the percent sign.
+    pub name: String,
+    /// The names of the rules that fired, in the order of the code, each where it fired.
+    pub rules: Vec<String>,
+    /// The machine code, one instruction a line.
+    pub asm: Vec<String>,
+}
+
+/// A function whose expectation does not hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stale {
+    /// The function's name.
+    pub name: String,
+    /// The line of the function's closing brace, from 1.
+    pub line: usize,
+    /// What differs.
+    pub message: String,
+}
+
+const RUN: &str = "; run:";
+const RULES: &str = "; rules:";
+const ASM: &str = "; asm:";
+const ASM_LINE: &str = ";   ";
+
+/// The comments after one function.
+#[derive(Debug, Default)]
+struct Expectation {
+    /// The line of the closing brace, from 0.
+    end: usize,
+    /// The lines of `; rules:` and `; asm:` and what they say.
+    rules: Option<(Range<usize>, Vec<String>)>,
+    asm: Option<(Range<usize>, Vec<String>)>,
+    /// Where new lines go: after the brace and the last comment of these kinds.
+    insert: usize,
+}
+
+fn expectations(lines: &[&str]) -> Vec<Expectation> {
+    let mut found = Vec::new();
+    let mut index = 0;
+    while index < lines.len() {
+        if lines[index].trim_end() != "}" {
+            index += 1;
+            continue;
+        }
+        index += 1;
+        let mut expectation = Expectation {
+            end: index - 1,
+            insert: index,
+            ..Default::default()
+        };
+        while index < lines.len() && !lines[index].starts_with("function") {
+            let start = index;
+            index += 1;
+            if let Some(names) = lines[start].strip_prefix(RULES) {
+                let names = names
+                    .split(',')
+                    .map(str::trim)
+                    .filter(|name| !name.is_empty());
+                expectation.rules = Some((start..index, names.map(String::from).collect()));
+            } else if lines[start].trim_end() == ASM {
+                let mut asm = Vec::new();
+                while let Some(line) = lines
+                    .get(index)
+                    .and_then(|line| line.strip_prefix(ASM_LINE))
+                {
+                    asm.push(line.trim_end().to_string());
+                    index += 1;
+                }
+                expectation.asm = Some((start..index, asm));
+            } else if !lines[start].starts_with(RUN) {
+                continue;
+            }
+            expectation.insert = index;
+        }
+        found.push(expectation);
+    }
+    found
+}
+
+/// Compares what the file expects with what the compiler made. A function without an expectation
+/// is stale only if `required` asks for one.
+///
+/// # Panics
+///
+/// When `lowered` has not as many functions as the text.
+pub fn check(text: &str, lowered: &[Lowered], required: bool) -> Vec<Stale> {
+    let lines: Vec<&str> = text.lines().collect();
+    let expectations = expectations(&lines);
+    assert_eq!(
+        expectations.len(),
+        lowered.len(),
+        "one closing brace at a line's start a function"
+    );
+    let mut stale = Vec::new();
+    for (expectation, lowered) in expectations.iter().zip(lowered) {
+        let mut report = |message: String| {
+            stale.push(Stale {
+                name: lowered.name.clone(),
+                line: expectation.end + 1,
+                message,
+            });
+        };
+        match &expectation.rules {
+            Some((_, rules)) if *rules != lowered.rules => {
+                let (expected, found) = (rules.join(", "), lowered.rules.join(", "));
+                report(format!(
+                    "rules that fired\n  expected: {expected}\n  found:    {found}"
+                ));
+            }
+            None if required => report("`; rules:` is missing".into()),
+            _ => {}
+        }
+        match &expectation.asm {
+            Some((_, asm)) if *asm != lowered.asm => {
+                report(format!("machine code\n{}", difference(asm, &lowered.asm)));
+            }
+            None if required => report("`; asm:` is missing".into()),
+            _ => {}
+        }
+    }
+    stale
+}
+
+/// The lines that both have after a space, those that only one has after `-` or `+`.
+fn difference(expected: &[String], found: &[String]) -> String {
+    let same_start = expected
+        .iter()
+        .zip(found)
+        .take_while(|(a, b)| a == b)
+        .count();
+    let (left, right) = (&expected[same_start..], &found[same_start..]);
+    let same_end = left
+        .iter()
+        .rev()
+        .zip(right.iter().rev())
+        .take_while(|(a, b)| a == b)
+        .count();
+    let (left, right) = (
+        &left[..left.len() - same_end],
+        &right[..right.len() - same_end],
+    );
+    let mut lines = Vec::new();
+    lines.extend(
+        expected[..same_start]
+            .iter()
+            .map(|line| format!("    {line}")),
+    );
+    lines.extend(left.iter().map(|line| format!("  - {line}")));
+    lines.extend(right.iter().map(|line| format!("  + {line}")));
+    lines.extend(
+        expected[expected.len() - same_end..]
+            .iter()
+            .map(|line| format!("    {line}")),
+    );
+    lines.join("\n")
+}
+
+/// The text with the expectation of every function written anew.
+///
+/// # Panics
+///
+/// When `lowered` has not as many functions as the text.
+pub fn bless(text: &str, lowered: &[Lowered]) -> String {
+    let lines: Vec<&str> = text.lines().collect();
+    let expectations = expectations(&lines);
+    assert_eq!(
+        expectations.len(),
+        lowered.len(),
+        "one closing brace at a line's start a function"
+    );
+    let mut out = String::new();
+    let mut next = 0;
+    for (expectation, lowered) in expectations.iter().zip(lowered) {
+        let old = |index: usize| {
+            let within = |part: &Option<(Range<usize>, Vec<String>)>| {
+                part.as_ref()
+                    .is_some_and(|(range, _)| range.contains(&index))
+            };
+            within(&expectation.rules) || within(&expectation.asm)
+        };
+        for index in next..expectation.insert {
+            if !old(index) {
+                out.push_str(lines[index]);
+                out.push('\n');
+            }
+        }
+        out.push_str(RULES);
+        out.push_str(&format!(" {}\n{ASM}\n", lowered.rules.join(", ")));
+        for line in &lowered.asm {
+            out.push_str(&format!("{ASM_LINE}{line}\n"));
+        }
+        next = expectation.insert;
+    }
+    for line in &lines[next..] {
+        out.push_str(line);
+        out.push('\n');
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "\
+; a file
+function %a() {
+block0:
+    return
+}
+
+; run: %a()
+; rules: one, two
+; asm:
+;   ret
+
+; about b
+function %b() {
+block0:
+    return
+}
+";
+
+    fn lowered(name: &str, rules: &[&str], asm: &[&str]) -> Lowered {
+        let strings = |list: &[&str]| list.iter().map(ToString::to_string).collect();
+        Lowered {
+            name: name.into(),
+            rules: strings(rules),
+            asm: strings(asm),
+        }
+    }
+
+    #[test]
+    fn what_holds_is_not_stale() {
+        let made = [
+            lowered("a", &["one", "two"], &["ret"]),
+            lowered("b", &["x"], &[]),
+        ];
+        assert_eq!(check(TEXT, &made, false), []);
+        let missing = check(TEXT, &made, true);
+        assert_eq!(missing.len(), 2);
+        assert_eq!((missing[0].name.as_str(), missing[0].line), ("b", 16));
+    }
+
+    #[test]
+    fn what_differs_is_shown() {
+        let made = [
+            lowered("a", &["one"], &["nop", "ret"]),
+            lowered("b", &[], &[]),
+        ];
+        let stale = check(TEXT, &made, false);
+        assert_eq!(stale.len(), 2);
+        assert!(
+            stale[0]
+                .message
+                .contains("expected: one, two\n  found:    one")
+        );
+        assert_eq!(stale[1].message, "machine code\n  + nop\n    ret");
+    }
+
+    #[test]
+    fn blessing_is_idempotent_and_keeps_the_rest() {
+        let made = [
+            lowered("a", &["three"], &["nop", "ret"]),
+            lowered("b", &["x"], &["ret"]),
+        ];
+        let blessed = bless(TEXT, &made);
+        assert_eq!(
+            blessed,
+            "\
+; a file
+function %a() {
+block0:
+    return
+}
+
+; run: %a()
+; rules: three
+; asm:
+;   nop
+;   ret
+
+; about b
+function %b() {
+block0:
+    return
+}
+; rules: x
+; asm:
+;   ret
+"
+        );
+        assert_eq!(check(&blessed, &made, true), []);
+        assert_eq!(bless(&blessed, &made), blessed);
+    }
+}
