@@ -183,3 +183,10 @@ fn proposals() {
     };
     assert_eq!(count(Proposal::ExtendedConst), extended_const);
 }
+
+#[test]
+fn functions_translate_in_parallel() {
+    fn shareable<T: Send + Sync>() {}
+    shareable::<skerry_compiler::translate::ModuleTranslation<'_>>();
+    shareable::<FunctionTranslator>();
+}

@@ -1,0 +1,82 @@
+;; A direct call stays in this vmctx; an imported function and an element of a table bring theirs.
+(module
+  (type $unary (func (param i32) (result i32)))
+  (import "m" "f" (func $imported (type $unary)))
+  (table 8 8 funcref)
+  (func $defined (type $unary)
+    (call $defined (call $imported (local.get 0)))
+    (call_indirect (type $unary) (local.get 0)))
+  (func (type $unary)
+    (return_call $defined (local.get 0)))
+  (func (type $unary)
+    (return_call_indirect (type $unary) (i32.const 1) (local.get 0))))
+
+(; CLIF
+function u0:0(i32) -> i32 tail {
+    region0 = 0 "constants"
+    region1 = 3 "tables"
+    sig0 = (i64 vmctx, i32) -> i32 tail
+    sig1 = (i32) -> i32 tail
+    fn0 = colocated u0:0 sig1
+
+block0(v0: i32):
+    v1 = get_pinned_reg.i64
+    v2 = load.i64 notrap aligned readonly can_move region0 v1-112
+    v3 = load.i64 notrap aligned readonly can_move region0 v1-104
+    v4 = call_indirect sig0, v2(v3, v0)
+    v5 = call fn0(v4)
+    v6 = uextend.i64 v0
+    v7 = iconst.i64 8
+    v8 = icmp uge v6, v7  ; v7 = 8
+    trapnz v8, user3
+    v9 = load.i64 notrap aligned readonly can_move region0 v1-80
+    v10 = iconst.i64 3
+    v11 = ishl v6, v10  ; v10 = 3
+    v12 = iadd v9, v11
+    v13 = load.i64 notrap aligned region1 v12
+    v14 = load.i32 user4 aligned readonly region0 v13+16
+    v15 = load.i64 notrap aligned readonly can_move region0 v1-32
+    v16 = load.i32 notrap aligned readonly can_move region0 v15
+    v17 = icmp ne v14, v16
+    trapnz v17, user5
+    v18 = load.i64 notrap aligned readonly region0 v13
+    v19 = load.i64 notrap aligned readonly region0 v13+8
+    v20 = call_indirect sig0, v18(v19, v5)
+    return v20
+}
+
+function u0:1(i32) -> i32 tail {
+    sig0 = (i32) -> i32 tail
+    fn0 = colocated u0:0 sig0
+
+block0(v0: i32):
+    return_call fn0(v0)
+}
+
+function u0:2(i32) -> i32 tail {
+    region0 = 0 "constants"
+    region1 = 3 "tables"
+    sig0 = (i64 vmctx, i32) -> i32 tail
+
+block0(v0: i32):
+    v5 = get_pinned_reg.i64
+    v1 = iconst.i32 1
+    v2 = uextend.i64 v0
+    v3 = iconst.i64 8
+    v4 = icmp uge v2, v3  ; v3 = 8
+    trapnz v4, user3
+    v6 = load.i64 notrap aligned readonly can_move region0 v5-80
+    v7 = iconst.i64 3
+    v8 = ishl v2, v7  ; v7 = 3
+    v9 = iadd v6, v8
+    v10 = load.i64 notrap aligned region1 v9
+    v11 = load.i32 user4 aligned readonly region0 v10+16
+    v12 = load.i64 notrap aligned readonly can_move region0 v5-32
+    v13 = load.i32 notrap aligned readonly can_move region0 v12
+    v14 = icmp ne v11, v13
+    trapnz v14, user5
+    v15 = load.i64 notrap aligned readonly region0 v10
+    v16 = load.i64 notrap aligned readonly region0 v10+8
+    return_call_indirect sig0, v15(v16, v1)  ; v1 = 1
+}
+;)
