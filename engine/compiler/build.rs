@@ -1,1 +1,147 @@
-fn main() {}
+//! Compiles the ISLE units of `isle-rules` to Rust, and makes each fired rule report its name.
+//!
+//! The files come from `skerry_isle_rules::unit_paths`: the very text that the verifier proves. ISLE's
+//! generated code marks the end of each rule with a comment that names its line; every such comment
+//! gets a call `C::rule_fired(ctx, ID)`, and `RULES[ID]` names the rule. Nothing else of the generated
+//! code is touched.
+
+use cranelift_isle::codegen::{CodegenOptions, Prefix};
+use cranelift_isle::error::{Error, Errors, Span};
+use cranelift_isle::{ast, compile, files::Files, lexer::Lexer, parser};
+use std::collections::HashMap;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+fn main() {
+    let out = PathBuf::from(std::env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
+    println!("cargo:rerun-if-changed=build.rs");
+    println!(
+        "cargo:rerun-if-changed={}",
+        skerry_isle_rules::rules_dir().display()
+    );
+    for unit in skerry_isle_rules::UNITS {
+        let paths = skerry_isle_rules::unit_paths(unit, &out.join("clif"))
+            .unwrap_or_else(|error| fail(&format!("cannot write the CLIF declarations: {error}")));
+        for path in paths.iter().filter(|path| !path.starts_with(&out)) {
+            println!("cargo:rerun-if-changed={}", path.display());
+        }
+        let code = compile_unit(&paths, &out);
+        std::fs::write(out.join(format!("{}.rs", unit.name)), code)
+            .unwrap_or_else(|error| fail(&format!("cannot write the generated lowering: {error}")));
+    }
+}
+
+/// Stops the build with a message and without a backtrace.
+fn fail(message: &str) -> ! {
+    eprintln!("{message}");
+    std::process::exit(1)
+}
+
+fn compile_unit(paths: &[PathBuf], out: &Path) -> String {
+    let prefixes = [
+        (skerry_isle_rules::rules_dir(), "isle-rules"),
+        (out, "generated"),
+    ]
+    .map(|(prefix, name)| Prefix {
+        prefix: prefix.display().to_string(),
+        name: name.to_string(),
+    });
+    let options = CodegenOptions {
+        exclude_global_allow_pragmas: true,
+        prefixes: prefixes.into(),
+        ..CodegenOptions::default()
+    };
+    let files = Files::from_paths(paths, &options.prefixes)
+        .unwrap_or_else(|(path, error)| fail(&format!("{}: {error}", path.display())));
+    let files = Arc::new(files);
+    let mut defs = Vec::new();
+    for (file, text) in files.file_texts.iter().enumerate() {
+        let parsed = Lexer::new(file, text).and_then(parser::parse);
+        match parsed {
+            Ok(parsed) => defs.extend(parsed),
+            Err(error) => fail(&readable(&Errors::new(vec![error], files.clone()), &files)),
+        }
+    }
+    let code = compile::compile(files.clone(), &defs, &options)
+        .unwrap_or_else(|errors| fail(&readable(&errors, &files)));
+    report_rules(&code, &defs, &files)
+}
+
+/// One line `file:line: message` an error.
+fn readable(errors: &Errors, files: &Files) -> String {
+    let at = |span: &Span| {
+        let line = files.file_line_maps[span.from.file].line(span.from.offset) + 1;
+        let name = files.file_names[span.from.file].replace("isle-rules/", "");
+        format!(
+            "{}:{line}",
+            skerry_isle_rules::rules_dir().join(name).display()
+        )
+    };
+    let mut text = String::new();
+    for error in &errors.errors {
+        let line = match error {
+            Error::IoError { error, context } => format!("{context}: {error}"),
+            Error::ParseError { msg, span }
+            | Error::TypeError { msg, span }
+            | Error::UnreachableError { msg, span }
+            | Error::RecursionError { msg, span } => format!("{}: {msg}", at(span)),
+            Error::OverlapError { msg, rules } => {
+                let others: Vec<_> = rules[1..].iter().map(at).collect();
+                format!(
+                    "{}: {msg} (with the rule at {})",
+                    at(&rules[0]),
+                    others.join(", ")
+                )
+            }
+            Error::ShadowedError { shadowed, mask } => {
+                let others: Vec<_> = shadowed.iter().map(at).collect();
+                format!(
+                    "{}: this rule always matches before the rule at {}",
+                    at(mask),
+                    others.join(", ")
+                )
+            }
+        };
+        writeln!(text, "{line}").expect("strings take all");
+    }
+    text
+}
+
+/// Adds the `rule_fired` calls and the table of rule names.
+fn report_rules(code: &str, defs: &[ast::Def], files: &Files) -> String {
+    let mut names = Vec::new();
+    let mut ids = HashMap::new();
+    for def in defs {
+        if let ast::Def::Rule(rule) = def {
+            let at = rule.pos.pretty_print_line(files);
+            let name = rule
+                .name
+                .as_ref()
+                .map_or_else(|| at.clone(), |name| name.0.clone());
+            ids.insert(at, names.len());
+            names.push(name);
+        }
+    }
+    let mut out = String::with_capacity(code.len() + code.len() / 8);
+    for line in code.lines() {
+        writeln!(out, "{line}").expect("strings take all");
+        let trimmed = line.trim_start();
+        if trimmed == "pub trait Context {" {
+            out.push_str("    fn rule_fired(&mut self, rule: u16);\n");
+        } else if let Some(at) = trimmed.strip_prefix("// Rule at ") {
+            let at = at.trim_end_matches('.');
+            let id = ids
+                .get(at)
+                .unwrap_or_else(|| fail(&format!("no rule starts at {at}")));
+            writeln!(out, "C::rule_fired(ctx, {id});").expect("strings take all");
+        }
+    }
+    writeln!(
+        out,
+        "/// The names of the rules, by the number that `rule_fired` reports."
+    )
+    .expect("strings take all");
+    writeln!(out, "pub const RULES: &[&str] = &{names:?};").expect("strings take all");
+    out
+}

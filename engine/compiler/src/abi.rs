@@ -1,0 +1,109 @@
+//! Where arguments and results go: the one function that assigns places.
+//!
+//! The convention is Skerry's own (README, "Internal ABI"). Integers and floats each take registers from
+//! a list in order; what does not fit goes to 8-byte slots of the caller's outgoing area, which begins at
+//! the stack pointer at the call: first the arguments', then, above them, the results'.
+//! A vmctx parameter has a register of its own and takes part in none of this.
+
+use cranelift_codegen::ir::{AbiParam, ArgumentPurpose, Signature};
+use regalloc2::PReg;
+use smallvec::SmallVec;
+
+/// The registers of an ABI, in the order in which they are taken.
+#[derive(Clone, Copy, Debug)]
+pub struct AbiRegs {
+    /// For integer arguments.
+    pub int_args: &'static [PReg],
+    /// For integer results.
+    pub int_results: &'static [PReg],
+    /// For float arguments and results.
+    pub floats: &'static [PReg],
+}
+
+/// Where one argument or result is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// In a register.
+    Reg(PReg),
+    /// In this 8-byte slot of the caller's outgoing area.
+    Slot(u32),
+    /// In the vmctx register.
+    Vmctx,
+}
+
+/// Where all arguments and results of a signature are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Places {
+    /// The arguments.
+    pub params: SmallVec<[Place; 8]>,
+    /// The results.
+    pub results: SmallVec<[Place; 4]>,
+    /// How many slots there are.
+    pub slots: u32,
+}
+
+/// Assigns places to the arguments and results of a signature.
+pub fn assign(signature: &Signature, regs: &AbiRegs) -> Places {
+    let mut slots = 0;
+    let mut next = |params: &[AbiParam], ints: &[PReg]| -> SmallVec<[Place; 8]> {
+        let (mut ints, mut floats) = (ints.iter(), regs.floats.iter());
+        params
+            .iter()
+            .map(|param| {
+                if param.purpose == ArgumentPurpose::VMContext {
+                    return Place::Vmctx;
+                }
+                let list = if param.value_type.is_int() { &mut ints } else { &mut floats };
+                match list.next() {
+                    Some(&reg) => Place::Reg(reg),
+                    None => {
+                        slots += 1;
+                        Place::Slot(slots - 1)
+                    }
+                }
+            })
+            .collect()
+    };
+    let params = next(&signature.params, regs.int_args);
+    let results = next(&signature.returns, regs.int_results);
+    Places { params, results: results.into_iter().collect(), slots }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cranelift_codegen::ir::types::{F64, I32, I64};
+    use cranelift_codegen::isa::CallConv;
+    use regalloc2::RegClass;
+
+    const INTS: [PReg; 2] = [PReg::new(7, RegClass::Int), PReg::new(6, RegClass::Int)];
+    const RESULTS: [PReg; 1] = [PReg::new(0, RegClass::Int)];
+    const FLOATS: [PReg; 1] = [PReg::new(0, RegClass::Float)];
+    const REGS: AbiRegs = AbiRegs { int_args: &INTS, int_results: &RESULTS, floats: &FLOATS };
+
+    fn signature(params: &[AbiParam], results: &[AbiParam]) -> Signature {
+        let mut signature = Signature::new(CallConv::Tail);
+        signature.params.extend_from_slice(params);
+        signature.returns.extend_from_slice(results);
+        signature
+    }
+
+    #[test]
+    fn registers_first_then_slots_with_results_above_arguments() {
+        let (int, float) = (AbiParam::new(I32), AbiParam::new(F64));
+        let places = assign(&signature(&[int, float, int, int, float], &[int, int, float]), &REGS);
+        assert_eq!(
+            places.params.as_slice(),
+            [Place::Reg(INTS[0]), Place::Reg(FLOATS[0]), Place::Reg(INTS[1]), Place::Slot(0), Place::Slot(1)]
+        );
+        assert_eq!(places.results.as_slice(), [Place::Reg(RESULTS[0]), Place::Slot(2), Place::Reg(FLOATS[0])]);
+        assert_eq!(places.slots, 3);
+    }
+
+    #[test]
+    fn a_vmctx_takes_no_place_from_others() {
+        let vmctx = AbiParam::special(I64, ArgumentPurpose::VMContext);
+        let places = assign(&signature(&[vmctx, AbiParam::new(I64)], &[]), &REGS);
+        assert_eq!(places.params.as_slice(), [Place::Vmctx, Place::Reg(INTS[0])]);
+    }
+}

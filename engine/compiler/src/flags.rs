@@ -1,0 +1,65 @@
+//! What a compilation depends on besides its input.
+
+/// Optional instructions of the processor that the code runs on. Each is the guard of rules.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct CpuFeatures {
+    /// ANDN, BLSI, BLSMSK, BLSR, TZCNT.
+    pub bmi1: bool,
+    /// RORX, SARX, SHLX, SHRX.
+    pub bmi2: bool,
+    /// LZCNT.
+    pub lzcnt: bool,
+    /// POPCNT.
+    pub popcnt: bool,
+}
+
+impl CpuFeatures {
+    /// What this machine has.
+    #[cfg(target_arch = "x86_64")]
+    pub fn host() -> CpuFeatures {
+        CpuFeatures {
+            bmi1: std::arch::is_x86_feature_detected!("bmi1"),
+            bmi2: std::arch::is_x86_feature_detected!("bmi2"),
+            lzcnt: std::arch::is_x86_feature_detected!("lzcnt"),
+            popcnt: std::arch::is_x86_feature_detected!("popcnt"),
+        }
+    }
+
+    /// What this machine has: nothing that compiled code could use.
+    #[cfg(not(target_arch = "x86_64"))]
+    pub fn host() -> CpuFeatures {
+        CpuFeatures::default()
+    }
+}
+
+/// How much the mid-end does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum OptLevel {
+    /// Nothing.
+    None,
+    /// All that makes code faster.
+    #[default]
+    Speed,
+}
+
+/// What a compilation depends on besides its input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Flags {
+    /// How much the mid-end does.
+    pub opt_level: OptLevel,
+    /// What the processor has.
+    pub features: CpuFeatures,
+    /// Checks each allocation with regalloc2's checker, and each CLIF function with Cranelift's verifier.
+    pub check: bool,
+}
+
+impl Default for Flags {
+    /// All optimisations for this machine; checks in debug builds.
+    fn default() -> Flags {
+        Flags {
+            opt_level: OptLevel::default(),
+            features: CpuFeatures::host(),
+            check: cfg!(debug_assertions),
+        }
+    }
+}

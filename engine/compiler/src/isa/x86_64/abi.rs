@@ -1,0 +1,198 @@
+//! x86_64: the internal calling convention, on one page.
+//!
+//! | | |
+//! |---|---|
+//! | integer arguments | rdi rsi rdx rcx r8 r9 rax r10 |
+//! | integer results | rax rdx rcx rdi rsi r8 r9 r10 |
+//! | float arguments, results | xmm0 to xmm7 |
+//! | further arguments, results | 8-byte slots from \[rsp\] at the call; results above arguments |
+//! | vmctx | r15; every function leaves it as it found it |
+//! | callee-saved | rbx r12 r13 r14, rbp (always the frame pointer), rsp |
+//! | scratch | r11, xmm15: never live across an instruction of VCode |
+//!
+//! A value is in its place as it is in any register (`isle-rules/contract.isle`): an i32 has its high half
+//! zero. Slots hold the whole register.
+//!
+//! The frame, downwards from the frame pointer: the saved vmctx (if a call changes it), the callee-saved
+//! registers in use, spill slots, CLIF's stack slots, the outgoing area at rsp. rsp is a multiple of
+//! 16 at every call.
+
+use super::inst::{Call, Callee, Fixed, FuncName, Inst};
+use super::isle::Isle;
+use super::operands::{GprMem, amode};
+use super::regs::{self, *};
+use crate::abi::{self, AbiRegs, Place, Places};
+use crate::lower::{InstOutput, Lower};
+use crate::reg::Reg;
+use cranelift_assembler_x64::inst as asm;
+use cranelift_codegen::ir::{ExternalName, FuncRef, Signature, Type, Value};
+use regalloc2::{PReg, RegClass};
+
+const INT_ARGS: [PReg; 8] = [RDI, RSI, RDX, RCX, R8, R9, RAX, R10];
+const INT_RESULTS: [PReg; 8] = [RAX, RDX, RCX, RDI, RSI, R8, R9, R10];
+const FLOATS: [PReg; 8] =
+    [float(0), float(1), float(2), float(3), float(4), float(5), float(6), float(7)];
+
+/// The registers of the convention.
+pub const ABI: AbiRegs = AbiRegs { int_args: &INT_ARGS, int_results: &INT_RESULTS, floats: &FLOATS };
+
+/// The places of a signature's arguments and results.
+pub fn assign(signature: &Signature) -> Places {
+    abi::assign(signature, &ABI)
+}
+
+/// Where incoming slot 0 is relative to the frame pointer: behind the frame pointer and return address.
+const INCOMING: i32 = 16;
+
+/// A prepared list of places: a number in [`Isle`]'s list.
+#[derive(Clone, Copy, Debug)]
+pub struct PlaceList(pub u32);
+
+/// What is in the places of a call or return.
+#[derive(Clone, Debug, Default)]
+pub struct Placed {
+    /// What is in registers.
+    pub regs: Fixed,
+    /// What is in the vmctx register.
+    pub vmctx: Option<Reg>,
+}
+
+impl Isle<'_, '_> {
+    fn load_slot(&mut self, base: Reg, offset: i32, ty: Type) -> Reg {
+        let class = class(ty).expect("lowering has refused types without a register");
+        let dst = self.lower.fresh(class);
+        let address = amode(base, offset);
+        match class {
+            RegClass::Int => self.emit(asm::movq_rm::new(dst, GprMem::Mem(address))),
+            _ => self.emit(asm::movsd_a_m::new(dst, address)),
+        }
+        dst
+    }
+
+    fn store_slot(&mut self, base: Reg, offset: i32, value: Reg) {
+        let address = amode(base, offset);
+        match value.class() {
+            RegClass::Int => self.emit(asm::movq_mr::new(super::operands::memory(address), value)),
+            _ => self.emit(asm::movsd_c_m::new(address, value)),
+        }
+    }
+
+    /// Puts arguments into the places of a signature.
+    pub fn place_args(&mut self, signature: &Signature, args: &[Value]) -> Placed {
+        let places = assign(signature);
+        assert_eq!(places.params.len(), args.len(), "CLIF's verifier counts arguments");
+        self.lower.outgoing_bytes = self.lower.outgoing_bytes.max(places.slots * 8);
+        let mut placed = Placed::default();
+        for (&arg, &place) in args.iter().zip(&places.params) {
+            let reg = self.reg_of(arg);
+            match place {
+                Place::Reg(real) => {
+                    let reg = self.copied(reg);
+                    placed.regs.push((reg, real));
+                }
+                Place::Slot(slot) => self.store_slot(STACK, slot as i32 * 8, reg),
+                Place::Vmctx => placed.vmctx = Some(reg),
+            }
+        }
+        placed
+    }
+
+    /// Puts results of the function into their places.
+    pub fn place_results(&mut self, results: &[Value]) -> Placed {
+        let places = assign(&self.lower.func.signature);
+        let mut placed = Placed::default();
+        for (&result, &place) in results.iter().zip(&places.results) {
+            let reg = self.reg_of(result);
+            match place {
+                Place::Reg(real) => {
+                    let reg = self.copied(reg);
+                    placed.regs.push((reg, real));
+                }
+                Place::Slot(slot) => self.store_slot(FRAME, INCOMING + slot as i32 * 8, reg),
+                Place::Vmctx => unreachable!("no result is a vmctx"),
+            }
+        }
+        placed
+    }
+
+    /// Emits a call whose arguments are in their places, and takes the results from theirs.
+    pub fn emit_call(&mut self, signature: &Signature, callee: Callee, placed: Placed) -> InstOutput {
+        let places = assign(signature);
+        let mut clobbers = regs::call_clobbers();
+        let mut defs = Fixed::new();
+        self.lower.call_results.clear();
+        let root = self.lower.root().expect("calls are roots");
+        let results = self.lower.func.dfg.inst_results(root);
+        for ((place, param), &value) in places.results.iter().zip(&signature.returns).zip(results) {
+            let class = class(param.value_type).expect("lowering has refused types without a register");
+            let reg = self.lower.fresh(class);
+            self.lower.call_results.push(reg);
+            if let Place::Reg(real) = *place
+                && self.lower.is_wanted(value)
+            {
+                defs.push((reg, real));
+                clobbers.remove(real);
+            }
+        }
+        let vmctx = placed.vmctx.filter(|&reg| reg != VMCTX);
+        self.lower.has_calls = true;
+        self.lower.changes_vmctx |= vmctx.is_some();
+        self.inst(Inst::Call(Box::new(Call { callee, vmctx, uses: placed.regs, defs, clobbers })));
+        for (index, (place, param)) in places.results.iter().zip(&signature.returns).enumerate() {
+            if let Place::Slot(slot) = *place {
+                let reg = self.load_slot(STACK, slot as i32 * 8, param.value_type);
+                self.lower.call_results[index] = reg;
+            }
+        }
+        InstOutput::Call
+    }
+
+    /// The name of a function of this compilation.
+    pub fn func_name(&self, func: FuncRef) -> FuncName {
+        let dfg = &self.lower.func.dfg;
+        match dfg.ext_funcs[func].name {
+            ExternalName::User(name) => {
+                let name = &self.lower.func.params.user_named_funcs()[name];
+                FuncName { namespace: name.namespace, index: name.index }
+            }
+            ref other => unreachable!("only functions of this compilation are called, not {other:?}"),
+        }
+    }
+}
+
+/// Takes the arguments of the function from their places.
+pub fn take_args(lower: &mut Lower<'_, Inst>, args: &[(Value, Reg)]) {
+    let func = lower.func;
+    let places = assign(&func.signature);
+    let mut defs = Fixed::new();
+    let mut isle = Isle::new(lower);
+    for (&(value, reg), &place) in args.iter().zip(&places.params) {
+        if let Place::Reg(real) = place
+            && isle.lower.is_wanted(value)
+        {
+            defs.push((reg, real));
+        }
+    }
+    isle.inst(Inst::Args(Box::new(defs)));
+    for (&(value, reg), &place) in args.iter().zip(&places.params) {
+        match place {
+            Place::Slot(slot) if isle.lower.is_wanted(value) => {
+                let loaded = isle.load_slot(FRAME, INCOMING + slot as i32 * 8, func.dfg.value_type(value));
+                isle.lower.alias(reg, loaded);
+            }
+            Place::Vmctx if isle.lower.is_wanted(value) => {
+                isle.inst(Inst::Move { dst: reg, src: VMCTX });
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The class of the register that a type wants.
+pub fn class(ty: Type) -> Option<RegClass> {
+    match ty.bits() {
+        8 | 16 | 32 | 64 if ty.is_int() => Some(RegClass::Int),
+        32 | 64 if ty.is_float() => Some(RegClass::Float),
+        _ => None,
+    }
+}

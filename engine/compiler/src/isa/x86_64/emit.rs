@@ -1,0 +1,501 @@
+//! x86_64: from VCode over real registers to bytes: frame, moves, blocks in their final order.
+
+use super::inst::{Call, Callee, FuncName, Inst};
+use super::operands::{Amode, CC, SLOTS, amode, memory};
+use super::regs::*;
+use crate::buffer::{BranchEncoding, CodeBuffer, Label};
+use crate::code::FunctionCode;
+use crate::lower::Lowered;
+use crate::reg::{OperandVisitor, Reg};
+use crate::vcode::{MachInst, VCode};
+use cranelift_assembler_x64::{self as assembler, inst as asm};
+use cranelift_codegen::ir::SourceLoc;
+use regalloc2::{Allocation, Edit, Output, PReg, ProgPoint, RegClass};
+use smallvec::SmallVec;
+use std::num::NonZeroU8;
+
+/// A jump: `None` is unconditional.
+#[derive(Clone, Copy, Debug)]
+pub struct Jump(Option<CC>);
+
+impl BranchEncoding for Jump {
+    fn len(self, long: bool) -> u32 {
+        match (long, self.0) {
+            (false, _) => 2,
+            (true, None) => 5,
+            (true, Some(_)) => 6,
+        }
+    }
+
+    fn short_reaches(distance: i64) -> bool {
+        i8::try_from(distance).is_ok()
+    }
+
+    fn encode(self, long: bool, distance: i32, code: &mut Vec<u8>) {
+        match (long, self.0) {
+            (false, None) => code.extend_from_slice(&[0xeb, distance as i8 as u8]),
+            (false, Some(cc)) => code.extend_from_slice(&[0x70 | cc.encoding(), distance as i8 as u8]),
+            (true, None) => code.push(0xe9),
+            (true, Some(cc)) => code.extend_from_slice(&[0x0f, 0x80 | cc.encoding()]),
+        }
+        if long {
+            code.extend_from_slice(&distance.to_le_bytes());
+        }
+    }
+
+    fn pad(len: u32, code: &mut Vec<u8>) {
+        // The recommended multi-byte NOPs (SDM vol. 2, NOP).
+        const NOPS: [&[u8]; 9] = [
+            &[0x90],
+            &[0x66, 0x90],
+            &[0x0f, 0x1f, 0x00],
+            &[0x0f, 0x1f, 0x40, 0x00],
+            &[0x0f, 0x1f, 0x44, 0x00, 0x00],
+            &[0x66, 0x0f, 0x1f, 0x44, 0x00, 0x00],
+            &[0x0f, 0x1f, 0x80, 0x00, 0x00, 0x00, 0x00],
+            &[0x0f, 0x1f, 0x84, 0x00, 0x00, 0x00, 0x00, 0x00],
+            &[0x66, 0x0f, 0x1f, 0x84, 0x00, 0x00, 0x00, 0x00, 0x00],
+        ];
+        let mut left = len as usize;
+        while left > 0 {
+            let nop = NOPS[left.min(NOPS.len()) - 1];
+            code.extend_from_slice(nop);
+            left -= nop.len();
+        }
+    }
+}
+
+/// The largest frame, in bytes: half of the guard below the stack, so that a frame cannot reach beyond it.
+pub const MAX_FRAME: u64 = 512 << 10;
+
+/// What a frame holds.
+#[derive(Clone, Debug)]
+struct Frame {
+    /// Bytes that `sub rsp` takes: spill slots, stack slots, outgoing area, alignment.
+    size: u32,
+    /// The registers to save, in the order of the pushes.
+    saved: SmallVec<[PReg; 4]>,
+    /// Whether the vmctx is saved, at the frame pointer - 8.
+    vmctx: bool,
+    /// Where the first byte of CLIF's stack slots is, from the frame pointer.
+    slots: i32,
+}
+
+impl Frame {
+    fn pushed(&self) -> u32 {
+        (self.saved.len() as u32 + u32::from(self.vmctx)) * 8
+    }
+
+    fn spill(&self, slot: usize) -> i32 {
+        -(self.pushed() as i32) - 8 * (slot as i32 + 1)
+    }
+}
+
+fn lay_out(lowered: &Lowered<Inst>, allocation: &Output, slots_size: u64) -> Result<Frame, u64> {
+    let mut used = regalloc2::PRegSet::empty();
+    let edits = allocation.edits.iter().flat_map(|(_, Edit::Move { from, to })| [*from, *to]);
+    for reg in allocation.allocs.iter().copied().chain(edits).filter_map(Allocation::as_reg) {
+        used.add(reg);
+    }
+    let saved: SmallVec<[PReg; 4]> = CALLEE_SAVED.into_iter().filter(|&reg| used.contains(reg)).collect();
+    let mut frame = Frame { size: 0, saved, vmctx: lowered.changes_vmctx, slots: 0 };
+    let spills = allocation.num_spillslots as u64 * 8;
+    let below = spills + slots_size;
+    let size = below + u64::from(lowered.outgoing_bytes);
+    if size > MAX_FRAME {
+        return Err(size);
+    }
+    // CLIF's stack slots are aligned to 16 bytes, counted from the frame pointer, which is.
+    let slots_end = (u64::from(frame.pushed()) + below).next_multiple_of(16);
+    frame.slots = -(slots_end as i32);
+    let pushed = u64::from(frame.pushed());
+    let needs_slots = if slots_size > 0 { slots_end - pushed } else { spills };
+    let total = needs_slots + u64::from(lowered.outgoing_bytes);
+    let aligned = match total == 0 && !lowered.has_calls {
+        true => 0,
+        false => (pushed + total).next_multiple_of(16) - pushed,
+    };
+    frame.size = aligned as u32;
+    Ok(frame)
+}
+
+/// Encodes an allocated function.
+///
+/// # Errors
+///
+/// The size in bytes of a frame that is over [`MAX_FRAME`].
+pub fn emit(mut lowered: Lowered<Inst>, allocation: &Output, slots_size: u64) -> Result<FunctionCode, u64> {
+    let frame = lay_out(&lowered, allocation, slots_size)?;
+    let vcode = std::mem::take(&mut lowered.vcode);
+    let buffer = CodeBuffer::new(vcode.insts.len() * 5, vcode.blocks.len());
+    let mut emitter = Emitter { buffer, frame, stubs: Vec::new(), funcs: Vec::new() };
+    emitter.function(vcode, allocation);
+    Ok(emitter.buffer.finish())
+}
+
+struct Emitter {
+    buffer: CodeBuffer<Jump>,
+    frame: Frame,
+    /// Out-of-line traps.
+    stubs: Vec<(Label, NonZeroU8, SourceLoc)>,
+    /// Functions that an instruction being encoded refers to.
+    funcs: Vec<FuncName>,
+}
+
+impl assembler::CodeSink for Emitter {
+    #[inline]
+    fn put1(&mut self, value: u8) {
+        self.buffer.put(&[value]);
+    }
+    fn put2(&mut self, value: u16) {
+        self.buffer.put(&value.to_le_bytes());
+    }
+    #[inline]
+    fn put4(&mut self, value: u32) {
+        self.buffer.put(&value.to_le_bytes());
+    }
+    fn put8(&mut self, value: u64) {
+        self.buffer.put(&value.to_le_bytes());
+    }
+    fn add_trap(&mut self, code: assembler::TrapCode) {
+        self.buffer.trap(code.0.get());
+    }
+    fn use_target(&mut self, target: assembler::DeferredTarget) {
+        match target {
+            assembler::DeferredTarget::Label(label) => self.buffer.fixup(Label(label.0)),
+            assembler::DeferredTarget::Constant(func) => self.buffer.reloc(self.funcs[func.0 as usize]),
+            assembler::DeferredTarget::None => {}
+        }
+    }
+    fn known_offset(&self, offset: assembler::KnownOffset) -> i32 {
+        assert_eq!(offset, SLOTS, "the one offset that the frame decides");
+        self.frame.slots
+    }
+}
+
+/// Blocks in the order of emission, and where each branch really goes.
+struct Layout {
+    order: Vec<u32>,
+    /// For each block, the block that it stands for: itself, or where an empty block jumps to.
+    target: Vec<u32>,
+    /// For each block, its moves in the allocator's edits.
+    edits: Vec<std::ops::Range<usize>>,
+}
+
+impl Layout {
+    fn new(vcode: &VCode<Inst>, allocation: &Output) -> Layout {
+        let edits = block_edits(vcode, allocation);
+        let succ = |block: usize| vcode.succs[vcode.blocks[block].succs.start as usize].index() as u32;
+        let empty = |block: usize| {
+            let insts = &vcode.blocks[block].insts;
+            block != 0
+                && insts.len() == 1
+                && matches!(vcode.insts[insts.start as usize], Inst::Jump)
+                && edits[block].is_empty()
+        };
+        let mut target: Vec<u32> = (0..vcode.blocks.len() as u32).collect();
+        for block in 0..vcode.blocks.len() {
+            // Follow empty blocks; an endless loop of them stands for itself.
+            let (mut last, mut steps) = (block, 0);
+            while empty(last) && target[last] == last as u32 && steps < vcode.blocks.len() {
+                last = succ(last) as usize;
+                steps += 1;
+                if last == block {
+                    break;
+                }
+            }
+            if last == block {
+                continue;
+            }
+            let end = target[last];
+            let mut walk = block;
+            while walk != last {
+                let next = succ(walk) as usize;
+                target[walk] = end;
+                walk = next;
+            }
+        }
+        let emitted = |block: &u32| target[*block as usize] == *block;
+        let all = 0..vcode.blocks.len() as u32;
+        let (hot, cold): (Vec<u32>, Vec<u32>) =
+            all.filter(emitted).partition(|&block| !vcode.blocks[block as usize].cold || block == 0);
+        let mut order = hot;
+        order.extend(cold);
+        Layout { order, target, edits }
+    }
+}
+
+/// The edits of each block: those that stand before one of its instructions.
+fn block_edits(vcode: &VCode<Inst>, allocation: &Output) -> Vec<std::ops::Range<usize>> {
+    let mut next = 0;
+    let edits = &allocation.edits;
+    vcode
+        .blocks
+        .iter()
+        .map(|block| {
+            let start = next;
+            let end = ProgPoint::before(regalloc2::Inst::new(block.insts.end as usize));
+            while next < edits.len() && edits[next].0 < end {
+                next += 1;
+            }
+            start..next
+        })
+        .collect()
+}
+
+impl Emitter {
+    fn function(&mut self, mut vcode: VCode<Inst>, allocation: &Output) {
+        let layout = Layout::new(&vcode, allocation);
+        self.prologue();
+        for (position, &block) in layout.order.iter().enumerate() {
+            let next = layout.order.get(position + 1).copied();
+            self.block(&mut vcode, allocation, &layout, block as usize, next);
+        }
+        for (label, code, loc) in std::mem::take(&mut self.stubs) {
+            self.buffer.loc = loc;
+            self.buffer.bind(label);
+            self.trap(code);
+        }
+    }
+
+    fn block(
+        &mut self,
+        vcode: &mut VCode<Inst>,
+        allocation: &Output,
+        layout: &Layout,
+        block: usize,
+        next: Option<u32>,
+    ) {
+        self.buffer.bind(Label(block as u32));
+        let insts = vcode.blocks[block].insts.clone();
+        let succs = vcode.blocks[block].succs.clone();
+        let mut edits = allocation.edits[layout.edits[block].clone()].iter().peekable();
+        let target = |succ: usize| {
+            let succ = vcode.succs[succs.start as usize + succ];
+            layout.target[succ.index()]
+        };
+        let targets: SmallVec<[u32; 2]> = (0..succs.len()).map(target).collect();
+        for index in insts {
+            let index = index as usize;
+            let before = ProgPoint::before(regalloc2::Inst::new(index));
+            if let Some(trace) = &vcode.trace {
+                self.buffer.mark(trace.groups[index]);
+            }
+            while let Some((_, Edit::Move { from, to })) = edits.next_if(|edit| edit.0 <= before) {
+                self.copy(*from, *to);
+            }
+            let inst = &mut vcode.insts[index];
+            let allocs = allocation.inst_allocs(regalloc2::Inst::new(index));
+            let mut rewriter = Rewriter { allocs: allocs.iter() };
+            inst.visit_operands(&mut rewriter);
+            assert!(rewriter.allocs.next().is_none(), "both visits see the same operands");
+            self.buffer.loc = vcode.locs[index];
+            self.inst(inst, &targets, next);
+        }
+    }
+
+    #[inline]
+    fn asm(&mut self, inst: impl Into<super::operands::AsmInst>) {
+        inst.into().encode(self);
+    }
+
+    fn inst(&mut self, inst: &Inst, targets: &[u32], next: Option<u32>) {
+        match inst {
+            Inst::Asm(inst) => inst.encode(self),
+            Inst::Args(_) => {}
+            Inst::Imm { dst, value } => self.imm(*dst, *value),
+            Inst::Move { dst, src } => self.move_reg(*src, *dst),
+            Inst::FuncAddr { dst, func } => {
+                self.funcs.push(*func);
+                let target = assembler::DeferredTarget::Constant(assembler::Constant(self.funcs.len() as u32 - 1));
+                self.asm(asm::leaq_rm::new(*dst, Amode::RipRelative { target }));
+            }
+            Inst::Call(call) => self.call(call),
+            Inst::Ret(_) => self.epilogue(),
+            Inst::Jump => self.jump(targets[0], next),
+            Inst::JumpIf(cc) => self.jump_if(*cc, targets[0], targets[1], next),
+            Inst::JumpTable { index, temp, entries } => self.jump_table(*index, *temp, entries, targets),
+            Inst::TrapIf(cc, code) => {
+                let label = self.buffer.label();
+                self.buffer.branch(Jump(Some(*cc)), label);
+                self.stubs.push((label, *code, self.buffer.loc));
+            }
+            Inst::Trap(code) => self.trap(*code),
+        }
+    }
+
+    fn trap(&mut self, code: NonZeroU8) {
+        self.asm(asm::ud2_zo::new(assembler::TrapCode(code)));
+    }
+
+    fn jump(&mut self, target: u32, next: Option<u32>) {
+        if Some(target) != next {
+            self.buffer.branch(Jump(None), Label(target));
+        }
+    }
+
+    fn jump_if(&mut self, cc: CC, taken: u32, not_taken: u32, next: Option<u32>) {
+        if taken == not_taken {
+            self.jump(taken, next);
+        } else if Some(taken) == next {
+            self.buffer.branch(Jump(Some(cc.invert())), Label(not_taken));
+        } else {
+            self.buffer.branch(Jump(Some(cc)), Label(taken));
+            self.jump(not_taken, next);
+        }
+    }
+
+    fn jump_table(&mut self, index: Reg, temp: Reg, entries: &[u32], targets: &[u32]) {
+        let labels = entries.iter().map(|&succ| Label(targets[succ as usize])).collect();
+        let table = self.buffer.table(labels);
+        let target = assembler::DeferredTarget::Label(assembler::Label(table.0));
+        self.asm(asm::leaq_rm::new(SCRATCH, Amode::RipRelative { target }));
+        let entry = super::operands::amode_index(SCRATCH, index, 2, 0);
+        self.asm(asm::movslq_rm::new(temp, assembler::GprMem::Mem(entry)));
+        self.asm(asm::addq_rm::new(Pair::real(temp), assembler::GprMem::Gpr(SCRATCH)));
+        self.asm(asm::jmpq_m::new(assembler::GprMem::Gpr(temp)));
+    }
+
+    /// A constant, in the shortest form that leaves the same 64 bits. XOR destroys flags: lowering emits no
+    /// constant between a producer of flags and its consumer.
+    fn imm(&mut self, dst: Reg, value: u64) {
+        if value == 0 {
+            self.asm(asm::xorl_rm::new(Pair::real(dst), assembler::GprMem::Gpr(dst)));
+        } else if let Ok(imm) = u32::try_from(value) {
+            self.asm(asm::movl_oi::new(dst, imm));
+        } else if let Ok(imm) = i32::try_from(value as i64) {
+            self.asm(asm::movq_mi_sxl::new(assembler::GprMem::Gpr(dst), imm));
+        } else {
+            self.asm(asm::movabsq_oi::new(dst, value));
+        }
+    }
+
+    fn call(&mut self, call: &Call) {
+        if let Some(vmctx) = call.vmctx {
+            self.move_reg(vmctx, VMCTX);
+        }
+        match call.callee {
+            Callee::Direct(func) => {
+                self.buffer.mark_loc();
+                self.buffer.put(&[0xe8]);
+                self.buffer.reloc(func);
+                self.buffer.put(&[0; 4]);
+            }
+            Callee::Indirect(address) => {
+                self.buffer.mark_loc();
+                self.asm(asm::callq_m::new(address));
+            }
+        }
+        if call.vmctx.is_some() {
+            self.asm(asm::movq_rm::new(VMCTX, assembler::GprMem::Mem(amode(FRAME, -8))));
+        }
+    }
+
+    fn prologue(&mut self) {
+        self.asm(asm::pushq_o::new(FRAME));
+        self.move_reg(STACK, FRAME);
+        if self.frame.vmctx {
+            self.asm(asm::pushq_o::new(VMCTX));
+        }
+        for reg in self.frame.saved.clone() {
+            self.asm(asm::pushq_o::new(Reg::from_real(reg)));
+        }
+        match (self.frame.size as i32, i8::try_from(self.frame.size)) {
+            (0, _) => {}
+            (_, Ok(size)) => self.asm(asm::subq_mi_sxb::new(Pair::real(STACK), size)),
+            (size, _) => self.asm(asm::subq_mi_sxl::new(Pair::real(STACK), size)),
+        }
+    }
+
+    fn epilogue(&mut self) {
+        match (self.frame.size as i32, i8::try_from(self.frame.size)) {
+            (0, _) => {}
+            (_, Ok(size)) => self.asm(asm::addq_mi_sxb::new(Pair::real(STACK), size)),
+            (size, _) => self.asm(asm::addq_mi_sxl::new(Pair::real(STACK), size)),
+        }
+        for reg in self.frame.saved.clone().into_iter().rev() {
+            self.asm(asm::popq_o::new(Reg::from_real(reg)));
+        }
+        if self.frame.vmctx {
+            self.asm(asm::popq_o::new(VMCTX));
+        }
+        self.asm(asm::popq_o::new(FRAME));
+        self.asm(asm::retq_zo::new());
+    }
+
+    fn move_reg(&mut self, from: Reg, to: Reg) {
+        match from.class() {
+            _ if from == to => {}
+            RegClass::Int => self.asm(asm::movq_mr::new(assembler::GprMem::Gpr(to), from)),
+            _ => self.asm(asm::movaps_a::new(to, assembler::XmmMem::Xmm(from))),
+        }
+    }
+
+    /// A move of the allocator: the whole of an integer register, the low 64 bits of a float register.
+    fn copy(&mut self, from: Allocation, to: Allocation) {
+        let slot = |frame: &Frame, place: Allocation| {
+            let slot = place.as_stack().expect("an allocation is a register or a slot");
+            amode(FRAME, frame.spill(slot.index()))
+        };
+        match (from.as_reg(), to.as_reg()) {
+            (Some(from), Some(to)) => self.move_reg(Reg::from_real(from), Reg::from_real(to)),
+            (Some(from), None) => {
+                let (address, reg) = (slot(&self.frame, to), Reg::from_real(from));
+                match from.class() {
+                    RegClass::Int => self.asm(asm::movq_mr::new(memory(address), reg)),
+                    _ => self.asm(asm::movsd_c_m::new(address, reg)),
+                }
+            }
+            (None, Some(to)) => {
+                let (address, reg) = (slot(&self.frame, from), Reg::from_real(to));
+                match to.class() {
+                    RegClass::Int => self.asm(asm::movq_rm::new(reg, assembler::GprMem::Mem(address))),
+                    _ => self.asm(asm::movsd_a_m::new(reg, address)),
+                }
+            }
+            (None, None) => unreachable!("the allocator has scratch registers for moves between slots"),
+        }
+    }
+}
+
+/// Puts the allocated registers in.
+struct Rewriter<'a> {
+    allocs: std::slice::Iter<'a, Allocation>,
+}
+
+impl Rewriter<'_> {
+    #[inline]
+    fn put(&mut self, reg: &mut Reg) {
+        if reg.as_virtual().is_some() {
+            let alloc = self.allocs.next().expect("both visits see the same operands");
+            *reg = Reg::from_real(alloc.as_reg().expect("every operand wants a register"));
+        }
+    }
+}
+
+impl OperandVisitor for Rewriter<'_> {
+    #[inline]
+    fn read(&mut self, reg: &mut Reg) {
+        self.put(reg);
+    }
+    fn read_late(&mut self, reg: &mut Reg) {
+        self.put(reg);
+    }
+    #[inline]
+    fn write(&mut self, reg: &mut Reg) {
+        self.put(reg);
+    }
+    fn write_early(&mut self, reg: &mut Reg) {
+        self.put(reg);
+    }
+    fn read_write(&mut self, read: &mut Reg, write: &mut Reg) {
+        self.put(read);
+        self.put(write);
+    }
+    fn fixed_read(&mut self, reg: &mut Reg, _: PReg) {
+        self.put(reg);
+    }
+    fn fixed_write(&mut self, reg: &mut Reg, _: PReg) {
+        self.put(reg);
+    }
+}

@@ -1,0 +1,259 @@
+//! x86_64: the machine instructions of VCode: the assembler's own, and the few that know the frame, the
+//! ABI or the control flow.
+
+use super::operands::{AsmInst, CC};
+use super::regs::{Pair, Regs, int};
+use crate::reg::{OperandVisitor, Reg};
+use crate::vcode::{Flow, MachInst};
+use cranelift_assembler_x64 as asm;
+use regalloc2::{PReg, PRegSet};
+use smallvec::SmallVec;
+use std::num::NonZeroU8;
+
+/// Registers with the places that an ABI wants them in.
+pub type Fixed = SmallVec<[(Reg, PReg); 6]>;
+
+/// A function of this compilation: namespace and index, as CLIF's `UserExternalName`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct FuncName {
+    /// The namespace.
+    pub namespace: u32,
+    /// The index in it.
+    pub index: u32,
+}
+
+/// Who is called.
+#[derive(Clone, Copy, Debug)]
+pub enum Callee {
+    /// A function of this compilation.
+    Direct(FuncName),
+    /// The address in a register or in memory.
+    Indirect(asm::GprMem<Reg, Reg>),
+}
+
+/// A call.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// Who is called.
+    pub callee: Callee,
+    /// The vmctx that the callee wants in r15, if it is not the caller's own.
+    pub vmctx: Option<Reg>,
+    /// Arguments in registers.
+    pub uses: Fixed,
+    /// Results in registers.
+    pub defs: Fixed,
+    /// What it destroys besides.
+    pub clobbers: PRegSet,
+}
+
+/// One instruction.
+#[derive(Clone, Debug)]
+pub enum Inst {
+    /// An instruction of the assembler.
+    Asm(AsmInst),
+    /// The arguments of the function, in their registers.
+    Args(Box<Fixed>),
+    /// A constant, in the shortest form.
+    Imm {
+        /// The register.
+        dst: Reg,
+        /// All 64 bits of it.
+        value: u64,
+    },
+    /// A copy of a register.
+    Move {
+        /// The copy.
+        dst: Reg,
+        /// The original.
+        src: Reg,
+    },
+    /// The address of a function of this compilation.
+    FuncAddr {
+        /// The register.
+        dst: Reg,
+        /// The function.
+        func: FuncName,
+    },
+    /// A call.
+    Call(Box<Call>),
+    /// The epilogue and `ret`.
+    Ret(Box<Fixed>),
+    /// To the only successor.
+    Jump,
+    /// To successor 0 if the flags say so, else to successor 1.
+    JumpIf(CC),
+    /// To the successor that a table of edges gives; the index is in range.
+    JumpTable {
+        /// Which entry.
+        index: Reg,
+        /// Destroyed: the address.
+        temp: Reg,
+        /// For each entry, the successor's number.
+        entries: Box<[u32]>,
+    },
+    /// To an out-of-line trap if the flags say so.
+    TrapIf(CC, NonZeroU8),
+    /// A trap.
+    Trap(NonZeroU8),
+}
+
+impl<T: Into<AsmInst>> From<T> for Inst {
+    fn from(inst: T) -> Inst {
+        Inst::Asm(inst.into())
+    }
+}
+
+impl MachInst for Inst {
+    #[inline]
+    fn visit_operands(&mut self, visitor: &mut impl OperandVisitor) {
+        match self {
+            Inst::Asm(inst) => inst.visit(&mut AsmVisitor(visitor)),
+            Inst::Args(defs) => fixed_writes(defs, visitor),
+            Inst::Imm { dst, .. } | Inst::FuncAddr { dst, .. } => visitor.write(dst),
+            Inst::Move { dst, src } => {
+                visitor.read(src);
+                visitor.write(dst);
+            }
+            Inst::Call(call) => {
+                fixed_reads(&mut call.uses, visitor);
+                if let Callee::Indirect(address) = &mut call.callee {
+                    asm::RegisterVisitor::read_gpr_mem(&mut AsmVisitor(visitor), address);
+                }
+                if let Some(vmctx) = &mut call.vmctx {
+                    visitor.read(vmctx);
+                }
+                fixed_writes(&mut call.defs, visitor);
+            }
+            Inst::Ret(uses) => fixed_reads(uses, visitor),
+            Inst::JumpTable { index, temp, .. } => {
+                visitor.read(index);
+                visitor.write_early(temp);
+            }
+            Inst::Jump | Inst::JumpIf(_) | Inst::TrapIf(..) | Inst::Trap(_) => {}
+        }
+    }
+
+    fn clobbers(&self) -> PRegSet {
+        match self {
+            Inst::Call(call) => call.clobbers,
+            _ => PRegSet::empty(),
+        }
+    }
+
+    fn flow(&self) -> Flow {
+        match self {
+            Inst::Jump | Inst::JumpIf(_) | Inst::JumpTable { .. } => Flow::Branch,
+            Inst::Ret(_) | Inst::Trap(_) => Flow::Exit,
+            _ => Flow::Next,
+        }
+    }
+
+    fn returns(&self) -> bool {
+        matches!(self, Inst::Ret(_))
+    }
+
+    fn print(&self) -> String {
+        let places = |list: &Fixed| {
+            let list: Vec<String> =
+                list.iter().map(|(reg, place)| format!("{reg:?}@{}", name(*place))).collect();
+            list.join(" ")
+        };
+        match self {
+            Inst::Asm(inst) => inst.to_string(),
+            Inst::Args(defs) => format!("args {}", places(defs)),
+            Inst::Imm { dst, value } => format!("imm ${value:#x}, {}", show(*dst)),
+            Inst::Move { dst, src } => format!("mov {}, {}", show(*src), show(*dst)),
+            Inst::FuncAddr { dst, func } => format!("lea {}, {}", func_text(*func), show(*dst)),
+            Inst::Call(call) => {
+                let callee = match call.callee {
+                    Callee::Direct(func) => func_text(func),
+                    Callee::Indirect(address) => format!("*{}", address.to_string(asm::gpr::Size::Quadword)),
+                };
+                let vmctx = call.vmctx.map(|reg| format!(" vmctx={}", show(reg))).unwrap_or_default();
+                format!("call {callee}{vmctx} ({}) -> ({})", places(&call.uses), places(&call.defs))
+            }
+            Inst::Ret(uses) => format!("ret {}", places(uses)).trim_end().to_string(),
+            Inst::Jump => "jmp 0".to_string(),
+            Inst::JumpIf(cc) => format!("{} 0 else 1", cc.jump_name()),
+            Inst::JumpTable { index, entries, .. } => format!("jmp_table {} {entries:?}", show(*index)),
+            Inst::TrapIf(cc, code) => format!("{} trap={code}", cc.jump_name()),
+            Inst::Trap(code) => format!("ud2 trap={code}"),
+        }
+    }
+}
+
+fn func_text(func: FuncName) -> String {
+    format!("u{}:{}", func.namespace, func.index)
+}
+
+fn show(reg: Reg) -> String {
+    asm::AsReg::to_string(&reg, Some(asm::gpr::Size::Quadword))
+}
+
+fn name(reg: PReg) -> String {
+    let size = (reg.class() == regalloc2::RegClass::Int).then_some(asm::gpr::Size::Quadword);
+    asm::AsReg::to_string(&Reg::from_real(reg), size)
+}
+
+fn fixed_reads(list: &mut Fixed, visitor: &mut impl OperandVisitor) {
+    for (reg, place) in list {
+        visitor.fixed_read(reg, *place);
+    }
+}
+
+fn fixed_writes(list: &mut Fixed, visitor: &mut impl OperandVisitor) {
+    for (reg, place) in list {
+        visitor.fixed_write(reg, *place);
+    }
+}
+
+/// The assembler's view of operands in terms of ours.
+struct AsmVisitor<'a, V>(&'a mut V);
+
+fn float(number: u8) -> PReg {
+    super::regs::float(number)
+}
+
+impl<V: OperandVisitor> asm::RegisterVisitor<Regs> for AsmVisitor<'_, V> {
+    #[inline]
+    fn read_gpr(&mut self, reg: &mut Reg) {
+        self.0.read(reg);
+    }
+    #[inline]
+    fn read_write_gpr(&mut self, pair: &mut Pair) {
+        self.0.read_write(&mut pair.read, &mut pair.write);
+    }
+    #[inline]
+    fn write_gpr(&mut self, reg: &mut Reg) {
+        self.0.write(reg);
+    }
+    fn fixed_read_gpr(&mut self, reg: &mut Reg, encoding: u8) {
+        self.0.fixed_read(reg, int(encoding));
+    }
+    fn fixed_read_write_gpr(&mut self, pair: &mut Pair, encoding: u8) {
+        self.0.fixed_read(&mut pair.read, int(encoding));
+        self.0.fixed_write(&mut pair.write, int(encoding));
+    }
+    fn fixed_write_gpr(&mut self, reg: &mut Reg, encoding: u8) {
+        self.0.fixed_write(reg, int(encoding));
+    }
+    fn read_xmm(&mut self, reg: &mut Reg) {
+        self.0.read(reg);
+    }
+    fn read_write_xmm(&mut self, pair: &mut Pair) {
+        self.0.read_write(&mut pair.read, &mut pair.write);
+    }
+    fn write_xmm(&mut self, reg: &mut Reg) {
+        self.0.write(reg);
+    }
+    fn fixed_read_xmm(&mut self, reg: &mut Reg, encoding: u8) {
+        self.0.fixed_read(reg, float(encoding));
+    }
+    fn fixed_read_write_xmm(&mut self, pair: &mut Pair, encoding: u8) {
+        self.0.fixed_read(&mut pair.read, float(encoding));
+        self.0.fixed_write(&mut pair.write, float(encoding));
+    }
+    fn fixed_write_xmm(&mut self, reg: &mut Reg, encoding: u8) {
+        self.0.fixed_write(reg, float(encoding));
+    }
+}

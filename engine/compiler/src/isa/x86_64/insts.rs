@@ -1,0 +1,537 @@
+//! x86_64: THE instruction table, one line an instruction.
+//!
+//! A line names a term that `isle-rules/x86_64/inst/*.isle` declares as an extern constructor and the
+//! forms of the assembler (`cranelift_assembler_x64::inst`) that encode it. The line's macro is its
+//! *shape*: the signature of the term, and how operands and sizes choose the form. From the form follow
+//! the operands for the register allocator, the encoding and the printing.
+//!
+//! # How to add an instruction
+//!
+//! 1. `isle-rules/x86_64/inst/<family>.isle`: the manual reference, spec, `decl` and `extern constructor`.
+//! 2. One line in the table at the end of this file, in the shape that has the decl's signature:
+//!
+//! | shape | decl | forms, in this order |
+//! |---|---|---|
+//! | `alu` | `(OperandSize Gpr GprMemImm) Gpr` | 32 bits: rm, imm32, imm8; 64 bits: rm, imm32, imm8 |
+//! | `modify` | `(OperandSize Gpr) Gpr` | 32 bits, 64 bits: read and written |
+//! | `unary` | `(OperandSize GprMem) Gpr` | 32 bits, 64 bits |
+//! | `binary_rm` | `(OperandSize Gpr GprMem) Gpr` | 32 bits, 64 bits: first operand read and written |
+//! | `binary_imm` | `(OperandSize GprMem i32) Gpr` | 32 bits: imm32, imm8; 64 bits: imm32, imm8 |
+//! | `shift_cl` | `(OperandSize Gpr Gpr) Gpr` | 32, 64 bits; the count is in cl |
+//! | `shift_imm` | `(OperandSize Gpr u8) Gpr` | 32, 64 bits |
+//! | `rotate_cl` | `(OperandSize Gpr Gpr) Gpr` | 8, 16, 32, 64 bits; the count is in cl |
+//! | `rotate_imm` | `(OperandSize Gpr u8) Gpr` | 8, 16, 32, 64 bits |
+//! | `vex_rvm` | `(OperandSize Gpr GprMem) Gpr` | 32, 64 bits: three operands (andn) |
+//! | `vex_rmv` | `(OperandSize GprMem Gpr) Gpr` | 32, 64 bits: three operands (shlx, shrx, sarx) |
+//! | `vex_rmi` | `(OperandSize GprMem u8) Gpr` | 32, 64 bits (rorx) |
+//! | `compare` | `(OperandSize Gpr GprMemImm) Flags` | a size: rm, imm (8 bits); + imm8 (16, 32, 64) |
+//! | `compare_rm` | `(OperandSize GprMem GprImm) Flags` | a size: mr, imm (8 bits); + imm8 (16, 32, 64) |
+//! | `test` | `(OperandSize Gpr GprMemImm) Flags` | a size: mr, imm |
+//! | `test_rm` | `(OperandSize GprMem GprImm) Flags` | a size: mr, imm |
+//! | `bit_test` | `(OperandSize Gpr Gpr) Flags` | 32, 64 bits |
+//! | `bit_test_imm` | `(OperandSize GprMem u8) Flags` | 32, 64 bits |
+//! | `alu_mem` | `(OperandSize GprMem GprImm) Unit` | a size: mr, imm |
+//! | `setcc` | `(Cond) Gpr` | the 16 conditions |
+//! | `cmov` | `(OperandSize Cond GprMem Gpr) Gpr` | 32 bits, 64 bits: the 16 conditions |
+//! | `multiply_high` | `(Gpr GprMem) Gpr` | 64 bits: rdx of rdx:rax = rax * operand |
+//! | `divide` | `(OperandSize Gpr Gpr Gpr TrapCode) Gpr` | 32, 64 bits; then 0 for the quotient, 1 for the remainder |
+//! | `sign` | `(OperandSize Gpr) Gpr` | cdq, cqo |
+//!
+//! An instruction of another shape is a function in `isle.rs` (loads, stores, control, calls), or a new
+//! shape here.
+
+/// A 32- or 64-bit instruction: the form that the size chooses.
+macro_rules! sized {
+    ($self:ident, $size:ident, $l:expr, $q:expr) => {
+        match $size {
+            OperandSize::Size64 => AsmInst::from($q),
+            OperandSize::Size32 => AsmInst::from($l),
+            OperandSize::Size8 | OperandSize::Size16 => {
+                unreachable!("proven: the operand size is 32 or 64 bits")
+            }
+        }
+    };
+}
+
+/// An instruction of any size: the form that the size chooses.
+macro_rules! any_size {
+    ($size:ident, $b:expr, $w:expr, $l:expr, $q:expr) => {
+        match $size {
+            OperandSize::Size8 => AsmInst::from($b),
+            OperandSize::Size16 => AsmInst::from($w),
+            OperandSize::Size32 => AsmInst::from($l),
+            OperandSize::Size64 => AsmInst::from($q),
+        }
+    };
+}
+
+macro_rules! alu {
+    ($term:ident: $l_rm:ident $l_i:ident $l_i8:ident $q_rm:ident $q_i:ident $q_i8:ident) => {
+        fn $term(&mut self, size: &OperandSize, a: Gpr, b: GprMemImm) -> Gpr {
+            let dst = self.modify(a);
+            let inst = match b {
+                GprMemImm::Rm(rm) => sized!(self, size, asm::$l_rm::new(dst, rm), asm::$q_rm::new(dst, rm)),
+                GprMemImm::Imm(imm) => match i8::try_from(imm) {
+                    Ok(imm) => sized!(self, size, asm::$l_i8::new(dst, imm), asm::$q_i8::new(dst, imm)),
+                    Err(_) => sized!(self, size, asm::$l_i::new(dst, imm), asm::$q_i::new(dst, imm)),
+                },
+            };
+            self.emit(inst);
+            dst.write
+        }
+    };
+}
+
+macro_rules! modify {
+    ($term:ident: $l:ident $q:ident) => {
+        fn $term(&mut self, size: &OperandSize, a: Gpr) -> Gpr {
+            let dst = self.modify(a);
+            self.emit(sized!(self, size, asm::$l::new(dst), asm::$q::new(dst)));
+            dst.write
+        }
+    };
+}
+
+macro_rules! unary {
+    ($term:ident: $l:ident $q:ident) => {
+        fn $term(&mut self, size: &OperandSize, a: GprMem) -> Gpr {
+            let dst = self.gpr();
+            self.emit(sized!(self, size, asm::$l::new(dst, a), asm::$q::new(dst, a)));
+            dst
+        }
+    };
+}
+
+macro_rules! binary_rm {
+    ($term:ident: $l:ident $q:ident) => {
+        fn $term(&mut self, size: &OperandSize, a: Gpr, b: GprMem) -> Gpr {
+            let dst = self.modify(a);
+            self.emit(sized!(self, size, asm::$l::new(dst, b), asm::$q::new(dst, b)));
+            dst.write
+        }
+    };
+}
+
+macro_rules! binary_imm {
+    ($term:ident: $l_i:ident $l_i8:ident $q_i:ident $q_i8:ident) => {
+        fn $term(&mut self, size: &OperandSize, a: GprMem, imm: i32) -> Gpr {
+            let dst = self.gpr();
+            let inst = match i8::try_from(imm) {
+                Ok(imm) => sized!(self, size, asm::$l_i8::new(dst, a, imm), asm::$q_i8::new(dst, a, imm)),
+                Err(_) => sized!(self, size, asm::$l_i::new(dst, a, imm), asm::$q_i::new(dst, a, imm)),
+            };
+            self.emit(inst);
+            dst
+        }
+    };
+}
+
+macro_rules! shift_cl {
+    ($term:ident: $l:ident $q:ident) => {
+        fn $term(&mut self, size: &OperandSize, a: Gpr, count: Gpr) -> Gpr {
+            let dst = self.modify(a);
+            let count = self.copied(count);
+            self.emit(sized!(self, size, asm::$l::new(dst, count), asm::$q::new(dst, count)));
+            dst.write
+        }
+    };
+}
+
+macro_rules! shift_imm {
+    ($term:ident: $l:ident $q:ident) => {
+        fn $term(&mut self, size: &OperandSize, a: Gpr, count: u8) -> Gpr {
+            let dst = self.modify(a);
+            self.emit(sized!(self, size, asm::$l::new(dst, count), asm::$q::new(dst, count)));
+            dst.write
+        }
+    };
+}
+
+macro_rules! rotate_cl {
+    ($term:ident: $b:ident $w:ident $l:ident $q:ident) => {
+        fn $term(&mut self, size: &OperandSize, a: Gpr, count: Gpr) -> Gpr {
+            let dst = self.modify(a);
+            let count = self.copied(count);
+            self.emit(any_size!(
+                size,
+                asm::$b::new(dst, count),
+                asm::$w::new(dst, count),
+                asm::$l::new(dst, count),
+                asm::$q::new(dst, count)
+            ));
+            dst.write
+        }
+    };
+}
+
+macro_rules! rotate_imm {
+    ($term:ident: $b:ident $w:ident $l:ident $q:ident) => {
+        fn $term(&mut self, size: &OperandSize, a: Gpr, count: u8) -> Gpr {
+            let dst = self.modify(a);
+            self.emit(any_size!(
+                size,
+                asm::$b::new(dst, count),
+                asm::$w::new(dst, count),
+                asm::$l::new(dst, count),
+                asm::$q::new(dst, count)
+            ));
+            dst.write
+        }
+    };
+}
+
+macro_rules! vex_rvm {
+    ($term:ident: $l:ident $q:ident) => {
+        fn $term(&mut self, size: &OperandSize, a: Gpr, b: GprMem) -> Gpr {
+            let dst = self.gpr();
+            self.emit(sized!(self, size, asm::$l::new(dst, a, b), asm::$q::new(dst, a, b)));
+            dst
+        }
+    };
+}
+
+macro_rules! vex_rmv {
+    ($term:ident: $l:ident $q:ident) => {
+        fn $term(&mut self, size: &OperandSize, a: GprMem, b: Gpr) -> Gpr {
+            let dst = self.gpr();
+            self.emit(sized!(self, size, asm::$l::new(dst, a, b), asm::$q::new(dst, a, b)));
+            dst
+        }
+    };
+}
+
+macro_rules! compare {
+    ($term:ident: $b_rm:ident $b_i:ident, $w_rm:ident $w_i:ident $w_i8:ident, $l_rm:ident $l_i:ident $l_i8:ident,
+     $q_rm:ident $q_i:ident $q_i8:ident) => {
+        fn $term(&mut self, size: &OperandSize, a: Gpr, b: GprMemImm) -> Flags {
+            let inst = match b {
+                GprMemImm::Rm(b) => any_size!(
+                    size,
+                    asm::$b_rm::new(a, b),
+                    asm::$w_rm::new(a, b),
+                    asm::$l_rm::new(a, b),
+                    asm::$q_rm::new(a, b)
+                ),
+                GprMemImm::Imm(imm) => match i8::try_from(imm) {
+                    Ok(imm) => any_size!(
+                        size,
+                        asm::$b_i::new(a, imm as u8),
+                        asm::$w_i8::new(a, imm),
+                        asm::$l_i8::new(a, imm),
+                        asm::$q_i8::new(a, imm)
+                    ),
+                    Err(_) => any_size!(
+                        size,
+                        asm::$b_i::new(a, imm as u8),
+                        asm::$w_i::new(a, imm as u16),
+                        asm::$l_i::new(a, imm),
+                        asm::$q_i::new(a, imm)
+                    ),
+                },
+            };
+            self.flags(inst)
+        }
+    };
+}
+
+macro_rules! test {
+    ($term:ident: $b_mr:ident $b_i:ident, $w_mr:ident $w_i:ident, $l_mr:ident $l_i:ident, $q_mr:ident $q_i:ident) => {
+        fn $term(&mut self, size: &OperandSize, a: Gpr, b: GprMemImm) -> Flags {
+            let inst = match b {
+                GprMemImm::Rm(b) => any_size!(
+                    size,
+                    asm::$b_mr::new(b, a),
+                    asm::$w_mr::new(b, a),
+                    asm::$l_mr::new(b, a),
+                    asm::$q_mr::new(b, a)
+                ),
+                GprMemImm::Imm(imm) => any_size!(
+                    size,
+                    asm::$b_i::new(a, imm as u8),
+                    asm::$w_i::new(a, imm as u16),
+                    asm::$l_i::new(a, imm),
+                    asm::$q_i::new(a, imm)
+                ),
+            };
+            self.flags(inst)
+        }
+    };
+}
+
+macro_rules! test_rm {
+    ($term:ident: $b_mr:ident $b_i:ident, $w_mr:ident $w_i:ident, $l_mr:ident $l_i:ident, $q_mr:ident $q_i:ident) => {
+        fn $term(&mut self, size: &OperandSize, a: GprMem, b: GprImm) -> Flags {
+            let inst = match b {
+                GprImm::Gpr(b) => any_size!(
+                    size,
+                    asm::$b_mr::new(a, b),
+                    asm::$w_mr::new(a, b),
+                    asm::$l_mr::new(a, b),
+                    asm::$q_mr::new(a, b)
+                ),
+                GprImm::Imm(imm) => any_size!(
+                    size,
+                    asm::$b_i::new(a, imm as u8),
+                    asm::$w_i::new(a, imm as u16),
+                    asm::$l_i::new(a, imm),
+                    asm::$q_i::new(a, imm)
+                ),
+            };
+            self.flags(inst)
+        }
+    };
+}
+
+macro_rules! bit_test {
+    ($term:ident: $l:ident $q:ident) => {
+        fn $term(&mut self, size: &OperandSize, bits: Gpr, index: Gpr) -> Flags {
+            let inst = sized!(self, size, asm::$l::new(bits, index), asm::$q::new(bits, index));
+            self.flags(inst)
+        }
+    };
+}
+
+macro_rules! bit_test_imm {
+    ($term:ident: $l:ident $q:ident) => {
+        fn $term(&mut self, size: &OperandSize, bits: GprMem, index: u8) -> Flags {
+            let inst = sized!(self, size, asm::$l::new(bits, index), asm::$q::new(bits, index));
+            self.flags(inst)
+        }
+    };
+}
+
+macro_rules! alu_mem {
+    ($term:ident: $b_mr:ident $b_i:ident, $w_mr:ident $w_i:ident, $l_mr:ident $l_i:ident $l_i8:ident,
+     $q_mr:ident $q_i:ident $q_i8:ident) => {
+        fn $term(&mut self, size: &OperandSize, m: GprMem, x: GprImm) -> Unit {
+            let assembler::GprMem::Mem(m) = m else { unreachable!("proven: the operand is memory") };
+            let m = assembler::GprMem::Mem(m);
+            let inst = match x {
+                GprImm::Gpr(x) => any_size!(
+                    size,
+                    asm::$b_mr::new(m, x),
+                    asm::$w_mr::new(m, x),
+                    asm::$l_mr::new(m, x),
+                    asm::$q_mr::new(m, x)
+                ),
+                GprImm::Imm(imm) => match i8::try_from(imm) {
+                    Ok(imm) => any_size!(
+                        size,
+                        asm::$b_i::new(m, imm as u8),
+                        asm::$w_i::new(m, i16::from(imm) as u16),
+                        asm::$l_i8::new(m, imm),
+                        asm::$q_i8::new(m, imm)
+                    ),
+                    Err(_) => any_size!(
+                        size,
+                        asm::$b_i::new(m, imm as u8),
+                        asm::$w_i::new(m, imm as u16),
+                        asm::$l_i::new(m, imm),
+                        asm::$q_i::new(m, imm)
+                    ),
+                },
+            };
+            self.emit(inst);
+        }
+    };
+}
+
+/// The form of a condition, in the order of the encodings.
+macro_rules! by_condition {
+    ($cc:expr, ($($arg:expr),*), $o:ident $no:ident $b:ident $nb:ident $z:ident $nz:ident $be:ident $nbe:ident
+     $s:ident $ns:ident $p:ident $np:ident $l:ident $nl:ident $le:ident $nle:ident) => {
+        match $cc {
+            CC::O => AsmInst::from(asm::$o::new($($arg),*)),
+            CC::NO => asm::$no::new($($arg),*).into(),
+            CC::B => asm::$b::new($($arg),*).into(),
+            CC::NB => asm::$nb::new($($arg),*).into(),
+            CC::Z => asm::$z::new($($arg),*).into(),
+            CC::NZ => asm::$nz::new($($arg),*).into(),
+            CC::BE => asm::$be::new($($arg),*).into(),
+            CC::NBE => asm::$nbe::new($($arg),*).into(),
+            CC::S => asm::$s::new($($arg),*).into(),
+            CC::NS => asm::$ns::new($($arg),*).into(),
+            CC::P => asm::$p::new($($arg),*).into(),
+            CC::NP => asm::$np::new($($arg),*).into(),
+            CC::L => asm::$l::new($($arg),*).into(),
+            CC::NL => asm::$nl::new($($arg),*).into(),
+            CC::LE => asm::$le::new($($arg),*).into(),
+            CC::NLE => asm::$nle::new($($arg),*).into(),
+        }
+    };
+}
+
+macro_rules! setcc {
+    ($term:ident: $($form:ident)*) => {
+        fn $term(&mut self, cond: Cond) -> Gpr {
+            let dst = self.gpr();
+            self.consume(cond.flags);
+            self.emit(by_condition!(cond.cc, (dst), $($form)*));
+            dst
+        }
+    };
+}
+
+macro_rules! cmov {
+    ($term:ident: $($l:ident)*, $($q:ident)*) => {
+        fn $term(&mut self, size: &OperandSize, cond: Cond, taken: GprMem, not_taken: Gpr) -> Gpr {
+            let dst = self.modify(not_taken);
+            self.consume(cond.flags);
+            self.emit(sized!(
+                self,
+                size,
+                by_condition!(cond.cc, (dst, taken), $($l)*),
+                by_condition!(cond.cc, (dst, taken), $($q)*)
+            ));
+            dst.write
+        }
+    };
+}
+
+macro_rules! multiply_high {
+    ($term:ident: $q:ident) => {
+        fn $term(&mut self, a: Gpr, b: GprMem) -> Gpr {
+            let lo = self.modify(a);
+            let hi = self.gpr();
+            self.emit(asm::$q::new(lo, hi, b));
+            hi
+        }
+    };
+}
+
+macro_rules! divide {
+    ($term:ident: $l:ident $q:ident, $result:tt) => {
+        fn $term(&mut self, size: &OperandSize, hi: Gpr, lo: Gpr, divisor: Gpr, code: &TrapCode) -> Gpr {
+            let (lo, hi) = (self.modify(lo), self.modify(hi));
+            let trap = assembler::TrapCode(code.as_raw());
+            self.emit(sized!(
+                self,
+                size,
+                asm::$l::new(lo, hi, divisor, trap),
+                asm::$q::new(lo, hi, divisor, trap)
+            ));
+            (lo.write, hi.write).$result
+        }
+    };
+}
+
+macro_rules! sign {
+    ($term:ident: $l:ident $q:ident) => {
+        fn $term(&mut self, size: &OperandSize, lo: Gpr) -> Gpr {
+            let hi = self.gpr();
+            let lo = self.copied(lo);
+            self.emit(sized!(self, size, asm::$l::new(hi, lo), asm::$q::new(hi, lo)));
+            hi
+        }
+    };
+}
+
+macro_rules! vex_rmi {
+    ($term:ident: $l:ident $q:ident) => {
+        fn $term(&mut self, size: &OperandSize, a: GprMem, imm: u8) -> Gpr {
+            let dst = self.gpr();
+            self.emit(sized!(self, size, asm::$l::new(dst, a, imm), asm::$q::new(dst, a, imm)));
+            dst
+        }
+    };
+}
+
+macro_rules! compare_rm {
+    ($term:ident: $b_mr:ident $b_i:ident, $w_mr:ident $w_i:ident $w_i8:ident, $l_mr:ident $l_i:ident $l_i8:ident,
+     $q_mr:ident $q_i:ident $q_i8:ident) => {
+        fn $term(&mut self, size: &OperandSize, a: GprMem, b: GprImm) -> Flags {
+            let inst = match b {
+                GprImm::Gpr(b) => any_size!(
+                    size,
+                    asm::$b_mr::new(a, b),
+                    asm::$w_mr::new(a, b),
+                    asm::$l_mr::new(a, b),
+                    asm::$q_mr::new(a, b)
+                ),
+                GprImm::Imm(imm) => match i8::try_from(imm) {
+                    Ok(imm) => any_size!(
+                        size,
+                        asm::$b_i::new(a, imm as u8),
+                        asm::$w_i8::new(a, imm),
+                        asm::$l_i8::new(a, imm),
+                        asm::$q_i8::new(a, imm)
+                    ),
+                    Err(_) => any_size!(
+                        size,
+                        asm::$b_i::new(a, imm as u8),
+                        asm::$w_i::new(a, imm as u16),
+                        asm::$l_i::new(a, imm),
+                        asm::$q_i::new(a, imm)
+                    ),
+                },
+            };
+            self.flags(inst)
+        }
+    };
+}
+
+/// The table. Expands to methods of the ISLE `Context`.
+macro_rules! instruction_table {
+    () => {
+        // inst/int.isle
+        alu!(x64_add: addl_rm addl_mi addl_mi_sxb addq_rm addq_mi_sxl addq_mi_sxb);
+        alu!(x64_sub: subl_rm subl_mi subl_mi_sxb subq_rm subq_mi_sxl subq_mi_sxb);
+        alu!(x64_and: andl_rm andl_mi andl_mi_sxb andq_rm andq_mi_sxl andq_mi_sxb);
+        alu!(x64_or: orl_rm orl_mi orl_mi_sxb orq_rm orq_mi_sxl orq_mi_sxb);
+        alu!(x64_xor: xorl_rm xorl_mi xorl_mi_sxb xorq_rm xorq_mi_sxl xorq_mi_sxb);
+        modify!(x64_neg: negl_m negq_m);
+        modify!(x64_not: notl_m notq_m);
+        vex_rvm!(x64_andn: andnl_rvm andnq_rvm);
+        unary!(x64_blsr: blsrl_vm blsrq_vm);
+        unary!(x64_blsi: blsil_vm blsiq_vm);
+        unary!(x64_blsmsk: blsmskl_vm blsmskq_vm);
+        binary_rm!(x64_imul: imull_rm imulq_rm);
+        binary_imm!(x64_imul_imm: imull_rmi imull_rmi_sxb imulq_rmi_sxl imulq_rmi_sxb);
+        multiply_high!(x64_mul_high: mulq_m);
+        multiply_high!(x64_imul_high: imulq_m);
+        sign!(x64_sign: cltd_zo cqto_zo);
+        divide!(x64_div: divl_m divq_m, 0);
+        divide!(x64_div_remainder: divl_m divq_m, 1);
+        divide!(x64_idiv: idivl_m idivq_m, 0);
+        divide!(x64_idiv_remainder: idivl_m idivq_m, 1);
+        shift_cl!(x64_shl: shll_mc shlq_mc);
+        shift_imm!(x64_shl_imm: shll_mi shlq_mi);
+        shift_cl!(x64_shr: shrl_mc shrq_mc);
+        shift_imm!(x64_shr_imm: shrl_mi shrq_mi);
+        shift_cl!(x64_sar: sarl_mc sarq_mc);
+        shift_imm!(x64_sar_imm: sarl_mi sarq_mi);
+        vex_rmv!(x64_shlx: shlxl_rmv shlxq_rmv);
+        vex_rmv!(x64_shrx: shrxl_rmv shrxq_rmv);
+        vex_rmv!(x64_sarx: sarxl_rmv sarxq_rmv);
+        rotate_cl!(x64_rol: rolb_mc rolw_mc roll_mc rolq_mc);
+        rotate_imm!(x64_rol_imm: rolb_mi rolw_mi roll_mi rolq_mi);
+        rotate_cl!(x64_ror: rorb_mc rorw_mc rorl_mc rorq_mc);
+        rotate_imm!(x64_ror_imm: rorb_mi rorw_mi rorl_mi rorq_mi);
+        vex_rmi!(x64_rorx: rorxl_rmi rorxq_rmi);
+        unary!(x64_lzcnt: lzcntl_rm lzcntq_rm);
+        unary!(x64_tzcnt: tzcntl_a tzcntq_a);
+        unary!(x64_popcnt: popcntl_rm popcntq_rm);
+        unary!(x64_bsr: bsrl_rm bsrq_rm);
+        unary!(x64_bsf: bsfl_rm bsfq_rm);
+        modify!(x64_bswap: bswapl_o bswapq_o);
+        compare!(x64_cmp: cmpb_rm cmpb_mi, cmpw_rm cmpw_mi cmpw_mi_sxb, cmpl_rm cmpl_mi cmpl_mi_sxb,
+                 cmpq_rm cmpq_mi cmpq_mi_sxb);
+        compare_rm!(x64_cmp_rm: cmpb_mr cmpb_mi, cmpw_mr cmpw_mi cmpw_mi_sxb, cmpl_mr cmpl_mi cmpl_mi_sxb,
+                    cmpq_mr cmpq_mi cmpq_mi_sxb);
+        bit_test_imm!(x64_bt_imm: btl_mi btq_mi);
+        setcc!(x64_setcc: seto_m setno_m setb_m setae_m sete_m setne_m setbe_m seta_m
+               sets_m setns_m setp_m setnp_m setl_m setge_m setle_m setg_m);
+        cmov!(x64_cmov: cmovol_rm cmovnol_rm cmovbl_rm cmovael_rm cmovel_rm cmovnel_rm cmovbel_rm cmoval_rm cmovsl_rm cmovnsl_rm cmovpl_rm cmovnpl_rm cmovll_rm cmovgel_rm cmovlel_rm cmovgl_rm,
+              cmovoq_rm cmovnoq_rm cmovbq_rm cmovaeq_rm cmoveq_rm cmovneq_rm cmovbeq_rm cmovaq_rm cmovsq_rm cmovnsq_rm cmovpq_rm cmovnpq_rm cmovlq_rm cmovgeq_rm cmovleq_rm cmovgq_rm);
+        // inst/memory.isle
+        alu_mem!(x64_add_mem: addb_mr addb_mi, addw_mr addw_mi, addl_mr addl_mi addl_mi_sxb, addq_mr addq_mi_sxl addq_mi_sxb);
+        alu_mem!(x64_sub_mem: subb_mr subb_mi, subw_mr subw_mi, subl_mr subl_mi subl_mi_sxb, subq_mr subq_mi_sxl subq_mi_sxb);
+        alu_mem!(x64_and_mem: andb_mr andb_mi, andw_mr andw_mi, andl_mr andl_mi andl_mi_sxb, andq_mr andq_mi_sxl andq_mi_sxb);
+        alu_mem!(x64_or_mem: orb_mr orb_mi, orw_mr orw_mi, orl_mr orl_mi orl_mi_sxb, orq_mr orq_mi_sxl orq_mi_sxb);
+        alu_mem!(x64_xor_mem: xorb_mr xorb_mi, xorw_mr xorw_mi, xorl_mr xorl_mi xorl_mi_sxb, xorq_mr xorq_mi_sxl xorq_mi_sxb);
+        // inst/control.isle
+        test!(x64_test: testb_mr testb_mi, testw_mr testw_mi, testl_mr testl_mi, testq_mr testq_mi);
+        test_rm!(x64_test_rm: testb_mr testb_mi, testw_mr testw_mi, testl_mr testl_mi, testq_mr testq_mi);
+        bit_test!(x64_bt: btl_mr btq_mr);
+    };
+}

@@ -1,0 +1,471 @@
+//! x86_64: the Rust behind the extern terms of the rules (`isle-rules/`, "extern" declarations).
+//!
+//! Each function here is small enough to be read beside its `spec`. Instructions of a common shape are
+//! one line in `insts.rs`; the helpers over CLIF that all ISAs share are in `crate::prelude`.
+
+use super::abi::{self, PlaceList, Placed};
+use super::inst::{Callee, Inst as MInst};
+use super::operands::*;
+use super::regs::{Pair, VMCTX};
+use crate::lower::{Backend, InstOutput, Lower};
+use crate::prelude::*;
+use crate::reg::Reg;
+use cranelift_assembler_x64::{self as assembler, inst as asm};
+use generated::{Context, OperandSize, constructor_lower};
+use regalloc2::RegClass;
+use smallvec::SmallVec;
+
+#[allow(
+    clippy::all,
+    dead_code,
+    missing_docs,
+    non_camel_case_types,
+    non_snake_case,
+    unreachable_code,
+    unreachable_patterns,
+    unused_assignments,
+    unused_imports,
+    unused_mut,
+    unused_variables,
+    irrefutable_let_patterns
+)]
+mod generated {
+    include!(concat!(env!("OUT_DIR"), "/x86_64.rs"));
+}
+
+/// Lists of places of calls and returns.
+type Places = PlaceList;
+
+/// The context of the rules.
+pub struct Isle<'a, 'f> {
+    /// The function being lowered.
+    pub lower: &'a mut Lower<'f, MInst>,
+    /// Producers of flags, and whether their consumer has come.
+    pending: SmallVec<[(AsmInst, bool); 2]>,
+    places: SmallVec<[Placed; 1]>,
+}
+
+/// The rules for x86_64.
+#[derive(Debug)]
+pub struct X86_64;
+
+impl Backend for X86_64 {
+    type Inst = MInst;
+    const RULES: &'static [&'static str] = generated::RULES;
+
+    fn lower(lower: &mut Lower<'_, MInst>, inst: Inst) -> Option<InstOutput> {
+        constructor_lower(&mut Isle::new(lower), inst)
+    }
+
+    fn put_in_reg(lower: &mut Lower<'_, MInst>, value: Value) -> Reg {
+        let mut isle = Isle::new(lower);
+        let reg = isle.reg_of(value);
+        isle.copied(reg)
+    }
+
+    fn jump() -> MInst {
+        MInst::Jump
+    }
+
+    fn take_args(lower: &mut Lower<'_, MInst>, args: &[(Value, Reg)]) {
+        abi::take_args(lower, args);
+    }
+
+    fn pinned_reg() -> Reg {
+        VMCTX
+    }
+
+    fn class(ty: Type) -> Option<RegClass> {
+        abi::class(ty)
+    }
+}
+
+impl<'a, 'f> Isle<'a, 'f> {
+    /// A context for one CLIF instruction.
+    pub fn new(lower: &'a mut Lower<'f, MInst>) -> Self {
+        Isle { lower, pending: SmallVec::new(), places: SmallVec::new() }
+    }
+
+    /// Emits an instruction of the assembler.
+    #[inline]
+    pub fn emit(&mut self, inst: impl Into<AsmInst>) {
+        self.lower.emit(MInst::Asm(inst.into()));
+    }
+
+    /// Emits an instruction.
+    #[inline]
+    pub fn inst(&mut self, inst: MInst) {
+        self.lower.emit(inst);
+    }
+
+    /// A fresh general-purpose register.
+    #[inline]
+    pub fn gpr(&mut self) -> Gpr {
+        self.lower.fresh(RegClass::Int)
+    }
+
+    /// The register itself, or a copy if it is a real one: those cannot be placed or overwritten.
+    pub fn copied(&mut self, reg: Reg) -> Reg {
+        if reg.as_virtual().is_some() {
+            return reg;
+        }
+        let dst = self.lower.fresh(reg.class());
+        self.inst(MInst::Move { dst, src: reg });
+        dst
+    }
+
+    /// A register that an instruction reads and overwrites, with the fresh register it writes.
+    fn modify(&mut self, reg: Reg) -> Pair {
+        let read = self.copied(reg);
+        Pair { read, write: self.lower.fresh(reg.class()) }
+    }
+
+    /// The register of a value; a constant is lowered again here, by its rule.
+    pub fn reg_of(&mut self, value: Value) -> Reg {
+        let Some(inst) = self.lower.constant(value) else {
+            return self.lower.value_reg(value);
+        };
+        if let Some(reg) = self.lower.rematerialised(value) {
+            return reg;
+        }
+        match constructor_lower(self, inst) {
+            Some(InstOutput::One(reg)) => {
+                self.lower.set_rematerialised(value, reg);
+                reg
+            }
+            // No rule: the constant's own lowering reports it.
+            _ => self.lower.value_reg(value),
+        }
+    }
+
+    /// A producer of flags, emitted when its consumer is.
+    fn flags(&mut self, inst: impl Into<AsmInst>) -> Flags {
+        self.pending.push((inst.into(), false));
+        Flags(self.pending.len() as u32 - 1)
+    }
+
+    /// Emits the producer of flags; the consumer comes next.
+    fn consume(&mut self, flags: Flags) {
+        let (inst, consumed) = &mut self.pending[flags.0 as usize];
+        assert!(!*consumed, "flags have one consumer");
+        *consumed = true;
+        let inst = *inst;
+        self.emit(inst);
+    }
+
+    fn trap_code(&self, flags: MemFlags) -> Option<assembler::TrapCode> {
+        let code = self.lower.func.dfg.mem_flags[flags].trap_code()?;
+        Some(assembler::TrapCode(code.as_raw()))
+    }
+
+    fn args(&self, args: ValueSlice) -> &'f [Value] {
+        &args.0.as_slice(&self.lower.func.dfg.value_lists)[args.1..]
+    }
+
+    fn placed(&mut self, placed: Placed) -> PlaceList {
+        self.places.push(placed);
+        PlaceList(self.places.len() as u32 - 1)
+    }
+
+    fn take_placed(&mut self, places: PlaceList) -> Placed {
+        std::mem::take(&mut self.places[places.0 as usize])
+    }
+}
+
+impl Context for Isle<'_, '_> {
+    prelude_methods!();
+    instruction_table!();
+
+    // inst/operands.isle
+
+    fn put_in_gpr(&mut self, value: Value) -> Gpr {
+        let reg = self.reg_of(value);
+        debug_assert_eq!(reg.class(), RegClass::Int, "rules put integers in general-purpose registers");
+        reg
+    }
+
+    fn output_gpr(&mut self, reg: Gpr) -> InstOutput {
+        InstOutput::One(reg)
+    }
+
+    fn output_none(&mut self, (): Unit) -> InstOutput {
+        InstOutput::None
+    }
+
+    fn operand_size(&mut self, ty: Type) -> OperandSize {
+        if ty.bits() == 64 { OperandSize::Size64 } else { OperandSize::Size32 }
+    }
+
+    fn exact_size(&mut self, ty: Type) -> OperandSize {
+        match ty.bits() {
+            8 => OperandSize::Size8,
+            16 => OperandSize::Size16,
+            32 => OperandSize::Size32,
+            64 => OperandSize::Size64,
+            _ => unreachable!("proven: a scalar integer of up to 64 bits"),
+        }
+    }
+
+    fn amode_base(&mut self, base: Gpr, disp: i32) -> Amode {
+        amode(base, disp)
+    }
+
+    fn amode_base_index(&mut self, base: Gpr, index: Gpr, shift: u8, disp: i32) -> Amode {
+        amode_index(base, index, shift, disp)
+    }
+
+    fn amode_slot(&mut self, slot: StackSlot, offset: i32) -> Amode {
+        let slots = &self.lower.func.sized_stack_slots;
+        slot_amode(crate::frame::slot_offset(slots, slot) as i32 + offset)
+    }
+
+    fn high_half_amount(&mut self, value: Value) -> Option<()> {
+        matches!(self.iconst_u64(value)?, 32..=63).then_some(())
+    }
+
+    fn scale_shift(&mut self, value: Value) -> Option<u8> {
+        match self.iconst_u64(value)? {
+            shift @ 1..=3 => Some(shift as u8),
+            _ => None,
+        }
+    }
+
+    fn gpr_operand(&mut self, reg: Gpr) -> GprMemImm {
+        GprMemImm::Rm(assembler::GprMem::Gpr(reg))
+    }
+
+    fn gpr_rm(&mut self, reg: Gpr) -> GprMem {
+        assembler::GprMem::Gpr(reg)
+    }
+
+    fn imm_operand(&mut self, imm: i32) -> GprMemImm {
+        GprMemImm::Imm(imm)
+    }
+
+    fn rm_operand(&mut self, rm: GprMem) -> GprMemImm {
+        GprMemImm::Rm(rm)
+    }
+
+    fn gpr_imm_reg(&mut self, reg: Gpr) -> GprImm {
+        GprImm::Gpr(reg)
+    }
+
+    fn gpr_imm_const(&mut self, imm: i32) -> GprImm {
+        GprImm::Imm(imm)
+    }
+
+    fn sinkable(&mut self, value: Value) -> Option<Inst> {
+        self.lower.sinkable(value)
+    }
+
+    fn sunk_load(&mut self, inst: Inst, flags: MemFlags, address: Amode) -> GprMem {
+        self.lower.sink(inst);
+        assembler::GprMem::Mem(with_trap(address, self.trap_code(flags)))
+    }
+
+    fn cond(&mut self, cc: &CC, flags: Flags) -> Cond {
+        Cond { cc: *cc, flags }
+    }
+
+    fn cond_not(&mut self, cond: Cond) -> Cond {
+        Cond { cc: cond.cc.invert(), flags: cond.flags }
+    }
+
+    fn int_cc(&mut self, cond: &IntCC) -> CC {
+        match cond {
+            IntCC::Equal => CC::Z,
+            IntCC::NotEqual => CC::NZ,
+            IntCC::SignedLessThan => CC::L,
+            IntCC::SignedLessThanOrEqual => CC::LE,
+            IntCC::SignedGreaterThan => CC::NLE,
+            IntCC::SignedGreaterThanOrEqual => CC::NL,
+            IntCC::UnsignedLessThan => CC::B,
+            IntCC::UnsignedLessThanOrEqual => CC::BE,
+            IntCC::UnsignedGreaterThan => CC::NBE,
+            IntCC::UnsignedGreaterThanOrEqual => CC::NB,
+        }
+    }
+
+    fn has_bmi1(&mut self) -> bool {
+        self.lower.features.bmi1
+    }
+
+    fn has_bmi2(&mut self) -> bool {
+        self.lower.features.bmi2
+    }
+
+    fn has_lzcnt(&mut self) -> bool {
+        self.lower.features.lzcnt
+    }
+
+    fn has_popcnt(&mut self) -> bool {
+        self.lower.features.popcnt
+    }
+
+    // inst/int.isle
+
+    fn x64_imm(&mut self, value: u64) -> Gpr {
+        let dst = self.gpr();
+        self.inst(MInst::Imm { dst, value });
+        dst
+    }
+
+    fn x64_lea(&mut self, size: &OperandSize, address: Amode) -> Gpr {
+        let dst = self.gpr();
+        self.emit(sized!(self, size, asm::leal_rm::new(dst, address), asm::leaq_rm::new(dst, address)));
+        dst
+    }
+
+    fn x64_movzx(&mut self, from: &OperandSize, x: GprMem) -> Gpr {
+        let dst = self.gpr();
+        self.emit(any_size!(
+            from,
+            asm::movzbl_rm::new(dst, x),
+            asm::movzwl_rm::new(dst, x),
+            asm::movl_rm::new(dst, x),
+            asm::movq_rm::new(dst, x)
+        ));
+        dst
+    }
+
+    fn x64_movsx(&mut self, from: &OperandSize, to: &OperandSize, x: GprMem) -> Gpr {
+        let dst = self.gpr();
+        let wide = *to == OperandSize::Size64;
+        let inst: AsmInst = match (from, wide) {
+            (OperandSize::Size8, false) => asm::movsbl_rm::new(dst, x).into(),
+            (OperandSize::Size8, true) => asm::movsbq_rm::new(dst, x).into(),
+            (OperandSize::Size16, false) => asm::movswl_rm::new(dst, x).into(),
+            (OperandSize::Size16, true) => asm::movswq_rm::new(dst, x).into(),
+            (OperandSize::Size32, false) => asm::movl_rm::new(dst, x).into(),
+            (OperandSize::Size32, true) => asm::movslq_rm::new(dst, x).into(),
+            (OperandSize::Size64, _) => asm::movq_rm::new(dst, x).into(),
+        };
+        self.emit(inst);
+        dst
+    }
+
+    // inst/memory.isle
+
+    fn x64_load_zext(&mut self, size: &OperandSize, address: Amode, flags: MemFlags) -> Gpr {
+        let m = assembler::GprMem::Mem(with_trap(address, self.trap_code(flags)));
+        self.x64_movzx(size, m)
+    }
+
+    fn x64_load_sext(&mut self, from: &OperandSize, to: &OperandSize, address: Amode, flags: MemFlags) -> Gpr {
+        let m = assembler::GprMem::Mem(with_trap(address, self.trap_code(flags)));
+        self.x64_movsx(from, to, m)
+    }
+
+    fn x64_store(&mut self, size: &OperandSize, value: GprImm, address: Amode, flags: MemFlags) -> Unit {
+        let m = memory(with_trap(address, self.trap_code(flags)));
+        let inst = match value {
+            GprImm::Gpr(value) => any_size!(
+                size,
+                asm::movb_mr::new(m, value),
+                asm::movw_mr::new(m, value),
+                asm::movl_mr::new(m, value),
+                asm::movq_mr::new(m, value)
+            ),
+            GprImm::Imm(imm) => any_size!(
+                size,
+                asm::movb_mi::new(m, imm as u8),
+                asm::movw_mi::new(m, imm as u16),
+                asm::movl_mi::new(m, imm),
+                asm::movq_mi_sxl::new(m, imm)
+            ),
+        };
+        self.emit(inst);
+    }
+
+    fn x64_pinned_reg(&mut self) -> Gpr {
+        VMCTX
+    }
+
+    // inst/control.isle
+
+    fn no_instruction(&mut self) -> Unit {}
+
+    fn x64_jmp(&mut self, target: BlockCall) -> Unit {
+        self.lower.pass_block_args::<X86_64>(0, target);
+        self.inst(MInst::Jump);
+    }
+
+    fn x64_jcc(&mut self, cond: Cond, taken: BlockCall, not_taken: BlockCall) -> Unit {
+        let (first, second) = (self.lower.successor(taken), self.lower.successor(not_taken));
+        assert_ne!(first, second, "a conditional branch has two destinations");
+        self.lower.pass_block_args::<X86_64>(first, taken);
+        self.lower.pass_block_args::<X86_64>(second, not_taken);
+        self.consume(cond.flags);
+        self.inst(MInst::JumpIf(if first == 0 { cond.cc } else { cond.cc.invert() }));
+    }
+
+    fn jump_table_len(&mut self, table: JumpTable) -> u64 {
+        self.lower.func.dfg.jump_tables[table].as_slice().len() as u64
+    }
+
+    fn x64_jump_table(&mut self, index: Gpr, table: JumpTable) -> Unit {
+        let branches = self.lower.func.dfg.jump_tables[table].all_branches();
+        for (succ, &dest) in branches.iter().enumerate() {
+            self.lower.pass_block_args::<X86_64>(succ as u32, dest);
+        }
+        // Successor 0 is the default, which is the table's last entry.
+        let entries = (1..branches.len() as u32).chain([0]).collect();
+        let temp = self.gpr();
+        self.inst(MInst::JumpTable { index, temp, entries });
+    }
+
+    fn x64_ud2(&mut self, code: &TrapCode) -> Unit {
+        self.inst(MInst::Trap(code.as_raw()));
+    }
+
+    fn x64_trap_if(&mut self, cond: Cond, code: &TrapCode) -> Unit {
+        self.consume(cond.flags);
+        self.inst(MInst::TrapIf(cond.cc, code.as_raw()));
+    }
+
+    // inst/call.isle
+
+    fn put_in_results(&mut self, results: ValueSlice) -> Places {
+        let placed = self.place_results(self.args(results));
+        self.placed(placed)
+    }
+
+    fn put_in_args(&mut self, callee: FuncRef, args: ValueSlice) -> Places {
+        let dfg = &self.lower.func.dfg;
+        let signature = &dfg.signatures[dfg.ext_funcs[callee].signature];
+        let placed = self.place_args(signature, self.args(args));
+        self.placed(placed)
+    }
+
+    fn put_in_args_of_sig(&mut self, signature: SigRef, args: ValueSlice) -> Places {
+        let func = self.lower.func;
+        let placed = self.place_args(&func.dfg.signatures[signature], self.args(args));
+        self.placed(placed)
+    }
+
+    fn x64_ret(&mut self, results: Places) -> Unit {
+        let placed = self.take_placed(results);
+        self.inst(MInst::Ret(Box::new(placed.regs)));
+    }
+
+    fn x64_call(&mut self, callee: FuncRef, args: Places) -> InstOutput {
+        let func = self.lower.func;
+        let signature = &func.dfg.signatures[func.dfg.ext_funcs[callee].signature];
+        let placed = self.take_placed(args);
+        let callee = Callee::Direct(self.func_name(callee));
+        self.emit_call(signature, callee, placed)
+    }
+
+    fn x64_call_indirect(&mut self, signature: SigRef, callee: GprMem, args: Places) -> InstOutput {
+        let func = self.lower.func;
+        let placed = self.take_placed(args);
+        self.emit_call(&func.dfg.signatures[signature], Callee::Indirect(callee), placed)
+    }
+
+    fn x64_func_addr(&mut self, func: FuncRef) -> Gpr {
+        let dst = self.gpr();
+        let func = self.func_name(func);
+        self.inst(MInst::FuncAddr { dst, func });
+        dst
+    }
+}

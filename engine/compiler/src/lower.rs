@@ -1,0 +1,525 @@
+//! Lowering: from CLIF to VCode through the generated rules, backwards.
+//!
+//! Blocks and the instructions in them are visited last to first. An instruction is lowered if it has a
+//! side effect or if something lowered before it (so, after it in the program) asked for its result; a
+//! pure instruction that was folded into all its uses is never emitted.
+//!
+//! A load may be *sunk* into the instruction that uses it if nothing observable stands between the two.
+//! This is decided by colours: every side effect starts a new colour, so two instructions see the
+//! same state of memory, and the same traps have been passed, exactly if their colours agree.
+//!
+//! Invariants: a value has one register for the whole function ([`Lower::value_reg`]); what an
+//! instruction emits is straight-line code; flags live only between a producer and the consumer
+//! directly behind it.
+
+use crate::flags::CpuFeatures;
+use crate::block_order::{BlockOrder, OrderedBlock, destinations};
+use crate::reg::Reg;
+use crate::vcode::{Aliases, BlockCode, MachInst, Origin, Trace, VCode};
+use cranelift_codegen::dominator_tree::DominatorTree;
+use cranelift_codegen::entity::SecondaryMap;
+use cranelift_codegen::ir::{
+    self, Block, BlockArg, BlockCall, Function, InstructionData, Opcode, SourceLoc, Value, ValueDef,
+};
+use regalloc2::{RegClass, VReg};
+use smallvec::SmallVec;
+
+/// What the lowering of one instruction hands back: where its results are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InstOutput {
+    /// There are none.
+    None,
+    /// One, in this register.
+    One(Reg),
+    /// Any number, in [`Lower::call_results`].
+    Call,
+}
+
+/// The rules of one ISA.
+pub trait Backend {
+    /// Its instructions.
+    type Inst: MachInst;
+    /// The names of the rules.
+    const RULES: &'static [&'static str];
+    /// Lowers one instruction; `None` if no rule matches.
+    fn lower(lower: &mut Lower<'_, Self::Inst>, inst: ir::Inst) -> Option<InstOutput>;
+    /// The register of a value for a block argument.
+    fn put_in_reg(lower: &mut Lower<'_, Self::Inst>, value: Value) -> Reg;
+    /// An unconditional jump to the only successor.
+    fn jump() -> Self::Inst;
+    /// Takes the arguments of the function from where the ABI puts them.
+    fn take_args(lower: &mut Lower<'_, Self::Inst>, args: &[(Value, Reg)]);
+    /// The register that a value of `get_pinned_reg` is in.
+    fn pinned_reg() -> Reg;
+    /// The class of the register that a type wants, if it has one.
+    fn class(ty: ir::Type) -> Option<RegClass>;
+}
+
+/// Why a function was not lowered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unlowered {
+    /// What no rule matches: the opcode with the type.
+    pub what: String,
+    /// Where.
+    pub loc: SourceLoc,
+}
+
+/// How often a value is used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Uses {
+    #[default]
+    None,
+    Once,
+    Many,
+}
+
+/// The state of the lowering of one function.
+pub struct Lower<'f, I> {
+    /// The function.
+    pub func: &'f Function,
+    /// What the processor has.
+    pub features: CpuFeatures,
+    /// Registers in which the last lowered call left its results.
+    pub call_results: SmallVec<[Reg; 4]>,
+    /// Bytes of outgoing stack arguments and results that calls need.
+    pub outgoing_bytes: u32,
+    /// True if a call changes the vmctx register.
+    pub changes_vmctx: bool,
+    /// True if there is a call.
+    pub has_calls: bool,
+    emitted: Vec<I>,
+    aliases: Aliases,
+    value_regs: SecondaryMap<Value, Reg>,
+    uses: SecondaryMap<Value, Uses>,
+    wanted: SecondaryMap<Value, bool>,
+    colours: SecondaryMap<ir::Inst, u32>,
+    sunk: SecondaryMap<ir::Inst, bool>,
+    rematerialised: SmallVec<[(Value, Reg); 4]>,
+    root: Option<ir::Inst>,
+    vcode: VCode<I>,
+    succs: std::ops::Range<u32>,
+    /// For each edge, whether a block of its own passes the arguments.
+    split: Vec<bool>,
+    fired: Vec<u16>,
+}
+
+/// Lowers a function. `trace` asks for the rules behind each instruction.
+///
+/// # Errors
+///
+/// No rule matches an instruction.
+pub fn lower<B: Backend>(
+    func: &Function,
+    domtree: &DominatorTree,
+    features: CpuFeatures,
+    trace: bool,
+) -> Result<Lowered<B::Inst>, Unlowered> {
+    let order = BlockOrder::new(func, domtree);
+    let mut lower = Lower::new::<B>(func, &order, features, trace)?;
+    lower.count_uses(&order);
+    for (index, block) in order.blocks.iter().enumerate().rev() {
+        let start = lower.vcode.insts.len() as u32;
+        lower.succs = block.succs.clone();
+        match (block.origin, block.edge) {
+            (Origin::Block(clif), _) => lower.lower_block::<B>(clif)?,
+            (Origin::Edge, Some(dest)) => lower.lower_edge::<B>(dest),
+            (Origin::Edge, None) => unreachable!("an edge has a destination"),
+        }
+        if index == 0 {
+            lower.lower_args::<B>(block)?;
+        }
+        lower.end_block(block, start);
+    }
+    Ok(lower.finish(&order))
+}
+
+/// A lowered function and what its frame needs.
+#[derive(Debug)]
+pub struct Lowered<I> {
+    /// The code.
+    pub vcode: VCode<I>,
+    /// Bytes of outgoing stack arguments and results that calls need.
+    pub outgoing_bytes: u32,
+    /// True if a call changes the vmctx register.
+    pub changes_vmctx: bool,
+    /// True if there is a call.
+    pub has_calls: bool,
+}
+
+impl<'f, I: MachInst> Lower<'f, I> {
+    fn new<B: Backend<Inst = I>>(
+        func: &'f Function,
+        order: &BlockOrder,
+        features: CpuFeatures,
+        trace: bool,
+    ) -> Result<Lower<'f, I>, Unlowered> {
+        let mut vcode = VCode::new();
+        let insts = func.dfg.num_insts();
+        vcode.insts.reserve(insts * 2);
+        vcode.locs.reserve(insts * 2);
+        vcode.edge_args = vec![0..0; order.succs.len()];
+        vcode.trace = trace.then(Trace::default);
+        let mut lower = Lower {
+            func,
+            features,
+            call_results: SmallVec::new(),
+            outgoing_bytes: 0,
+            changes_vmctx: false,
+            has_calls: false,
+            emitted: Vec::new(),
+            aliases: Aliases::default(),
+            value_regs: SecondaryMap::with_default(Reg::INVALID),
+            uses: SecondaryMap::new(),
+            wanted: SecondaryMap::new(),
+            colours: SecondaryMap::new(),
+            sunk: SecondaryMap::new(),
+            rematerialised: SmallVec::new(),
+            root: None,
+            vcode,
+            succs: 0..0,
+            split: order.succs.iter().map(|&succ| order.blocks[succ as usize].origin == Origin::Edge).collect(),
+            fired: Vec::new(),
+        };
+        lower.value_regs.resize(func.dfg.num_values());
+        for block in &order.blocks {
+            let Origin::Block(block) = block.origin else { continue };
+            for &param in func.dfg.block_params(block) {
+                lower.name_value::<B>(param, SourceLoc::default())?;
+            }
+            for inst in func.layout.block_insts(block) {
+                let pinned = func.dfg.insts[inst].opcode() == Opcode::GetPinnedReg;
+                for &result in func.dfg.inst_results(inst) {
+                    if pinned {
+                        lower.value_regs[result] = B::pinned_reg();
+                    } else {
+                        lower.name_value::<B>(result, func.srcloc(inst))?;
+                    }
+                }
+            }
+        }
+        Ok(lower)
+    }
+
+    fn name_value<B: Backend<Inst = I>>(&mut self, value: Value, loc: SourceLoc) -> Result<(), Unlowered> {
+        let ty = self.func.dfg.value_type(value);
+        let class = B::class(ty)
+            .ok_or_else(|| Unlowered { what: format!("values of type {ty}"), loc })?;
+        self.value_regs[value] = self.aliases.fresh(class);
+        Ok(())
+    }
+
+    /// Counts uses and gives colours, in program order; then spreads "many" from pure instructions that
+    /// are used often to what they use: each of their uses may repeat them.
+    fn count_uses(&mut self, order: &BlockOrder) {
+        let func = self.func;
+        self.uses.resize(func.dfg.num_values());
+        self.wanted.resize(func.dfg.num_values());
+        self.colours.resize(func.dfg.num_insts());
+        self.sunk.resize(func.dfg.num_insts());
+        let mut colour = 0;
+        let clif_blocks = || order.blocks.iter().filter_map(|block| match block.origin {
+            Origin::Block(block) => Some(block),
+            Origin::Edge => None,
+        });
+        for block in clif_blocks() {
+            colour += 1;
+            for inst in func.layout.block_insts(block) {
+                self.colours[inst] = colour;
+                colour += u32::from(has_side_effect(func, inst));
+                for value in func.dfg.inst_values(inst) {
+                    let uses = &mut self.uses[value];
+                    *uses = if *uses == Uses::None { Uses::Once } else { Uses::Many };
+                }
+            }
+        }
+        for block in clif_blocks().collect::<SmallVec<[Block; 32]>>().into_iter().rev() {
+            for inst in func.layout.block_insts(block).rev() {
+                if !has_side_effect(func, inst)
+                    && func.dfg.inst_results(inst).iter().any(|&result| self.uses[result] == Uses::Many)
+                {
+                    for &arg in func.dfg.inst_args(inst) {
+                        self.uses[arg] = Uses::Many;
+                    }
+                }
+            }
+        }
+    }
+
+    fn lower_block<B: Backend<Inst = I>>(&mut self, block: Block) -> Result<(), Unlowered> {
+        let func = self.func;
+        for inst in func.layout.block_insts(block).rev() {
+            let results = func.dfg.inst_results(inst);
+            let needed =
+                has_side_effect(func, inst) || results.iter().any(|&result| self.wanted[result]);
+            let opcode = func.dfg.insts[inst].opcode();
+            if !needed || self.sunk[inst] || opcode == Opcode::GetPinnedReg {
+                continue;
+            }
+            self.root = Some(inst);
+            self.begin_root();
+            let Some(output) = B::lower(self, inst) else {
+                let ty = func.dfg.ctrl_typevar(inst);
+                let what = match ty.is_invalid() {
+                    true => opcode.to_string(),
+                    false => format!("{opcode}.{ty}"),
+                };
+                return Err(Unlowered { what, loc: func.srcloc(inst) });
+            };
+            self.name_results(inst, output);
+            self.flush(func.srcloc(inst), |func| func.dfg.display_inst(inst).to_string());
+        }
+        self.root = None;
+        Ok(())
+    }
+
+    fn name_results(&mut self, inst: ir::Inst, output: InstOutput) {
+        let func = self.func;
+        let results = func.dfg.inst_results(inst);
+        match output {
+            InstOutput::None => assert!(results.is_empty(), "a rule for an instruction with results gives them"),
+            InstOutput::One(reg) => {
+                if let Some(&result) = results.first() {
+                    self.aliases.set(self.value_regs[result], reg);
+                }
+            }
+            InstOutput::Call => {
+                assert_eq!(results.len(), self.call_results.len(), "a call gives all results");
+                for (index, &result) in results.iter().enumerate() {
+                    self.aliases.set(self.value_regs[result], self.call_results[index]);
+                }
+            }
+        }
+    }
+
+    fn lower_edge<B: Backend<Inst = I>>(&mut self, dest: BlockCall) {
+        self.begin_root();
+        self.pass_block_args::<B>(0, dest);
+        self.emit(B::jump());
+        self.flush(SourceLoc::default(), |_| "edge".to_string());
+    }
+
+    fn lower_args<B: Backend<Inst = I>>(&mut self, block: &OrderedBlock) -> Result<(), Unlowered> {
+        let Origin::Block(entry) = block.origin else { unreachable!("the entry is no edge") };
+        if block.loop_header {
+            return Err(Unlowered { what: "a branch to the entry block".into(), loc: SourceLoc::default() });
+        }
+        let params: SmallVec<[(Value, Reg); 8]> =
+            self.func.dfg.block_params(entry).iter().map(|&param| (param, self.value_regs[param])).collect();
+        self.begin_root();
+        B::take_args(self, &params);
+        self.flush(SourceLoc::default(), |_| "arguments".to_string());
+        Ok(())
+    }
+
+    fn begin_root(&mut self) {
+        self.rematerialised.clear();
+        self.fired.clear();
+    }
+
+    /// Moves what was emitted to the VCode, last first.
+    fn flush(&mut self, loc: SourceLoc, text: impl FnOnce(&Function) -> String) {
+        if let Some(trace) = &mut self.vcode.trace {
+            let group = trace.rules.len() as u32;
+            trace.rules.push((self.fired.clone(), text(self.func)));
+            trace.groups.extend(self.emitted.iter().map(|_| group));
+        }
+        self.vcode.locs.extend(self.emitted.iter().map(|_| loc));
+        self.vcode.insts.extend(self.emitted.drain(..).rev());
+    }
+
+    fn end_block(&mut self, block: &OrderedBlock, start: u32) {
+        let first_param = self.vcode.params.len() as u32;
+        if let Origin::Block(clif) = block.origin
+            && Some(clif) != self.func.layout.entry_block()
+        {
+            for &param in self.func.dfg.block_params(clif) {
+                let reg = self.value_regs[param].as_virtual().expect("block parameters are virtual");
+                self.vcode.params.push(reg);
+            }
+        }
+        self.vcode.blocks.push(BlockCode {
+            origin: block.origin,
+            insts: start..self.vcode.insts.len() as u32,
+            succs: block.succs.clone(),
+            preds: 0..0,
+            params: first_param..self.vcode.params.len() as u32,
+            cold: block.cold,
+            loop_header: block.loop_header,
+        });
+    }
+
+    fn finish(mut self, order: &BlockOrder) -> Lowered<I> {
+        self.vcode.blocks.reverse();
+        let (preds, ranges) = order.preds();
+        let block = |index: u32| regalloc2::Block::new(index as usize);
+        self.vcode.preds = preds.into_iter().map(block).collect();
+        for (code, range) in self.vcode.blocks.iter_mut().zip(ranges) {
+            code.preds = range;
+            if code.succs.is_empty() && only_traps(&self.vcode.insts[code.insts.start as usize..code.insts.end as usize]) {
+                code.cold = true;
+            }
+        }
+        self.vcode.succs = order.succs.iter().map(|&succ| block(succ)).collect();
+        self.vcode.finish(&mut self.aliases);
+        Lowered {
+            vcode: self.vcode,
+            outgoing_bytes: self.outgoing_bytes,
+            changes_vmctx: self.changes_vmctx,
+            has_calls: self.has_calls,
+        }
+    }
+}
+
+/// A block that does nothing but trap.
+fn only_traps<I: MachInst>(insts: &[I]) -> bool {
+    insts.len() == 1 && insts[0].flow() == crate::vcode::Flow::Exit && !insts[0].returns()
+}
+
+/// What the rules call.
+impl<'f, I: MachInst> Lower<'f, I> {
+    /// Emits an instruction behind those that the current CLIF instruction has emitted so far.
+    #[inline]
+    pub fn emit(&mut self, inst: I) {
+        self.emitted.push(inst);
+    }
+
+    /// A fresh register.
+    #[inline]
+    pub fn fresh(&mut self, class: RegClass) -> Reg {
+        self.aliases.fresh(class)
+    }
+
+    /// The register of a value; asks for its definition to be lowered.
+    #[inline]
+    pub fn value_reg(&mut self, value: Value) -> Reg {
+        self.wanted[value] = true;
+        self.value_regs[value]
+    }
+
+    /// `from` is defined as `to`.
+    pub fn alias(&mut self, from: Reg, to: Reg) {
+        self.aliases.set(from, to);
+    }
+
+    /// True if somebody uses the value.
+    pub fn is_wanted(&self, value: Value) -> bool {
+        self.wanted[value]
+    }
+
+    /// The constant that defines a value, if one does: it is lowered again at each use.
+    #[inline]
+    pub fn constant(&self, value: Value) -> Option<ir::Inst> {
+        let inst = self.def_inst(value)?;
+        let opcode = self.func.dfg.insts[inst].opcode();
+        matches!(opcode, Opcode::Iconst | Opcode::F32const | Opcode::F64const).then_some(inst)
+    }
+
+    /// The type and bits of a value that `iconst` defines.
+    #[inline]
+    pub fn iconst(&self, value: Value) -> Option<(ir::Type, i64)> {
+        match self.func.dfg.insts[self.def_inst(value)?] {
+            InstructionData::UnaryImm { opcode: Opcode::Iconst, imm } => {
+                Some((self.func.dfg.value_type(value), imm.bits()))
+            }
+            _ => None,
+        }
+    }
+
+    /// The register that a constant has within the current CLIF instruction.
+    pub fn rematerialised(&self, value: Value) -> Option<Reg> {
+        self.rematerialised.iter().find(|entry| entry.0 == value).map(|entry| entry.1)
+    }
+
+    /// A constant has this register within the current CLIF instruction.
+    pub fn set_rematerialised(&mut self, value: Value, reg: Reg) {
+        self.rematerialised.push((value, reg));
+    }
+
+    /// The instruction whose first result a value is.
+    #[inline]
+    pub fn def_inst(&self, value: Value) -> Option<ir::Inst> {
+        match self.func.dfg.value_def(value) {
+            ValueDef::Result(inst, 0) => Some(inst),
+            _ => None,
+        }
+    }
+
+    /// The load that defines a value, if it may be made part of the current CLIF instruction.
+    pub fn sinkable(&self, value: Value) -> Option<ir::Inst> {
+        let inst = self.def_inst(value)?;
+        let root = self.root?;
+        if !self.func.dfg.insts[inst].opcode().can_load()
+            || !matches!(self.func.dfg.insts[inst], InstructionData::Load { .. })
+            || self.uses[value] != Uses::Once
+            || self.sunk[inst]
+        {
+            return None;
+        }
+        let after = self.colours[inst] + u32::from(has_side_effect(self.func, inst));
+        (after == self.colours[root]).then_some(inst)
+    }
+
+    /// A sinkable load has become part of the current CLIF instruction.
+    pub fn sink(&mut self, inst: ir::Inst) {
+        assert!(!self.sunk[inst], "a load is sunk once");
+        self.sunk[inst] = true;
+    }
+
+    /// The number of the successor that a destination of the current terminator is.
+    pub fn successor(&self, dest: BlockCall) -> u32 {
+        let root = self.root.expect("only terminators have destinations");
+        let block = self.func.layout.inst_block(root).expect("lowered instructions are in the layout");
+        destinations(self.func, block)
+            .iter()
+            .position(|&other| other == dest)
+            .expect("a rule leaves for a destination of its terminator") as u32
+    }
+
+    /// Puts the arguments of a destination in registers and hands them to the allocator.
+    pub fn pass_block_args<B: Backend<Inst = I>>(&mut self, succ: u32, dest: BlockCall) {
+        let edge = (self.succs.start + succ) as usize;
+        if self.split[edge] {
+            return;
+        }
+        let start = self.vcode.args.len() as u32;
+        let args: SmallVec<[VReg; 8]> = dest
+            .args(&self.func.dfg.value_lists)
+            .map(|arg| match arg {
+                BlockArg::Value(value) => {
+                    let reg = B::put_in_reg(self, value);
+                    reg.as_virtual().expect("block arguments are virtual registers")
+                }
+                _ => unreachable!("the translator makes no try_call"),
+            })
+            .collect();
+        self.vcode.args.extend(args);
+        self.vcode.edge_args[edge] = start..self.vcode.args.len() as u32;
+    }
+
+    /// The CLIF instruction being lowered.
+    pub fn root(&self) -> Option<ir::Inst> {
+        self.root
+    }
+
+    /// Notes a fired rule if somebody wants to know.
+    #[inline]
+    pub fn rule_fired(&mut self, rule: u16) {
+        if self.vcode.trace.is_some() {
+            self.fired.push(rule);
+        }
+    }
+}
+
+/// Whether an instruction does more than compute its results.
+pub fn has_side_effect(func: &Function, inst: ir::Inst) -> bool {
+    let data = &func.dfg.insts[inst];
+    let opcode = data.opcode();
+    opcode.is_call()
+        || opcode.is_branch()
+        || opcode.is_terminator()
+        || opcode.is_return()
+        || opcode.can_trap()
+        || opcode.other_side_effects()
+        || opcode.can_store()
+        || (opcode.can_load() && data.memflags_data(&func.dfg).is_none_or(|flags| !flags.notrap()))
+}

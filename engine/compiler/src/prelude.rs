@@ -1,0 +1,195 @@
+//! The Rust behind the extern terms of `isle-rules/prelude.isle`: helpers over CLIF that all ISAs share.
+//!
+//! [`prelude_methods`] expands to methods of an ISLE `Context` that has a field `lower`.
+
+pub use cranelift_codegen::ir::condcodes::IntCC;
+pub use cranelift_codegen::ir::immediates::{Imm64, Offset32};
+pub use cranelift_codegen::ir::types::{I8, I16, I32, I64};
+pub use cranelift_codegen::ir::{
+    BlockCall, FuncRef, Inst, InstructionData, JumpTable, MemFlags, Opcode, SigRef, StackSlot, TrapCode,
+    Type, Value, ValueList,
+};
+
+/// `[Value; 2]`.
+pub type ValueArray2 = [Value; 2];
+/// `[Value; 3]`.
+pub type ValueArray3 = [Value; 3];
+/// `[BlockCall; 2]`.
+pub type BlockArray2 = [BlockCall; 2];
+/// A list of values from an index on.
+pub type ValueSlice = (ValueList, usize);
+/// Nothing.
+pub type Unit = ();
+
+/// `$INTEGER_OVERFLOW`
+pub const INTEGER_OVERFLOW: TrapCode = TrapCode::INTEGER_OVERFLOW;
+/// `$INTEGER_DIVISION_BY_ZERO`
+pub const INTEGER_DIVISION_BY_ZERO: TrapCode = TrapCode::INTEGER_DIVISION_BY_ZERO;
+
+/// The bits of a value of type `ty` in `bits`, zero-extended.
+#[inline]
+pub fn zero_extended(ty: Type, bits: i64) -> u64 {
+    let unused = 64 - ty.bits();
+    (bits as u64) << unused >> unused
+}
+
+/// The bits of a value of type `ty` in `bits`, sign-extended.
+#[inline]
+pub fn sign_extended(ty: Type, bits: i64) -> i64 {
+    let unused = 64 - ty.bits();
+    bits << unused >> unused
+}
+
+/// The methods.
+macro_rules! prelude_methods {
+    () => {
+        #[inline]
+        fn rule_fired(&mut self, rule: u16) {
+            self.lower.rule_fired(rule);
+        }
+
+        #[inline]
+        fn unpack_value_array_2(&mut self, array: &ValueArray2) -> (Value, Value) {
+            (array[0], array[1])
+        }
+
+        fn pack_value_array_2(&mut self, a: Value, b: Value) -> ValueArray2 {
+            [a, b]
+        }
+
+        #[inline]
+        fn unpack_value_array_3(&mut self, array: &ValueArray3) -> (Value, Value, Value) {
+            (array[0], array[1], array[2])
+        }
+
+        fn pack_value_array_3(&mut self, a: Value, b: Value, c: Value) -> ValueArray3 {
+            [a, b, c]
+        }
+
+        #[inline]
+        fn unpack_block_array_2(&mut self, array: &BlockArray2) -> (BlockCall, BlockCall) {
+            (array[0], array[1])
+        }
+
+        fn pack_block_array_2(&mut self, a: BlockCall, b: BlockCall) -> BlockArray2 {
+            [a, b]
+        }
+
+        #[inline]
+        fn inst_data_value(&mut self, inst: Inst) -> (Type, InstructionData) {
+            let dfg = &self.lower.func.dfg;
+            let ty = match dfg.inst_results(inst).first() {
+                Some(&result) => dfg.value_type(result),
+                None => cranelift_codegen::ir::types::INVALID,
+            };
+            (ty, dfg.insts[inst])
+        }
+
+        fn value_list_slice(&mut self, list: ValueList) -> ValueSlice {
+            (list, 0)
+        }
+
+        fn unwrap_head_value_list_1(&mut self, list: ValueList) -> (Value, ValueSlice) {
+            let values = list.as_slice(&self.lower.func.dfg.value_lists);
+            (values[0], (list, 1))
+        }
+
+        fn unwrap_head_value_list_2(&mut self, list: ValueList) -> (Value, Value, ValueSlice) {
+            let values = list.as_slice(&self.lower.func.dfg.value_lists);
+            (values[0], values[1], (list, 2))
+        }
+
+        #[inline]
+        fn def_inst(&mut self, value: Value) -> Option<Inst> {
+            self.lower.def_inst(value)
+        }
+
+        #[inline]
+        fn value_type(&mut self, value: Value) -> Type {
+            self.lower.func.dfg.value_type(value)
+        }
+
+        #[inline]
+        fn ty_int(&mut self, ty: Type) -> Option<Type> {
+            (ty.is_int() && ty.bits() <= 64).then_some(ty)
+        }
+
+        #[inline]
+        fn ty_int_32_64(&mut self, ty: Type) -> Option<Type> {
+            (ty == I32 || ty == I64).then_some(ty)
+        }
+
+        #[inline]
+        fn ty_int_8_16(&mut self, ty: Type) -> Option<Type> {
+            (ty == I8 || ty == I16).then_some(ty)
+        }
+
+        fn int_cc_swapped(&mut self, cc: &IntCC) -> IntCC {
+            cranelift_codegen::ir::condcodes::CondCode::swap_args(*cc)
+        }
+
+        fn int_cc_unsigned(&mut self, cc: &IntCC) -> Option<()> {
+            use IntCC::*;
+            let signed = matches!(
+                cc,
+                SignedLessThan | SignedLessThanOrEqual | SignedGreaterThan | SignedGreaterThanOrEqual
+            );
+            (!signed).then_some(())
+        }
+
+        #[inline]
+        fn iconst_u64(&mut self, value: Value) -> Option<u64> {
+            let (ty, bits) = self.lower.iconst(value)?;
+            Some(zero_extended(ty, bits))
+        }
+
+        #[inline]
+        fn iconst_s64(&mut self, value: Value) -> Option<i64> {
+            let (ty, bits) = self.lower.iconst(value)?;
+            Some(sign_extended(ty, bits))
+        }
+
+        #[inline]
+        fn iconst_s32(&mut self, value: Value) -> Option<i32> {
+            i32::try_from(self.iconst_s64(value)?).ok()
+        }
+
+        fn iconst_negated_s32(&mut self, value: Value) -> Option<i32> {
+            i32::try_from(self.iconst_s64(value)?.wrapping_neg()).ok()
+        }
+
+        fn iconst_u32(&mut self, value: Value) -> Option<i32> {
+            Some(u32::try_from(self.iconst_u64(value)?).ok()? as i32)
+        }
+
+        fn iconst_u8(&mut self, value: Value) -> Option<i32> {
+            Some(i32::from(u8::try_from(self.iconst_u64(value)?).ok()?))
+        }
+
+        fn iconst_single_bit(&mut self, value: Value) -> Option<u8> {
+            let bits = self.iconst_u64(value)?;
+            bits.is_power_of_two().then(|| bits.trailing_zeros() as u8)
+        }
+
+        fn amount_modulo(&mut self, ty: Type, amount: u64) -> u8 {
+            amount as u8 & (ty.bits() as u8 - 1)
+        }
+
+        fn amount_negated(&mut self, ty: Type, amount: u64) -> u8 {
+            (amount as u8).wrapping_neg() & (ty.bits() as u8 - 1)
+        }
+
+        fn imm64_masked(&mut self, ty: Type, imm: Imm64) -> u64 {
+            zero_extended(ty, imm.bits())
+        }
+
+        fn disp_add(&mut self, a: i32, b: i32) -> Option<i32> {
+            a.checked_add(b)
+        }
+
+        #[inline]
+        fn offset32(&mut self, offset: Offset32) -> i32 {
+            offset.into()
+        }
+    };
+}

@@ -1,0 +1,82 @@
+//! Registers: virtual before allocation, real after.
+//!
+//! The same instruction type serves both phases, so a register knows which it is. A real register
+//! before allocation is one that the allocator never sees (frame, stack and vmctx pointers).
+
+use regalloc2::{PReg, RegClass, VReg};
+use std::fmt;
+
+/// A virtual or real register.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Reg(u32);
+
+const REAL: u32 = 1 << 31;
+
+impl Reg {
+    /// No register: a slot that lowering has not filled yet.
+    pub const INVALID: Reg = Reg(u32::MAX);
+
+    /// A virtual register.
+    #[inline]
+    pub fn from_virtual(reg: VReg) -> Reg {
+        let bits = reg.bits() as u32;
+        debug_assert!(bits & REAL == 0, "virtual registers are numbered below 2^29");
+        Reg(bits)
+    }
+
+    /// A real register.
+    #[inline]
+    pub const fn from_real(reg: PReg) -> Reg {
+        Reg(REAL | reg.index() as u32)
+    }
+
+    /// The virtual register, if it is one.
+    #[inline]
+    pub fn as_virtual(self) -> Option<VReg> {
+        (self.0 & REAL == 0).then(|| VReg::from_bits(self.0))
+    }
+
+    /// The real register, if it is one.
+    #[inline]
+    pub fn as_real(self) -> Option<PReg> {
+        (self.0 & REAL != 0 && self != Reg::INVALID).then(|| PReg::from_index((self.0 & 0xff) as usize))
+    }
+
+    /// The register class.
+    #[inline]
+    pub fn class(self) -> RegClass {
+        match self.as_virtual() {
+            Some(reg) => reg.class(),
+            None => PReg::from_index((self.0 & 0xff) as usize).class(),
+        }
+    }
+}
+
+impl fmt::Debug for Reg {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.as_virtual(), self.as_real()) {
+            (Some(reg), _) => write!(f, "v{}", reg.vreg()),
+            (_, Some(reg)) => write!(f, "{reg}"),
+            _ => f.write_str("no-register"),
+        }
+    }
+}
+
+/// Sees each register operand of an instruction, in an order that depends on nothing but the
+/// instruction: to collect the operands for the allocator, and to put the allocated registers in.
+pub trait OperandVisitor {
+    /// A register that is read at the start.
+    fn read(&mut self, reg: &mut Reg);
+    /// A register that is read at the end: it shares no register with a result.
+    fn read_late(&mut self, reg: &mut Reg);
+    /// A register that is written at the end.
+    fn write(&mut self, reg: &mut Reg);
+    /// A register that is written before the last operand is read.
+    fn write_early(&mut self, reg: &mut Reg);
+    /// A register that is read at the start, and the result that overwrites it.
+    fn read_write(&mut self, read: &mut Reg, write: &mut Reg);
+    /// A register that is read from a given real register.
+    fn fixed_read(&mut self, reg: &mut Reg, real: PReg);
+    /// A result in a given real register.
+    fn fixed_write(&mut self, reg: &mut Reg, real: PReg);
+}

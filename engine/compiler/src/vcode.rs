@@ -1,0 +1,334 @@
+//! VCode: a function as machine instructions over virtual registers, in the order of emission.
+//!
+//! Built backwards by `lower.rs` (so that a use is seen before its definition and unused pure
+//! instructions are never lowered), turned around once by [`VCode::finish`], then read by the
+//! register allocator through `regalloc2::Function` and by the emitter.
+//!
+//! Invariants: no critical edges; block parameters are passed by unconditional jumps or to a block with
+//! one predecessor; each virtual register is defined once.
+
+use crate::reg::{OperandVisitor, Reg};
+use cranelift_codegen::ir::SourceLoc;
+use regalloc2::{
+    Block, Inst as InstIndex, InstRange, Operand, OperandConstraint, OperandKind, OperandPos, PReg,
+    PRegSet, RegClass, VReg,
+};
+use std::fmt::Debug;
+use std::ops::Range;
+
+/// What an instruction does with control.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    /// Goes on to the next instruction.
+    Next,
+    /// Leaves for one of the successors of its block.
+    Branch,
+    /// Leaves the function, or does not come back.
+    Exit,
+}
+
+/// A machine instruction of one ISA.
+pub trait MachInst: Clone + Debug {
+    /// Shows each register operand.
+    fn visit_operands(&mut self, visitor: &mut impl OperandVisitor);
+    /// Real registers that it destroys besides its results.
+    fn clobbers(&self) -> PRegSet;
+    /// What it does with control.
+    fn flow(&self) -> Flow;
+    /// Whether it returns to the caller.
+    fn returns(&self) -> bool;
+    /// For people.
+    fn print(&self) -> String;
+}
+
+/// Where a VCode block comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// A CLIF block.
+    Block(cranelift_codegen::ir::Block),
+    /// A critical edge of the CLIF function: holds nothing but a jump.
+    Edge,
+}
+
+/// A block of the function.
+#[derive(Clone, Debug)]
+pub struct BlockCode {
+    /// Where it comes from.
+    pub origin: Origin,
+    /// Its instructions.
+    pub insts: Range<u32>,
+    /// Its outgoing edges, in [`VCode::succs`].
+    pub succs: Range<u32>,
+    /// Its incoming edges, in [`VCode::preds`].
+    pub preds: Range<u32>,
+    /// Its parameters, in [`VCode::params`].
+    pub params: Range<u32>,
+    /// Seldom run: emitted after all others.
+    pub cold: bool,
+    /// The head of a loop.
+    pub loop_header: bool,
+}
+
+/// Which CLIF instruction, through which rules, an instruction was made from; only when traced.
+#[derive(Clone, Debug, Default)]
+pub struct Trace {
+    /// For each instruction, its group.
+    pub groups: Vec<u32>,
+    /// For each group, the fired rules, the one at the root last, and the CLIF instruction.
+    pub rules: Vec<(Vec<u16>, String)>,
+}
+
+/// A function over virtual registers, and over real ones after allocation.
+#[derive(Clone, Debug)]
+pub struct VCode<I> {
+    /// All instructions.
+    pub insts: Vec<I>,
+    /// The source location of each instruction.
+    pub locs: Vec<SourceLoc>,
+    /// All blocks, the entry first.
+    pub blocks: Vec<BlockCode>,
+    /// Targets of all edges.
+    pub succs: Vec<Block>,
+    /// For each edge, its block arguments in [`VCode::args`].
+    pub edge_args: Vec<Range<u32>>,
+    /// Block arguments.
+    pub args: Vec<VReg>,
+    /// Sources of all edges.
+    pub preds: Vec<Block>,
+    /// Block parameters.
+    pub params: Vec<VReg>,
+    /// The number of virtual registers.
+    pub num_vregs: usize,
+    operands: Vec<Operand>,
+    operand_ends: Vec<u32>,
+    clobbers: Vec<(InstIndex, PRegSet)>,
+    /// The rules behind the instructions.
+    pub trace: Option<Trace>,
+}
+
+impl<I: MachInst> VCode<I> {
+    /// Turns the backward order around, follows aliases and collects the operands.
+    ///
+    /// `insts` of blocks count from the end here and from the start after.
+    pub(crate) fn finish(&mut self, aliases: &mut Aliases) {
+        let len = self.insts.len() as u32;
+        self.insts.reverse();
+        self.locs.reverse();
+        if let Some(trace) = &mut self.trace {
+            trace.groups.reverse();
+        }
+        for block in &mut self.blocks {
+            block.insts = len - block.insts.end..len - block.insts.start;
+        }
+        for arg in &mut self.args {
+            *arg = aliases.resolve(Reg::from_virtual(*arg)).as_virtual().expect(
+                "lowering copies real registers before it passes them to a block",
+            );
+        }
+        self.num_vregs = aliases.len();
+        self.operands.reserve(self.insts.len() * 3);
+        self.operand_ends.reserve(self.insts.len());
+        for (index, inst) in self.insts.iter_mut().enumerate() {
+            let start = self.operands.len();
+            inst.visit_operands(&mut Collector { operands: &mut self.operands, start, aliases });
+            self.operand_ends.push(self.operands.len() as u32);
+            let clobbers = inst.clobbers();
+            if clobbers != PRegSet::empty() {
+                self.clobbers.push((InstIndex::new(index), clobbers));
+            }
+        }
+    }
+}
+
+impl<I> VCode<I> {
+    /// A function without blocks.
+    pub fn new() -> VCode<I> {
+        VCode {
+            insts: Vec::new(),
+            locs: Vec::new(),
+            blocks: Vec::new(),
+            succs: Vec::new(),
+            edge_args: Vec::new(),
+            args: Vec::new(),
+            preds: Vec::new(),
+            params: Vec::new(),
+            num_vregs: 0,
+            operands: Vec::new(),
+            operand_ends: Vec::new(),
+            clobbers: Vec::new(),
+            trace: None,
+        }
+    }
+
+    fn block(&self, block: Block) -> &BlockCode {
+        &self.blocks[block.index()]
+    }
+}
+
+impl<I> Default for VCode<I> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Virtual registers that stand for another register.
+#[derive(Debug, Default)]
+pub(crate) struct Aliases {
+    target: Vec<Reg>,
+}
+
+impl Aliases {
+    /// A fresh virtual register.
+    #[inline]
+    pub fn fresh(&mut self, class: RegClass) -> Reg {
+        let reg = VReg::new(self.target.len(), class);
+        self.target.push(Reg::INVALID);
+        Reg::from_virtual(reg)
+    }
+
+    /// The number of registers so far.
+    pub fn len(&self) -> usize {
+        self.target.len()
+    }
+
+    /// `from`, which has no definition of its own, is `to`.
+    pub fn set(&mut self, from: Reg, to: Reg) {
+        let to = self.resolve(to);
+        let from = from.as_virtual().expect("a real register is no alias");
+        assert_ne!(Some(from), to.as_virtual(), "a register is not its own alias");
+        debug_assert_eq!(self.target[from.vreg()], Reg::INVALID, "a register has one definition");
+        self.target[from.vreg()] = to;
+    }
+
+    /// The register that it stands for in the end.
+    #[inline]
+    pub fn resolve(&mut self, reg: Reg) -> Reg {
+        let mut reg = reg;
+        while let Some(virt) = reg.as_virtual() {
+            let next = self.target[virt.vreg()];
+            if next == Reg::INVALID {
+                break;
+            }
+            reg = next;
+        }
+        reg
+    }
+}
+
+/// Collects operands; what is real already stays out of the allocator's sight.
+struct Collector<'a> {
+    operands: &'a mut Vec<Operand>,
+    start: usize,
+    aliases: &'a mut Aliases,
+}
+
+impl Collector<'_> {
+    #[inline]
+    fn push(&mut self, reg: &mut Reg, constraint: OperandConstraint, kind: OperandKind, pos: OperandPos) {
+        *reg = self.aliases.resolve(*reg);
+        if let Some(virt) = reg.as_virtual() {
+            self.operands.push(Operand::new(virt, constraint, kind, pos));
+        }
+    }
+}
+
+impl OperandVisitor for Collector<'_> {
+    #[inline]
+    fn read(&mut self, reg: &mut Reg) {
+        self.push(reg, OperandConstraint::Reg, OperandKind::Use, OperandPos::Early);
+    }
+    fn read_late(&mut self, reg: &mut Reg) {
+        self.push(reg, OperandConstraint::Reg, OperandKind::Use, OperandPos::Late);
+    }
+    #[inline]
+    fn write(&mut self, reg: &mut Reg) {
+        self.push(reg, OperandConstraint::Reg, OperandKind::Def, OperandPos::Late);
+    }
+    fn write_early(&mut self, reg: &mut Reg) {
+        self.push(reg, OperandConstraint::Reg, OperandKind::Def, OperandPos::Early);
+    }
+    fn read_write(&mut self, read: &mut Reg, write: &mut Reg) {
+        let index = self.operands.len() - self.start;
+        self.read(read);
+        self.push(write, OperandConstraint::Reuse(index), OperandKind::Def, OperandPos::Late);
+    }
+    fn fixed_read(&mut self, reg: &mut Reg, real: PReg) {
+        self.push(reg, OperandConstraint::FixedReg(real), OperandKind::Use, OperandPos::Early);
+    }
+    fn fixed_write(&mut self, reg: &mut Reg, real: PReg) {
+        self.push(reg, OperandConstraint::FixedReg(real), OperandKind::Def, OperandPos::Late);
+    }
+}
+
+impl<I: MachInst> regalloc2::Function for VCode<I> {
+    fn num_insts(&self) -> usize {
+        self.insts.len()
+    }
+    fn num_blocks(&self) -> usize {
+        self.blocks.len()
+    }
+    fn entry_block(&self) -> Block {
+        Block::new(0)
+    }
+    fn block_insns(&self, block: Block) -> InstRange {
+        let insts = &self.block(block).insts;
+        InstRange::new(InstIndex::new(insts.start as usize), InstIndex::new(insts.end as usize))
+    }
+    fn block_succs(&self, block: Block) -> &[Block] {
+        let range = &self.block(block).succs;
+        &self.succs[range.start as usize..range.end as usize]
+    }
+    fn block_preds(&self, block: Block) -> &[Block] {
+        let range = &self.block(block).preds;
+        &self.preds[range.start as usize..range.end as usize]
+    }
+    fn block_params(&self, block: Block) -> &[VReg] {
+        let range = &self.block(block).params;
+        &self.params[range.start as usize..range.end as usize]
+    }
+    fn is_ret(&self, inst: InstIndex) -> bool {
+        self.insts[inst.index()].flow() == Flow::Exit
+    }
+    fn is_branch(&self, inst: InstIndex) -> bool {
+        self.insts[inst.index()].flow() == Flow::Branch
+    }
+    fn branch_blockparams(&self, block: Block, _inst: InstIndex, succ: usize) -> &[VReg] {
+        let range = &self.edge_args[self.block(block).succs.start as usize + succ];
+        &self.args[range.start as usize..range.end as usize]
+    }
+    fn inst_operands(&self, inst: InstIndex) -> &[Operand] {
+        let index = inst.index();
+        let start = if index == 0 { 0 } else { self.operand_ends[index - 1] as usize };
+        &self.operands[start..self.operand_ends[index] as usize]
+    }
+    fn inst_clobbers(&self, inst: InstIndex) -> PRegSet {
+        match self.clobbers.binary_search_by_key(&inst, |entry| entry.0) {
+            Ok(found) => self.clobbers[found].1,
+            Err(_) => PRegSet::empty(),
+        }
+    }
+    fn num_vregs(&self) -> usize {
+        self.num_vregs
+    }
+    fn spillslot_size(&self, class: RegClass) -> usize {
+        match class {
+            RegClass::Int | RegClass::Float => 1,
+            RegClass::Vector => 2,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn aliases_lead_to_the_register_in_the_end() {
+        let mut aliases = Aliases::default();
+        let regs: Vec<Reg> = (0..3).map(|_| aliases.fresh(RegClass::Int)).collect();
+        aliases.set(regs[0], regs[1]);
+        aliases.set(regs[1], regs[2]);
+        assert_eq!(aliases.resolve(regs[0]), regs[2]);
+        assert_eq!(aliases.len(), 3);
+    }
+}
