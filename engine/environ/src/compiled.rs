@@ -61,7 +61,10 @@ impl CompiledModule {
 
     /// The defined function whose machine code `offset` lies in.
     pub fn function_at(&self, offset: u32) -> Option<DefinedFuncIndex> {
-        self.functions.iter().find(|(_, f)| f.text.contains(&offset)).map(|(index, _)| index)
+        self.functions
+            .iter()
+            .find(|(_, f)| f.text.contains(&offset))
+            .map(|(index, _)| index)
     }
 }
 
@@ -73,8 +76,14 @@ mod tests {
     #[test]
     fn offsets_are_found_in_the_ranges_that_they_start() {
         let mut compiled = CompiledModule::default();
-        compiled.functions.push(CompiledFunction { text: 0..8, wasm_offset: 30 });
-        compiled.functions.push(CompiledFunction { text: 16..24, wasm_offset: 40 });
+        compiled.functions.push(CompiledFunction {
+            text: 0..8,
+            wasm_offset: 30,
+        });
+        compiled.functions.push(CompiledFunction {
+            text: 16..24,
+            wasm_offset: 40,
+        });
         compiled.addrmap = vec![(2, 31), (5, 33), (16, 41)];
         assert_eq!(compiled.wasm_offset(1), None);
         assert_eq!(compiled.wasm_offset(4), Some(31));

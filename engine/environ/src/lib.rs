@@ -7,6 +7,7 @@
 //! * [`indices`]: newtypes for the index spaces of a module;
 //! * [`types`]: Wasm's value, function, table, memory and global types;
 //! * [`module`]: a validated module without its code, as plain data;
+//! * [`compiled`]: a compiled module, as plain data;
 //! * [`vmctx`]: the layout of the memory that compiled code addresses through its vmctx register;
 //! * [`trap`]: the reasons to stop, with their codes and the specification's messages;
 //! * [`builtins`]: the functions of the runtime that compiled code calls.
@@ -16,6 +17,7 @@
 #![forbid(unsafe_code)]
 
 pub mod builtins;
+pub mod compiled;
 pub mod indices;
 pub mod module;
 pub mod trap;
@@ -23,6 +25,7 @@ pub mod types;
 pub mod vmctx;
 
 pub use builtins::Builtin;
+pub use compiled::{CompiledFunction, CompiledModule, CompiledTrampolines};
 pub use cranelift_entity::{self as entity, EntityRef, PrimaryMap, SecondaryMap};
 pub use indices::*;
 pub use module::*;
