@@ -1,2 +1,82 @@
-//! Under construction in this commit; see the package description.
+//! Proves lowering rules: every rule of a unit, at every instantiation of its types, against the specs
+//! that stand beside the terms. verifier/README.md says what is assumed and how specs read.
+//!
+//! The pipeline, one module a step:
+//!
+//! 1. [`program`] reads ISLE files and collects their annotations; [`lint`] checks those.
+//! 2. [`roots`] says which rules are proven by themselves, and which inside of their callers.
+//! 3. [`condition`] evaluates a rule along each of its [`path`]s (types, callee rules), by the meaning
+//!    of specs in [`spec`], to a verification condition over [`expr`]essions, with the goals of the
+//!    [`theorem`].
+//! 4. [`discharge`] asks the questions, [`encode`]d for the solver, through [`solve`] and [`cache`];
+//!    [`counterexample`] makes what comes back readable.
+//! 5. [`report`] counts [`verdict`]s.
+//!
+//! This crate never depends on the engine: it proves text, from the same files that the engine compiles.
+
 #![forbid(unsafe_code)]
+
+pub mod cache;
+pub mod condition;
+pub mod counterexample;
+pub mod discharge;
+pub mod encode;
+mod error;
+pub mod expr;
+pub mod lint;
+pub mod path;
+pub mod program;
+pub mod provision;
+pub mod report;
+pub mod roots;
+pub mod run;
+pub mod solve;
+pub mod spec;
+pub mod theorem;
+pub mod value;
+pub mod verdict;
+
+pub use error::VerifyError;
+pub use program::Program;
+pub use report::Report;
+pub use run::{Options, Progress, verify};
+pub use verdict::Verdict;
+
+use std::path::{Path, PathBuf};
+
+/// The workspace's `target` folder: solver, cache and generated declarations live there.
+#[must_use]
+pub fn target_dir() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(
+        || {
+            Path::new(env!("CARGO_MANIFEST_DIR"))
+                .parent()
+                .expect("the crate lies in the workspace")
+                .join("target")
+        },
+        PathBuf::from,
+    )
+}
+
+/// Loads a unit of `isle-rules` by name.
+///
+/// # Errors
+///
+/// There is no such unit, or it is not well-formed.
+pub fn load_unit(name: &str) -> Result<Program, VerifyError> {
+    let unit = skerry_isle_rules::unit(name).ok_or_else(|| VerifyError::NoSuchUnit {
+        name: name.to_owned(),
+        units: skerry_isle_rules::UNITS
+            .iter()
+            .map(|unit| unit.name)
+            .collect::<Vec<_>>()
+            .join(", "),
+    })?;
+    let folder = target_dir().join("isle").join(name);
+    let paths =
+        skerry_isle_rules::unit_paths(unit, &folder).map_err(|source| VerifyError::Io {
+            path: folder,
+            source,
+        })?;
+    Program::load(&paths)
+}

@@ -1,0 +1,217 @@
+//! Discharging a verification condition: which questions are asked, in which order, and what the
+//! answers mean.
+//!
+//! 1. *Applicability*: all assumptions together have a model. Without one the path is infeasible and
+//!    proves nothing.
+//! 2. Each obligation follows from the axioms and the assumptions before it.
+//! 3. Each provide can be met whatever the inputs are (`Exists`): specs that constrain their inputs
+//!    would prove too much.
+//! 4. Each goal follows from all assumptions.
+//!
+//! Every answer that is not the hoped-for one is reported; a model is believed only when our own
+//! evaluation finds that it meets the assumptions and breaks the goal.
+
+use crate::condition::{Condition, End};
+use crate::counterexample::{self, Counterexample};
+use crate::encode::{Query, encode};
+use crate::expr::{Assignment, Constant, Dag, ExprId, Node};
+use crate::path::Item;
+use crate::solve::{Answer, Session, assignment};
+use std::collections::HashSet;
+
+/// What became of a condition.
+#[derive(Clone, Debug)]
+pub enum Outcome {
+    /// All obligations and goals hold, on a path that some input takes.
+    Verified,
+    /// No input takes the path.
+    Infeasible,
+    /// An obligation or goal fails.
+    Refuted(Box<Counterexample>),
+    /// The solver does not know.
+    Unknown(String),
+    /// The specs do not cover the path.
+    Uncovered(String),
+}
+
+/// Discharges a condition.
+pub fn discharge(condition: &mut Condition, session: &mut Session<'_>) -> Outcome {
+    let everything = assumptions(condition, condition.items.len());
+    match satisfiable(&condition.dag, &everything, session) {
+        Satisfiable::Yes => {}
+        Satisfiable::No => return Outcome::Infeasible,
+        Satisfiable::Unknown(reason) => {
+            return match &condition.end {
+                End::Uncovered(message) => Outcome::Uncovered(message.clone()),
+                _ => Outcome::Unknown(format!("applicability: {reason}")),
+            };
+        }
+    }
+    if let End::Uncovered(message) = &condition.end {
+        return Outcome::Uncovered(message.clone());
+    }
+    let mut doubt = None;
+    for index in 0..condition.items.len() {
+        let outcome = match condition.items[index].clone() {
+            Item::Assume(_) => continue,
+            Item::Prove { goal, label } => prove(condition, index, goal, &label, session),
+            Item::Exists {
+                variables,
+                fact,
+                label,
+            } => exists(condition, index, &variables, fact, &label, session),
+        };
+        match outcome {
+            Outcome::Verified => {}
+            Outcome::Unknown(reason) => doubt = doubt.or(Some(reason)),
+            refuted => return refuted,
+        }
+    }
+    for index in 0..condition.goals.len() {
+        let goal = condition.goals[index].clone();
+        let end = condition.items.len();
+        match prove(condition, end, goal.goal, &goal.label, session) {
+            Outcome::Verified => {}
+            Outcome::Unknown(reason) => doubt = doubt.or(Some(reason)),
+            refuted => return refuted,
+        }
+    }
+    match doubt {
+        Some(reason) => Outcome::Unknown(reason),
+        None => Outcome::Verified,
+    }
+}
+
+/// The axioms, and what the items before `end` assume.
+fn assumptions(condition: &Condition, end: usize) -> Vec<ExprId> {
+    let mut result = condition.axioms.clone();
+    for item in &condition.items[..end] {
+        match item {
+            Item::Assume(fact) | Item::Exists { fact, .. } => {
+                // A plainly impossible provide is an item to be refuted, not an assumption.
+                if condition.dag.as_bool(*fact).is_none() {
+                    result.push(*fact);
+                }
+            }
+            Item::Prove { .. } => {}
+        }
+    }
+    result
+}
+
+enum Satisfiable {
+    Yes,
+    No,
+    Unknown(String),
+}
+
+fn satisfiable(dag: &Dag, asserts: &[ExprId], session: &mut Session<'_>) -> Satisfiable {
+    if asserts.is_empty() {
+        return Satisfiable::Yes;
+    }
+    let script = encode(
+        dag,
+        &Query {
+            asserts: asserts.to_vec(),
+            forall: None,
+        },
+    );
+    match session.ask(&script) {
+        Answer::Unsat => Satisfiable::No,
+        Answer::Unknown(reason) => Satisfiable::Unknown(reason),
+        Answer::Sat(values) => {
+            let found = assignment(&script, &values);
+            match holds(dag, asserts, &found) {
+                Some(true) | None => Satisfiable::Yes,
+                Some(false) => Satisfiable::Unknown("solver: its model is none".to_owned()),
+            }
+        }
+    }
+}
+
+/// Whether truths hold under an assignment. `None` where something is too wide to evaluate.
+fn holds(dag: &Dag, truths: &[ExprId], assignment: &Assignment) -> Option<bool> {
+    let values = dag.evaluate(truths, assignment)?;
+    Some(values.iter().all(|value| *value == Constant::Bool(true)))
+}
+
+fn prove(
+    condition: &mut Condition,
+    end: usize,
+    goal: ExprId,
+    label: &str,
+    session: &mut Session<'_>,
+) -> Outcome {
+    let mut asserts = assumptions(condition, end);
+    let negated = condition.dag.not(goal);
+    asserts.push(negated);
+    let script = encode(
+        &condition.dag,
+        &Query {
+            asserts: asserts.clone(),
+            forall: None,
+        },
+    );
+    match session.ask(&script) {
+        Answer::Unsat => Outcome::Verified,
+        Answer::Unknown(reason) => Outcome::Unknown(format!("{label}: {reason}")),
+        Answer::Sat(values) => {
+            let found = assignment(&script, &values);
+            if holds(&condition.dag, &asserts, &found) == Some(false) {
+                return Outcome::Unknown(format!("{label}: solver: its model is none"));
+            }
+            let small = counterexample::minimise(condition, &asserts, found, session);
+            Outcome::Refuted(Box::new(counterexample::describe(condition, label, &small)))
+        }
+    }
+}
+
+fn exists(
+    condition: &mut Condition,
+    index: usize,
+    variables: &[ExprId],
+    fact: ExprId,
+    label: &str,
+    session: &mut Session<'_>,
+) -> Outcome {
+    let asserts = assumptions(condition, index);
+    let known: HashSet<ExprId> = condition.dag.reachable(&asserts).into_iter().collect();
+    let free: Vec<ExprId> = variables
+        .iter()
+        .copied()
+        .filter(|variable| !known.contains(variable))
+        .collect();
+    if is_definition(&condition.dag, fact, &free) {
+        return Outcome::Verified;
+    }
+    let script = encode(
+        &condition.dag,
+        &Query {
+            asserts,
+            forall: Some((free, fact)),
+        },
+    );
+    match session.ask(&script) {
+        Answer::Unsat => Outcome::Verified,
+        Answer::Unknown(reason) => Outcome::Unknown(format!("{label}: {reason}")),
+        Answer::Sat(values) => {
+            let found = assignment(&script, &values);
+            let failed = format!("{label}, whatever the operands");
+            Outcome::Refuted(Box::new(counterexample::describe(condition, &failed, &found)))
+        }
+    }
+}
+
+/// `variable = expression` without the variable in the expression: true for one value of the variable.
+fn is_definition(dag: &Dag, fact: ExprId, free: &[ExprId]) -> bool {
+    match *dag.node(fact) {
+        Node::Eq(a, b) => [(a, b), (b, a)].into_iter().any(|(variable, value)| {
+            free.contains(&variable) && !dag.reachable(&[value]).contains(&variable)
+        }),
+        Node::Var(_) => free.contains(&fact),
+        Node::Not(inner) => {
+            matches!(dag.node(inner), Node::Var(_)) && free.contains(&inner)
+        }
+        _ => false,
+    }
+}

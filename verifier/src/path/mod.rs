@@ -1,0 +1,196 @@
+//! One path through a rule: one choice of type signatures, and of callee rules, evaluated symbolically.
+//!
+//! Evaluation collects, in order, what may be assumed and what must be proven ([`Item`]), and two logs
+//! of events. The order matters: an obligation is proven from the assumptions *before* it, so that no
+//! callee's promise helps to prove what that promise depends on.
+
+mod choices;
+mod holes;
+mod records;
+mod rules;
+mod shapes;
+mod terms;
+mod values;
+
+pub use choices::Choices;
+pub use records::{LOAD, Log, Record, STORE, TRAP};
+pub use rules::{Display, Promise};
+pub use terms::HELD_TYPES;
+
+use crate::expr::{Dag, ExprId};
+use crate::program::Program;
+use crate::value::{HoleId, Value};
+use cranelift_isle::lexer::Pos;
+use cranelift_isle::sema::{RuleId, TermId};
+use std::collections::HashMap;
+use std::rc::Rc;
+
+/// Why evaluation stops before its end.
+#[derive(Clone, Debug)]
+pub enum Stop {
+    /// The path contradicts itself: no input takes it.
+    Infeasible,
+    /// A hole's value is needed and not known yet.
+    NotReady(HoleId),
+    /// The rest is not evaluated because an obligation is plainly false; whether an input comes this
+    /// far is for the solver to say.
+    Refuted,
+    /// The rule is outside what its specs cover.
+    Uncovered(String),
+}
+
+/// Result of evaluation.
+pub type Eval<T> = Result<T, Stop>;
+
+/// A stop because specs do not cover something.
+pub fn uncovered<T>(message: impl Into<String>) -> Eval<T> {
+    Err(Stop::Uncovered(message.into()))
+}
+
+/// A step of a verification condition, in order.
+#[derive(Clone, Debug)]
+pub enum Item {
+    /// From here on this holds.
+    Assume(ExprId),
+    /// This must follow from the assumptions before it.
+    Prove {
+        /// What must hold.
+        goal: ExprId,
+        /// What it is called in a report.
+        label: String,
+    },
+    /// Values of these variables must exist, whatever the others are, such that `fact` holds. The
+    /// variables come into being here; `fact` is assumed afterwards.
+    Exists {
+        /// Variables of the fact that this step introduces.
+        variables: Vec<ExprId>,
+        /// What is assumed.
+        fact: ExprId,
+        /// What it is called in a report.
+        label: String,
+    },
+}
+
+/// Where evaluation stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Patterns and `if-let`s: nothing is emitted.
+    Match,
+    /// The right-hand side: constructors emit instructions.
+    Emit,
+}
+
+/// The state of one path.
+pub struct Path<'p, 'c> {
+    /// The program.
+    pub program: &'p Program,
+    /// Choices made so far and still to be made.
+    pub choices: &'c mut Choices,
+    /// All expressions.
+    pub dag: Dag,
+    holes: Vec<holes::Hole>,
+    /// Assumptions and obligations in order.
+    pub items: Vec<Item>,
+    /// Whether evaluation came to the right-hand side.
+    pub matched: bool,
+    /// All event records.
+    pub records: Vec<Record>,
+    /// Events of the instructions that the rule replaces.
+    pub source: Log,
+    /// Events of sunk loads, which come before those of `source`.
+    pub sunk: Log,
+    /// Events of the instructions that the rule emits.
+    pub machine: Log,
+    /// Instructions matched by `sinkable`, each with whether the right-hand side took it over.
+    sunk_instructions: Vec<(Value, bool)>,
+    phase: Phase,
+    root_term: Option<TermId>,
+    pure_results: HashMap<(TermId, Vec<Value>), Value>,
+    reads: Vec<records::Read>,
+    constants: HashMap<String, Value>,
+    next_opaque: u32,
+    depth: u32,
+    /// Callee rules that this path goes through.
+    pub callees: Vec<RuleId>,
+    /// What the rule's variables stand for, for counterexamples.
+    pub display: Display,
+}
+
+/// Deepest nesting of callee rules and macros.
+const MAX_DEPTH: u32 = 200;
+
+impl<'p, 'c> Path<'p, 'c> {
+    /// A path at its beginning.
+    pub fn new(program: &'p Program, choices: &'c mut Choices) -> Self {
+        Self {
+            program,
+            choices,
+            dag: Dag::default(),
+            holes: Vec::new(),
+            items: Vec::new(),
+            matched: false,
+            records: Vec::new(),
+            source: Log::default(),
+            sunk: Log::default(),
+            machine: Log::default(),
+            sunk_instructions: Vec::new(),
+            phase: Phase::Match,
+            root_term: None,
+            pure_results: HashMap::new(),
+            reads: Vec::new(),
+            constants: HashMap::new(),
+            next_opaque: 0,
+            depth: 0,
+            callees: Vec::new(),
+            display: Display::default(),
+        }
+    }
+
+    /// Assumes a truth. A plainly false one means that nothing comes here.
+    fn assume(&mut self, fact: ExprId) -> Eval<()> {
+        match self.dag.as_bool(fact) {
+            Some(true) => Ok(()),
+            Some(false) => Err(Stop::Infeasible),
+            None => {
+                self.items.push(Item::Assume(fact));
+                Ok(())
+            }
+        }
+    }
+
+    /// Demands a proof. A plainly false one ends the path.
+    fn prove(&mut self, goal: ExprId, label: String) -> Eval<()> {
+        match self.dag.as_bool(goal) {
+            Some(true) => Ok(()),
+            Some(false) => {
+                self.items.push(Item::Prove { goal, label });
+                Err(Stop::Refuted)
+            }
+            None => {
+                self.items.push(Item::Prove { goal, label });
+                Ok(())
+            }
+        }
+    }
+
+    /// Runs `body` one level deeper; endless recursion is outside what can be proven.
+    pub(crate) fn nested<T>(&mut self, what: &str, body: impl FnOnce(&mut Self) -> Eval<T>) -> Eval<T> {
+        if self.depth >= MAX_DEPTH {
+            return uncovered(format!("`{what}` is nested more than {MAX_DEPTH} deep"));
+        }
+        self.depth += 1;
+        let result = body(self);
+        self.depth -= 1;
+        result
+    }
+
+    /// `file:line` for messages about specs.
+    pub(crate) fn at(&self, pos: Pos) -> String {
+        self.program.place(pos)
+    }
+}
+
+/// A name that is shared cheaply.
+pub(crate) fn name(text: &str) -> Rc<str> {
+    Rc::from(text)
+}

@@ -1,0 +1,293 @@
+//! Events: records of what instructions do besides computing values, and the logs they stand in.
+
+use super::{Eval, Path, Stop, uncovered};
+use crate::expr::{ExprId, Sort};
+use crate::value::Value;
+use cranelift_isle::ast::Spec;
+use std::rc::Rc;
+
+/// The state whose records read memory.
+pub const LOAD: &str = "load";
+/// The state whose records write memory.
+pub const STORE: &str = "store";
+/// The state whose records end the execution.
+pub const TRAP: &str = "trap";
+/// The state whose records run other code.
+const CALL: &str = "call";
+
+/// One event that a term's spec describes.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// Index into [`crate::program::Program::states`].
+    pub state: usize,
+    /// Declared fields.
+    pub fields: Vec<(Rc<str>, Value)>,
+    /// How many stores and calls came before it on its side; `None` for a record whose place in the
+    /// program is not known.
+    version: Option<usize>,
+    /// The condition of `(modifies S condition)`.
+    pub condition: Option<Value>,
+    /// What `(:value S)` is, once asked for.
+    value: Option<ExprId>,
+    /// The term, for messages.
+    pub origin: String,
+}
+
+/// The events of one side, in the order in which they happen: numbers of records.
+#[derive(Clone, Debug, Default)]
+pub struct Log(pub Vec<usize>);
+
+/// The content of memory, or the result of a call, that a record sees.
+#[derive(Clone, Debug)]
+pub(super) struct Read {
+    state: usize,
+    version: usize,
+    fields: Vec<(Rc<str>, Value)>,
+    value: ExprId,
+}
+
+/// What happens to the events of a term that is applied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Events {
+    /// They are those of the instruction that the rule replaces.
+    Source,
+    /// They are those of a load that moves to the rule's instruction.
+    Sunk,
+    /// They happened somewhere earlier: only the value counts, and what it read is not known.
+    Past,
+    /// They are those of an emitted instruction.
+    Machine,
+    /// There must be none: the term is pure.
+    None,
+}
+
+impl<'p> Path<'p, '_> {
+    /// Makes one record per `modifies` clause, its fields unknown.
+    pub(crate) fn new_records(&mut self, spec: &'p Spec, events: Events) -> Eval<Vec<usize>> {
+        let mut numbers = Vec::new();
+        let mut version = match events {
+            Events::Source => Some(self.stores(&self.sunk.0) + self.stores(&self.source.0)),
+            Events::Sunk => Some(self.stores(&self.sunk.0)),
+            Events::Machine => Some(self.stores(&self.machine.0)),
+            Events::Past | Events::None => None,
+        };
+        for modifies in &spec.modifies {
+            let program = self.program;
+            let Some(state) = program
+                .states
+                .iter()
+                .position(|state| state.name.0 == modifies.state.0)
+            else {
+                return uncovered(format!("no state is called `{}`", modifies.state.0));
+            };
+            let shape = self.shape_of_model(&program.states[state].ty, 0);
+            let Value::Struct(fields) = self.hole(&modifies.state.0, &shape) else {
+                return uncovered(format!("the state `{}` is not a struct", modifies.state.0));
+            };
+            numbers.push(self.records.len());
+            self.records.push(Record {
+                state,
+                fields: fields.as_ref().clone(),
+                version,
+                condition: None,
+                value: None,
+                origin: spec.term.0.clone(),
+            });
+            if matches!(modifies.state.0.as_str(), STORE | CALL) {
+                version = version.map(|version| version + 1);
+            }
+        }
+        Ok(numbers)
+    }
+
+    fn stores(&self, log: &[usize]) -> usize {
+        log.iter()
+            .filter(|&&number| matches!(self.state_name(number), STORE | CALL))
+            .count()
+    }
+
+    /// Name of a record's state.
+    #[must_use]
+    pub fn state_name(&self, number: usize) -> &'p str {
+        &self.program.states[self.records[number].state].name.0
+    }
+
+    /// The declared fields of a record, as a struct.
+    pub fn record_struct(&self, number: usize) -> Value {
+        Value::Struct(Rc::new(self.records[number].fields.clone()))
+    }
+
+    /// A field of a record: a declared one, or `value`, what the event brings.
+    pub fn record_field(&mut self, number: usize, field: &str) -> Eval<Value> {
+        let record = &self.records[number];
+        if let Some((_, value)) = record.fields.iter().find(|(name, _)| **name == *field) {
+            return Ok(self.resolve(value));
+        }
+        if field != "value" {
+            return uncovered(format!(
+                "the state `{}` has no field `{field}`",
+                self.state_name(number)
+            ));
+        }
+        if let Some(value) = record.value {
+            return Ok(Value::BitVec(value, None));
+        }
+        let value = self.content(number)?;
+        self.records[number].value = Some(value);
+        Ok(Value::BitVec(value, None))
+    }
+
+    /// What a record's event brings: 64 bits that depend on nothing but the record and on the stores
+    /// and calls before it. An uninterpreted function, as one variable per application; equal
+    /// applications are equal by [`Path::read_axioms`].
+    fn content(&mut self, number: usize) -> Eval<ExprId> {
+        let record = self.records[number].clone();
+        let mut fields = Vec::new();
+        for (field, value) in &record.fields {
+            if **field != *"active" {
+                fields.push((Rc::clone(field), self.known(value)?));
+            }
+        }
+        let label = format!("{}.value", self.state_name(number));
+        let Some(version) = record.version else {
+            return Ok(self.dag.fresh(&label, Sort::BitVec(64)));
+        };
+        for read in &self.reads {
+            if read.state == record.state && read.version == version && read.fields == fields {
+                return Ok(read.value);
+            }
+        }
+        let value = self.dag.fresh(&label, Sort::BitVec(64));
+        self.reads.push(Read {
+            state: record.state,
+            version,
+            fields,
+            value,
+        });
+        Ok(value)
+    }
+
+    /// A value without holes: [`Stop::NotReady`] for the first one.
+    fn known(&self, value: &Value) -> Eval<Value> {
+        match self.need(value)? {
+            Value::Struct(fields) => {
+                let mut known = Vec::new();
+                for (field, value) in fields.iter() {
+                    known.push((Rc::clone(field), self.known(value)?));
+                }
+                Ok(Value::Struct(Rc::new(known)))
+            }
+            other => Ok(other),
+        }
+    }
+
+    /// Equal reads give equal values: one axiom for each pair that is not plainly different.
+    pub fn read_axioms(&mut self) -> Eval<Vec<ExprId>> {
+        let mut axioms = Vec::new();
+        let reads = self.reads.clone();
+        for (index, a) in reads.iter().enumerate() {
+            for b in &reads[..index] {
+                if a.state != b.state || a.version != b.version {
+                    continue;
+                }
+                let mut same = self.dag.bool(true);
+                for ((_, x), (_, y)) in a.fields.iter().zip(&b.fields) {
+                    let field = self.equal(x, y)?;
+                    same = self.dag.and(same, field);
+                }
+                let equal = self.dag.eq(a.value, b.value);
+                let axiom = self.dag.implies(same, equal);
+                if self.dag.as_bool(axiom) != Some(true) {
+                    axioms.push(axiom);
+                }
+            }
+        }
+        Ok(axioms)
+    }
+
+    /// Whether a record's event happens.
+    pub fn active(&mut self, number: usize) -> Eval<ExprId> {
+        let record = self.records[number].clone();
+        let Some((_, active)) = record.fields.iter().find(|(field, _)| **field == *"active") else {
+            return uncovered(format!(
+                "the state `{}` has no field `active`",
+                self.state_name(number)
+            ));
+        };
+        let active = match self.truth(active) {
+            Err(Stop::NotReady(_)) => {
+                return uncovered(format!(
+                    "the spec of `{}` does not say when its `{}` is active",
+                    record.origin,
+                    self.state_name(number)
+                ));
+            }
+            other => other?,
+        };
+        match &record.condition {
+            None => Ok(active),
+            Some(condition) => {
+                let condition = self.truth(condition)?;
+                Ok(self.dag.and(active, condition))
+            }
+        }
+    }
+
+    /// Drops records that never happen and demands that the others are fully described.
+    pub(crate) fn finished_records(&mut self, numbers: Vec<usize>) -> Eval<Vec<usize>> {
+        let mut kept = Vec::new();
+        for number in numbers {
+            let active = self.active(number)?;
+            if self.dag.as_bool(active) == Some(false) {
+                continue;
+            }
+            let record = self.records[number].clone();
+            for (field, value) in &record.fields {
+                match self.known(value) {
+                    Err(Stop::NotReady(_)) => {
+                        return uncovered(format!(
+                            "the spec of `{}` does not give `{field}` of its `{}`",
+                            record.origin,
+                            self.state_name(number)
+                        ));
+                    }
+                    other => drop(other?),
+                }
+            }
+            kept.push(number);
+        }
+        Ok(kept)
+    }
+
+    /// The records that a value still holds, and the value without them.
+    pub(crate) fn held_records(&self, value: &Value, into: &mut Vec<usize>) {
+        match self.resolve(value) {
+            Value::Held(held) => {
+                into.extend(&held.1);
+                self.held_records(&held.0, into);
+            }
+            Value::Struct(fields) => {
+                for (_, field) in fields.iter() {
+                    self.held_records(field, into);
+                }
+            }
+            Value::Enum(value) => {
+                for payload in value.payloads.iter().flatten() {
+                    for field in payload {
+                        self.held_records(field, into);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// A record number bound to the name of its state.
+    pub(crate) fn record_names(&self, numbers: &[usize]) -> Vec<(&'p str, Value)> {
+        numbers
+            .iter()
+            .map(|&number| (self.state_name(number), Value::Record(number)))
+            .collect()
+    }
+}
+

@@ -1,0 +1,237 @@
+//! Application of terms that have a spec: constructors, operators and extractors.
+
+use super::records::Events;
+use super::{Eval, Item, Path, Phase, Stop, uncovered};
+use crate::expr::{ExprId, Node};
+use crate::spec::Env;
+use crate::value::{Shape, Value};
+use cranelift_isle::ast::{ModelType, Signature, Spec};
+use cranelift_isle::sema::{TermId, TermKind};
+use std::rc::Rc;
+
+/// ISLE types whose values hold instructions that their consumer emits: a flags producer is emitted
+/// directly before the instruction that reads the flags. See verifier/README.md.
+pub const HELD_TYPES: [&str; 2] = ["Flags", "Cond"];
+
+impl<'p> Path<'p, '_> {
+    /// Applies a constructor that has a spec.
+    pub(crate) fn construct(&mut self, term: TermId, args: Vec<Value>) -> Eval<Value> {
+        let program = self.program;
+        let spec = &program.specs[&term];
+        let data = &program.terms.terms[term.index()];
+        let TermKind::Decl { flags, .. } = &data.kind else {
+            return uncovered(format!("`{}` is a type with a spec", spec.term.0));
+        };
+        if flags.multi {
+            return uncovered(format!("`{}` is a multi-term", spec.term.0));
+        }
+        if flags.pure
+            && let Some(known) = self.pure_results.get(&(term, args.clone()))
+        {
+            return Ok(known.clone());
+        }
+        let holds = HELD_TYPES.contains(&program.type_name(data.ret_ty));
+        let events = if flags.pure || self.phase == Phase::Match {
+            Events::None
+        } else {
+            Events::Machine
+        };
+        let mut held = Vec::new();
+        for arg in &args {
+            self.held_records(arg, &mut held);
+        }
+        if !flags.pure && !holds {
+            // The consumer emits what its operands hold, then itself.
+            self.machine.0.append(&mut held);
+        }
+        let shape = self.signature_shape(term, &args)?;
+        let result = self.hole("result", &shape);
+        let (scope, records) = self.scope(spec, &args, &result, events)?;
+        self.apply(spec, &scope, None)?;
+        let result = self.with_forced(|path| path.force(&result))?;
+        let records = self.finished_records(records)?;
+        let result = if holds {
+            held.extend(records);
+            Value::Held(Rc::new((result, held)))
+        } else {
+            if events == Events::None && !records.is_empty() {
+                return uncovered(format!("`{}` is pure and has events", spec.term.0));
+            }
+            self.machine.0.extend(records);
+            result
+        };
+        if flags.pure {
+            self.pure_results.insert((term, args), result.clone());
+        }
+        Ok(result)
+    }
+
+    /// The shape of a constructor's result. A term whose rules are proven against its spec is proven
+    /// at its signatures only, so it may be used at those only.
+    fn signature_shape(&mut self, term: TermId, args: &[Value]) -> Eval<Shape> {
+        let program = self.program;
+        let data = &program.terms.terms[term.index()];
+        let plain = self.shape_of_type(data.ret_ty);
+        let Some(signatures) = program.signatures.get(&term) else {
+            return Ok(plain);
+        };
+        for signature in signatures {
+            self.check_arity(term, signature)?;
+            let shapes: Vec<Shape> = signature
+                .args
+                .iter()
+                .map(|model| self.shape_of_model(model, 0))
+                .collect();
+            if shapes.iter().zip(args).all(|(shape, arg)| {
+                let arg = self.resolve(arg);
+                !matches!(arg, Value::Hole(_)) && self.fits(shape, &arg)
+                    || matches!(shape, Shape::Open(_))
+            }) {
+                return Ok(match &signature.ret {
+                    ModelType::Auto => plain,
+                    ret => self.shape_of_model(ret, 0),
+                });
+            }
+        }
+        let args: Vec<String> = args.iter().map(|arg| self.describe(arg)).collect();
+        uncovered(format!(
+            "`{}` is used at ({}), which none of its signatures is",
+            program.term_name(term),
+            args.join(", ")
+        ))
+    }
+
+    pub(crate) fn check_arity(&self, term: TermId, signature: &Signature) -> Eval<()> {
+        let data = &self.program.terms.terms[term.index()];
+        if signature.args.len() == data.arg_tys.len() {
+            return Ok(());
+        }
+        uncovered(format!(
+            "a signature of `{}` has {} operands, the term has {}",
+            self.program.term_name(term),
+            signature.args.len(),
+            data.arg_tys.len()
+        ))
+    }
+
+    /// The scope of a spec: its parameters, `result`, and the records of its events.
+    pub(crate) fn scope(
+        &mut self,
+        spec: &'p Spec,
+        args: &[Value],
+        result: &Value,
+        events: Events,
+    ) -> Eval<(Env<'p>, Vec<usize>)> {
+        if spec.args.len() != args.len() {
+            return uncovered(format!(
+                "the spec of `{}` names {} operands, the term has {}",
+                spec.term.0,
+                spec.args.len(),
+                args.len()
+            ));
+        }
+        let records = self.new_records(spec, events)?;
+        let mut scope = Env::default();
+        for (state, record) in self.record_names(&records) {
+            scope = scope.with(state, record);
+        }
+        scope = scope.with("result", result.clone());
+        for (arg, value) in spec.args.iter().zip(args) {
+            scope = scope.with(&arg.0, value.clone());
+        }
+        for (modifies, &record) in spec.modifies.iter().zip(&records) {
+            if let Some(condition) = &modifies.cond {
+                let Some(index) = spec.args.iter().position(|arg| arg.0 == condition.0) else {
+                    return uncovered(format!(
+                        "`modifies {}`: `{}` is not an operand",
+                        modifies.state.0, condition.0
+                    ));
+                };
+                self.records[record].condition = Some(args[index].clone());
+            }
+        }
+        Ok((scope, records))
+    }
+
+    /// What a spec demands, when it matches, and what it provides, in this order.
+    ///
+    /// `defined` is the value that an operator computes, if that exists already.
+    pub(crate) fn apply(
+        &mut self,
+        spec: &'p Spec,
+        scope: &Env<'p>,
+        defined: Option<&Value>,
+    ) -> Eval<()> {
+        for require in &spec.requires {
+            let goal = self.condition(spec, "require", require, scope)?;
+            let label = format!("requirement of `{}`", spec.term.0);
+            self.prove(goal, label)?;
+        }
+        let before = self.dag.variables().len();
+        let mut late = Vec::new();
+        for condition in &spec.matches {
+            match self.evaluate(condition, scope) {
+                Ok(value) => {
+                    let fact = self.truth(&value)?;
+                    self.assume(fact)?;
+                }
+                Err(Stop::NotReady(_)) => late.push(condition),
+                Err(stop) => return Err(stop),
+            }
+        }
+        let facts = self.facts(&spec.provides, scope)?;
+        let fact = self.dag.all(facts);
+        if self.dag.as_bool(fact) != Some(true) {
+            let variables = self.new_variables(before, defined);
+            let label = format!("the provide of `{}` is possible", spec.term.0);
+            self.items.push(Item::Exists {
+                variables,
+                fact,
+                label,
+            });
+            if self.dag.as_bool(fact) == Some(false) {
+                // Whether this is a contradiction in the spec, or nothing comes here, is for the solver.
+                return Err(Stop::Refuted);
+            }
+        }
+        for condition in late {
+            let fact = self.condition(spec, "match", condition, scope)?;
+            self.assume(fact)?;
+        }
+        Ok(())
+    }
+
+    fn condition(
+        &mut self,
+        spec: &Spec,
+        what: &str,
+        condition: &'p cranelift_isle::ast::SpecExpr,
+        scope: &Env<'p>,
+    ) -> Eval<ExprId> {
+        let value = match self.evaluate(condition, scope) {
+            Err(Stop::NotReady(hole)) => {
+                let shape = self.hole_shape(hole).clone();
+                return uncovered(format!(
+                    "`{what}` of `{}` depends on {shape} that nothing determines ({})",
+                    spec.term.0,
+                    self.at(condition.pos())
+                ));
+            }
+            other => other?,
+        };
+        self.truth(&value)
+    }
+
+    /// Variables made since `before`, and the one that `defined` is, if it is a plain variable.
+    fn new_variables(&mut self, before: usize, defined: Option<&Value>) -> Vec<ExprId> {
+        let mut result = self.dag.variable_exprs(before);
+        if let Some(value) = defined
+            && let Value::BitVec(expr, _) | Value::Bool(expr) = self.resolve(value)
+            && matches!(self.dag.node(expr), Node::Var(_))
+            && !result.contains(&expr)
+        {
+            result.push(expr);
+        }
+        result
+    }
+}

@@ -1,0 +1,374 @@
+//! The program: ISLE files parsed, type-checked, and their annotations collected by term.
+//!
+//! `cranelift-isle` parses and checks; here the specs, models, states, macros, signatures and tags are
+//! gathered. Extractor macros are expanded in the rules, except those of CLIF operators (their template
+//! is an `inst_data_value` pattern), which stay opaque terms with a spec.
+
+use crate::VerifyError;
+use cranelift_isle::ast::{self, Def, ModelType, ModelValue, Pattern, SpecExpr};
+use cranelift_isle::error::Errors;
+use cranelift_isle::files::Files;
+use cranelift_isle::lexer::{Lexer, Pos};
+use cranelift_isle::sema::{RuleId, TermEnv, TermId, Type, TypeEnv, TypeId};
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// The term whose patterns mark the templates of CLIF operators.
+const OPERATOR_TEMPLATE: &str = "inst_data_value";
+
+/// Everything that the verifier knows about one unit.
+pub struct Program {
+    /// Sources, for positions and texts.
+    pub files: Arc<Files>,
+    /// ISLE types.
+    pub types: TypeEnv,
+    /// ISLE terms and rules.
+    pub terms: TermEnv,
+    /// Specs by term.
+    pub specs: HashMap<TermId, ast::Spec>,
+    /// Models of types, by name (ISLE types and names of CLIF types).
+    pub models: HashMap<String, ModelType>,
+    /// Models of constants, by name without `$`.
+    pub constants: HashMap<String, SpecExpr>,
+    /// Macros of the spec language.
+    pub macros: HashMap<String, ast::SpecMacro>,
+    /// Kinds of events.
+    pub states: Vec<ast::State>,
+    /// Type signatures of terms.
+    pub signatures: HashMap<TermId, Vec<ast::Signature>>,
+    /// Terms whose ISLE definition is a template over `inst_data_value`.
+    pub operators: std::collections::HashSet<TermId>,
+    /// The parsed definitions, for the checks in [`crate::lint`].
+    pub defs: Vec<Def>,
+}
+
+impl Program {
+    /// Reads and checks files as one program.
+    ///
+    /// # Errors
+    ///
+    /// A file cannot be read, or is not well-formed ISLE.
+    pub fn load(paths: &[PathBuf]) -> Result<Self, VerifyError> {
+        let files =
+            Files::from_paths(paths, &[]).map_err(|(path, source)| VerifyError::Io {
+                path,
+                source,
+            })?;
+        Self::parse(files)
+    }
+
+    /// Checks texts as one program: pairs of a name and its text.
+    ///
+    /// # Errors
+    ///
+    /// A text is not well-formed ISLE.
+    pub fn from_texts(
+        texts: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, VerifyError> {
+        Self::parse(Files::from_names_and_contents(texts))
+    }
+
+    fn parse(files: Files) -> Result<Self, VerifyError> {
+        let files = Arc::new(files);
+        let invalid = |errors| VerifyError::Isle {
+            message: Errors::new(errors, Arc::clone(&files)).to_string(),
+        };
+        let mut defs = Vec::new();
+        for (file, text) in files.file_texts.iter().enumerate() {
+            let lexer = Lexer::new(file, text).map_err(|error| invalid(vec![error]))?;
+            let parsed =
+                cranelift_isle::parser::parse(lexer).map_err(|error| invalid(vec![error]))?;
+            defs.extend(parsed);
+        }
+        expand_extractors(&mut defs);
+        let mut types = TypeEnv::from_ast(&defs).map_err(invalid)?;
+        let terms = TermEnv::from_ast(&mut types, &defs, false).map_err(invalid)?;
+        let mut program = Self {
+            files,
+            types,
+            terms,
+            specs: HashMap::new(),
+            models: HashMap::new(),
+            constants: HashMap::new(),
+            macros: HashMap::new(),
+            states: Vec::new(),
+            signatures: HashMap::new(),
+            operators: std::collections::HashSet::new(),
+            defs: Vec::new(),
+        };
+        program.collect(&defs)?;
+        program.defs = defs;
+        crate::lint::check(&program)?;
+        Ok(program)
+    }
+
+    fn collect(&mut self, defs: &[Def]) -> Result<(), VerifyError> {
+        let mut forms: HashMap<&str, &ast::Form> = HashMap::new();
+        for def in defs {
+            if let Def::Form(form) = def
+                && forms.insert(&form.name.0, form).is_some()
+            {
+                return Err(self.hygiene(form.pos, format!("form `{}` is defined twice", form.name.0)));
+            }
+        }
+        for def in defs {
+            match def {
+                Def::Spec(spec) => {
+                    let term = self.term_of(&spec.term, "spec")?;
+                    if self.specs.insert(term, spec.clone()).is_some() {
+                        return Err(self.hygiene(
+                            spec.pos,
+                            format!("term `{}` has two specs", spec.term.0),
+                        ));
+                    }
+                }
+                Def::SpecMacro(spec_macro) => {
+                    let name = spec_macro.name.0.clone();
+                    if self.macros.insert(name.clone(), spec_macro.clone()).is_some() {
+                        return Err(
+                            self.hygiene(spec_macro.pos, format!("macro `{name}` is defined twice"))
+                        );
+                    }
+                }
+                Def::Model(model) => self.collect_model(model)?,
+                Def::State(state) => {
+                    if self.states.iter().any(|other| other.name.0 == state.name.0) {
+                        return Err(self.hygiene(
+                            state.pos,
+                            format!("state `{}` is declared twice", state.name.0),
+                        ));
+                    }
+                    self.states.push(state.clone());
+                }
+                Def::Instantiation(inst) => {
+                    let term = self.term_of(&inst.term, "instantiate")?;
+                    let signatures = match &inst.form {
+                        None => &inst.signatures,
+                        Some(form) => {
+                            &forms
+                                .get(form.0.as_str())
+                                .ok_or_else(|| {
+                                    self.hygiene(form.1, format!("no form is called `{}`", form.0))
+                                })?
+                                .signatures
+                        }
+                    };
+                    if signatures.is_empty() {
+                        return Err(self.hygiene(
+                            inst.pos,
+                            format!("no signature is given for `{}`", inst.term.0),
+                        ));
+                    }
+                    self.signatures
+                        .entry(term)
+                        .or_default()
+                        .extend(signatures.iter().cloned());
+                }
+                Def::Extractor(extractor) if is_operator(&extractor.template) => {
+                    let term = self.term_of(&extractor.term, "extractor")?;
+                    self.operators.insert(term);
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn collect_model(&mut self, model: &ast::Model) -> Result<(), VerifyError> {
+        let name = model.name.0.clone();
+        let duplicate = match &model.val {
+            ModelValue::TypeValue(ty) => self.models.insert(name.clone(), ty.clone()).is_some(),
+            ModelValue::ConstValue(value) => {
+                let plain = name.strip_prefix('$').unwrap_or(&name).to_owned();
+                self.constants.insert(plain, value.clone()).is_some()
+            }
+        };
+        if duplicate {
+            return Err(self.hygiene(model.name.1, format!("`{name}` has two models")));
+        }
+        Ok(())
+    }
+
+    fn term_of(&self, name: &ast::Ident, what: &str) -> Result<TermId, VerifyError> {
+        self.terms
+            .get_term_by_name(&self.types, name)
+            .ok_or_else(|| self.hygiene(name.1, format!("{what} for the undeclared term `{}`", name.0)))
+    }
+
+    /// An error in the annotations.
+    #[must_use]
+    pub fn hygiene(&self, pos: Pos, message: String) -> VerifyError {
+        VerifyError::Hygiene {
+            place: self.place(pos),
+            message,
+        }
+    }
+
+    /// `file:line` of a position.
+    #[must_use]
+    pub fn place(&self, pos: Pos) -> String {
+        format!("{}:{}", self.file_name(pos), self.line(pos))
+    }
+
+    /// File name of a position.
+    #[must_use]
+    pub fn file_name(&self, pos: Pos) -> &str {
+        self.files.file_name(pos.file).unwrap_or("?")
+    }
+
+    /// Line of a position, from 1.
+    #[must_use]
+    pub fn line(&self, pos: Pos) -> usize {
+        self.files
+            .file_line_map(pos.file)
+            .map_or(0, |map| map.line(pos.offset) + 1)
+    }
+
+    /// The text of the parenthesised form that starts at, or just before, a position.
+    #[must_use]
+    pub fn form_text(&self, pos: Pos) -> &str {
+        let text = self.files.file_text(pos.file).unwrap_or("");
+        let start = text[..pos.offset.min(text.len())].rfind('(').unwrap_or(0);
+        let mut depth = 0usize;
+        let mut comment = false;
+        for (index, byte) in text.as_bytes()[start..].iter().enumerate() {
+            match byte {
+                b'\n' => comment = false,
+                b';' => comment = true,
+                b'(' if !comment => depth += 1,
+                b')' if !comment => {
+                    depth -= 1;
+                    if depth == 0 {
+                        return &text[start..=start + index];
+                    }
+                }
+                _ => {}
+            }
+        }
+        &text[start..]
+    }
+
+    /// Name of a term.
+    #[must_use]
+    pub fn term_name(&self, term: TermId) -> &str {
+        &self.types.syms[self.terms.terms[term.index()].name.index()]
+    }
+
+    /// Name of a type.
+    #[must_use]
+    pub fn type_name(&self, ty: TypeId) -> &str {
+        self.types.types[ty.index()].name(&self.types)
+    }
+
+    /// Name of a rule; an unnamed one is called after its line.
+    #[must_use]
+    pub fn rule_name(&self, rule: RuleId) -> String {
+        let rule = &self.terms.rules[rule.index()];
+        match rule.name {
+            Some(name) => self.types.syms[name.index()].clone(),
+            None => format!("line_{}", self.line(rule.pos)),
+        }
+    }
+
+    /// Names of an enum's variants and the types of their fields.
+    #[must_use]
+    pub fn variants(&self, ty: TypeId) -> Vec<(&str, Vec<TypeId>)> {
+        match &self.types.types[ty.index()] {
+            Type::Enum { variants, .. } => variants
+                .iter()
+                .map(|variant| {
+                    let name = self.types.syms[variant.name.index()].as_str();
+                    (name, variant.fields.types())
+                })
+                .collect(),
+            _ => vec![],
+        }
+    }
+
+    /// Finds a type by name.
+    #[must_use]
+    pub fn type_by_name(&self, name: &str) -> Option<TypeId> {
+        self.types
+            .types
+            .iter()
+            .position(|ty| ty.name(&self.types) == name)
+            .map(TypeId)
+    }
+}
+
+fn is_operator(template: &Pattern) -> bool {
+    template
+        .root_term()
+        .is_some_and(|term| term.0 == OPERATOR_TEMPLATE)
+}
+
+/// Replaces uses of extractor macros, other than CLIF operators and those that have a spec, by their
+/// templates. A macro with a spec would be trusted; [`crate::lint`] refuses it.
+fn expand_extractors(defs: &mut [Def]) {
+    let mut templates: HashMap<String, Pattern> = HashMap::new();
+    for def in defs.iter() {
+        if let Def::Extractor(extractor) = def
+            && !is_operator(&extractor.template)
+        {
+            let template = extractor.template.make_macro_template(&extractor.args);
+            templates.insert(extractor.term.0.clone(), template);
+        }
+    }
+    if templates.is_empty() {
+        return;
+    }
+    for def in defs {
+        if let Def::Rule(rule) = def {
+            // The root of a rule's pattern is its term, never a macro.
+            if let Pattern::Term { args, .. } = &mut rule.pattern {
+                for arg in args {
+                    *arg = expand_pattern(arg, &templates, 0);
+                }
+            }
+            for iflet in &mut rule.iflets {
+                iflet.pattern = expand_pattern(&iflet.pattern, &templates, 0);
+            }
+        }
+    }
+}
+
+fn expand_pattern(pattern: &Pattern, templates: &HashMap<String, Pattern>, depth: u32) -> Pattern {
+    match pattern {
+        Pattern::BindPattern { var, subpat, pos } => Pattern::BindPattern {
+            var: var.clone(),
+            subpat: Box::new(expand_pattern(subpat, templates, depth)),
+            pos: *pos,
+        },
+        Pattern::And { subpats, pos } => Pattern::And {
+            subpats: subpats
+                .iter()
+                .map(|subpat| expand_pattern(subpat, templates, depth))
+                .collect(),
+            pos: *pos,
+        },
+        Pattern::Term { sym, args, pos } => {
+            let args: Vec<Pattern> = args
+                .iter()
+                .map(|arg| expand_pattern(arg, templates, depth))
+                .collect();
+            // Recursive macros are an error of ISLE itself; the depth only keeps us from looping.
+            match templates.get(&sym.0) {
+                Some(template) if depth < 64 => match template.subst_macro_args(&args) {
+                    Some(expanded) => expand_pattern(&expanded, templates, depth + 1),
+                    None => Pattern::Term {
+                        sym: sym.clone(),
+                        args,
+                        pos: *pos,
+                    },
+                },
+                _ => Pattern::Term {
+                    sym: sym.clone(),
+                    args,
+                    pos: *pos,
+                },
+            }
+        }
+        other => other.clone(),
+    }
+}

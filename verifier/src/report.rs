@@ -1,0 +1,268 @@
+//! The report of a run: counted, printed, written as JSON, and compared with the blessed listing.
+
+use crate::verdict::Verdict;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+/// The verdict at one instantiation.
+#[derive(Clone, Debug, Serialize)]
+pub struct Instantiation {
+    /// Operators of the left-hand side with their types.
+    pub types: String,
+    /// The verdict.
+    #[serde(flatten)]
+    pub verdict: Verdict,
+    /// Paths through callee rules.
+    pub paths: usize,
+    /// Time spent solving, summed over workers.
+    pub seconds: f64,
+}
+
+/// The verdicts on one rule.
+#[derive(Clone, Debug, Serialize)]
+pub struct RuleReport {
+    /// Position among all rules.
+    #[serde(skip)]
+    pub id: usize,
+    /// Name.
+    pub name: String,
+    /// File stem.
+    pub family: String,
+    /// The term that the rule belongs to.
+    pub term: String,
+    /// File.
+    pub file: String,
+    /// Line, from 1.
+    pub line: usize,
+    /// The rule itself.
+    #[serde(skip)]
+    pub text: String,
+    /// Verdicts; at least one.
+    pub instantiations: Vec<Instantiation>,
+}
+
+/// Counts: of rules, and of instantiations by verdict.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct Summary {
+    /// Rules.
+    pub rules: usize,
+    /// Instantiations.
+    pub instantiations: usize,
+    /// Instantiations proven.
+    pub verified: usize,
+    /// Instantiations that are wrong.
+    pub refuted: usize,
+    /// Instantiations that prove nothing.
+    pub vacuous: usize,
+    /// Instantiations that the solver does not know about.
+    pub unknown: usize,
+    /// Instantiations that specs do not cover.
+    pub uncovered: usize,
+    /// Wall-clock seconds of the run; in a family's row, seconds of solving.
+    pub seconds: f64,
+}
+
+/// The report of a run.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// Counts.
+    pub summary: Summary,
+    /// Questions asked.
+    pub queries: u64,
+    /// Questions that the cache answered.
+    pub cached: u64,
+    /// The solver.
+    pub solver: String,
+    /// Every rule.
+    pub rules: Vec<RuleReport>,
+}
+
+impl Report {
+    pub(crate) fn new(
+        rules: Vec<RuleReport>,
+        queries: u64,
+        cached: u64,
+        seconds: f64,
+        solver: String,
+    ) -> Self {
+        let mut summary = count(rules.iter());
+        summary.seconds = seconds;
+        Self {
+            summary,
+            queries,
+            cached,
+            solver,
+            rules,
+        }
+    }
+
+    /// Whether everything is verified, and something was.
+    #[must_use]
+    pub fn passed(&self) -> bool {
+        self.summary.instantiations > 0
+            && self.summary.verified == self.summary.instantiations
+            && self.rules.iter().all(|rule| !rule.instantiations.is_empty())
+    }
+
+    /// The table by family.
+    #[must_use]
+    pub fn table(&self) -> String {
+        let mut families: BTreeMap<&str, Vec<&RuleReport>> = BTreeMap::new();
+        for rule in &self.rules {
+            families.entry(&rule.family).or_default().push(rule);
+        }
+        let mut out = format!(
+            "{:<12} {:>6} {:>14} {:>9} {:>8} {:>8} {:>8} {:>10} {:>9}\n",
+            "family",
+            "rules",
+            "instantiations",
+            "verified",
+            "refuted",
+            "vacuous",
+            "unknown",
+            "uncovered",
+            "seconds"
+        );
+        let mut row = |name: &str, counts: &Summary| {
+            writeln!(
+                out,
+                "{name:<12} {:>6} {:>14} {:>9} {:>8} {:>8} {:>8} {:>10} {:>9.1}",
+                counts.rules,
+                counts.instantiations,
+                counts.verified,
+                counts.refuted,
+                counts.vacuous,
+                counts.unknown,
+                counts.uncovered,
+                counts.seconds
+            )
+            .expect("writing to a string");
+        };
+        for (name, rules) in families {
+            row(name, &count(rules.into_iter()));
+        }
+        row("total", &self.summary);
+        out
+    }
+
+    /// What is not verified, and why: each rule with its text.
+    #[must_use]
+    pub fn failures(&self) -> String {
+        let mut out = String::new();
+        for rule in &self.rules {
+            let failing: Vec<&Instantiation> = rule
+                .instantiations
+                .iter()
+                .filter(|inst| !matches!(inst.verdict, Verdict::Verified))
+                .collect();
+            if failing.is_empty() {
+                continue;
+            }
+            writeln!(out, "{}:{}: rule {}", rule.file, rule.line, rule.name)
+                .expect("writing to a string");
+            for line in rule.text.lines() {
+                writeln!(out, "    {line}").expect("writing to a string");
+            }
+            for inst in failing {
+                write!(out, "  {} at {}", inst.verdict.name(), inst.types)
+                    .expect("writing to a string");
+                out.push_str(&verdict_text(&inst.verdict));
+            }
+            out.push('\n');
+        }
+        out
+    }
+
+    /// One line a rule: name, number of instantiations, verdict, types. The blessed listing.
+    #[must_use]
+    pub fn listing(&self) -> String {
+        let mut lines: Vec<String> = self.rules.iter().map(listing_line).collect();
+        lines.sort();
+        lines.join("\n") + "\n"
+    }
+}
+
+/// A rule's line in the listing.
+#[must_use]
+pub fn listing_line(rule: &RuleReport) -> String {
+    let worst = rule
+        .instantiations
+        .iter()
+        .map(|inst| &inst.verdict)
+        .max_by_key(|verdict| verdict.severity())
+        .map_or("nothing", Verdict::name);
+    let types: Vec<String> = rule
+        .instantiations
+        .iter()
+        .map(|inst| short_types(&inst.types))
+        .collect();
+    format!(
+        "{}: {} {worst} ({})",
+        rule.name,
+        rule.instantiations.len(),
+        types.join(", ")
+    )
+}
+
+/// `iadd I32 I32 I32` is `I32`: the distinct types in their order.
+fn short_types(types: &str) -> String {
+    if types.starts_with("in ") {
+        return "by its callers".to_owned();
+    }
+    let mut seen: Vec<&str> = Vec::new();
+    for word in types.split([' ', ',']) {
+        let is_type = word.starts_with(|c: char| c.is_ascii_uppercase()) || word.starts_with("bv");
+        if is_type && !seen.contains(&word) {
+            seen.push(word);
+        }
+    }
+    if seen.is_empty() {
+        "-".to_owned()
+    } else {
+        seen.join("+")
+    }
+}
+
+fn count<'r>(rules: impl Iterator<Item = &'r RuleReport>) -> Summary {
+    let mut summary = Summary::default();
+    for rule in rules {
+        summary.rules += 1;
+        for inst in &rule.instantiations {
+            summary.instantiations += 1;
+            summary.seconds += inst.seconds;
+            match inst.verdict {
+                Verdict::Verified => summary.verified += 1,
+                Verdict::Refuted { .. } => summary.refuted += 1,
+                Verdict::Vacuous { .. } => summary.vacuous += 1,
+                Verdict::Unknown { .. } => summary.unknown += 1,
+                Verdict::Uncovered { .. } => summary.uncovered += 1,
+            }
+        }
+    }
+    summary
+}
+
+fn verdict_text(verdict: &Verdict) -> String {
+    match verdict {
+        Verdict::Verified => "\n".to_owned(),
+        Verdict::Vacuous { reason }
+        | Verdict::Unknown { reason }
+        | Verdict::Uncovered { reason } => format!(": {reason}\n"),
+        Verdict::Refuted { counterexample } => {
+            let mut out = format!(": {} fails\n", counterexample.fails);
+            for line in &counterexample.variables {
+                writeln!(out, "      {line}").expect("writing to a string");
+            }
+            for (side, lines) in [
+                ("left-hand side", &counterexample.left),
+                ("right-hand side", &counterexample.right),
+            ] {
+                for line in lines {
+                    writeln!(out, "      {side}: {line}").expect("writing to a string");
+                }
+            }
+            out
+        }
+    }
+}

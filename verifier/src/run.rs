@@ -1,0 +1,340 @@
+//! A run: rules evaluated, conditions discharged by one worker a core, verdicts gathered.
+
+use crate::VerifyError;
+use crate::cache::Cache;
+use crate::condition::{self, Condition, Paths};
+use crate::discharge::{Outcome, discharge};
+use crate::program::Program;
+use crate::provision::Solver;
+use crate::report::{Instantiation, Report, RuleReport};
+use crate::roots;
+use crate::solve::Session;
+use crate::verdict::Verdict;
+use cranelift_isle::sema::RuleId;
+use std::collections::HashSet;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+/// What to verify and how.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Only the rule of this name.
+    pub rule: Option<String>,
+    /// Only rules of this family (file stem).
+    pub family: Option<String>,
+    /// Time for each question to the solver.
+    pub timeout: Duration,
+    /// Workers, each with a solver of its own.
+    pub jobs: usize,
+    /// Folder of known answers; `None` asks everything anew.
+    pub cache: Option<std::path::PathBuf>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            rule: None,
+            family: None,
+            timeout: Duration::from_secs(60),
+            jobs: std::thread::available_parallelism().map_or(1, usize::from),
+            cache: Some(crate::target_dir().join("verify-cache")),
+        }
+    }
+}
+
+/// How far a run is: conditions discharged, of how many.
+#[derive(Clone, Copy, Debug)]
+pub struct Progress {
+    /// Conditions discharged.
+    pub done: usize,
+    /// All conditions.
+    pub total: usize,
+}
+
+/// Verifies the rules that the options select.
+///
+/// # Errors
+///
+/// The options select nothing.
+pub fn verify(
+    program: &Program,
+    solver: &Solver,
+    options: &Options,
+    progress: &(dyn Fn(Progress) + Sync),
+) -> Result<Report, VerifyError> {
+    let start = Instant::now();
+    let selected = roots::select(
+        program,
+        options.rule.as_deref(),
+        options.family.as_deref(),
+    )?;
+    let sorted = roots::roots(program);
+    if selected.is_empty() {
+        return Err(VerifyError::NoRules);
+    }
+    let needed: Vec<RuleId> = sorted
+        .roots
+        .iter()
+        .copied()
+        .filter(|root| {
+            selected.contains(root) || !roots::reached(program, *root).is_disjoint(&selected)
+        })
+        .collect();
+    let evaluated = in_parallel(options.jobs, &needed, |rule| {
+        condition::paths(program, *rule)
+    });
+    let counts = AtomicCounts::default();
+    let mut work: Vec<(usize, Mutex<Condition>)> = Vec::new();
+    let mut leftovers: Vec<(RuleId, Paths)> = Vec::new();
+    for (index, (&rule, mut paths)) in needed.iter().zip(evaluated).enumerate() {
+        for condition in std::mem::take(&mut paths.conditions) {
+            work.push((index, Mutex::new(condition)));
+        }
+        leftovers.push((rule, paths));
+    }
+    let outcomes = solve_all(&work, solver, options, &counts, progress);
+    let mut solved: Vec<Vec<Solved>> = leftovers.iter().map(|_| Vec::new()).collect();
+    for ((index, condition), (outcome, seconds)) in work.into_iter().zip(outcomes) {
+        let condition = condition.into_inner().expect("no worker panicked");
+        solved[index].push(Solved {
+            types: condition.types,
+            callees: condition.callees,
+            outcome,
+            seconds,
+        });
+    }
+    let mut rules = Vec::new();
+    for ((rule, paths), solved) in leftovers.iter().zip(&solved) {
+        if selected.contains(rule) {
+            rules.push(root_report(program, *rule, paths, solved));
+        }
+    }
+    for &rule in sorted.chained.iter().filter(|rule| selected.contains(rule)) {
+        let reached = leftovers
+            .iter()
+            .any(|(root, _)| roots::reached(program, *root).contains(&rule));
+        rules.push(chained_report(program, rule, reached, &solved));
+    }
+    rules.sort_by_key(|rule| rule.id);
+    Ok(Report::new(
+        rules,
+        counts.asked.into_inner(),
+        counts.cached.into_inner(),
+        start.elapsed().as_secs_f64(),
+        solver.version.clone(),
+    ))
+}
+
+#[derive(Default)]
+struct AtomicCounts {
+    asked: AtomicU64,
+    cached: AtomicU64,
+}
+
+/// A condition after it was discharged.
+struct Solved {
+    types: String,
+    callees: Vec<RuleId>,
+    outcome: Outcome,
+    seconds: f64,
+}
+
+/// Applies `f` to all items, by as many threads as jobs; results in the order of the items.
+fn in_parallel<T: Sync, R: Send>(jobs: usize, items: &[T], f: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let results: Vec<Mutex<Option<R>>> = items.iter().map(|_| Mutex::new(None)).collect();
+    let next = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..jobs.max(1) {
+            scope.spawn(|| {
+                loop {
+                    let index = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(item) = items.get(index) else {
+                        break;
+                    };
+                    let result = f(item);
+                    *results[index].lock().expect("no worker panicked") = Some(result);
+                }
+            });
+        }
+    });
+    results
+        .into_iter()
+        .map(|result| {
+            result
+                .into_inner()
+                .expect("no worker panicked")
+                .expect("every item was taken")
+        })
+        .collect()
+}
+
+fn solve_all(
+    work: &[(usize, Mutex<Condition>)],
+    solver: &Solver,
+    options: &Options,
+    counts: &AtomicCounts,
+    progress: &(dyn Fn(Progress) + Sync),
+) -> Vec<(Outcome, f64)> {
+    let cache = options.cache.as_deref().map(Cache::new);
+    let results: Vec<Mutex<Option<(Outcome, f64)>>> =
+        work.iter().map(|_| Mutex::new(None)).collect();
+    let next = AtomicUsize::new(0);
+    let done = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..options.jobs.max(1) {
+            scope.spawn(|| {
+                let mut session = Session::new(solver, cache.as_ref(), options.timeout);
+                loop {
+                    let index = next.fetch_add(1, Ordering::Relaxed);
+                    let Some((_, condition)) = work.get(index) else {
+                        break;
+                    };
+                    let start = Instant::now();
+                    let mut condition = condition.lock().expect("no worker panicked");
+                    let outcome = discharge(&mut condition, &mut session);
+                    let seconds = start.elapsed().as_secs_f64();
+                    *results[index].lock().expect("no worker panicked") = Some((outcome, seconds));
+                    progress(Progress {
+                        done: done.fetch_add(1, Ordering::Relaxed) + 1,
+                        total: work.len(),
+                    });
+                }
+                counts.asked.fetch_add(session.asked, Ordering::Relaxed);
+                counts.cached.fetch_add(session.cached, Ordering::Relaxed);
+            });
+        }
+    });
+    results
+        .into_iter()
+        .map(|result| {
+            result
+                .into_inner()
+                .expect("no worker panicked")
+                .expect("every condition was taken")
+        })
+        .collect()
+}
+
+fn new_report(program: &Program, rule: RuleId) -> RuleReport {
+    let data = &program.terms.rules[rule.index()];
+    RuleReport {
+        id: rule.index(),
+        name: program.rule_name(rule),
+        family: roots::family(program, rule),
+        term: program.term_name(data.root_term).to_owned(),
+        file: program.file_name(data.pos).to_owned(),
+        line: program.line(data.pos),
+        text: program.form_text(data.pos).to_owned(),
+        instantiations: Vec::new(),
+    }
+}
+
+fn root_report(program: &Program, rule: RuleId, paths: &Paths, solved: &[Solved]) -> RuleReport {
+    let mut report = new_report(program, rule);
+    let mut types: Vec<&str> = Vec::new();
+    let mut seen = HashSet::new();
+    for name in solved
+        .iter()
+        .map(|solved| &solved.types)
+        .chain(&paths.infeasible)
+    {
+        if seen.insert(name.as_str()) {
+            types.push(name);
+        }
+    }
+    for name in types {
+        let mine: Vec<&Solved> = solved.iter().filter(|s| s.types == name).collect();
+        report.instantiations.push(Instantiation {
+            types: name.to_owned(),
+            verdict: combine(mine.iter().map(|solved| &solved.outcome)).unwrap_or_else(|| {
+                Verdict::Vacuous {
+                    reason: "no input matches at these types".to_owned(),
+                }
+            }),
+            paths: mine.len(),
+            seconds: mine.iter().map(|solved| solved.seconds).sum(),
+        });
+    }
+    let whole = |verdict| Instantiation {
+        types: "-".to_owned(),
+        verdict,
+        paths: 0,
+        seconds: 0.0,
+    };
+    if paths.overflow {
+        report.instantiations.push(whole(Verdict::Uncovered {
+            reason: "too many paths through callee rules".to_owned(),
+        }));
+    } else if report.instantiations.is_empty() {
+        report.instantiations.push(whole(Verdict::Vacuous {
+            reason: "no instantiation is left".to_owned(),
+        }));
+    }
+    report
+}
+
+/// The verdict on a rule that is proven inside of its callers.
+fn chained_report(
+    program: &Program,
+    rule: RuleId,
+    reached: bool,
+    solved: &[Vec<Solved>],
+) -> RuleReport {
+    let mut report = new_report(program, rule);
+    let mine: Vec<&Solved> = solved
+        .iter()
+        .flatten()
+        .filter(|solved| solved.callees.contains(&rule))
+        .collect();
+    let feasible = mine
+        .iter()
+        .filter(|solved| !matches!(solved.outcome, Outcome::Infeasible))
+        .count();
+    let verdict = match combine(mine.iter().map(|solved| &solved.outcome)) {
+        Some(verdict) => verdict,
+        None if reached => Verdict::Vacuous {
+            reason: "no caller comes here".to_owned(),
+        },
+        None => Verdict::Uncovered {
+            reason: format!(
+                "`{}` has no spec, and no rule that is verified calls it",
+                report.term
+            ),
+        },
+    };
+    report.instantiations.push(Instantiation {
+        types: format!("in {feasible} paths of its callers"),
+        verdict,
+        paths: mine.len(),
+        seconds: 0.0,
+    });
+    report
+}
+
+/// The worst of the outcomes; `None` when no input takes any of the paths.
+fn combine<'o>(outcomes: impl Iterator<Item = &'o Outcome>) -> Option<Verdict> {
+    let mut worst: Option<Verdict> = None;
+    for outcome in outcomes {
+        let verdict = match outcome {
+            Outcome::Infeasible => continue,
+            Outcome::Verified => Verdict::Verified,
+            Outcome::Refuted(counterexample) => Verdict::Refuted {
+                counterexample: counterexample.clone(),
+            },
+            Outcome::Unknown(reason) => Verdict::Unknown {
+                reason: reason.clone(),
+            },
+            Outcome::Uncovered(reason) => Verdict::Uncovered {
+                reason: reason.clone(),
+            },
+        };
+        if worst
+            .as_ref()
+            .is_none_or(|worst| worst.severity() < verdict.severity())
+        {
+            worst = Some(verdict);
+        }
+    }
+    worst
+}

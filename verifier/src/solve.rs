@@ -1,0 +1,203 @@
+//! The solver: one z3 process, kept from question to question, and the cache before it.
+//!
+//! Each question starts from `(reset)`, so that no question can depend on the one before and z3 uses
+//! its tactic for the logic. An answer that is not plainly `sat` or `unsat` is `Unknown`; a process that
+//! dies or says something else is replaced.
+
+use crate::cache::Cache;
+use crate::encode::Script;
+use crate::expr::{Assignment, Constant};
+use crate::provision::Solver;
+use easy_smt::{Context, ContextBuilder, SExprData};
+use std::time::Duration;
+
+/// The answer to a question.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// No assignment exists.
+    Unsat,
+    /// This one does.
+    Sat(Vec<Constant>),
+    /// Neither was found out.
+    Unknown(String),
+}
+
+/// Questions after which a process is replaced, so that its memory does not grow without end.
+const QUESTIONS_PER_PROCESS: u32 = 500;
+
+/// A worker's access to the solver.
+pub struct Session<'a> {
+    solver: &'a Solver,
+    cache: Option<&'a Cache>,
+    timeout: Duration,
+    process: Option<(Context, u32)>,
+    /// Questions asked, and how many of them the cache answered.
+    pub asked: u64,
+    /// Questions that the cache answered.
+    pub cached: u64,
+}
+
+impl<'a> Session<'a> {
+    /// A session; no process is started before the first question that the cache cannot answer.
+    #[must_use]
+    pub fn new(solver: &'a Solver, cache: Option<&'a Cache>, timeout: Duration) -> Self {
+        Self {
+            solver,
+            cache,
+            timeout,
+            process: None,
+            asked: 0,
+            cached: 0,
+        }
+    }
+
+    /// Asks a question.
+    pub fn ask(&mut self, script: &Script) -> Answer {
+        self.ask_within(script, self.timeout)
+    }
+
+    /// Asks a question with a time limit of its own.
+    pub fn ask_within(&mut self, script: &Script, timeout: Duration) -> Answer {
+        self.asked += 1;
+        let key = Cache::key(&self.solver.version, &script.text);
+        if let Some(answer) = self.cache.and_then(|cache| cache.get(&key))
+            && well_formed(&answer, script)
+        {
+            self.cached += 1;
+            return answer;
+        }
+        let answer = self.ask_process(script, timeout);
+        if let Some(cache) = self.cache {
+            cache.put(&key, &answer);
+        }
+        answer
+    }
+
+    fn ask_process(&mut self, script: &Script, timeout: Duration) -> Answer {
+        let result = self.converse(script, timeout);
+        match result {
+            Ok(answer @ (Answer::Sat(_) | Answer::Unsat)) => answer,
+            Ok(answer) => answer,
+            Err(message) => {
+                // Whatever state the process is in, the next question gets a new one.
+                self.process = None;
+                Answer::Unknown(format!("solver: {message}"))
+            }
+        }
+    }
+
+    fn converse(&mut self, script: &Script, timeout: Duration) -> Result<Answer, String> {
+        if self
+            .process
+            .as_ref()
+            .is_some_and(|(_, questions)| *questions >= QUESTIONS_PER_PROCESS)
+        {
+            self.process = None;
+        }
+        if self.process.is_none() {
+            let context = ContextBuilder::new()
+                .solver(self.solver.path.as_os_str())
+                .solver_args(["-smt2", "-in", "-v:0", "-memory:3000"])
+                .build()
+                .map_err(|error| format!("cannot start: {error}"))?;
+            self.process = Some((context, 0));
+        }
+        let (context, questions) = self.process.as_mut().expect("started above");
+        *questions += 1;
+        let text = format!(
+            "(reset)\n(set-option :print-success false)\n(set-option :timeout {})\n{}(check-sat)",
+            timeout.as_millis(),
+            script.text
+        );
+        let verdict = send(context, text)?;
+        match verdict.as_str() {
+            "unsat" => Ok(Answer::Unsat),
+            "unknown" => {
+                let reason = send(context, "(get-info :reason-unknown)".to_owned())?;
+                let reason = if reason.contains("timeout") || reason.contains("canceled") {
+                    "timeout".to_owned()
+                } else {
+                    format!("solver: {reason}")
+                };
+                Ok(Answer::Unknown(reason))
+            }
+            "sat" => model(context, script).map(Answer::Sat),
+            other => Err(other.to_owned()),
+        }
+    }
+}
+
+/// Sends commands that are answered once.
+fn send(context: &mut Context, text: String) -> Result<String, String> {
+    let command = context.atom(text);
+    context.raw_send(command).map_err(|error| error.to_string())?;
+    let reply = context.raw_recv().map_err(|error| error.to_string())?;
+    Ok(context.display(reply).to_string())
+}
+
+fn model(context: &mut Context, script: &Script) -> Result<Vec<Constant>, String> {
+    if script.variables.is_empty() {
+        return Ok(vec![]);
+    }
+    let names: Vec<String> = (0..script.variables.len())
+        .map(|index| format!("v{index}"))
+        .collect();
+    let command = context.atom(format!("(get-value ({}))", names.join(" ")));
+    context.raw_send(command).map_err(|error| error.to_string())?;
+    let reply = context.raw_recv().map_err(|error| error.to_string())?;
+    let wrong = || format!("unexpected model {}", context.display(reply));
+    let pairs = context.get_list(reply).ok_or_else(wrong)?;
+    if pairs.len() != names.len() {
+        return Err(wrong());
+    }
+    let mut values = Vec::new();
+    for &pair in pairs {
+        let SExprData::List(&[_, value]) = context.get(pair) else {
+            return Err(wrong());
+        };
+        let text = context.get_atom(value).ok_or_else(wrong)?;
+        values.push(constant(text).ok_or_else(wrong)?);
+    }
+    Ok(values)
+}
+
+/// Reads `true`, `false`, `#b..` or `#x..`.
+#[must_use]
+pub fn constant(text: &str) -> Option<Constant> {
+    match text {
+        "true" => return Some(Constant::Bool(true)),
+        "false" => return Some(Constant::Bool(false)),
+        _ => {}
+    }
+    let (digits, radix, bits) = match (text.strip_prefix("#x"), text.strip_prefix("#b")) {
+        (Some(digits), _) => (digits, 16, 4),
+        (_, Some(digits)) => (digits, 2, 1),
+        _ => return None,
+    };
+    let width = u32::try_from(digits.len()).ok()? * bits;
+    if !(1..=128).contains(&width) {
+        return None;
+    }
+    let value = u128::from_str_radix(digits, radix).ok()?;
+    Some(Constant::Bits { width, value })
+}
+
+/// Whether an answer from the cache can be one to this question.
+fn well_formed(answer: &Answer, script: &Script) -> bool {
+    match answer {
+        Answer::Unsat => true,
+        Answer::Sat(values) => values.len() == script.variables.len(),
+        Answer::Unknown(_) => false,
+    }
+}
+
+/// The assignment that an answer gives.
+#[must_use]
+pub fn assignment(script: &Script, values: &[Constant]) -> Assignment {
+    script
+        .variables
+        .iter()
+        .copied()
+        .zip(values.iter().copied())
+        .collect()
+}
