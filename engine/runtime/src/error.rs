@@ -1,5 +1,210 @@
 //! What can go wrong when modules are loaded, linked and run.
 
-/// placeholder
-#[derive(Debug)]
-pub struct Error;
+use crate::trap::{Backtrace, Trap, TrapCode};
+use crate::types::ExternType;
+use skerry_compiler::CompileError;
+use skerry_environ::{FuncType, ValType};
+use thiserror::Error as ThisError;
+
+/// The result of everything here that can fail.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What can go wrong; each variant says whose fault it is.
+#[derive(Debug, ThisError)]
+#[non_exhaustive]
+pub enum Error {
+    /// The module was not compiled: it is invalid, too large, or uses something that is not built.
+    #[error(transparent)]
+    Compile(#[from] CompileError),
+    /// The text of a module is malformed; the message shows where.
+    #[error("{0}")]
+    Text(String),
+    /// WebAssembly trapped.
+    #[error(transparent)]
+    Trap(Box<Trap>),
+    /// A host function failed.
+    #[error("{error}")]
+    Host {
+        /// What it said.
+        #[source]
+        error: Box<dyn std::error::Error + Send + Sync>,
+        /// Where WebAssembly was when it called the function; empty if it was called by the host.
+        backtrace: Box<Backtrace>,
+    },
+    /// Nothing is defined for an import.
+    #[error("unknown import: `{module}::{name}` ({expected}) has not been defined")]
+    UnknownImport {
+        /// The module name of the import.
+        module: String,
+        /// The field name of the import.
+        name: String,
+        /// The type that is imported.
+        expected: Box<ExternType>,
+    },
+    /// What is given for an import has another type.
+    #[error("incompatible import type for `{module}::{name}`: expected {expected}, found {found}")]
+    IncompatibleImport {
+        /// The module name of the import.
+        module: String,
+        /// The field name of the import.
+        name: String,
+        /// The type that is imported.
+        expected: Box<ExternType>,
+        /// The type of what was given.
+        found: Box<ExternType>,
+    },
+    /// An instantiation was given the wrong number of imports.
+    #[error("expected {expected} imports, found {found}")]
+    ImportCount {
+        /// How many the module has.
+        expected: usize,
+        /// How many were given.
+        found: usize,
+    },
+    /// The name is already defined in the linker.
+    #[error("`{module}::{name}` is defined twice")]
+    DuplicateDefinition {
+        /// The module name.
+        module: String,
+        /// The field name.
+        name: String,
+    },
+    /// The instance has no such export.
+    #[error("unknown export: `{name}`")]
+    UnknownExport {
+        /// The name that was asked for.
+        name: String,
+    },
+    /// An export exists but is something else.
+    #[error("export `{name}` is a {found}, not a {expected}")]
+    ExportKind {
+        /// The name that was asked for.
+        name: String,
+        /// What was asked for.
+        expected: &'static str,
+        /// What it is.
+        found: &'static str,
+    },
+    /// A function was called, or typed, by another signature than its own.
+    #[error("function type mismatch: expected {expected}, found {found}")]
+    Signature {
+        /// The type that the caller or embedder gave.
+        expected: Box<FuncType>,
+        /// The type of the function.
+        found: Box<FuncType>,
+    },
+    /// A call has the wrong number of arguments, or room for the wrong number of results.
+    #[error("expected {expected} {what}, found {found}")]
+    ValueCount {
+        /// `arguments` or `results`.
+        what: &'static str,
+        /// How many the function has.
+        expected: usize,
+        /// How many were given.
+        found: usize,
+    },
+    /// A value has another type than it must have.
+    #[error("expected a value of type {expected}, found {found}")]
+    ValueType {
+        /// The type that is needed.
+        expected: ValType,
+        /// The type of the value.
+        found: ValType,
+    },
+    /// A handle or value belongs to another store or engine.
+    #[error("a {what} of another store or engine was used")]
+    WrongStore {
+        /// What it was.
+        what: &'static str,
+    },
+    /// An immutable global was written.
+    #[error("the global is immutable")]
+    ImmutableGlobal,
+    /// The host accessed a memory or table out of bounds.
+    #[error("host access of {len} at {at} is out of bounds of a {what} of size {size}")]
+    OutOfBounds {
+        /// `memory` (in bytes) or `table` (in elements).
+        what: &'static str,
+        /// Where the access starts.
+        at: u64,
+        /// Its length.
+        len: u64,
+        /// The size of the memory or table.
+        size: u64,
+    },
+    /// More was asked for than a limit allows.
+    #[error("{what}: {actual} is over the limit of {limit}")]
+    Limit {
+        /// What there is too much of.
+        what: &'static str,
+        /// How much is allowed.
+        limit: u64,
+        /// How much was asked for.
+        actual: u64,
+    },
+    /// The operating system has no memory or address space left.
+    #[error("out of memory: {0}")]
+    OutOfMemory(std::io::Error),
+}
+
+impl Error {
+    /// An error of a host function: leaves all of WebAssembly that called it and comes back to the embedder.
+    pub fn host(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Host {
+            error: error.into(),
+            backtrace: Box::default(),
+        }
+    }
+
+    /// The error of type `E` that a host function returned, if this is one.
+    pub fn downcast_host<E: std::error::Error + 'static>(&self) -> Option<&E> {
+        match self {
+            Self::Host { error, .. } => error.downcast_ref(),
+            _ => None,
+        }
+    }
+
+    /// The trap, if this is one.
+    pub fn as_trap(&self) -> Option<&Trap> {
+        match self {
+            Self::Trap(trap) => Some(trap),
+            _ => None,
+        }
+    }
+
+    /// Why WebAssembly trapped, if it did.
+    pub fn trap_code(&self) -> Option<TrapCode> {
+        self.as_trap().map(Trap::code)
+    }
+
+    /// Where WebAssembly was, if it ran.
+    pub fn backtrace(&self) -> Option<&Backtrace> {
+        match self {
+            Self::Trap(trap) => Some(trap.backtrace()),
+            Self::Host { backtrace, .. } => Some(backtrace),
+            _ => None,
+        }
+    }
+
+    /// Adds where WebAssembly was, unless that is already known.
+    pub(crate) fn with_backtrace(mut self, found: Backtrace) -> Self {
+        match &mut self {
+            Self::Trap(trap) => trap.add_backtrace(found),
+            Self::Host { backtrace, .. } if backtrace.is_empty() => **backtrace = found,
+            _ => {}
+        }
+        self
+    }
+}
+
+impl From<Trap> for Error {
+    fn from(trap: Trap) -> Self {
+        Self::Trap(Box::new(trap))
+    }
+}
+
+impl From<TrapCode> for Error {
+    fn from(code: TrapCode) -> Self {
+        Trap::new(code).into()
+    }
+}

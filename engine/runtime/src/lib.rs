@@ -1,8 +1,55 @@
-//! Running compiled modules. `unsafe` lives in `vm` alone.
+//! Running compiled modules: engine, modules, stores, instances, and the virtual machine below them.
+//!
+//! ```text
+//! Engine ── Module (compiled once) ──┐
+//!   └────── Store<T> ── Instance <───┘── Func, Memory, Table, Global
+//!              └─ Linker<T>: names for what modules import
+//! ```
+//!
+//! A [`Store`] owns everything that its instances are made of; handles such as [`Func`] are numbers in it and are checked
+//! against it. Traps, host errors and lack of memory are values of [`Error`]; bad input never makes this crate
+//! panic. Handles used with a store that is not theirs do, because that is a bug of the embedder.
+//!
+//! Architecture invariants:
+//! - `unsafe` code is in `vm` alone, which knows nothing of the public types but [`Error`].
+//! - Compiled code runs on a stack of its own, with no Rust frame on it; see `vm/context.rs`.
 #![deny(unsafe_code)]
 
+mod caller;
+mod compile;
+mod engine;
 mod error;
+mod externs;
+mod func;
+mod global;
+mod instance;
+mod linker;
+mod memory;
+mod module;
 mod store;
+mod table;
+mod trap;
+mod typed;
+mod types;
+mod value;
 mod vm;
 
-pub use error::Error;
+pub use caller::Caller;
+pub use compile::Options;
+pub use engine::{Config, Engine};
+pub use error::{Error, Result};
+pub use externs::Extern;
+pub use func::{Func, TypedFunc};
+pub use global::Global;
+pub use instance::Instance;
+pub use linker::Linker;
+pub use memory::Memory;
+pub use module::Module;
+pub use skerry_compiler::CompileError;
+pub use skerry_environ::{FuncType, GlobalType, MemoryType, TableType, ValType};
+pub use store::{AsContext, AsContextMut, Store, StoreContext, StoreContextMut};
+pub use table::Table;
+pub use trap::{Backtrace, Frame, Trap, TrapCode};
+pub use typed::{IntoFunc, WasmParams, WasmResults, WasmReturn, WasmTy};
+pub use types::{ExportType, ExternType, ImportType};
+pub use value::{ExternRef, Val};

@@ -1,2 +1,473 @@
-//! The store.
-pub(crate) struct StoreInner;
+//! The store: everything that belongs to a group of instances, and the embedder's state beside it.
+//!
+//! Instances, memories, tables, globals and functions live in the store until it is dropped; handles to them are a
+//! number and the identity of the store.
+
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+use crate::instance::InstanceEntry;
+use crate::module::Module;
+use crate::trap::{Backtrace, Trap};
+use crate::vm::backtrace::RawBacktrace;
+use crate::vm::context::{
+    self, DynStore, FaultRegion, StoreObject, Unwind, VMStoreContext, ValRaw,
+};
+use crate::vm::func::{FuncRef, HostFunction, invoke};
+use crate::vm::global::Global;
+use crate::vm::memory::{LinearMemory, in_bounds};
+use crate::vm::table::Table;
+use skerry_environ::{
+    DataIndex, ElemIndex, MemoryIndex, TableIndex, Trap as TrapCode, vmctx::VMFuncRef,
+};
+use std::any::Any;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A store with the embedder's state `T`: what instances live in. One thread at a time uses it.
+pub struct Store<T: 'static> {
+    data: Box<StoreData<T>>,
+}
+
+/// What a [`Store`] owns, at a fixed address.
+pub struct StoreData<T: 'static> {
+    pub(crate) inner: StoreInner,
+    pub(crate) data: T,
+}
+
+/// The identity of a store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct StoreId(u64);
+
+impl StoreId {
+    fn fresh() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        Self(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+/// The number of something in a store, and which store that is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Handle {
+    store: StoreId,
+    index: u32,
+}
+
+/// The part of a store that does not depend on `T`.
+pub struct StoreInner {
+    // Dropped first to last: what holds addresses goes before what they point to.
+    instances: Vec<InstanceEntry>,
+    memories: Vec<LinearMemory>,
+    tables: Vec<Table>,
+    globals: Vec<Global>,
+    host_functions: Vec<HostFunction>,
+    funcs: Vec<FuncRef>,
+    func_numbers: HashMap<FuncRef, u32>,
+    externs: Vec<Box<dyn Any + Send + Sync>>,
+    regions: Vec<FaultRegion>,
+    by_vmctx: HashMap<usize, u32>,
+    /// The modules by the address of their code.
+    modules: BTreeMap<usize, Module>,
+    context: Box<VMStoreContext>,
+    id: StoreId,
+    engine: Engine,
+}
+
+impl<T> StoreObject for StoreData<T> {
+    fn as_any_mut(&mut self) -> &mut dyn Any {
+        self
+    }
+
+    fn inner_mut(&mut self) -> &mut StoreInner {
+        &mut self.inner
+    }
+}
+
+impl<T> Store<T> {
+    /// An empty store for modules of `engine`.
+    pub fn new(engine: &Engine, data: T) -> Self {
+        let inner = StoreInner {
+            instances: Vec::new(),
+            memories: Vec::new(),
+            tables: Vec::new(),
+            globals: Vec::new(),
+            host_functions: Vec::new(),
+            funcs: Vec::new(),
+            func_numbers: HashMap::new(),
+            externs: Vec::new(),
+            regions: Vec::new(),
+            by_vmctx: HashMap::new(),
+            modules: BTreeMap::new(),
+            context: VMStoreContext::new(),
+            id: StoreId::fresh(),
+            engine: engine.clone(),
+        };
+        Self {
+            data: Box::new(StoreData { inner, data }),
+        }
+    }
+
+    /// The embedder's state.
+    pub fn data(&self) -> &T {
+        &self.data.data
+    }
+
+    /// The embedder's state.
+    pub fn data_mut(&mut self) -> &mut T {
+        &mut self.data.data
+    }
+
+    /// Ends the store and gives the embedder's state back.
+    pub fn into_data(self) -> T {
+        self.data.data
+    }
+
+    /// The engine of the store.
+    pub fn engine(&self) -> &Engine {
+        &self.data.inner.engine
+    }
+}
+
+impl<T: std::fmt::Debug> std::fmt::Debug for Store<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store")
+            .field("data", self.data())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A shared borrow of a store.
+#[derive(Clone, Copy)]
+pub struct StoreContext<'a, T: 'static>(pub(crate) &'a StoreData<T>);
+
+/// An exclusive borrow of a store.
+pub struct StoreContextMut<'a, T: 'static>(pub(crate) &'a mut StoreData<T>);
+
+/// What a store can be borrowed from: [`Store`], [`Caller`](crate::Caller), the contexts, and references to them.
+pub trait AsContext {
+    /// The embedder's state in the store.
+    type Data: 'static;
+    /// Borrows the store.
+    fn as_context(&self) -> StoreContext<'_, Self::Data>;
+}
+
+/// What a store can be borrowed from exclusively.
+pub trait AsContextMut: AsContext {
+    /// Borrows the store exclusively.
+    fn as_context_mut(&mut self) -> StoreContextMut<'_, Self::Data>;
+}
+
+impl<T> AsContext for Store<T> {
+    type Data = T;
+    fn as_context(&self) -> StoreContext<'_, T> {
+        StoreContext(&self.data)
+    }
+}
+
+impl<T> AsContextMut for Store<T> {
+    fn as_context_mut(&mut self) -> StoreContextMut<'_, T> {
+        StoreContextMut(&mut self.data)
+    }
+}
+
+impl<T> AsContext for StoreContext<'_, T> {
+    type Data = T;
+    fn as_context(&self) -> StoreContext<'_, T> {
+        StoreContext(self.0)
+    }
+}
+
+impl<T> AsContext for StoreContextMut<'_, T> {
+    type Data = T;
+    fn as_context(&self) -> StoreContext<'_, T> {
+        StoreContext(self.0)
+    }
+}
+
+impl<T> AsContextMut for StoreContextMut<'_, T> {
+    fn as_context_mut(&mut self) -> StoreContextMut<'_, T> {
+        StoreContextMut(self.0)
+    }
+}
+
+impl<S: AsContext> AsContext for &S {
+    type Data = S::Data;
+    fn as_context(&self) -> StoreContext<'_, S::Data> {
+        S::as_context(self)
+    }
+}
+
+impl<S: AsContext> AsContext for &mut S {
+    type Data = S::Data;
+    fn as_context(&self) -> StoreContext<'_, S::Data> {
+        S::as_context(self)
+    }
+}
+
+impl<S: AsContextMut> AsContextMut for &mut S {
+    fn as_context_mut(&mut self) -> StoreContextMut<'_, S::Data> {
+        S::as_context_mut(self)
+    }
+}
+
+impl<'a, T> StoreContext<'a, T> {
+    /// The embedder's state.
+    pub fn data(&self) -> &'a T {
+        &self.0.data
+    }
+
+    /// The engine of the store.
+    pub fn engine(&self) -> &'a Engine {
+        &self.0.inner.engine
+    }
+}
+
+impl<T> StoreContextMut<'_, T> {
+    /// The embedder's state.
+    pub fn data(&self) -> &T {
+        &self.0.data
+    }
+
+    /// The embedder's state.
+    pub fn data_mut(&mut self) -> &mut T {
+        &mut self.0.data
+    }
+
+    /// The engine of the store.
+    pub fn engine(&self) -> &Engine {
+        &self.0.inner.engine
+    }
+}
+
+macro_rules! arenas {
+    ($($what:literal $field:ident: $ty:ty, $get:ident $get_mut:ident;)*) => {
+        $(
+            #[doc = concat!("The ", $what, " with this number.")]
+            pub(crate) fn $get(&self, index: u32) -> &$ty {
+                &self.$field[index as usize]
+            }
+
+            #[doc = concat!("The ", $what, " with this number.")]
+            pub(crate) fn $get_mut(&mut self, index: u32) -> &mut $ty {
+                &mut self.$field[index as usize]
+            }
+        )*
+    };
+}
+
+fn next_number<T>(items: &[T]) -> u32 {
+    u32::try_from(items.len()).expect("a store holds fewer than 2^32 things of a kind")
+}
+
+impl StoreInner {
+    arenas! {
+        "memory" memories: LinearMemory, memory memory_mut;
+        "table" tables: Table, table table_mut;
+        "global" globals: Global, global global_mut;
+    }
+
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    pub(crate) fn stack_size(&self) -> usize {
+        self.engine.wasm_stack_size()
+    }
+
+    pub(crate) fn context(&self) -> &VMStoreContext {
+        &self.context
+    }
+
+    /// A handle to number `index` of this store.
+    pub(crate) fn handle(&self, index: u32) -> Handle {
+        Handle {
+            store: self.id,
+            index,
+        }
+    }
+
+    /// The number that a handle stands for.
+    ///
+    /// # Panics
+    /// If it belongs to another store.
+    pub(crate) fn resolve(&self, handle: Handle) -> u32 {
+        assert!(
+            self.owns(handle),
+            "a handle was used with a store that it does not belong to"
+        );
+        handle.index
+    }
+
+    /// Whether a handle belongs to this store.
+    pub(crate) fn owns(&self, handle: Handle) -> bool {
+        handle.store == self.id
+    }
+
+    /// The instance with this number.
+    pub(crate) fn instance(&self, index: usize) -> &InstanceEntry {
+        &self.instances[index]
+    }
+
+    pub(crate) fn next_instance(&self) -> u32 {
+        next_number(&self.instances)
+    }
+
+    pub(crate) fn push_instance(&mut self, instance: InstanceEntry) -> u32 {
+        let index = self.next_instance();
+        self.by_vmctx.insert(instance.vmctx().addr(), index);
+        let module = instance.module().clone();
+        self.modules.insert(module.code_start(), module);
+        self.instances.push(instance);
+        index
+    }
+
+    /// The number of the instance with this vmctx, if there is one.
+    pub(crate) fn instance_at(&self, vmctx: usize) -> Option<u32> {
+        self.by_vmctx.get(&vmctx).copied()
+    }
+
+    pub(crate) fn push_memory(&mut self, memory: LinearMemory) -> u32 {
+        let index = next_number(&self.memories);
+        let region = memory.fault_region();
+        let at = self.regions.partition_point(|r| r.start < region.start);
+        self.regions.insert(at, region);
+        self.context.set_fault_regions(&self.regions);
+        self.memories.push(memory);
+        index
+    }
+
+    pub(crate) fn push_table(&mut self, table: Table) -> u32 {
+        let index = next_number(&self.tables);
+        self.tables.push(table);
+        index
+    }
+
+    pub(crate) fn push_global(&mut self, global: Global) -> u32 {
+        let index = next_number(&self.globals);
+        self.globals.push(global);
+        index
+    }
+
+    pub(crate) fn push_host_function(&mut self, function: HostFunction) -> u32 {
+        let func_ref = function.func_ref();
+        self.host_functions.push(function);
+        self.func_number(func_ref)
+    }
+
+    /// The number of a function: the same for the same reference.
+    pub(crate) fn func_number(&mut self, func: FuncRef) -> u32 {
+        *self.func_numbers.entry(func).or_insert_with(|| {
+            let index = next_number(&self.funcs);
+            self.funcs.push(func);
+            index
+        })
+    }
+
+    pub(crate) fn func(&self, index: u32) -> FuncRef {
+        self.funcs[index as usize]
+    }
+
+    pub(crate) fn push_extern(&mut self, value: Box<dyn Any + Send + Sync>) -> u32 {
+        let index = next_number(&self.externs);
+        self.externs.push(value);
+        index
+    }
+
+    pub(crate) fn extern_value(&self, index: u32) -> &(dyn Any + Send + Sync) {
+        &*self.externs[index as usize]
+    }
+
+    /// `memory.init`, also for active segments.
+    pub(crate) fn memory_init(
+        &mut self,
+        instance: usize,
+        memory: MemoryIndex,
+        segment: DataIndex,
+        dst: u64,
+        src: u64,
+        len: u64,
+    ) -> Result<(), TrapCode> {
+        let entry = &self.instances[instance];
+        let id = entry.memory(memory);
+        let bytes = entry.data(segment);
+        let from = in_bounds(src, len, bytes.len()).ok_or(TrapCode::MemoryOutOfBounds)?;
+        let target = self.memories[id as usize].bytes_mut();
+        let to = in_bounds(dst, len, target.len()).ok_or(TrapCode::MemoryOutOfBounds)?;
+        target[to].copy_from_slice(&bytes[from]);
+        Ok(())
+    }
+
+    /// `data.drop`.
+    pub(crate) fn drop_data(&mut self, instance: usize, segment: DataIndex) {
+        self.instances[instance].drop_data(segment);
+    }
+
+    /// `table.init`, also for active segments.
+    pub(crate) fn table_init(
+        &mut self,
+        instance: usize,
+        table: TableIndex,
+        segment: ElemIndex,
+        dst: u64,
+        src: u64,
+        len: u64,
+    ) -> Result<(), TrapCode> {
+        let entry = &self.instances[instance];
+        let id = entry.table(table);
+        let from =
+            in_bounds(src, len, entry.element_count(segment)).ok_or(TrapCode::TableOutOfBounds)?;
+        in_bounds(dst, len, self.tables[id as usize].len()).ok_or(TrapCode::TableOutOfBounds)?;
+        let globals = &self.globals;
+        let words = from.map(|at| entry.element(segment, at, globals));
+        self.tables[id as usize]
+            .write(dst, words)
+            .ok_or(TrapCode::TableOutOfBounds)
+    }
+
+    /// `elem.drop`.
+    pub(crate) fn drop_elements(&mut self, instance: usize, segment: ElemIndex) {
+        self.instances[instance].drop_elements(segment);
+    }
+
+    pub(crate) fn globals(&self) -> &[Global] {
+        &self.globals
+    }
+
+    /// Frames for people.
+    pub(crate) fn symbolize(&self, raw: &RawBacktrace) -> Backtrace {
+        let frame = |pc: usize| self.modules.range(..=pc).next_back()?.1.frame(pc);
+        Backtrace {
+            frames: raw.frames.iter().filter_map(|f| frame(f.pc)).collect(),
+            omitted: raw.omitted,
+        }
+    }
+
+    /// The frames of WebAssembly that are live on this thread.
+    pub(crate) fn current_backtrace(&self) -> Backtrace {
+        self.symbolize(&context::current_backtrace())
+    }
+}
+
+/// Calls a function with its arguments in `values`, where its results are then.
+///
+/// # Errors
+/// Whatever made WebAssembly stop. A panic of a host function goes on here.
+pub(crate) fn call(
+    store: &mut DynStore,
+    func: VMFuncRef,
+    slots: usize,
+    values: &mut [ValRaw],
+) -> Result<()> {
+    let Err((unwind, raw)) = invoke(store, func, slots, values) else {
+        return Ok(());
+    };
+    match unwind {
+        Unwind::Trap(code) => {
+            let mut trap = Trap::new(code);
+            trap.add_backtrace(store.inner_mut().symbolize(&raw));
+            Err(trap.into())
+        }
+        Unwind::Error(error) => Err(error.with_backtrace(store.inner_mut().symbolize(&raw))),
+        Unwind::Panic(payload) => std::panic::resume_unwind(payload),
+        Unwind::NoStack(error) => Err(Error::OutOfMemory(error)),
+    }
+}

@@ -39,7 +39,11 @@ impl RawBacktrace {
 }
 
 /// The frames of an activation that was left by a fault, then those of the activations around it.
-pub(super) fn from_fault(bounds: &StackBounds, state: SignalState, activation: &Activation) -> RawBacktrace {
+pub(super) fn from_fault(
+    bounds: &StackBounds,
+    state: SignalState,
+    activation: &Activation,
+) -> RawBacktrace {
     let mut trace = RawBacktrace::default();
     trace.push(state.pc);
     // While a function sets up its frame, rbp is still its caller's.
@@ -53,7 +57,12 @@ pub(super) fn from_fault(bounds: &StackBounds, state: SignalState, activation: &
 }
 
 /// The frames from a wasm -> host transition outwards.
-pub(super) fn from_exit(bounds: &StackBounds, sp: usize, fp: usize, activation: &Activation) -> RawBacktrace {
+pub(super) fn from_exit(
+    bounds: &StackBounds,
+    sp: usize,
+    fp: usize,
+    activation: &Activation,
+) -> RawBacktrace {
     let mut trace = RawBacktrace::default();
     if let Some(pc) = read(bounds, sp) {
         trace.push(pc.wrapping_sub(1));

@@ -47,7 +47,11 @@ impl CodeMemory {
         let mut starts: Box<[u32]> = starts.into_iter().collect();
         starts.sort_unstable();
         let tables = Box::new(CodeTables { traps, starts });
-        let code = Self { mapping, len: text.len(), tables };
+        let code = Self {
+            mapping,
+            len: text.len(),
+            tables,
+        };
         registry_update(|ranges| {
             let range = code.range();
             let at = ranges.partition_point(|r| r.start < range.start);
@@ -58,7 +62,11 @@ impl CodeMemory {
 
     fn range(&self) -> CodeRange {
         let start = self.start();
-        CodeRange { start, end: start + self.len, tables: &raw const *self.tables }
+        CodeRange {
+            start,
+            end: start + self.len,
+            tables: &raw const *self.tables,
+        }
     }
 
     /// The address of the first byte.
@@ -76,7 +84,10 @@ impl CodeMemory {
     /// # Panics
     /// If that is outside the text.
     pub(crate) fn address(&self, offset: u32) -> *const u8 {
-        assert!((offset as usize) < self.len, "code offsets lie inside the text");
+        assert!(
+            (offset as usize) < self.len,
+            "code offsets lie inside the text"
+        );
         self.mapping.base().wrapping_add(offset as usize)
     }
 
@@ -117,7 +128,11 @@ fn registry_update(change: impl FnOnce(&mut Snapshot)) {
     let mut replaced = REPLACED.lock().unwrap_or_else(PoisonError::into_inner);
     let old = CURRENT.load(Ordering::Acquire);
     // SAFETY: the current snapshot is freed only below, by a later holder of the mutex that is held here.
-    let mut new = if old.is_null() { Vec::new() } else { unsafe { (*old).clone() } };
+    let mut new = if old.is_null() {
+        Vec::new()
+    } else {
+        unsafe { (*old).clone() }
+    };
     change(&mut new);
     CURRENT.store(Box::into_raw(Box::new(new)), Ordering::SeqCst);
     if !old.is_null() {
@@ -158,7 +173,10 @@ fn lookup<R>(pc: usize, f: impl FnOnce(&CodeTables, u32) -> R) -> Option<R> {
 pub(super) fn trap_at(pc: usize) -> Option<Option<Trap>> {
     lookup(pc, |tables, offset| {
         let traps = &tables.traps;
-        traps.binary_search_by_key(&offset, |&(at, _)| at).ok().map(|index| traps[index].1)
+        traps
+            .binary_search_by_key(&offset, |&(at, _)| at)
+            .ok()
+            .map(|index| traps[index].1)
     })
 }
 
@@ -166,7 +184,9 @@ pub(super) fn trap_at(pc: usize) -> Option<Option<Trap>> {
 pub(super) fn executed_in_function(pc: usize) -> Option<usize> {
     lookup(pc, |tables, offset| {
         let after = tables.starts.partition_point(|&start| start <= offset);
-        after.checked_sub(1).map(|index| (offset - tables.starts[index]) as usize)
+        after
+            .checked_sub(1)
+            .map(|index| (offset - tables.starts[index]) as usize)
     })
     .flatten()
 }

@@ -32,12 +32,15 @@ pub(crate) const EXIT_SP: usize = offset_of!(VMStoreContext, exit_sp);
 pub(crate) const EXIT_FP: usize = offset_of!(VMStoreContext, exit_fp);
 
 /// What a store is to this module: something that the builtins can downcast.
-pub(crate) trait StoreObject: Any + Send {
+pub(crate) trait StoreObject: Any {
     /// The store as `Any`, for host functions that know the type of the embedder's state.
     fn as_any_mut(&mut self) -> &mut dyn Any;
     /// The part of the store that does not depend on the type of the embedder's state.
     fn inner_mut(&mut self) -> &mut crate::store::StoreInner;
 }
+
+/// A store of whatever type.
+pub(crate) type DynStore = dyn StoreObject;
 
 /// An address range in which a fault with trap code `MemoryOutOfBounds` is expected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,7 +80,7 @@ pub(crate) struct VMStoreContext {
     stack: Cell<StackBounds>,
     fault: Cell<Option<Fault>>,
     raised: Cell<Option<Unwind>>,
-    store: Cell<Option<NonNull<dyn StoreObject>>>,
+    store: Cell<Option<NonNull<DynStore>>>,
     regions: Cell<*const [FaultRegion]>,
 }
 
@@ -117,16 +120,25 @@ impl VMStoreContext {
     /// # Safety
     /// Only within a call that compiled code made through a stub, once at a time: the result is the only path to the store.
     pub(crate) unsafe fn store<'a>(&self) -> &'a mut dyn StoreObject {
-        let mut store = self.store.get().expect("host code called by wasm runs inside an activation");
+        let mut store = self
+            .store
+            .get()
+            .expect("host code called by wasm runs inside an activation");
         // SAFETY: `enter` put it there from a unique borrow that is asleep until the activation ends.
         unsafe { store.as_mut() }
+    }
+
+    /// The wasm stack of the innermost activation.
+    pub(super) fn stack_bounds(&self) -> StackBounds {
+        self.stack.get()
     }
 
     /// The trap that a fault with these particulars stands for, or `None` if it is not WebAssembly's.
     /// Async-signal-safe.
     pub(super) fn classify(&self, table: Option<Trap>, addr: Option<usize>) -> Option<Trap> {
         let Some(addr) = addr else {
-            return table.filter(|t| !matches!(t, Trap::MemoryOutOfBounds | Trap::IndirectCallToNull));
+            return table
+                .filter(|t| !matches!(t, Trap::MemoryOutOfBounds | Trap::IndirectCallToNull));
         };
         if self.stack.get().guard_contains(addr) {
             return Some(Trap::StackOverflow);
@@ -136,7 +148,10 @@ impl VMStoreContext {
                 // SAFETY: set from a slice that the store keeps in place while wasm may run.
                 let regions = unsafe { &*self.regions.get() };
                 let index = regions.partition_point(|r| r.end <= addr);
-                regions.get(index).filter(|r| r.start <= addr).map(|_| Trap::MemoryOutOfBounds)
+                regions
+                    .get(index)
+                    .filter(|r| r.start <= addr)
+                    .map(|_| Trap::MemoryOutOfBounds)
             }
             Trap::IndirectCallToNull if addr < NULL_PAGE => Some(Trap::IndirectCallToNull),
             _ => None,
@@ -194,7 +209,7 @@ pub(crate) struct EntryCall {
 /// - `store` is derived from a unique borrow that the caller holds and does not use until this returns.
 pub(crate) unsafe fn enter(
     ctx: &VMStoreContext,
-    store: NonNull<dyn StoreObject>,
+    store: NonNull<DynStore>,
     stack_size: usize,
     call: &EntryCall,
 ) -> Result<(), (Unwind, RawBacktrace)> {
@@ -208,7 +223,8 @@ pub(crate) unsafe fn enter(
     let bounds: StackBounds;
     let (wasm_sp, outer_exit);
     if outer.is_null() {
-        let stack = stack::acquire(stack_size).map_err(|e| (Unwind::NoStack(e), RawBacktrace::default()))?;
+        let stack = stack::acquire(stack_size)
+            .map_err(|e| (Unwind::NoStack(e), RawBacktrace::default()))?;
         bounds = stack.bounds();
         owned = Some(stack);
         wasm_sp = bounds.top;
@@ -230,14 +246,30 @@ pub(crate) unsafe fn enter(
     let saved_exit = (ctx.exit_sp.get(), ctx.exit_fp.get());
     let saved_stack = ctx.stack.replace(bounds);
     let saved_store = ctx.store.replace(Some(store));
-    let activation = Activation { ctx, outer, outer_exit };
+    let activation = Activation {
+        ctx,
+        outer,
+        outer_exit,
+    };
     CURRENT.set(&raw const activation);
 
     // SAFETY: the caller vouches for `call`; `wasm_sp` is 16-byte aligned and everything below it on the wasm stack is
     // free, because the outer activation (if any) is suspended at `exit_sp`.
-    let left =
-        unsafe { arch::enter(ctx, call.trampoline, call.callee, call.callee_vmctx, call.values, wasm_sp) };
-    let result = if left == 0 { Ok(()) } else { Err(unwound(ctx, &activation, bounds)) };
+    let left = unsafe {
+        arch::enter(
+            ctx,
+            call.trampoline,
+            call.callee,
+            call.callee_vmctx,
+            call.values,
+            wasm_sp,
+        )
+    };
+    let result = if left == 0 {
+        Ok(())
+    } else {
+        Err(unwound(ctx, &activation, bounds))
+    };
 
     CURRENT.set(outer);
     ctx.host_sp.set(saved_host_sp);
@@ -253,12 +285,19 @@ pub(crate) unsafe fn enter(
 
 /// Collects why and where the activation was left; its dead frames are still on the wasm stack.
 #[cold]
-fn unwound(ctx: &VMStoreContext, activation: &Activation, bounds: StackBounds) -> (Unwind, RawBacktrace) {
+fn unwound(
+    ctx: &VMStoreContext,
+    activation: &Activation,
+    bounds: StackBounds,
+) -> (Unwind, RawBacktrace) {
     if let Some(fault) = ctx.fault.take() {
         let frames = backtrace::from_fault(&bounds, fault.state, activation);
         return (Unwind::Trap(fault.trap), frames);
     }
-    let unwind = ctx.raised.take().expect("whoever leaves an activation early says why");
+    let unwind = ctx
+        .raised
+        .take()
+        .expect("whoever leaves an activation early says why");
     let frames = match unwind {
         Unwind::Panic(_) => RawBacktrace::default(),
         _ => backtrace::from_exit(&bounds, ctx.exit_sp.get(), ctx.exit_fp.get(), activation),
@@ -274,5 +313,10 @@ pub(crate) fn current_backtrace() -> RawBacktrace {
     }
     // SAFETY: as in `enter`: a non-null `CURRENT` is a live activation of this thread.
     let (activation, ctx) = unsafe { (&*current, &*(*current).ctx) };
-    backtrace::from_exit(&ctx.stack.get(), ctx.exit_sp.get(), ctx.exit_fp.get(), activation)
+    backtrace::from_exit(
+        &ctx.stack.get(),
+        ctx.exit_sp.get(),
+        ctx.exit_fp.get(),
+        activation,
+    )
 }

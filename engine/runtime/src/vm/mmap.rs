@@ -85,7 +85,10 @@ impl Mapping {
 
     fn protect(&self, start: usize, len: usize, flags: MprotectFlags) -> std::io::Result<()> {
         let len = round_up_to_pages(len).expect("range inside a mapping");
-        assert!(start.is_multiple_of(page_size()), "protection changes start on a page");
+        assert!(
+            start.is_multiple_of(page_size()),
+            "protection changes start on a page"
+        );
         assert!(
             start.checked_add(len).is_some_and(|end| end <= self.len),
             "protection changes stay inside the mapping"

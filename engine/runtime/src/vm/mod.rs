@@ -4,24 +4,34 @@
 //! |---|---|
 //! | `mmap` | address space: reserve, open, unmap |
 //! | `code` | executable memory, and who an instruction belongs to |
+//! | `slot` | the address space of an instance: vmctx and memory 0 with their guards |
 //! | `stack`, `host_stack` | the wasm stack with its guard; how deep the host's own stack is |
 //! | `arch` | the hand-written machine code: entry, exit, builtin stubs; registers in signal frames |
 //! | `context` | activations: entering wasm and every way of leaving it |
 //! | `signals` | faults become traps |
 //! | `backtrace` | walking frame pointers |
+//! | `memory`, `table`, `global`, `func`, `instance` | what compiled code reads and writes in place |
+//! | `builtins` | the functions of the runtime that compiled code calls |
 //!
 //! Invariant: `unsafe` never leaves this module; what the rest of the crate can call is safe, or an `unsafe fn` whose
 //! contract only code in here discharges.
 #![allow(unsafe_code)]
 
-pub(crate) mod arch;
+mod arch;
 pub(crate) mod backtrace;
+mod builtins;
 pub(crate) mod code;
 pub(crate) mod context;
+pub(crate) mod func;
+pub(crate) mod global;
 mod host_stack;
+pub(crate) mod instance;
+pub(crate) mod memory;
 mod mmap;
 mod signals;
+mod slot;
 mod stack;
+pub(crate) mod table;
 
 #[cfg(test)]
 mod tests;

@@ -25,7 +25,9 @@ struct Previous(UnsafeCell<[MaybeUninit<libc::sigaction>; SIGNALS.len()]>);
 // SAFETY: written once under `INSTALL`, each entry before the handler that reads it is in place; read-only after that.
 unsafe impl Sync for Previous {}
 
-static PREVIOUS: Previous = Previous(UnsafeCell::new([const { MaybeUninit::uninit() }; SIGNALS.len()]));
+static PREVIOUS: Previous = Previous(UnsafeCell::new(
+    [const { MaybeUninit::uninit() }; SIGNALS.len()],
+));
 static INSTALL: Once = Once::new();
 
 /// Bytes of the alternate stack: the kernel's frame (up to 11 KiB with AMX state) and the handlers that we chain to.
@@ -111,7 +113,9 @@ fn fault_address(signal: i32, info: &libc::siginfo_t) -> Option<usize> {
 /// # Safety
 /// The arguments are those of a signal handler with SA_SIGINFO.
 unsafe fn chain(signal: i32, info: *mut libc::siginfo_t, frame: *mut libc::c_void) {
-    let Some(index) = SIGNALS.iter().position(|&s| s == signal) else { return };
+    let Some(index) = SIGNALS.iter().position(|&s| s == signal) else {
+        return;
+    };
     // SAFETY: stored in `install_handlers` before this handler was in place.
     let previous = unsafe { (*PREVIOUS.0.get())[index].assume_init_ref() };
     match previous.sa_sigaction {
@@ -186,8 +190,14 @@ impl AlternateStack {
         };
         // SAFETY: `new` describes writable memory that lives until it is uninstalled in `drop`.
         let answer = unsafe { libc::sigaltstack(&new, std::ptr::null_mut()) };
-        assert_eq!(answer, 0, "no handler runs on the stack that is being replaced");
-        let installed = Self { mapping, previous: current };
+        assert_eq!(
+            answer, 0,
+            "no handler runs on the stack that is being replaced"
+        );
+        let installed = Self {
+            mapping,
+            previous: current,
+        };
         // While the thread's own storage is being torn down the value comes back and is uninstalled at once.
         ALTERNATE.try_with(|slot| slot.set(Some(installed))).is_ok()
     }

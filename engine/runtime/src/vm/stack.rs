@@ -61,7 +61,11 @@ impl WasmStack {
     /// Where the guard and the usable part lie.
     pub(crate) fn bounds(&self) -> StackBounds {
         let guard = self.mapping.base().addr();
-        StackBounds { guard, limit: guard + GUARD_SIZE, top: guard + self.mapping.len() }
+        StackBounds {
+            guard,
+            limit: guard + GUARD_SIZE,
+            top: guard + self.mapping.len(),
+        }
     }
 
     fn usable(&self) -> usize {
@@ -80,7 +84,9 @@ thread_local! {
 pub(crate) fn acquire(size: usize) -> std::io::Result<WasmStack> {
     let cached = CACHED.try_with(Cell::take).ok().flatten();
     match cached {
-        Some(stack) if Some(stack.usable()) == round_up_to_pages(size.max(2 * ENTRY_HEADROOM)) => Ok(stack),
+        Some(stack) if Some(stack.usable()) == round_up_to_pages(size.max(2 * ENTRY_HEADROOM)) => {
+            Ok(stack)
+        }
         _ => WasmStack::new(size),
     }
 }

@@ -3,7 +3,9 @@
 use super::arch;
 use super::backtrace::RawBacktrace;
 use super::code::CodeMemory;
-use super::context::{EntryCall, FaultRegion, StoreObject, Unwind, VMStoreContext, ValRaw, enter};
+use super::context::{
+    DynStore, EntryCall, FaultRegion, StoreObject, Unwind, VMStoreContext, ValRaw, enter,
+};
 use super::mmap::Mapping;
 use skerry_environ::Trap;
 use skerry_environ::vmctx::VMContextHeader;
@@ -13,7 +15,8 @@ use std::ptr::NonNull;
 /// `mov rax, rdi; mov r15, rsi; sub..; call rax`: the entry trampoline of `() -> ()`, with a frame of its own.
 /// push rbp; mov rbp,rsp; push r15; push rdx; mov r15,rsi; call rdi; pop rdx; pop r15; pop rbp; ret
 const TRAMPOLINE: &[u8] = &[
-    0x55, 0x48, 0x89, 0xe5, 0x41, 0x57, 0x52, 0x49, 0x89, 0xf7, 0xff, 0xd7, 0x5a, 0x41, 0x5f, 0x5d, 0xc3,
+    0x55, 0x48, 0x89, 0xe5, 0x41, 0x57, 0x52, 0x49, 0x89, 0xf7, 0xff, 0xd7, 0x5a, 0x41, 0x5f, 0x5d,
+    0xc3,
 ];
 /// The return address of the call in it.
 const TRAMPOLINE_RETURN: usize = 12;
@@ -54,22 +57,40 @@ impl TestStore {
             reserved: 0,
             type_ids: std::ptr::null(),
             builtins: builtins.as_ptr(),
-            memory0: skerry_environ::vmctx::VMMemoryDefinition { base: std::ptr::null_mut(), len: 0 },
+            memory0: skerry_environ::vmctx::VMMemoryDefinition {
+                base: std::ptr::null_mut(),
+                len: 0,
+            },
         });
-        Box::new(Self { ctx, header, builtins, calls: 0, nested: None })
+        Box::new(Self {
+            ctx,
+            header,
+            builtins,
+            calls: 0,
+            nested: None,
+        })
     }
 
     fn run(&mut self, code: &CodeMemory, offset: u32) -> Result<(), (Unwind, RawBacktrace)> {
         self.run_at(code.address(0), code.address(offset))
     }
 
-    fn run_at(&mut self, trampoline: *const u8, callee: *const u8) -> Result<(), (Unwind, RawBacktrace)> {
+    fn run_at(
+        &mut self,
+        trampoline: *const u8,
+        callee: *const u8,
+    ) -> Result<(), (Unwind, RawBacktrace)> {
         assert_eq!(self.builtins.len(), 4);
         let vmctx = (&raw mut *self.header).wrapping_add(1).cast::<u8>();
         let mut values: [ValRaw; 2] = [0; 2];
-        let call = EntryCall { trampoline, callee, callee_vmctx: vmctx, values: values.as_mut_ptr() };
+        let call = EntryCall {
+            trampoline,
+            callee,
+            callee_vmctx: vmctx,
+            values: values.as_mut_ptr(),
+        };
         let ctx: *const VMStoreContext = &raw const *self.ctx;
-        let store: NonNull<dyn StoreObject> = NonNull::from(self);
+        let store: NonNull<DynStore> = NonNull::from(self);
         // SAFETY: the context is boxed in the store, the code below follows the ABI, and `self` is not used meanwhile.
         unsafe { enter(&*ctx, store, 1 << 20, &call) }
     }
@@ -117,7 +138,9 @@ extern "C" fn test_trap(vmctx: *mut u8) -> Answer {
 arch::builtin_stub!(test_trap_stub, test_trap);
 
 extern "C" fn test_panic(vmctx: *mut u8) -> Answer {
-    let caught = std::panic::catch_unwind(|| -> () { std::panic::resume_unwind(Box::new("thrown by the host")) });
+    let caught = std::panic::catch_unwind(|| -> () {
+        std::panic::resume_unwind(Box::new("thrown by the host"))
+    });
     // SAFETY: called by compiled code.
     let store = unsafe { store_of(vmctx) };
     store.ctx.raise(Unwind::Panic(caught.unwrap_err()));
@@ -145,14 +168,21 @@ extern "C" fn test_nested(vmctx: *mut u8) -> Answer {
 }
 arch::builtin_stub!(test_nested_stub, test_nested);
 
+/// Machine code, and its instructions that trap.
+type Body<'a> = (&'a [u8], &'a [(u32, Trap)]);
+
 /// Text that starts with the trampoline; returns the code and the offsets of `functions`.
-fn publish(functions: &[(&[u8], &[(u32, Trap)])]) -> (CodeMemory, Vec<u32>) {
+fn publish(functions: &[Body<'_>]) -> (CodeMemory, Vec<u32>) {
     let mut text = TRAMPOLINE.to_vec();
     let (mut offsets, mut traps) = (Vec::new(), Vec::new());
     for (body, listed) in functions {
         text.resize(text.len().next_multiple_of(16), 0xcc);
         offsets.push(text.len() as u32);
-        traps.extend(listed.iter().map(|&(at, trap)| (text.len() as u32 + at, trap)));
+        traps.extend(
+            listed
+                .iter()
+                .map(|&(at, trap)| (text.len() as u32 + at, trap)),
+        );
         text.extend_from_slice(body);
     }
     let code = CodeMemory::publish(&text, &traps, offsets.iter().copied()).unwrap();
@@ -194,13 +224,21 @@ fn hardware_traps_come_back_as_values_with_frames() {
         (&null, &[(6, Trap::IndirectCallToNull)]),
     ]);
     let mut store = TestStore::new();
-    let expected = [Trap::Unreachable, Trap::IntegerDivisionByZero, Trap::IndirectCallToNull];
+    let expected = [
+        Trap::Unreachable,
+        Trap::IntegerDivisionByZero,
+        Trap::IndirectCallToNull,
+    ];
     let offsets = [4, 13, 6];
     for round in 0..100_000 {
         let which = round % 3;
         let (trap, trace) = store.trap(&code, at[which]);
         assert_eq!(trap, expected[which]);
-        let pcs: Vec<usize> = trace.frames.iter().map(|f| f.pc.wrapping_sub(code.start())).collect();
+        let pcs: Vec<usize> = trace
+            .frames
+            .iter()
+            .map(|f| f.pc.wrapping_sub(code.start()))
+            .collect();
         let call = at[which] as usize + offsets[which];
         // The faulting instruction, the call in the trampoline, and the call in `enter`, which is not ours.
         assert_eq!(pcs[..2], [call, TRAMPOLINE_RETURN - 1]);
@@ -240,9 +278,16 @@ fn unbounded_recursion_is_a_trap() {
         assert_eq!(trap, Trap::StackOverflow);
         if round % 2 == 0 {
             let total = trace.frames.len() + trace.omitted;
-            assert!((65_000..66_000).contains(&total), "{total} frames of 16 bytes in 1 MiB");
+            assert!(
+                (65_000..66_000).contains(&total),
+                "{total} frames of 16 bytes in 1 MiB"
+            );
             // Innermost: the call or the push that faulted; all others the same call.
-            assert!(trace.frames[1..].iter().all(|f| f.pc == code.start() + at[0] as usize + 8));
+            assert!(
+                trace.frames[1..]
+                    .iter()
+                    .all(|f| f.pc == code.start() + at[0] as usize + 8)
+            );
         }
     }
 }
@@ -259,14 +304,27 @@ fn faults_in_a_memory_are_traps_only_inside_its_region() {
         function(&body)
     };
     let base = memory.base().addr();
-    let (inside, edge, outside) = (load(base), load(base + (1 << 16) - 3), load(base + (1 << 20) - 4));
+    let (inside, edge, outside) = (
+        load(base),
+        load(base + (1 << 16) - 3),
+        load(base + (1 << 20) - 4),
+    );
     let traps = [(14, Trap::MemoryOutOfBounds)];
     let (code, at) = publish(&[(&inside, &traps), (&edge, &traps), (&outside, &traps)]);
     let mut store = TestStore::new();
     let regions = [
-        FaultRegion { start: 4096, end: 8192 },
-        FaultRegion { start: base, end: base + (1 << 20) },
-        FaultRegion { start: usize::MAX - 1, end: usize::MAX },
+        FaultRegion {
+            start: 4096,
+            end: 8192,
+        },
+        FaultRegion {
+            start: base,
+            end: base + (1 << 20),
+        },
+        FaultRegion {
+            start: usize::MAX - 1,
+            end: usize::MAX,
+        },
     ];
     store.ctx.set_fault_regions(&regions);
     for _ in 0..10_000 {
@@ -276,8 +334,14 @@ fn faults_in_a_memory_are_traps_only_inside_its_region() {
     }
     // What the handler decides, without dying of it.
     let classify = |table, addr| store.ctx.classify(table, addr);
-    assert_eq!(classify(Some(Trap::MemoryOutOfBounds), Some(base - 1)), None);
-    assert_eq!(classify(Some(Trap::MemoryOutOfBounds), Some(base + (1 << 20))), None);
+    assert_eq!(
+        classify(Some(Trap::MemoryOutOfBounds), Some(base - 1)),
+        None
+    );
+    assert_eq!(
+        classify(Some(Trap::MemoryOutOfBounds), Some(base + (1 << 20))),
+        None
+    );
     assert_eq!(classify(Some(Trap::MemoryOutOfBounds), Some(0)), None);
     assert_eq!(classify(None, Some(base)), None);
     assert_eq!(classify(Some(Trap::IndirectCallToNull), Some(4096)), None);
@@ -290,7 +354,8 @@ fn faults_in_a_memory_are_traps_only_inside_its_region() {
 fn builtins_run_on_the_host_stack_and_return_values() {
     // mov edi,1; mov esi,2; mov edx,3; mov ecx,4; mov r8d,5; call; cmp rax, 54321; je +2; ud2
     let mut body = vec![
-        0xbf, 1, 0, 0, 0, 0xbe, 2, 0, 0, 0, 0xba, 3, 0, 0, 0, 0xb9, 4, 0, 0, 0, 0x41, 0xb8, 5, 0, 0, 0,
+        0xbf, 1, 0, 0, 0, 0xbe, 2, 0, 0, 0, 0xba, 3, 0, 0, 0, 0xb9, 4, 0, 0, 0, 0x41, 0xb8, 5, 0,
+        0, 0,
     ];
     body.extend(call_builtin(0));
     body.extend([0x48, 0x3d, 0x31, 0xd4, 0, 0, 0x74, 2, 0x0f, 0x0b]);
@@ -311,8 +376,15 @@ fn builtins_raise_traps_and_panics() {
     for _ in 0..10_000 {
         let (trap, trace) = store.trap(&code, at[0]);
         assert_eq!(trap, Trap::TableOutOfBounds);
-        let pcs: Vec<usize> = trace.frames.iter().map(|f| f.pc.wrapping_sub(code.start())).collect();
-        assert_eq!(pcs[..2], [at[0] as usize + 4 + 7 - 1, TRAMPOLINE_RETURN - 1]);
+        let pcs: Vec<usize> = trace
+            .frames
+            .iter()
+            .map(|f| f.pc.wrapping_sub(code.start()))
+            .collect();
+        assert_eq!(
+            pcs[..2],
+            [at[0] as usize + 4 + 7 - 1, TRAMPOLINE_RETURN - 1]
+        );
         match store.run(&code, at[1]) {
             Err((Unwind::Panic(payload), _)) => {
                 assert_eq!(payload.downcast_ref(), Some(&"thrown by the host"));
@@ -324,8 +396,16 @@ fn builtins_raise_traps_and_panics() {
 
 #[test]
 fn activations_nest_on_one_wasm_stack() {
-    let (outer, ud2, add) = (function(&call_builtin(3)), function(&[0x0f, 0x0b]), function(&call_builtin(0)));
-    let (code, at) = publish(&[(&outer, &[]), (&ud2, &[(4, Trap::Unreachable)]), (&add, &[])]);
+    let (outer, ud2, add) = (
+        function(&call_builtin(3)),
+        function(&[0x0f, 0x0b]),
+        function(&call_builtin(0)),
+    );
+    let (code, at) = publish(&[
+        (&outer, &[]),
+        (&ud2, &[(4, Trap::Unreachable)]),
+        (&add, &[]),
+    ]);
     let mut store = TestStore::new();
     let start = code.address(0) as usize;
     for _ in 0..10_000 {
@@ -357,7 +437,10 @@ fn faults_that_are_not_wasm_reach_the_previous_handler() {
     // In a child process, because the previous handler (Rust's own) ends it.
     if std::env::var_os("SKERRY_TEST_FAULT").is_some() {
         let mut store = TestStore::new();
-        let (ud2, wild) = (function(&[0x0f, 0x0b]), function(&[0x31, 0xc0, 0x8b, 0x40, 0x10]));
+        let (ud2, wild) = (
+            function(&[0x0f, 0x0b]),
+            function(&[0x31, 0xc0, 0x8b, 0x40, 0x10]),
+        );
         let (code, at) = publish(&[(&ud2, &[(4, Trap::Unreachable)]), (&wild, &[])]);
         assert_eq!(store.trap(&code, at[0]).0, Trap::Unreachable);
         // Not in the trap table: a compiler bug, which must not look like a trap.
@@ -367,7 +450,11 @@ fn faults_that_are_not_wasm_reach_the_previous_handler() {
     }
     use std::os::unix::process::ExitStatusExt;
     let output = std::process::Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "vm::tests::faults_that_are_not_wasm_reach_the_previous_handler", "--nocapture"])
+        .args([
+            "--exact",
+            "vm::tests::faults_that_are_not_wasm_reach_the_previous_handler",
+            "--nocapture",
+        ])
         .env("SKERRY_TEST_FAULT", "1")
         .output()
         .unwrap();

@@ -152,7 +152,11 @@ impl SignalState {
     /// Reads the state that the kernel saved.
     pub(crate) fn of(frame: &libc::ucontext_t) -> Self {
         let reg = |index: i32| frame.uc_mcontext.gregs[index as usize] as usize;
-        Self { pc: reg(libc::REG_RIP), sp: reg(libc::REG_RSP), fp: reg(libc::REG_RBP) }
+        Self {
+            pc: reg(libc::REG_RIP),
+            sp: reg(libc::REG_RSP),
+            fp: reg(libc::REG_RBP),
+        }
     }
 
     /// Makes the interrupted thread continue in [`trap_exit`] of `ctx` when the handler returns.
@@ -174,3 +178,6 @@ pub(crate) fn prologue_return_address(executed: usize) -> Option<usize> {
         _ => None,
     }
 }
+
+/// How many bytes below its frame pointer a function that calls indirectly keeps its vmctx.
+pub(crate) const SAVED_VMCTX: usize = 8;

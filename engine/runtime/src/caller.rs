@@ -1,0 +1,65 @@
+//! What a host function knows about who called it.
+
+use crate::externs::Extern;
+use crate::instance::export_of;
+use crate::store::{AsContext, AsContextMut, StoreContext, StoreContextMut, StoreData};
+use crate::trap::Backtrace;
+use crate::vm::func::CallerFrame;
+use crate::{Engine, Instance};
+
+/// The store in which a host function was called, and the instance that called it.
+pub struct Caller<'a, T: 'static> {
+    store: &'a mut StoreData<T>,
+    frame: CallerFrame,
+}
+
+impl<'a, T> Caller<'a, T> {
+    pub(crate) fn new(store: &'a mut StoreData<T>, frame: CallerFrame) -> Self {
+        Self { store, frame }
+    }
+
+    /// The embedder's state.
+    pub fn data(&self) -> &T {
+        &self.store.data
+    }
+
+    /// The embedder's state.
+    pub fn data_mut(&mut self) -> &mut T {
+        &mut self.store.data
+    }
+
+    /// The engine of the store.
+    pub fn engine(&self) -> &Engine {
+        self.store.inner.engine()
+    }
+
+    /// The instance whose code called the function; `None` if the embedder called it.
+    pub fn instance(&self) -> Option<Instance> {
+        let index = self.store.inner.instance_at(self.frame.vmctx())?;
+        Some(Instance(self.store.inner.handle(index)))
+    }
+
+    /// An export of the instance whose code called the function.
+    pub fn get_export(&mut self, name: &str) -> Option<Extern> {
+        let index = self.store.inner.instance_at(self.frame.vmctx())?;
+        export_of(&mut self.store.inner, index, name)
+    }
+
+    /// Where WebAssembly is, innermost frame first.
+    pub fn backtrace(&self) -> Backtrace {
+        self.store.inner.current_backtrace()
+    }
+}
+
+impl<T> AsContext for Caller<'_, T> {
+    type Data = T;
+    fn as_context(&self) -> StoreContext<'_, T> {
+        StoreContext(self.store)
+    }
+}
+
+impl<T> AsContextMut for Caller<'_, T> {
+    fn as_context_mut(&mut self) -> StoreContextMut<'_, T> {
+        StoreContextMut(self.store)
+    }
+}

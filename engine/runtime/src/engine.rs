@@ -1,0 +1,189 @@
+//! The engine: configuration, and what modules and stores share.
+
+use crate::error::{Error, Result};
+use crate::vm::code::CodeMemory;
+use crate::vm::func::HostSignature;
+use skerry_environ::FuncType;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+/// How an [`Engine`] compiles and runs.
+#[derive(Clone, Debug)]
+pub struct Config {
+    wasm_stack: usize,
+    options: crate::compile::Options,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            wasm_stack: 1 << 20,
+            options: crate::compile::Options::default(),
+        }
+    }
+}
+
+impl Config {
+    /// The defaults: a wasm stack of 1 MiB, optimised code.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// How much stack WebAssembly has, in bytes (rounded up to pages, at least 8 KiB): going beyond it is the trap
+    /// "call stack exhausted".
+    pub fn wasm_stack(&mut self, bytes: usize) -> &mut Self {
+        self.wasm_stack = bytes;
+        self
+    }
+
+    /// How modules are compiled.
+    pub fn compiler(&mut self, options: crate::compile::Options) -> &mut Self {
+        self.options = options;
+        self
+    }
+}
+
+/// What modules and stores share: configuration, function types, trampolines. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Engine {
+    inner: Arc<EngineInner>,
+}
+
+#[derive(Debug)]
+struct EngineInner {
+    config: Config,
+    types: Mutex<TypeRegistry>,
+}
+
+/// Every function type that the engine has seen, numbered. A number is never given to another type.
+#[derive(Debug, Default)]
+struct TypeRegistry {
+    numbers: HashMap<Arc<FuncType>, u32>,
+    types: Vec<Arc<RegisteredType>>,
+}
+
+#[derive(Debug)]
+struct RegisteredType {
+    ty: Arc<FuncType>,
+    trampolines: OnceLock<Trampolines>,
+}
+
+/// The trampolines of one type, for host functions.
+#[derive(Debug)]
+struct Trampolines {
+    code: CodeMemory,
+    entry: u32,
+    host: u32,
+}
+
+impl Default for Engine {
+    fn default() -> Self {
+        Self::new(Config::default())
+    }
+}
+
+impl Engine {
+    /// An engine with this configuration.
+    pub fn new(config: Config) -> Self {
+        Self {
+            inner: Arc::new(EngineInner {
+                config,
+                types: Mutex::default(),
+            }),
+        }
+    }
+
+    /// Whether both are the same engine: modules run only in stores of theirs.
+    pub fn same(a: &Engine, b: &Engine) -> bool {
+        Arc::ptr_eq(&a.inner, &b.inner)
+    }
+
+    pub(crate) fn wasm_stack_size(&self) -> usize {
+        self.inner.config.wasm_stack
+    }
+
+    pub(crate) fn options(&self) -> &crate::compile::Options {
+        &self.inner.config.options
+    }
+
+    /// The engine-wide number of a function type.
+    pub(crate) fn type_id(&self, ty: &FuncType) -> u32 {
+        let mut types = self
+            .inner
+            .types
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(&id) = types.numbers.get(ty) {
+            return id;
+        }
+        let id =
+            u32::try_from(types.types.len()).expect("fewer than 2^32 function types fit in memory");
+        let ty = Arc::new(ty.clone());
+        types.types.push(Arc::new(RegisteredType {
+            ty: ty.clone(),
+            trampolines: OnceLock::new(),
+        }));
+        types.numbers.insert(ty, id);
+        id
+    }
+
+    fn registered(&self, id: u32) -> Arc<RegisteredType> {
+        let types = self
+            .inner
+            .types
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        types.types[id as usize].clone()
+    }
+
+    /// The function type with this number.
+    pub(crate) fn func_type(&self, id: u32) -> Arc<FuncType> {
+        self.registered(id).ty.clone()
+    }
+
+    /// The number and trampolines for host functions of this type, which live as long as the engine.
+    ///
+    /// # Errors
+    /// The type is beyond a limit of the compiler, or there is no memory for the code.
+    pub(crate) fn host_signature(&self, ty: &FuncType) -> Result<HostSignature> {
+        let type_id = self.type_id(ty);
+        let registered = self.registered(type_id);
+        if registered.trampolines.get().is_none() {
+            let compiled = crate::compile::compile_trampolines(ty, self.options())?;
+            let starts = [compiled.entry.start, compiled.host.start];
+            let code =
+                CodeMemory::publish(&compiled.text, &[], starts).map_err(Error::OutOfMemory)?;
+            // Another thread may have been faster; then this code is dropped again, unused.
+            let _ = registered.trampolines.set(Trampolines {
+                code,
+                entry: starts[0],
+                host: starts[1],
+            });
+        }
+        let trampolines = registered.trampolines.get().expect("set above");
+        Ok(HostSignature {
+            type_id,
+            slots: ty.array_slots(),
+            entry: trampolines.code.address(trampolines.entry),
+            host: trampolines.code.address(trampolines.host),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use skerry_environ::ValType;
+
+    #[test]
+    fn equal_types_have_equal_numbers() {
+        let engine = Engine::default();
+        let (a, b) = (
+            FuncType::new([ValType::I32], []),
+            FuncType::new([], [ValType::I32]),
+        );
+        assert_eq!(engine.type_id(&a), engine.type_id(&a.clone()));
+        assert_ne!(engine.type_id(&a), engine.type_id(&b));
+        assert_eq!(*engine.func_type(engine.type_id(&b)), b);
+    }
+}

@@ -1,0 +1,408 @@
+//! Instances: a module with its imports, memories, tables and globals.
+//!
+//! Instantiation follows the core specification, section "Instantiation", as of version 2.0: imports are checked,
+//! everything is allocated, then active segments are copied in order (what is out of bounds traps, and what was written
+//! before stays), then the start function runs.
+
+use crate::error::{Error, Result};
+use crate::externs::Extern;
+use crate::func::{Func, TypedFunc, WasmParams, WasmResults};
+use crate::global::Global;
+use crate::memory::Memory;
+use crate::module::Module;
+use crate::store::{AsContext, AsContextMut, Handle, StoreInner, call};
+use crate::table::Table;
+use crate::types::ExternType;
+use crate::vm;
+use crate::vm::func::FuncRef;
+use crate::vm::instance::InstanceMemory;
+use skerry_environ::vmctx::VMFuncRef;
+use skerry_environ::{
+    ConstExpr, DataIndex, DefinedMemoryIndex, DefinedTableIndex, ElemIndex, ElementItems,
+    EntityIndex, EntityRef, FuncIndex, MemoryIndex, SegmentMode, TableIndex,
+};
+
+/// An instance in a store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Instance(pub(crate) Handle);
+
+/// What the store keeps of an instance.
+pub(crate) struct InstanceEntry {
+    module: Module,
+    memory: InstanceMemory,
+    /// The numbers in the store of all memories, tables and globals, imported ones first.
+    memories: Vec<u32>,
+    tables: Vec<u32>,
+    globals: Vec<u32>,
+    dropped_data: Box<[bool]>,
+    dropped_elements: Box<[bool]>,
+}
+
+impl InstanceEntry {
+    pub(crate) fn module(&self) -> &Module {
+        &self.module
+    }
+
+    pub(crate) fn vmctx(&self) -> *mut u8 {
+        self.memory.vmctx()
+    }
+
+    pub(crate) fn memory(&self, index: MemoryIndex) -> u32 {
+        self.memories[index.index()]
+    }
+
+    pub(crate) fn table(&self, index: TableIndex) -> u32 {
+        self.tables[index.index()]
+    }
+
+    /// The bytes of a data segment: none once it was dropped.
+    pub(crate) fn data(&self, segment: DataIndex) -> &[u8] {
+        if self.dropped_data[segment.index()] {
+            &[]
+        } else {
+            &self.module.environ().data[segment].bytes
+        }
+    }
+
+    pub(crate) fn drop_data(&mut self, segment: DataIndex) {
+        self.dropped_data[segment.index()] = true;
+    }
+
+    /// The length of an element segment: 0 once it was dropped.
+    pub(crate) fn element_count(&self, segment: ElemIndex) -> usize {
+        if self.dropped_elements[segment.index()] {
+            0
+        } else {
+            self.module.environ().elements[segment].items.len()
+        }
+    }
+
+    pub(crate) fn drop_elements(&mut self, segment: ElemIndex) {
+        self.dropped_elements[segment.index()] = true;
+    }
+
+    /// The word of an element of a segment.
+    pub(crate) fn element(
+        &self,
+        segment: ElemIndex,
+        at: usize,
+        globals: &[vm::global::Global],
+    ) -> u64 {
+        match &self.module.environ().elements[segment].items {
+            ElementItems::Functions(items) => self.func_word(items[at]),
+            ElementItems::Expressions(items) => self.evaluate(&items[at], globals) as u64,
+        }
+    }
+
+    fn func_word(&self, func: FuncIndex) -> u64 {
+        let func = self
+            .memory
+            .func_ref(self.module.environ(), self.module.layout(), func);
+        func.expect("functions that are referenced have a func ref")
+            .word()
+    }
+
+    /// The bits of a constant expression.
+    fn evaluate(&self, expr: &ConstExpr, globals: &[vm::global::Global]) -> u128 {
+        expr.evaluate(
+            |global| globals[self.globals[global.index()] as usize].get(),
+            |func| self.func_word(func),
+        )
+    }
+
+    /// What the start function is called through.
+    fn func_to_call(&self, func: FuncIndex) -> VMFuncRef {
+        match self
+            .memory
+            .func_ref(self.module.environ(), self.module.layout(), func)
+        {
+            Some(func) => func.get(),
+            None => {
+                let code = self.module.func_code(func);
+                VMFuncRef {
+                    code: code.code,
+                    vmctx: self.vmctx(),
+                    type_id: code.type_id,
+                    reserved: 0,
+                    entry: code.entry,
+                }
+            }
+        }
+    }
+
+    /// What is exported as `index`, in the terms of the store.
+    fn exported(&self, index: EntityIndex) -> Exported {
+        match index {
+            EntityIndex::Function(index) => {
+                let func = self
+                    .memory
+                    .func_ref(self.module.environ(), self.module.layout(), index);
+                Exported::Func(func.expect("exported functions have a func ref"))
+            }
+            EntityIndex::Memory(index) => Exported::Memory(self.memories[index.index()]),
+            EntityIndex::Table(index) => Exported::Table(self.tables[index.index()]),
+            EntityIndex::Global(index) => Exported::Global(self.globals[index.index()]),
+        }
+    }
+}
+
+enum Exported {
+    Func(FuncRef),
+    Memory(u32),
+    Table(u32),
+    Global(u32),
+}
+
+impl Instance {
+    /// Instantiates `module` with `imports`, one for each import of the module in its order.
+    ///
+    /// # Errors
+    /// [`Error::ImportCount`], [`Error::IncompatibleImport`], [`Error::WrongStore`]; [`Error::Trap`] if an active
+    /// segment does not fit or the start function traps; [`Error::OutOfMemory`].
+    pub fn new(mut store: impl AsContextMut, module: &Module, imports: &[Extern]) -> Result<Self> {
+        let store = store.as_context_mut().0;
+        let index = build(&mut store.inner, module, imports)?;
+        copy_segments(&mut store.inner, index)?;
+        if let Some(start) = module.environ().start {
+            let func = store.inner.instance(index).func_to_call(start);
+            call(store, func, 0, &mut [])?;
+        }
+        Ok(Self(store.inner.handle(index as u32)))
+    }
+
+    /// The module of the instance.
+    ///
+    /// # Panics
+    /// If the instance belongs to another store; likewise below.
+    pub fn module<'a>(&self, store: &'a impl AsContext) -> &'a Module {
+        let inner = &store.as_context().0.inner;
+        inner.instance(inner.resolve(self.0) as usize).module()
+    }
+
+    /// The export with this name.
+    pub fn get_export(&self, mut store: impl AsContextMut, name: &str) -> Option<Extern> {
+        let inner = &mut store.as_context_mut().0.inner;
+        export_of(inner, inner.resolve(self.0), name)
+    }
+
+    /// All exports, in the order of the module.
+    pub fn exports(&self, mut store: impl AsContextMut) -> Vec<(String, Extern)> {
+        let inner = &mut store.as_context_mut().0.inner;
+        let index = inner.resolve(self.0);
+        let module = inner.instance(index as usize).module().clone();
+        let named = module.environ().exports.iter();
+        named
+            .map(|export| {
+                let exported = inner.instance(index as usize).exported(export.index);
+                (export.name.clone(), to_extern(inner, exported))
+            })
+            .collect()
+    }
+
+    /// The exported function with this name.
+    pub fn get_func(&self, store: impl AsContextMut, name: &str) -> Option<Func> {
+        self.get_export(store, name)?.into_func()
+    }
+
+    /// The exported function with this name and type.
+    ///
+    /// # Errors
+    /// [`Error::UnknownExport`], [`Error::ExportKind`], [`Error::Signature`].
+    pub fn get_typed_func<P: WasmParams, R: WasmResults>(
+        &self,
+        mut store: impl AsContextMut,
+        name: &str,
+    ) -> Result<TypedFunc<P, R>> {
+        let export = self.get_export(&mut store, name);
+        let export = export.ok_or_else(|| Error::UnknownExport {
+            name: name.to_string(),
+        })?;
+        let found = export.kind();
+        let kind = || Error::ExportKind {
+            name: name.to_string(),
+            expected: "function",
+            found,
+        };
+        export.into_func().ok_or_else(kind)?.typed(&store)
+    }
+
+    /// The exported memory with this name.
+    pub fn get_memory(&self, store: impl AsContextMut, name: &str) -> Option<Memory> {
+        self.get_export(store, name)?.into_memory()
+    }
+
+    /// The exported table with this name.
+    pub fn get_table(&self, store: impl AsContextMut, name: &str) -> Option<Table> {
+        self.get_export(store, name)?.into_table()
+    }
+
+    /// The exported global with this name.
+    pub fn get_global(&self, store: impl AsContextMut, name: &str) -> Option<Global> {
+        self.get_export(store, name)?.into_global()
+    }
+}
+
+/// The export `name` of the instance with this number.
+pub(crate) fn export_of(store: &mut StoreInner, instance: u32, name: &str) -> Option<Extern> {
+    let entry = store.instance(instance as usize);
+    let exported = entry.exported(entry.module().export_index(name)?);
+    Some(to_extern(store, exported))
+}
+
+fn to_extern(store: &mut StoreInner, exported: Exported) -> Extern {
+    match exported {
+        Exported::Func(func) => {
+            let number = store.func_number(func);
+            Extern::Func(Func(store.handle(number)))
+        }
+        Exported::Memory(index) => Extern::Memory(Memory(store.handle(index))),
+        Exported::Table(index) => Extern::Table(Table(store.handle(index))),
+        Exported::Global(index) => Extern::Global(Global(store.handle(index))),
+    }
+}
+
+/// Checks that the imports are what the module asks for.
+fn check_imports(store: &StoreInner, module: &Module, imports: &[Extern]) -> Result<()> {
+    if !crate::Engine::same(store.engine(), module.engine()) {
+        return Err(Error::WrongStore { what: "module" });
+    }
+    let wanted = &module.environ().imports;
+    if wanted.len() != imports.len() {
+        return Err(Error::ImportCount {
+            expected: wanted.len(),
+            found: imports.len(),
+        });
+    }
+    for (import, given) in wanted.iter().zip(imports) {
+        if !store.owns(given.handle()) {
+            return Err(Error::WrongStore { what: given.kind() });
+        }
+        let expected = ExternType::of(module.environ(), import.index);
+        let found = given.type_in(store);
+        if !found.matches(&expected) {
+            let (module, name) = (import.module.clone(), import.name.clone());
+            let (expected, found) = (Box::new(expected), Box::new(found));
+            return Err(Error::IncompatibleImport {
+                module,
+                name,
+                expected,
+                found,
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Allocates an instance and everything that it defines, and connects its imports. Its number in the store.
+fn build(store: &mut StoreInner, module: &Module, imports: &[Extern]) -> Result<usize> {
+    check_imports(store, module, imports)?;
+    let (environ, layout) = (module.environ(), module.layout());
+    let number = store.next_instance() as usize;
+    let memory = InstanceMemory::new(&module.blueprint(), store.context(), number)
+        .map_err(Error::OutOfMemory)?;
+
+    let mut memories = Vec::with_capacity(environ.memories.len());
+    let mut tables = Vec::with_capacity(environ.tables.len());
+    let mut globals = Vec::with_capacity(environ.globals.len());
+    for (import, given) in environ.imports.iter().zip(imports) {
+        let id = store.resolve(given.handle());
+        match import.index {
+            EntityIndex::Function(index) => memory.import_function(layout, index, store.func(id)),
+            EntityIndex::Memory(index) => {
+                memory.import_memory(layout, index, store.memory(id));
+                memories.push(id);
+            }
+            EntityIndex::Table(index) => {
+                memory.import_table(layout, index, store.table(id));
+                tables.push(id);
+            }
+            EntityIndex::Global(index) => {
+                memory.import_global(layout, index, store.global(id));
+                globals.push(id);
+            }
+        }
+    }
+
+    // From here on the store may keep what was made although the instantiation fails: nothing can reach it, and it goes with
+    // the store. Memories and globals hold on to the slot, so it stays mapped as long as they.
+    for index in
+        (0..environ.memories.len() - environ.imported_memories).map(DefinedMemoryIndex::new)
+    {
+        let defined = memory
+            .define_memory(environ, layout, index)
+            .map_err(Error::OutOfMemory)?;
+        memories.push(store.push_memory(defined));
+    }
+    let mut entry = InstanceEntry {
+        module: module.clone(),
+        memory,
+        memories,
+        tables,
+        globals,
+        dropped_data: vec![false; environ.data.len()].into(),
+        dropped_elements: vec![false; environ.elements.len()].into(),
+    };
+    for (defined, initializer) in environ.global_initializers.iter() {
+        let index = environ.global_index(defined);
+        let bits = entry.evaluate(initializer, store.globals());
+        let slot = entry.memory.slot();
+        let global =
+            vm::global::Global::in_slot(slot, layout.global(defined), environ.globals[index], bits);
+        entry.globals.push(store.push_global(global));
+    }
+    for index in (0..environ.tables.len() - environ.imported_tables).map(DefinedTableIndex::new) {
+        let ty = environ.tables[environ.table_index(index)];
+        let init = environ
+            .table_initializers
+            .get(index)
+            .and_then(Option::as_ref);
+        let init = init.map_or(0, |expr| entry.evaluate(expr, store.globals()) as u64);
+        let table = vm::table::Table::in_slot(entry.memory.slot(), layout.table(index), ty, init);
+        let table =
+            table.ok_or_else(|| Error::OutOfMemory(std::io::ErrorKind::OutOfMemory.into()))?;
+        entry.tables.push(store.push_table(table));
+    }
+    store.push_instance(entry);
+    Ok(number)
+}
+
+/// Copies the active segments of an instance, then drops them.
+fn copy_segments(store: &mut StoreInner, instance: usize) -> Result<()> {
+    let module = store.instance(instance).module().clone();
+    let offset = |store: &StoreInner, expr: &ConstExpr| {
+        let bits = store.instance(instance).evaluate(expr, store.globals());
+        u64::from(bits as u32)
+    };
+    for (segment, element) in module.environ().elements.iter() {
+        if let SegmentMode::Active {
+            target,
+            offset: expr,
+        } = &element.mode
+        {
+            let at = offset(store, expr);
+            store.table_init(
+                instance,
+                *target,
+                segment,
+                at,
+                0,
+                element.items.len() as u64,
+            )?;
+        }
+        if element.mode != SegmentMode::Passive {
+            store.drop_elements(instance, segment);
+        }
+    }
+    for (segment, data) in module.environ().data.iter() {
+        if let SegmentMode::Active {
+            target,
+            offset: expr,
+        } = &data.mode
+        {
+            let at = offset(store, expr);
+            store.memory_init(instance, *target, segment, at, 0, data.bytes.len() as u64)?;
+            store.drop_data(instance, segment);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,271 @@
+//! Linking by name: what modules may import.
+
+use crate::Engine;
+use crate::caller::Caller;
+use crate::error::{Error, Result};
+use crate::externs::Extern;
+use crate::func::{HostFunc, IntoFunc};
+use crate::instance::Instance;
+use crate::module::Module;
+use crate::store::{AsContextMut, StoreInner};
+use crate::types::{ExternType, ImportType};
+use crate::value::Val;
+use skerry_environ::FuncType;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::marker::PhantomData;
+
+/// Names for what modules import. Functions defined in Rust belong to no store and can be used with any; other
+/// definitions belong to the store of their handle.
+pub struct Linker<T: 'static> {
+    engine: Engine,
+    definitions: HashMap<String, HashMap<String, Definition>>,
+    allow_shadowing: bool,
+    state: PhantomData<fn() -> T>,
+}
+
+#[derive(Clone)]
+enum Definition {
+    Extern(Extern),
+    Host(HostFunc),
+}
+
+impl<T> Clone for Linker<T> {
+    fn clone(&self) -> Self {
+        Self {
+            engine: self.engine.clone(),
+            definitions: self.definitions.clone(),
+            allow_shadowing: self.allow_shadowing,
+            state: PhantomData,
+        }
+    }
+}
+
+impl<T> std::fmt::Debug for Linker<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let names = self
+            .definitions
+            .iter()
+            .map(|(module, names)| (module, names.keys()));
+        f.debug_map().entries(names).finish()
+    }
+}
+
+impl<T: 'static> Linker<T> {
+    /// A linker without definitions.
+    pub fn new(engine: &Engine) -> Self {
+        Self {
+            engine: engine.clone(),
+            definitions: HashMap::new(),
+            allow_shadowing: false,
+            state: PhantomData,
+        }
+    }
+
+    /// The engine.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Whether a later definition may replace an earlier one of the same name. Off at first.
+    pub fn allow_shadowing(&mut self, allow: bool) -> &mut Self {
+        self.allow_shadowing = allow;
+        self
+    }
+
+    fn insert(&mut self, module: &str, name: &str, definition: Definition) -> Result<&mut Self> {
+        let names = self.definitions.entry(module.to_string()).or_default();
+        match names.entry(name.to_string()) {
+            Entry::Occupied(_) if !self.allow_shadowing => {
+                let (module, name) = (module.to_string(), name.to_string());
+                return Err(Error::DuplicateDefinition { module, name });
+            }
+            Entry::Occupied(mut entry) => {
+                entry.insert(definition);
+            }
+            Entry::Vacant(entry) => {
+                entry.insert(definition);
+            }
+        }
+        Ok(self)
+    }
+
+    fn lookup(&self, module: &str, name: &str) -> Option<&Definition> {
+        self.definitions.get(module)?.get(name)
+    }
+
+    /// Defines something that is in a store.
+    ///
+    /// # Errors
+    /// [`Error::DuplicateDefinition`]; likewise below.
+    pub fn define(
+        &mut self,
+        module: &str,
+        name: &str,
+        item: impl Into<Extern>,
+    ) -> Result<&mut Self> {
+        self.insert(module, name, Definition::Extern(item.into()))
+    }
+
+    /// Defines a function by a closure of up to 16 parameters, optionally after a [`Caller`].
+    ///
+    /// # Errors
+    /// [`Error::DuplicateDefinition`].
+    pub fn func_wrap<A>(
+        &mut self,
+        module: &str,
+        name: &str,
+        func: impl IntoFunc<T, A>,
+    ) -> Result<&mut Self> {
+        self.insert(module, name, Definition::Host(HostFunc::wrap(func)))
+    }
+
+    /// Defines a function whose values are passed as slices; see [`Func::new`](crate::Func::new).
+    ///
+    /// # Errors
+    /// [`Error::DuplicateDefinition`].
+    pub fn func_new(
+        &mut self,
+        module: &str,
+        name: &str,
+        ty: FuncType,
+        func: impl Fn(Caller<'_, T>, &[Val], &mut [Val]) -> Result<()> + Send + Sync + 'static,
+    ) -> Result<&mut Self> {
+        self.insert(module, name, Definition::Host(HostFunc::new(ty, func)))
+    }
+
+    /// Defines all exports of an instance under the module name `module`.
+    ///
+    /// # Errors
+    /// [`Error::DuplicateDefinition`].
+    pub fn instance(
+        &mut self,
+        store: impl AsContextMut,
+        module: &str,
+        instance: Instance,
+    ) -> Result<&mut Self> {
+        for (name, item) in instance.exports(store) {
+            self.define(module, &name, item)?;
+        }
+        Ok(self)
+    }
+
+    /// Instantiates `module` and defines all of its exports under the module name `name`.
+    ///
+    /// # Errors
+    /// As [`Linker::instantiate`] and [`Linker::define`].
+    pub fn module(
+        &mut self,
+        mut store: impl AsContextMut<Data = T>,
+        name: &str,
+        module: &Module,
+    ) -> Result<Instance> {
+        let instance = self.instantiate(&mut store, module)?;
+        self.instance(store, name, instance)?;
+        Ok(instance)
+    }
+
+    /// Defines everything that is defined under the module name `module` also under `as_module`.
+    ///
+    /// # Errors
+    /// [`Error::DuplicateDefinition`].
+    pub fn alias_module(&mut self, module: &str, as_module: &str) -> Result<&mut Self> {
+        for (name, definition) in self.definitions.get(module).cloned().unwrap_or_default() {
+            self.insert(as_module, &name, definition)?;
+        }
+        Ok(self)
+    }
+
+    /// Defines `module::name` also as `as_module::as_name`.
+    ///
+    /// # Errors
+    /// [`Error::UnknownExport`], [`Error::DuplicateDefinition`].
+    pub fn alias(
+        &mut self,
+        module: &str,
+        name: &str,
+        as_module: &str,
+        as_name: &str,
+    ) -> Result<&mut Self> {
+        let definition = self.lookup(module, name).cloned();
+        let definition = definition.ok_or_else(|| Error::UnknownExport {
+            name: format!("{module}::{name}"),
+        })?;
+        self.insert(as_module, as_name, definition)
+    }
+
+    /// Whether `module::name` is defined.
+    pub fn is_defined(&self, module: &str, name: &str) -> bool {
+        self.lookup(module, name).is_some()
+    }
+
+    /// What `module::name` stands for in a store.
+    ///
+    /// # Errors
+    /// The compiler refuses the type of a function, or there is no memory for it.
+    pub fn get(
+        &self,
+        mut store: impl AsContextMut<Data = T>,
+        module: &str,
+        name: &str,
+    ) -> Result<Option<Extern>> {
+        let Some(definition) = self.lookup(module, name) else {
+            return Ok(None);
+        };
+        place(&mut store.as_context_mut().0.inner, definition).map(Some)
+    }
+
+    /// Defines each function that `module` imports and that is not defined: calling it is an error that names it.
+    ///
+    /// # Errors
+    /// None today.
+    pub fn define_unknown_imports_as_traps(&mut self, module: &Module) -> Result<()> {
+        for ImportType { module, name, ty } in module.imports() {
+            if let (ExternType::Func(ty), false) = (ty, self.is_defined(module, name)) {
+                let message = format!("unknown import: `{module}::{name}` has been called");
+                self.func_new(module, name, ty, move |_, _, _| {
+                    Err(Error::host(message.clone()))
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Instantiates `module` with what is defined for its imports.
+    ///
+    /// # Errors
+    /// [`Error::UnknownImport`], and as [`Instance::new`].
+    pub fn instantiate(
+        &self,
+        mut store: impl AsContextMut<Data = T>,
+        module: &Module,
+    ) -> Result<Instance> {
+        let mut imports = Vec::with_capacity(module.imports().len());
+        let mut placed: HashMap<(&str, &str), Extern> = HashMap::new();
+        for import in module.imports() {
+            let Some(definition) = self.lookup(import.module, import.name) else {
+                let (module, name) = (import.module.to_string(), import.name.to_string());
+                return Err(Error::UnknownImport {
+                    module,
+                    name,
+                    expected: Box::new(import.ty),
+                });
+            };
+            let item = match placed.entry((import.module, import.name)) {
+                Entry::Occupied(entry) => *entry.get(),
+                Entry::Vacant(entry) => {
+                    *entry.insert(place(&mut store.as_context_mut().0.inner, definition)?)
+                }
+            };
+            imports.push(item);
+        }
+        Instance::new(store, module, &imports)
+    }
+}
+
+fn place(store: &mut StoreInner, definition: &Definition) -> Result<Extern> {
+    match definition {
+        Definition::Extern(item) => Ok(*item),
+        Definition::Host(func) => func.define(store).map(Extern::Func),
+    }
+}

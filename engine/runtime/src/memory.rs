@@ -1,0 +1,150 @@
+//! Linear memories, as the host sees them.
+
+use crate::error::{Error, Result};
+use crate::store::{AsContext, AsContextMut, Handle, StoreInner};
+use crate::vm::memory::{LinearMemory, in_bounds};
+use skerry_environ::MemoryType;
+
+/// A linear memory in a store. Sizes are in bytes, or in pages of 64 KiB where the name says so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Memory(pub(crate) Handle);
+
+impl Memory {
+    /// The size of a page in bytes.
+    pub const PAGE_SIZE: u64 = MemoryType::PAGE_SIZE;
+
+    /// A memory of zeros.
+    ///
+    /// # Errors
+    /// [`Error::Limit`] if the type asks for more than 4 GiB; [`Error::OutOfMemory`].
+    pub fn new(mut store: impl AsContextMut, ty: MemoryType) -> Result<Self> {
+        if ty.minimum > MemoryType::MAX_PAGES {
+            let limit = MemoryType::MAX_PAGES;
+            return Err(Error::Limit {
+                what: "pages of a memory",
+                limit,
+                actual: ty.minimum,
+            });
+        }
+        let inner = &mut store.as_context_mut().0.inner;
+        let memory = LinearMemory::standalone(ty).map_err(Error::OutOfMemory)?;
+        let index = inner.push_memory(memory);
+        Ok(Self(inner.handle(index)))
+    }
+
+    fn inner<'a>(&self, store: &'a StoreInner) -> &'a LinearMemory {
+        store.memory(store.resolve(self.0))
+    }
+
+    fn inner_mut<'a>(&self, store: &'a mut StoreInner) -> &'a mut LinearMemory {
+        let index = store.resolve(self.0);
+        store.memory_mut(index)
+    }
+
+    pub(crate) fn ty_in(&self, store: &StoreInner) -> MemoryType {
+        let memory = self.inner(store);
+        let minimum = (memory.len() as u64) >> MemoryType::PAGE_SIZE_LOG2;
+        MemoryType {
+            minimum,
+            maximum: memory.ty().maximum,
+        }
+    }
+
+    /// The type; its minimum is the current size.
+    ///
+    /// # Panics
+    /// If the memory belongs to another store; likewise below.
+    pub fn ty(&self, store: impl AsContext) -> MemoryType {
+        self.ty_in(&store.as_context().0.inner)
+    }
+
+    /// The size in pages.
+    pub fn size(&self, store: impl AsContext) -> u64 {
+        self.ty(store).minimum
+    }
+
+    /// The size in bytes.
+    pub fn data_size(&self, store: impl AsContext) -> usize {
+        self.inner(&store.as_context().0.inner).len()
+    }
+
+    /// Adds pages of zeros; the old size in pages.
+    ///
+    /// # Errors
+    /// [`Error::Limit`] where the maximum or 4 GiB are passed; [`Error::OutOfMemory`].
+    pub fn grow(&self, mut store: impl AsContextMut, delta: u64) -> Result<u64> {
+        let inner = &mut store.as_context_mut().0.inner;
+        let ty = self.ty_in(inner);
+        let limit = ty
+            .maximum
+            .unwrap_or(MemoryType::MAX_PAGES)
+            .min(MemoryType::MAX_PAGES);
+        let actual = ty.minimum.saturating_add(delta);
+        if actual > limit {
+            return Err(Error::Limit {
+                what: "pages of a memory",
+                limit,
+                actual,
+            });
+        }
+        let grown = self.inner_mut(inner).grow(delta);
+        grown.ok_or_else(|| Error::OutOfMemory(std::io::ErrorKind::OutOfMemory.into()))
+    }
+
+    /// The bytes.
+    pub fn data<'a>(&self, store: &'a impl AsContext) -> &'a [u8] {
+        self.inner(&store.as_context().0.inner).bytes()
+    }
+
+    /// The bytes, to be written.
+    pub fn data_mut<'a>(&self, store: &'a mut impl AsContextMut) -> &'a mut [u8] {
+        self.inner_mut(&mut store.as_context_mut().0.inner)
+            .bytes_mut()
+    }
+
+    /// The bytes, to be written, together with the embedder's state.
+    pub fn data_and_store_mut<'a, S: AsContextMut>(
+        &self,
+        store: &'a mut S,
+    ) -> (&'a mut [u8], &'a mut S::Data) {
+        let store = store.as_context_mut().0;
+        (
+            self.inner_mut(&mut store.inner).bytes_mut(),
+            &mut store.data,
+        )
+    }
+
+    /// Copies bytes from `at` to `buffer`.
+    ///
+    /// # Errors
+    /// [`Error::OutOfBounds`]; then nothing is copied.
+    pub fn read(&self, store: impl AsContext, at: usize, buffer: &mut [u8]) -> Result<()> {
+        let bytes = self.inner(&store.as_context().0.inner).bytes();
+        let range = bounds(at, buffer.len(), bytes.len())?;
+        buffer.copy_from_slice(&bytes[range]);
+        Ok(())
+    }
+
+    /// Copies `bytes` to `at`.
+    ///
+    /// # Errors
+    /// [`Error::OutOfBounds`]; then nothing is copied.
+    pub fn write(&self, mut store: impl AsContextMut, at: usize, bytes: &[u8]) -> Result<()> {
+        let memory = self
+            .inner_mut(&mut store.as_context_mut().0.inner)
+            .bytes_mut();
+        let range = bounds(at, bytes.len(), memory.len())?;
+        memory[range].copy_from_slice(bytes);
+        Ok(())
+    }
+}
+
+fn bounds(at: usize, len: usize, size: usize) -> Result<std::ops::Range<usize>> {
+    let (at, len) = (at as u64, len as u64);
+    in_bounds(at, len, size).ok_or(Error::OutOfBounds {
+        what: "memory",
+        at,
+        len,
+        size: size as u64,
+    })
+}

@@ -1,0 +1,244 @@
+//! A module: validated, compiled, and ready to be instantiated any number of times.
+
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+use crate::trap::Frame;
+use crate::types::{ExportType, ExternType, ImportType};
+use crate::vm::code::CodeMemory;
+use crate::vm::instance::{Blueprint, FuncRefCode};
+use skerry_environ::{
+    CompiledModule, DefinedFuncIndex, EntityIndex, FuncIndex, Module as Environ, TypeIndex,
+    VmctxLayout,
+};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// A compiled module. Cheap to clone.
+#[derive(Clone)]
+pub struct Module {
+    inner: Arc<ModuleInner>,
+}
+
+struct ModuleInner {
+    engine: Engine,
+    compiled: CompiledModule,
+    code: CodeMemory,
+    layout: VmctxLayout,
+    /// The engine-wide number of each type.
+    type_ids: Box<[u32]>,
+    func_refs: Box<[FuncRefCode]>,
+    exports: HashMap<String, EntityIndex>,
+    /// Where machine code of defined functions starts, sorted, for backtraces.
+    by_offset: Box<[(u32, DefinedFuncIndex)]>,
+}
+
+impl std::fmt::Debug for Module {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Module")
+            .field("name", &self.name())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Module {
+    /// Compiles a module: the binary format, or with the feature `wat` also the text format.
+    ///
+    /// # Errors
+    /// [`Error::Compile`] with the offset where the module is invalid, over a limit, or uses what is not built;
+    /// [`Error::Text`]; [`Error::OutOfMemory`].
+    pub fn new(engine: &Engine, bytes: impl AsRef<[u8]>) -> Result<Self> {
+        let bytes = bytes.as_ref();
+        #[cfg(feature = "wat")]
+        if !bytes.starts_with(b"\0asm")
+            && let Ok(text) = std::str::from_utf8(bytes)
+        {
+            return Self::from_text(engine, text);
+        }
+        Self::from_binary(engine, bytes)
+    }
+
+    /// Compiles a module in the binary format.
+    ///
+    /// # Errors
+    /// As [`Module::new`].
+    pub fn from_binary(engine: &Engine, wasm: &[u8]) -> Result<Self> {
+        let compiled = crate::compile::compile_module(wasm, engine.options())?;
+        Self::from_compiled(engine, compiled)
+    }
+
+    /// Compiles a module in the text format.
+    ///
+    /// # Errors
+    /// As [`Module::new`].
+    #[cfg(feature = "wat")]
+    pub fn from_text(engine: &Engine, text: &str) -> Result<Self> {
+        let wasm = wat::parse_str(text).map_err(|e| Error::Text(e.to_string()))?;
+        Self::from_binary(engine, &wasm)
+    }
+
+    /// Checks a module in the binary format without compiling it.
+    ///
+    /// # Errors
+    /// [`Error::Compile`] with the offset where the module is invalid or uses what is not built.
+    pub fn validate(_engine: &Engine, wasm: &[u8]) -> Result<()> {
+        crate::compile::validate(wasm)?;
+        Ok(())
+    }
+
+    /// Places compiled code in memory and prepares what instances share.
+    pub(crate) fn from_compiled(engine: &Engine, mut compiled: CompiledModule) -> Result<Self> {
+        let text = std::mem::take(&mut compiled.text);
+        let traps = std::mem::take(&mut compiled.traps);
+        let starts = compiled.functions.values().map(|f| f.text.start);
+        let code = CodeMemory::publish(&text, &traps, starts).map_err(Error::OutOfMemory)?;
+        let module = &compiled.module;
+        let type_ids: Box<[u32]> = module.types.values().map(|ty| engine.type_id(ty)).collect();
+        let func_refs = module
+            .func_refs
+            .values()
+            .map(|&func| {
+                let (defined, ty) = defined(module, func);
+                FuncRefCode {
+                    code: code.address(compiled.functions[defined].text.start),
+                    entry: code.address(compiled.entry_trampolines[ty].start),
+                    type_id: type_ids[ty.as_u32() as usize],
+                }
+            })
+            .collect();
+        let mut by_offset: Box<[_]> = compiled
+            .functions
+            .iter()
+            .map(|(index, f)| (f.text.start, index))
+            .collect();
+        by_offset.sort_unstable();
+        let exports = module
+            .exports
+            .iter()
+            .map(|e| (e.name.clone(), e.index))
+            .collect();
+        let layout = VmctxLayout::new(module);
+        let inner = ModuleInner {
+            engine: engine.clone(),
+            compiled,
+            code,
+            layout,
+            type_ids,
+            func_refs,
+            exports,
+            by_offset,
+        };
+        Ok(Self {
+            inner: Arc::new(inner),
+        })
+    }
+
+    /// The name of the module from its name section.
+    pub fn name(&self) -> Option<&str> {
+        self.environ().name.as_deref()
+    }
+
+    /// The engine that compiled it.
+    pub fn engine(&self) -> &Engine {
+        &self.inner.engine
+    }
+
+    /// What the module imports, in its order.
+    pub fn imports(&self) -> impl ExactSizeIterator<Item = ImportType<'_>> {
+        self.environ().imports.iter().map(|import| ImportType {
+            module: &import.module,
+            name: &import.name,
+            ty: ExternType::of(self.environ(), import.index),
+        })
+    }
+
+    /// What the module exports, in its order.
+    pub fn exports(&self) -> impl ExactSizeIterator<Item = ExportType<'_>> {
+        self.environ().exports.iter().map(|export| ExportType {
+            name: &export.name,
+            ty: ExternType::of(self.environ(), export.index),
+        })
+    }
+
+    /// The type of the export with this name.
+    pub fn export(&self, name: &str) -> Option<ExternType> {
+        self.export_index(name)
+            .map(|index| ExternType::of(self.environ(), index))
+    }
+
+    /// The size of the machine code in bytes.
+    pub fn code_size(&self) -> usize {
+        self.inner.code.len()
+    }
+
+    pub(crate) fn environ(&self) -> &Environ {
+        &self.inner.compiled.module
+    }
+
+    pub(crate) fn layout(&self) -> &VmctxLayout {
+        &self.inner.layout
+    }
+
+    pub(crate) fn export_index(&self, name: &str) -> Option<EntityIndex> {
+        self.inner.exports.get(name).copied()
+    }
+
+    pub(crate) fn blueprint(&self) -> Blueprint<'_> {
+        Blueprint {
+            module: self.environ(),
+            layout: self.layout(),
+            type_ids: &self.inner.type_ids,
+            func_refs: &self.inner.func_refs,
+        }
+    }
+
+    /// Machine code and entry trampoline of a defined function, and its engine-wide type.
+    pub(crate) fn func_code(&self, func: FuncIndex) -> FuncRefCode {
+        let (defined, ty) = defined(self.environ(), func);
+        FuncRefCode {
+            code: self
+                .inner
+                .code
+                .address(self.inner.compiled.functions[defined].text.start),
+            entry: self
+                .inner
+                .code
+                .address(self.inner.compiled.entry_trampolines[ty].start),
+            type_id: self.inner.type_ids[ty.as_u32() as usize],
+        }
+    }
+
+    /// The address of the machine code.
+    pub(crate) fn code_start(&self) -> usize {
+        self.inner.code.start()
+    }
+
+    /// The frame of a function of this module that is at `pc`; `None` for code that is not a function's.
+    pub(crate) fn frame(&self, pc: usize) -> Option<Frame> {
+        let offset = self.inner.code.offset_of(pc)?;
+        let after = self
+            .inner
+            .by_offset
+            .partition_point(|&(start, _)| start <= offset);
+        let (_, defined) = *self.inner.by_offset.get(after.checked_sub(1)?)?;
+        let function = &self.inner.compiled.functions[defined];
+        if !function.text.contains(&offset) {
+            return None;
+        }
+        let index = self.environ().func_index(defined);
+        let wasm_offset = self.inner.compiled.wasm_offset(offset);
+        Some(Frame {
+            module_name: self.environ().name.clone(),
+            func_index: index.as_u32(),
+            func_name: self.environ().function_names.get(&index).cloned(),
+            wasm_offset,
+            func_offset: wasm_offset.and_then(|o| o.checked_sub(function.wasm_offset)),
+        })
+    }
+}
+
+fn defined(module: &Environ, func: FuncIndex) -> (DefinedFuncIndex, TypeIndex) {
+    let defined = module
+        .defined_func(func)
+        .expect("imported functions have no code of their own");
+    (defined, module.functions[func].ty)
+}

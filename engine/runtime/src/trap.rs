@@ -1,0 +1,179 @@
+//! Traps: why WebAssembly stopped, and where it was.
+
+use std::fmt;
+
+/// Why WebAssembly stopped.
+pub use skerry_environ::Trap as TrapCode;
+
+/// A trap: the code, and the frames of WebAssembly at that point.
+///
+/// Displayed on several lines:
+///
+/// ```text
+/// wasm trap: integer divide by zero
+/// wasm backtrace:
+///     0:   0x2f - math!div
+///     1:   0x41 - math!<function 3>
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trap {
+    code: TrapCode,
+    backtrace: Backtrace,
+}
+
+impl Trap {
+    /// A trap that a host function raises: the frames are added on its way out.
+    pub fn new(code: TrapCode) -> Self {
+        Self {
+            code,
+            backtrace: Backtrace::default(),
+        }
+    }
+
+    /// Why WebAssembly stopped.
+    pub fn code(&self) -> TrapCode {
+        self.code
+    }
+
+    /// Where it stopped: the offset of the operator in the wasm module, in bytes.
+    pub fn wasm_offset(&self) -> Option<u32> {
+        self.backtrace.frames.first()?.wasm_offset
+    }
+
+    /// The frames of WebAssembly, innermost first.
+    pub fn backtrace(&self) -> &Backtrace {
+        &self.backtrace
+    }
+
+    pub(crate) fn add_backtrace(&mut self, found: Backtrace) {
+        if self.backtrace.is_empty() {
+            self.backtrace = found;
+        }
+    }
+}
+
+impl fmt::Display for Trap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "wasm trap: {}", self.code)?;
+        if !self.backtrace.is_empty() {
+            write!(f, "\n{}", self.backtrace)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Trap {}
+
+/// Frames of WebAssembly, innermost first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Backtrace {
+    pub(crate) frames: Vec<Frame>,
+    pub(crate) omitted: usize,
+}
+
+impl Backtrace {
+    /// The frames, innermost first; at most 64.
+    pub fn frames(&self) -> &[Frame] {
+        &self.frames
+    }
+
+    /// How many more frames there were outside of those.
+    pub fn omitted(&self) -> usize {
+        self.omitted
+    }
+
+    /// Whether WebAssembly was not running.
+    pub fn is_empty(&self) -> bool {
+        self.frames.is_empty()
+    }
+}
+
+impl fmt::Display for Backtrace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "wasm backtrace:")?;
+        for (index, frame) in self.frames.iter().enumerate() {
+            write!(f, "\n{index:>5}: {frame}")?;
+        }
+        if self.omitted > 0 {
+            write!(f, "\n       .. and {} more frames", self.omitted)?;
+        }
+        Ok(())
+    }
+}
+
+/// One frame of WebAssembly.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Frame {
+    pub(crate) module_name: Option<String>,
+    pub(crate) func_index: u32,
+    pub(crate) func_name: Option<String>,
+    pub(crate) wasm_offset: Option<u32>,
+    pub(crate) func_offset: Option<u32>,
+}
+
+impl Frame {
+    /// The name of the module from its name section.
+    pub fn module_name(&self) -> Option<&str> {
+        self.module_name.as_deref()
+    }
+
+    /// The index of the function in its module.
+    pub fn func_index(&self) -> u32 {
+        self.func_index
+    }
+
+    /// The name of the function from the name section of its module.
+    pub fn func_name(&self) -> Option<&str> {
+        self.func_name.as_deref()
+    }
+
+    /// Where the operator is that the frame is at, in bytes from the start of the module.
+    pub fn wasm_offset(&self) -> Option<u32> {
+        self.wasm_offset
+    }
+
+    /// The same in bytes from the start of the function's body.
+    pub fn func_offset(&self) -> Option<u32> {
+        self.func_offset
+    }
+}
+
+impl fmt::Display for Frame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.wasm_offset {
+            Some(offset) => write!(f, "{:>#8x} - ", offset)?,
+            None => write!(f, "{:>8} - ", "?")?,
+        }
+        write!(f, "{}!", self.module_name.as_deref().unwrap_or("<unknown>"))?;
+        match &self.func_name {
+            Some(name) => f.write_str(name),
+            None => write!(f, "<function {}>", self.func_index),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn displayed_as_people_expect() {
+        let frame = |func_index, func_name: Option<&str>, wasm_offset| Frame {
+            module_name: Some("math".to_string()),
+            func_index,
+            func_name: func_name.map(str::to_string),
+            wasm_offset,
+            func_offset: None,
+        };
+        let mut trap = Trap::new(TrapCode::IntegerDivisionByZero);
+        assert_eq!(trap.to_string(), "wasm trap: integer divide by zero");
+        let frames = vec![frame(1, Some("div"), Some(0x2f)), frame(3, None, None)];
+        trap.add_backtrace(Backtrace { frames, omitted: 2 });
+        assert_eq!(
+            trap.to_string(),
+            "wasm trap: integer divide by zero\n\
+             wasm backtrace:\n    0:     0x2f - math!div\n    1:        ? - math!<function 3>\n       .. and 2 more frames"
+        );
+        assert_eq!(trap.wasm_offset(), Some(0x2f));
+    }
+}

@@ -1,0 +1,153 @@
+//! The functions of the runtime that compiled code calls: bounds checks here, the work in `memory`, `table` and `store`.
+//!
+//! Each is `extern "C" fn(vmctx, arguments..) -> BuiltinResult`, reached through a stub that switches stacks. Compiled code
+//! zero-extends 32-bit operands; what is typed `u32` here ignores the upper half all the same.
+
+use super::arch::builtin_stub;
+use super::context::{DynStore, Unwind, VMStoreContext};
+use super::func::host_call;
+use super::memory::LinearMemory;
+use super::table::Table;
+use crate::store::StoreInner;
+use skerry_environ::vmctx::{MAGIC_INSTANCE, VMContextHeader};
+use skerry_environ::{Builtin, DataIndex, ElemIndex, MemoryIndex, TableIndex, Trap};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// A value, and whether compiled code shall be left by the trap exit instead of getting it.
+#[derive(Debug)]
+#[repr(C)]
+pub(super) struct BuiltinResult {
+    value: u64,
+    trapped: u64,
+}
+
+/// Runs the body of a builtin. What goes wrong in it leaves the activation, a panic included.
+pub(super) fn finish(
+    ctx: &VMStoreContext,
+    body: impl FnOnce() -> Result<u64, Unwind>,
+) -> BuiltinResult {
+    let unwind = match catch_unwind(AssertUnwindSafe(body)) {
+        Ok(Ok(value)) => return BuiltinResult { value, trapped: 0 },
+        Ok(Err(unwind)) => unwind,
+        Err(payload) => Unwind::Panic(payload),
+    };
+    ctx.raise(unwind);
+    BuiltinResult {
+        value: 0,
+        trapped: 1,
+    }
+}
+
+/// Runs the body of a builtin that works on the instance whose vmctx this is: its number is the second argument.
+///
+/// # Safety
+/// `vmctx` is that of a live instance, and the call comes from compiled code.
+unsafe fn with_instance(
+    vmctx: *mut u8,
+    body: impl FnOnce(&mut StoreInner, usize) -> Result<u64, Trap>,
+) -> BuiltinResult {
+    // SAFETY: a vmctx is the end of its header.
+    let header = unsafe { &*vmctx.cast::<VMContextHeader>().sub(1) };
+    debug_assert_eq!(header.magic, MAGIC_INSTANCE);
+    let instance = header.owner.addr();
+    // SAFETY: the context outlives its instances; compiled code runs inside an activation of it.
+    let ctx = unsafe { &*header.store.cast::<VMStoreContext>() };
+    // SAFETY: the one use of the store during this builtin.
+    let store: &mut DynStore = unsafe { ctx.store() };
+    finish(ctx, || {
+        body(store.inner_mut(), instance).map_err(Unwind::Trap)
+    })
+}
+
+/// Defines the Rust functions of builtins on instances, by the same table of names as `skerry_environ::Builtin`.
+macro_rules! builtins {
+    ($(fn $name:ident($store:ident, $instance:ident $(, $param:ident: $ty:ty)*) $body:block)*) => {
+        $(
+            extern "C" fn $name(vmctx: *mut u8 $(, $param: $ty)*) -> BuiltinResult {
+                // SAFETY: compiled code calls builtins with its own vmctx.
+                unsafe { with_instance(vmctx, |$store, $instance| $body) }
+            }
+        )*
+    };
+}
+
+const GROW_FAILED: u64 = u64::MAX;
+
+builtins! {
+    fn memory_grow(store, instance, memory: u32, delta: u64) {
+        let id = store.instance(instance).memory(MemoryIndex::from_u32(memory));
+        Ok(store.memory_mut(id).grow(delta).unwrap_or(GROW_FAILED))
+    }
+
+    fn memory_copy(store, instance, dst: u32, src: u32, dst_at: u64, src_at: u64, len: u64) {
+        let instance = store.instance(instance);
+        let dst = store.memory(instance.memory(MemoryIndex::from_u32(dst)));
+        let src = store.memory(instance.memory(MemoryIndex::from_u32(src)));
+        LinearMemory::copy(dst, src, dst_at, src_at, len).ok_or(Trap::MemoryOutOfBounds)?;
+        Ok(0)
+    }
+
+    fn memory_fill(store, instance, memory: u32, at: u64, value: u32, len: u64) {
+        let id = store.instance(instance).memory(MemoryIndex::from_u32(memory));
+        let bytes = store.memory_mut(id).bytes_mut();
+        let range = super::memory::in_bounds(at, len, bytes.len()).ok_or(Trap::MemoryOutOfBounds)?;
+        bytes[range].fill(value as u8);
+        Ok(0)
+    }
+
+    fn memory_init(store, instance, memory: u32, segment: u32, dst: u64, src: u64, len: u64) {
+        store.memory_init(instance, MemoryIndex::from_u32(memory), DataIndex::from_u32(segment), dst, src, len)?;
+        Ok(0)
+    }
+
+    fn data_drop(store, instance, segment: u32) {
+        store.drop_data(instance, DataIndex::from_u32(segment));
+        Ok(0)
+    }
+
+    fn table_grow(store, instance, table: u32, init: u64, delta: u64) {
+        let id = store.instance(instance).table(TableIndex::from_u32(table));
+        Ok(store.table_mut(id).grow(delta, init).unwrap_or(GROW_FAILED))
+    }
+
+    fn table_fill(store, instance, table: u32, at: u64, value: u64, len: u64) {
+        let id = store.instance(instance).table(TableIndex::from_u32(table));
+        store.table_mut(id).fill(at, value, len).ok_or(Trap::TableOutOfBounds)?;
+        Ok(0)
+    }
+
+    fn table_copy(store, instance, dst: u32, src: u32, dst_at: u64, src_at: u64, len: u64) {
+        let instance = store.instance(instance);
+        let dst = store.table(instance.table(TableIndex::from_u32(dst)));
+        let src = store.table(instance.table(TableIndex::from_u32(src)));
+        Table::copy(dst, src, dst_at, src_at, len).ok_or(Trap::TableOutOfBounds)?;
+        Ok(0)
+    }
+
+    fn table_init(store, instance, table: u32, segment: u32, dst: u64, src: u64, len: u64) {
+        store.table_init(instance, TableIndex::from_u32(table), ElemIndex::from_u32(segment), dst, src, len)?;
+        Ok(0)
+    }
+
+    fn elem_drop(store, instance, segment: u32) {
+        store.drop_elements(instance, ElemIndex::from_u32(segment));
+        Ok(0)
+    }
+}
+
+/// Defines the stubs of all builtins and the array of their addresses, in the order of `Builtin::ALL`.
+macro_rules! stubs {
+    ($($variant:ident $name:ident($($param:ident: $ty:ident),*) $(-> $result:ident)?;)*) => {
+        mod stub {
+            $(super::builtin_stub!($name, super::$name);)*
+        }
+
+        static TABLE: [unsafe extern "C" fn(); Builtin::COUNT] = [$(stub::$name),*];
+    };
+}
+skerry_environ::for_each_builtin!(stubs);
+
+/// The array that every vmctx points to.
+pub(super) fn table() -> *const *const u8 {
+    TABLE.as_ptr().cast()
+}

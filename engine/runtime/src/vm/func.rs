@@ -1,0 +1,204 @@
+//! Functions: references to them, calling them, and those that the host defines.
+
+use super::arch;
+use super::backtrace::RawBacktrace;
+use super::context::{DynStore, EntryCall, Unwind, VMStoreContext, ValRaw, enter};
+use super::{backtrace, builtins};
+use skerry_environ::vmctx::{MAGIC_HOST_FUNCTION, VMContextHeader, VMFuncRef, VMMemoryDefinition};
+use std::ptr::NonNull;
+use std::sync::Arc;
+
+/// A non-null `funcref` of a store: the address of a `VMFuncRef` that lives as long as the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct FuncRef(NonNull<VMFuncRef>);
+
+// SAFETY: the pointee is immutable after instantiation and lives as long as the store, without which nothing follows it.
+unsafe impl Send for FuncRef {}
+// SAFETY: as above.
+unsafe impl Sync for FuncRef {}
+
+impl FuncRef {
+    /// The function that a `VMFuncRef` in a vmctx or a host function describes.
+    pub(super) fn new(pointer: *mut VMFuncRef) -> Self {
+        pointer.expose_provenance();
+        Self(NonNull::new(pointer).expect("function references that exist are not null"))
+    }
+
+    /// The `funcref` that is this word, if it is not null. Words of that type come only from tables, globals, arguments and
+    /// results of this store, where Wasm's types guarantee that they are references.
+    pub(crate) fn from_word(word: u64) -> Option<Self> {
+        NonNull::new(std::ptr::with_exposed_provenance_mut(word as usize)).map(Self)
+    }
+
+    /// The word that compiled code holds for it.
+    pub(crate) fn word(self) -> u64 {
+        self.0.as_ptr().expose_provenance() as u64
+    }
+
+    /// What it points to.
+    pub(crate) fn get(self) -> VMFuncRef {
+        // SAFETY: points to a `VMFuncRef` of a live store (see the type), which no longer changes.
+        unsafe { *self.0.as_ptr() }
+    }
+}
+
+/// Calls `func` with the arguments in `values`, where the results are then.
+///
+/// # Errors
+/// Why it did not return, and where it was.
+///
+/// # Panics
+/// If there are fewer than `slots` values, the number that the type of the function needs.
+pub(crate) fn invoke(
+    store: &mut DynStore,
+    func: VMFuncRef,
+    slots: usize,
+    values: &mut [ValRaw],
+) -> Result<(), (Unwind, RawBacktrace)> {
+    assert!(
+        values.len() >= slots,
+        "a call brings a slot for each argument and result"
+    );
+    let call = EntryCall {
+        trampoline: func.entry,
+        callee: func.code,
+        callee_vmctx: func.vmctx,
+        values: values.as_mut_ptr(),
+    };
+    let inner = store.inner_mut();
+    let stack_size = inner.stack_size();
+    let ctx: *const VMStoreContext = inner.context();
+    // SAFETY: `func` was made by this store with an entry trampoline of its own type, and the number of slots was checked;
+    // the context is boxed, so it outlives the call although the store is only reachable through `store` meanwhile.
+    unsafe { enter(&*ctx, NonNull::from(store), stack_size, &call) }
+}
+
+/// Who called a host function: resolved to an instance by the store when somebody asks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CallerFrame {
+    vmctx: usize,
+}
+
+impl CallerFrame {
+    /// The vmctx of the caller. It may be a wrong guess: to be looked up among the store's instances.
+    pub(crate) fn vmctx(self) -> usize {
+        self.vmctx
+    }
+}
+
+/// What a host function does: arguments in the slots, then results.
+pub(crate) type HostCall =
+    dyn Fn(&mut DynStore, CallerFrame, &mut [ValRaw]) -> Result<(), crate::Error> + Send + Sync;
+
+/// What compiled code sees of a host function: the vmctx of its trampoline is the end of the header.
+#[repr(C)]
+struct HostFunctionObject {
+    header: VMContextHeader,
+    func_ref: VMFuncRef,
+    slots: usize,
+    call: Arc<HostCall>,
+}
+
+/// A host function in a store.
+pub(crate) struct HostFunction(NonNull<HostFunctionObject>);
+
+// SAFETY: an owned box; the closure is `Send + Sync`, and the pointers in the header are followed by compiled code only.
+unsafe impl Send for HostFunction {}
+// SAFETY: as above.
+unsafe impl Sync for HostFunction {}
+
+/// The code and number of a function type, for host functions of that type.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct HostSignature {
+    pub type_id: u32,
+    pub slots: usize,
+    pub entry: *const u8,
+    pub host: *const u8,
+}
+
+impl HostFunction {
+    /// A host function of the store with context `ctx`.
+    pub(crate) fn new(ctx: &VMStoreContext, signature: HostSignature, call: Arc<HostCall>) -> Self {
+        let object = Box::new(HostFunctionObject {
+            header: VMContextHeader {
+                magic: MAGIC_HOST_FUNCTION,
+                owner: std::ptr::null_mut(),
+                store: std::ptr::from_ref(ctx).cast_mut().cast(),
+                reserved: 0,
+                type_ids: std::ptr::null(),
+                builtins: builtins::table(),
+                memory0: VMMemoryDefinition {
+                    base: std::ptr::null_mut(),
+                    len: 0,
+                },
+            },
+            func_ref: VMFuncRef {
+                code: signature.host,
+                vmctx: std::ptr::null_mut(),
+                type_id: signature.type_id,
+                reserved: 0,
+                entry: signature.entry,
+            },
+            slots: signature.slots,
+            call,
+        });
+        let object = NonNull::from(Box::leak(object));
+        let vmctx = object
+            .as_ptr()
+            .cast::<VMContextHeader>()
+            .wrapping_add(1)
+            .cast();
+        // SAFETY: just allocated and not shared yet.
+        unsafe { (*object.as_ptr()).func_ref.vmctx = vmctx };
+        Self(object)
+    }
+
+    /// The reference to it.
+    pub(crate) fn func_ref(&self) -> FuncRef {
+        // SAFETY: only computes the address of a field of a live allocation.
+        FuncRef::new(unsafe { &raw mut (*self.0.as_ptr()).func_ref })
+    }
+}
+
+impl Drop for HostFunction {
+    fn drop(&mut self) {
+        // SAFETY: leaked in `new`, and the store to which all references to it belong is going away.
+        drop(unsafe { Box::from_raw(self.0.as_ptr()) });
+    }
+}
+
+/// The builtin `host_call`: `vmctx` is that of a host function, `values` the address of the slots.
+pub(super) extern "C" fn host_call(vmctx: *mut u8, values: *mut ValRaw) -> builtins::BuiltinResult {
+    // SAFETY: the host trampoline passes the vmctx that `HostFunction::new` made.
+    let object = unsafe {
+        &*vmctx
+            .cast::<VMContextHeader>()
+            .sub(1)
+            .cast::<HostFunctionObject>()
+    };
+    debug_assert_eq!(object.header.magic, MAGIC_HOST_FUNCTION);
+    // SAFETY: the context of the store that owns the function, which is inside an activation.
+    let ctx = unsafe { &*object.header.store.cast::<VMStoreContext>() };
+    let frame = CallerFrame {
+        vmctx: caller_vmctx(ctx),
+    };
+    // The closure is shared before the store is borrowed, so that it survives whatever the host does with the store.
+    let call = object.call.clone();
+    // SAFETY: as for `ctx`; the object is not used below, so this is the only path to what the store owns.
+    let store = unsafe { ctx.store() };
+    // SAFETY: the trampoline reserves a slot for each argument and result on the wasm stack, used by nobody else now.
+    let values = unsafe { std::slice::from_raw_parts_mut(values, object.slots) };
+    builtins::finish(ctx, || match call(store, frame, values) {
+        Ok(()) => Ok(0),
+        Err(error) => Err(Unwind::Error(Box::new(error))),
+    })
+}
+
+/// The vmctx that the function which called a host trampoline saved in its frame before the call.
+fn caller_vmctx(ctx: &VMStoreContext) -> usize {
+    let bounds = ctx.stack_bounds();
+    // The trampoline's frame, then its caller's.
+    backtrace::read(&bounds, ctx.exit_fp.get())
+        .and_then(|caller| backtrace::read(&bounds, caller.wrapping_sub(arch::SAVED_VMCTX)))
+        .unwrap_or(0)
+}

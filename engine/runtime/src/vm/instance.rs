@@ -1,0 +1,168 @@
+//! The memory of one instance: its vmctx, filled in.
+
+use super::builtins;
+use super::context::VMStoreContext;
+use super::func::FuncRef;
+use super::global::Global;
+use super::memory::{LinearMemory, bytes_of};
+use super::slot::Slot;
+use super::table::Table;
+use skerry_environ::vmctx::{self, MAGIC_INSTANCE, VMFuncRef, VMMemoryImport};
+use skerry_environ::{
+    DefinedMemoryIndex, EntityRef, FuncIndex, FuncRefIndex, GlobalIndex, MemoryIndex, Module,
+    TableIndex, VmctxLayout,
+};
+use std::sync::Arc;
+
+/// What an instance's memory is made from.
+pub(crate) struct Blueprint<'a> {
+    pub module: &'a Module,
+    pub layout: &'a VmctxLayout,
+    /// The engine-wide numbers of the module's types; stays in place as long as the store.
+    pub type_ids: &'a [u32],
+    /// For each func ref: machine code and entry trampoline.
+    pub func_refs: &'a [FuncRefCode],
+}
+
+/// The code of a defined function that escapes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FuncRefCode {
+    pub code: *const u8,
+    pub entry: *const u8,
+    pub type_id: u32,
+}
+
+// SAFETY: addresses of immutable code.
+unsafe impl Send for FuncRefCode {}
+// SAFETY: as above.
+unsafe impl Sync for FuncRefCode {}
+
+/// An instance's vmctx.
+#[derive(Debug)]
+pub(crate) struct InstanceMemory {
+    slot: Arc<Slot>,
+}
+
+impl InstanceMemory {
+    /// Maps the slot of an instance with number `owner` in the store of `ctx`, and fills in everything but imports,
+    /// tables, memories and globals.
+    ///
+    /// # Errors
+    /// What the operating system answers, typically `ENOMEM`.
+    pub(crate) fn new(
+        plan: &Blueprint<'_>,
+        ctx: &VMStoreContext,
+        owner: usize,
+    ) -> std::io::Result<Self> {
+        let memory0 = plan.module.memory_index(DefinedMemoryIndex::new(0));
+        let accessible = plan
+            .module
+            .memories
+            .get(memory0)
+            .map(|ty| bytes_of(ty.minimum));
+        let slot = Arc::new(Slot::new(plan.layout.size(), accessible)?);
+        slot.set(vmctx::MAGIC, MAGIC_INSTANCE);
+        slot.set(vmctx::OWNER, owner);
+        slot.set(vmctx::STORE, std::ptr::from_ref(ctx));
+        slot.set(vmctx::TYPE_IDS, plan.type_ids.as_ptr());
+        slot.set(vmctx::BUILTINS, builtins::table());
+        for (
+            index,
+            &FuncRefCode {
+                code,
+                entry,
+                type_id,
+            },
+        ) in plan.func_refs.iter().enumerate()
+        {
+            let value = VMFuncRef {
+                code,
+                vmctx: slot.vmctx(),
+                type_id,
+                reserved: 0,
+                entry,
+            };
+            slot.set(plan.layout.func_ref(FuncRefIndex::new(index)), value);
+        }
+        Ok(Self { slot })
+    }
+
+    /// The vmctx pointer.
+    pub(crate) fn vmctx(&self) -> *mut u8 {
+        self.slot.vmctx()
+    }
+
+    /// The slot, for what lies in the vmctx.
+    pub(crate) fn slot(&self) -> Arc<Slot> {
+        self.slot.clone()
+    }
+
+    /// Imports a function.
+    pub(crate) fn import_function(&self, layout: &VmctxLayout, index: FuncIndex, func: FuncRef) {
+        self.slot.set(layout.imported_function(index), func.get());
+    }
+
+    /// Imports a memory.
+    pub(crate) fn import_memory(
+        &self,
+        layout: &VmctxLayout,
+        index: MemoryIndex,
+        memory: &LinearMemory,
+    ) {
+        let import = VMMemoryImport {
+            base: memory.base(),
+            definition: memory.definition(),
+        };
+        self.slot.set(layout.imported_memory(index), import);
+    }
+
+    /// Imports a table.
+    pub(crate) fn import_table(&self, layout: &VmctxLayout, index: TableIndex, table: &Table) {
+        self.slot
+            .set(layout.imported_table(index), table.definition());
+    }
+
+    /// Imports a global.
+    pub(crate) fn import_global(&self, layout: &VmctxLayout, index: GlobalIndex, global: &Global) {
+        self.slot
+            .set(layout.imported_global(index), global.definition());
+    }
+
+    /// A defined memory: number 0 shares the slot of the vmctx, others have slots of their own.
+    ///
+    /// # Errors
+    /// What the operating system answers, typically `ENOMEM`.
+    pub(crate) fn define_memory(
+        &self,
+        module: &Module,
+        layout: &VmctxLayout,
+        index: DefinedMemoryIndex,
+    ) -> std::io::Result<LinearMemory> {
+        let ty = module.memories[module.memory_index(index)];
+        let slot = match index.index() {
+            0 => self.slot(),
+            _ => Arc::new(Slot::new(0, Some(bytes_of(ty.minimum)))?),
+        };
+        Ok(LinearMemory::new(
+            slot,
+            self.slot(),
+            layout.memory(index),
+            ty,
+        ))
+    }
+
+    /// The reference to a function of the instance; `None` for a defined one that does not escape.
+    pub(crate) fn func_ref(
+        &self,
+        module: &Module,
+        layout: &VmctxLayout,
+        index: FuncIndex,
+    ) -> Option<FuncRef> {
+        let offset = if index.index() < module.imported_functions {
+            layout.imported_function(index)
+        } else {
+            layout.func_ref(module.functions[index].func_ref?)
+        };
+        Some(FuncRef::new(self.slot.field(offset)))
+    }
+}

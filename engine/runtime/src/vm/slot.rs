@@ -1,0 +1,143 @@
+//! A slot of address space: where one instance, or one further memory, lives.
+//!
+//! ```text
+//!  | guard 64 KiB | vmctx area, whole pages | memory: 4 GiB reservation | guard 2 GiB + 64 KiB |
+//!                                           ^ vmctx = base of memory 0
+//! ```
+//!
+//! Compiled code addresses a memory as `base + index + offset` with `index < 2^32`, `offset < 2^31` and at most 16
+//! bytes accessed, so whatever it reaches lies in the reservation or its guard: no bounds check is needed. A slot without
+//! a memory ends with a guard of 64 KiB after the vmctx.
+//!
+//! One `mmap` and one `mprotect` make a slot: the vmctx and the initial pages of memory 0 are neighbours.
+
+use super::context::FaultRegion;
+use super::mmap::{Mapping, round_up_to_pages};
+
+/// Bytes before the vmctx area, and after a vmctx without a memory.
+const SMALL_GUARD: usize = 64 << 10;
+/// Bytes that a memory can grow to.
+pub(crate) const MEMORY_RESERVATION: usize = 4 << 30;
+/// Bytes after the reservation that an access may reach.
+const MEMORY_GUARD: usize = (2 << 30) + (64 << 10);
+
+/// A mapped slot.
+#[derive(Debug)]
+pub(crate) struct Slot {
+    mapping: Mapping,
+    /// Where the vmctx pointer lies, in bytes from the start of the mapping.
+    vmctx: usize,
+    vmctx_size: usize,
+    has_memory: bool,
+}
+
+impl Slot {
+    /// Maps a slot with `vmctx_size` bytes below the vmctx pointer and, if `memory` says how many bytes of it are
+    /// accessible from the start, a memory at the pointer. All accessible bytes are zero.
+    ///
+    /// # Errors
+    /// What the operating system answers, typically `ENOMEM`.
+    pub(crate) fn new(vmctx_size: usize, memory: Option<usize>) -> std::io::Result<Self> {
+        let area = round_up_to_pages(vmctx_size).ok_or(rustix::io::Errno::NOMEM)?;
+        let vmctx = SMALL_GUARD + area;
+        let after = if memory.is_some() {
+            MEMORY_RESERVATION + MEMORY_GUARD
+        } else {
+            SMALL_GUARD
+        };
+        let total = vmctx.checked_add(after).ok_or(rustix::io::Errno::NOMEM)?;
+        let mapping = Mapping::reserve(total)?;
+        let accessible = memory.unwrap_or(0);
+        assert!(
+            accessible <= MEMORY_RESERVATION,
+            "a memory starts inside its reservation"
+        );
+        mapping.make_writable(SMALL_GUARD, area + accessible)?;
+        Ok(Self {
+            mapping,
+            vmctx,
+            vmctx_size,
+            has_memory: memory.is_some(),
+        })
+    }
+
+    /// The vmctx pointer, which is also the base of the slot's memory.
+    pub(crate) fn vmctx(&self) -> *mut u8 {
+        self.mapping.base().wrapping_add(self.vmctx)
+    }
+
+    /// Opens bytes `[from, to)` of the memory, which are zero then. Both are multiples of the wasm page size.
+    ///
+    /// # Errors
+    /// What the operating system answers, typically `ENOMEM`; nothing is opened then.
+    ///
+    /// # Panics
+    /// If the slot has no memory or the range is not inside its reservation.
+    pub(crate) fn open_memory(&self, from: usize, to: usize) -> std::io::Result<()> {
+        assert!(
+            self.has_memory && from <= to && to <= MEMORY_RESERVATION,
+            "growth stays in the reservation"
+        );
+        self.mapping.make_writable(self.vmctx + from, to - from)
+    }
+
+    /// Where accesses to the memory may fault; `None` without a memory.
+    pub(crate) fn fault_region(&self) -> Option<FaultRegion> {
+        let start = self.vmctx().addr();
+        let end = start + MEMORY_RESERVATION + MEMORY_GUARD;
+        self.has_memory.then_some(FaultRegion { start, end })
+    }
+
+    /// The address of the `T` at `offset` (negative) from the vmctx pointer.
+    ///
+    /// # Panics
+    /// If that is not inside the vmctx area, or not aligned.
+    pub(crate) fn field<T>(&self, offset: i32) -> *mut T {
+        let inside = offset < 0
+            && offset.unsigned_abs() as usize <= self.vmctx_size
+            && offset.unsigned_abs() as usize >= size_of::<T>();
+        assert!(inside, "vmctx field at {offset} lies outside the area");
+        let field = self.vmctx().wrapping_offset(offset as isize).cast::<T>();
+        assert!(field.is_aligned(), "vmctx field at {offset} is not aligned");
+        field
+    }
+
+    /// Writes the field at `offset` (negative) from the vmctx pointer.
+    ///
+    /// # Panics
+    /// As [`Slot::field`].
+    pub(crate) fn set<T: Copy>(&self, offset: i32, value: T) {
+        // SAFETY: `field` is aligned, inside the writable area of the mapping; wasm is not running on it, because only
+        // instantiation calls this.
+        unsafe { self.field::<T>(offset).write(value) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_lie_below_and_memory_above_the_vmctx() {
+        let slot = Slot::new(4097, Some(1 << 16)).unwrap();
+        slot.set(-8, 7u64);
+        slot.set(-4096, 8u64);
+        let region = slot.fault_region().unwrap();
+        assert_eq!(region.start, slot.vmctx().addr());
+        assert_eq!(region.end - region.start, (6 << 30) + (64 << 10));
+        assert_eq!(slot.field::<u64>(-8).addr(), region.start - 8);
+        slot.open_memory(1 << 16, 1 << 32).unwrap();
+        // SAFETY: all 4 GiB were opened.
+        unsafe { slot.vmctx().add((1 << 32) - 1).write(1) };
+    }
+
+    #[test]
+    fn a_slot_without_memory_is_small() {
+        let slot = Slot::new(64, None).unwrap();
+        assert_eq!(slot.fault_region(), None);
+        assert!(std::panic::catch_unwind(|| slot.open_memory(0, 0)).is_err());
+        assert!(std::panic::catch_unwind(|| slot.set(0, 0u8)).is_err());
+        assert!(std::panic::catch_unwind(|| slot.set(-72, 0u64)).is_err());
+        assert!(std::panic::catch_unwind(|| slot.set(-4, 0u64)).is_err());
+    }
+}

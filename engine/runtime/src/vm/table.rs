@@ -1,0 +1,278 @@
+//! A table: 8-byte words that compiled code reads and writes in place.
+
+use super::memory::in_bounds;
+use super::slot::Slot;
+use skerry_environ::TableType;
+use skerry_environ::vmctx::VMTableDefinition;
+use std::mem::ManuallyDrop;
+use std::sync::Arc;
+
+/// The most elements that a table may have: 80 MB.
+pub(crate) const MAX_ELEMENTS: u64 = 10_000_000;
+
+/// A table and where compiled code finds its base and length.
+pub(crate) struct Table {
+    definition: *mut VMTableDefinition,
+    _definition_owner: Owner,
+    /// How many elements the allocation at the definition's base has room for.
+    capacity: usize,
+    ty: TableType,
+}
+
+/// Keeps a definition in place.
+pub(super) enum Owner {
+    /// It lies in the vmctx of an instance.
+    Slot { _slot: Arc<Slot> },
+    /// It was allocated for itself.
+    Own(#[allow(dead_code, reason = "held for its drop")] Allocation),
+}
+
+/// A boxed value that is only reached through its pointer.
+pub(super) struct Allocation {
+    pointer: *mut u8,
+    free: unsafe fn(*mut u8),
+}
+
+impl Allocation {
+    /// Boxes `value`; the pointer is good until the allocation is dropped.
+    pub(super) fn new<T>(value: T) -> (*mut T, Self) {
+        /// Frees the box.
+        ///
+        /// # Safety
+        /// `pointer` came from `Box::<T>::into_raw` and is not used again.
+        unsafe fn free<T>(pointer: *mut u8) {
+            // SAFETY: passed on.
+            drop(unsafe { Box::from_raw(pointer.cast::<T>()) });
+        }
+        let pointer = Box::into_raw(Box::new(value));
+        (
+            pointer,
+            Self {
+                pointer: pointer.cast(),
+                free: free::<T>,
+            },
+        )
+    }
+}
+
+impl Drop for Allocation {
+    fn drop(&mut self) {
+        // SAFETY: `pointer` and `free` belong together since `new`, and this is the end of it.
+        unsafe { (self.free)(self.pointer) }
+    }
+}
+
+// SAFETY: as for `LinearMemory`: all access goes through the owning store's borrow. The words are addresses or numbers
+// that mean something in that store only.
+unsafe impl Send for Table {}
+// SAFETY: as above; `&self` only reads.
+unsafe impl Sync for Table {}
+
+/// `len` copies of `init`, or `None` where there is no memory for that.
+fn allocate(len: usize, init: u64) -> Option<Vec<u64>> {
+    if init != 0 || len == 0 {
+        let mut words = Vec::new();
+        words.try_reserve_exact(len).ok()?;
+        words.resize(len, init);
+        return Some(words);
+    }
+    let layout = std::alloc::Layout::array::<u64>(len).ok()?;
+    // Untouched zeros cost nothing until they are used, and most tables start as nulls.
+    // SAFETY: the layout is not empty; `Vec` allocates `len` words with the same layout, and zero is a valid word.
+    unsafe {
+        let words = std::alloc::alloc_zeroed(layout).cast::<u64>();
+        (!words.is_null()).then(|| Vec::from_raw_parts(words, len, len))
+    }
+}
+
+impl Table {
+    /// A table of `ty.minimum` elements `init`, whose definition is written at `offset` of `slot`.
+    /// `None` where there is no memory for it.
+    pub(crate) fn in_slot(slot: Arc<Slot>, offset: i32, ty: TableType, init: u64) -> Option<Self> {
+        let (base, len, capacity) = Self::elements(ty, init)?;
+        slot.set(offset, VMTableDefinition { base, len });
+        let definition = slot.field(offset);
+        Some(Self {
+            definition,
+            _definition_owner: Owner::Slot { _slot: slot },
+            capacity,
+            ty,
+        })
+    }
+
+    /// A table of `ty.minimum` elements `init` with a definition of its own. `None` where there is no memory for it.
+    pub(crate) fn standalone(ty: TableType, init: u64) -> Option<Self> {
+        let (base, len, capacity) = Self::elements(ty, init)?;
+        let (definition, allocation) = Allocation::new(VMTableDefinition { base, len });
+        Some(Self {
+            definition,
+            _definition_owner: Owner::Own(allocation),
+            capacity,
+            ty,
+        })
+    }
+
+    fn elements(ty: TableType, init: u64) -> Option<(*mut u64, u64, usize)> {
+        let len = usize::try_from(ty.minimum)
+            .ok()
+            .filter(|_| ty.minimum <= MAX_ELEMENTS)?;
+        let mut words = ManuallyDrop::new(allocate(len, init)?);
+        Some((words.as_mut_ptr(), len as u64, words.capacity()))
+    }
+
+    /// The type with which it was made.
+    pub(crate) fn ty(&self) -> TableType {
+        self.ty
+    }
+
+    /// Where compiled code of other instances finds it.
+    pub(crate) fn definition(&self) -> *mut VMTableDefinition {
+        self.definition
+    }
+
+    /// The size in elements.
+    pub(crate) fn len(&self) -> usize {
+        // SAFETY: the owner of the definition is alive, and nothing writes it while the store is borrowed.
+        unsafe { (*self.definition).len as usize }
+    }
+
+    fn base(&self) -> *mut u64 {
+        // SAFETY: as in `len`.
+        unsafe { (*self.definition).base }
+    }
+
+    /// The word at `index`.
+    pub(crate) fn get(&self, index: u64) -> Option<u64> {
+        let range = in_bounds(index, 1, self.len())?;
+        // SAFETY: in bounds of the allocation.
+        Some(unsafe { self.base().add(range.start).read() })
+    }
+
+    /// Writes `len` copies of `word` from `at`; `None`, and nothing is written, if that is out of bounds.
+    pub(crate) fn fill(&mut self, at: u64, word: u64, len: u64) -> Option<()> {
+        let range = in_bounds(at, len, self.len())?;
+        // SAFETY: in bounds of the allocation, and the borrow is exclusive.
+        unsafe { std::slice::from_raw_parts_mut(self.base().add(range.start), range.len()) }
+            .fill(word);
+        Some(())
+    }
+
+    /// Writes `words` from `at`; `None`, and nothing is written, if that is out of bounds.
+    pub(crate) fn write(
+        &mut self,
+        at: u64,
+        words: impl ExactSizeIterator<Item = u64>,
+    ) -> Option<()> {
+        let range = in_bounds(at, words.len() as u64, self.len())?;
+        for (index, word) in range.zip(words) {
+            // SAFETY: in bounds of the allocation, and the borrow is exclusive.
+            unsafe { self.base().add(index).write(word) };
+        }
+        Some(())
+    }
+
+    /// Copies within or between tables that may be the same; `None`, and nothing is written, if out of bounds.
+    pub(crate) fn copy(dst: &Self, src: &Self, dst_at: u64, src_at: u64, len: u64) -> Option<()> {
+        in_bounds(dst_at, len, dst.len())?;
+        in_bounds(src_at, len, src.len())?;
+        // SAFETY: both ranges were checked; `copy` allows overlap; no reference to the words is alive.
+        unsafe {
+            let from = src.base().add(src_at as usize);
+            std::ptr::copy(from, dst.base().add(dst_at as usize), len as usize);
+        }
+        Some(())
+    }
+
+    /// Adds `delta` elements `init`; the old size, or `None` where that is over a limit or there is no memory.
+    pub(crate) fn grow(&mut self, delta: u64, init: u64) -> Option<u64> {
+        let old = self.len();
+        let limit = self.ty.maximum.unwrap_or(u64::MAX).min(MAX_ELEMENTS);
+        let new = (old as u64)
+            .checked_add(delta)
+            .filter(|&new| new <= limit)? as usize;
+        if new > self.capacity {
+            let room = new.max((2 * self.capacity).min(limit as usize));
+            let mut words = Vec::new();
+            words.try_reserve_exact(room).ok()?;
+            // SAFETY: `old` initialised words lie at the base.
+            words.extend_from_slice(unsafe { std::slice::from_raw_parts(self.base(), old) });
+            self.free();
+            let mut words = ManuallyDrop::new(words);
+            self.capacity = words.capacity();
+            // SAFETY: as in `len`, and the borrow is exclusive.
+            unsafe { (*self.definition).base = words.as_mut_ptr() };
+        }
+        // SAFETY: `new <= capacity`, and the borrow is exclusive.
+        unsafe {
+            for index in old..new {
+                self.base().add(index).write(init);
+            }
+            (*self.definition).len = new as u64;
+        }
+        Some(old as u64)
+    }
+
+    /// Frees the elements; the definition must get a new base, or go.
+    fn free(&mut self) {
+        // SAFETY: base and capacity come from a `Vec` that was taken apart; no element needs a drop.
+        drop(unsafe { Vec::from_raw_parts(self.base(), 0, self.capacity) });
+    }
+}
+
+impl Drop for Table {
+    fn drop(&mut self) {
+        self.free();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use skerry_environ::ValType;
+
+    fn table(minimum: u64, maximum: Option<u64>) -> Option<Table> {
+        Table::standalone(
+            TableType {
+                element: ValType::FuncRef,
+                minimum,
+                maximum,
+            },
+            5,
+        )
+    }
+
+    #[test]
+    fn elements_grow_fill_and_copy_in_bounds() {
+        let mut t = table(2, Some(5)).unwrap();
+        assert_eq!((t.get(0), t.get(1), t.get(2)), (Some(5), Some(5), None));
+        assert_eq!(t.grow(2, 7), Some(2));
+        assert_eq!(t.grow(2, 7), None);
+        assert_eq!(
+            (t.get(1), t.get(2), t.get(3), t.len()),
+            (Some(5), Some(7), Some(7), 4)
+        );
+        assert_eq!(t.fill(3, 9, 2), None);
+        assert_eq!(t.fill(4, 9, 0), Some(()));
+        assert_eq!(t.fill(3, 9, 1), Some(()));
+        assert_eq!(Table::copy(&t, &t, 0, 1, 3), Some(()));
+        assert_eq!(
+            (0..4).map(|i| t.get(i).unwrap()).collect::<Vec<_>>(),
+            [5, 7, 9, 9]
+        );
+        assert_eq!(Table::copy(&t, &t, 2, 0, 3), None);
+        assert_eq!(t.write(1, [1, 2, 3].into_iter()), Some(()));
+        assert_eq!(t.write(2, [1, 2, 3].into_iter()), None);
+        assert_eq!(
+            (0..4).map(|i| t.get(i).unwrap()).collect::<Vec<_>>(),
+            [5, 1, 2, 3]
+        );
+    }
+
+    #[test]
+    fn absurd_sizes_are_refused() {
+        assert!(table(u64::MAX, None).is_none());
+        let mut t = table(0, None).unwrap();
+        assert_eq!(t.grow(u64::from(u32::MAX), 0), None);
+        assert_eq!(t.grow(MAX_ELEMENTS, 0), Some(0));
+    }
+}
