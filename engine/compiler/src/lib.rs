@@ -20,13 +20,22 @@ mod abi;
 mod block_order;
 mod buffer;
 mod code;
+mod compiler;
 pub mod error;
 mod flags;
 mod frame;
+mod inspect;
 mod isa;
 mod lower;
 mod reg;
+mod regalloc;
 pub mod translate;
 mod vcode;
 
+pub use code::{FuncName, FunctionCode, Reloc};
+pub use compiler::{
+    CompiledClif, FunctionCompiler, compile_clif, compile_clif_text, compile_module, compile_trampolines,
+};
 pub use error::CompileError;
+pub use flags::{CpuFeatures, Flags, OptLevel};
+pub use inspect::{AsmLine, Inspection, disassemble};

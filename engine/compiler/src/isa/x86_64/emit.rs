@@ -371,10 +371,16 @@ impl Emitter {
     }
 
     fn call(&mut self, call: &Call) {
+        let mut callee = call.callee;
         if let Some(vmctx) = call.vmctx {
+            // The address of a callee in memory may be relative to the caller's own vmctx.
+            if let Callee::Indirect(address @ assembler::GprMem::Mem(_)) = callee {
+                self.asm(asm::movq_rm::new(SCRATCH, address));
+                callee = Callee::Indirect(assembler::GprMem::Gpr(SCRATCH));
+            }
             self.move_reg(vmctx, VMCTX);
         }
-        match call.callee {
+        match callee {
             Callee::Direct(func) => {
                 self.buffer.mark_loc();
                 self.buffer.put(&[0xe8]);

@@ -391,8 +391,9 @@ impl Context for Isle<'_, '_> {
     }
 
     fn x64_jcc(&mut self, cond: Cond, taken: BlockCall, not_taken: BlockCall) -> Unit {
-        let (first, second) = (self.lower.successor(taken), self.lower.successor(not_taken));
-        assert_ne!(first, second, "a conditional branch has two destinations");
+        let first = self.lower.successor(taken);
+        // Two equal destinations are still two successors.
+        let second = if taken == not_taken { 1 - first } else { self.lower.successor(not_taken) };
         self.lower.pass_block_args::<X86_64>(first, taken);
         self.lower.pass_block_args::<X86_64>(second, not_taken);
         self.consume(cond.flags);

@@ -1,6 +1,7 @@
 //! x86_64.
 
 mod abi;
+mod disassemble;
 mod emit;
 mod inst;
 #[macro_use]
@@ -9,7 +10,8 @@ mod isle;
 mod operands;
 mod regs;
 
-pub use emit::emit;
+pub use disassemble::disassemble;
+pub use emit::{MAX_FRAME, emit};
 pub use inst::{FuncName, Inst};
 pub use isle::X86_64;
 pub use regs::machine_env;

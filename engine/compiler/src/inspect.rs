@@ -1,0 +1,145 @@
+//! The stages of a function as text, for people and for tests.
+
+use crate::code::FunctionCode;
+use crate::isa::x86_64::{self, X86_64};
+use crate::lower::Backend;
+use crate::vcode::{MachInst, Origin, Trace, VCode};
+use cranelift_codegen::ir::Function;
+use std::fmt::Write;
+
+/// What became of one function, stage by stage.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Inspection {
+    /// The CLIF that the translator made.
+    pub clif: String,
+    /// The CLIF that is lowered.
+    pub clif_opt: String,
+    /// The instructions over virtual registers, with the rules they come from.
+    pub vcode: String,
+    /// The machine code.
+    pub asm: Vec<AsmLine>,
+    rules: Vec<String>,
+}
+
+/// One machine instruction.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AsmLine {
+    /// Its offset from the start of the function.
+    pub offset: u32,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+    /// It in AT&T syntax.
+    pub text: String,
+    /// The rules that fired, where the instruction is the first that they made: the rule at the root
+    /// last. Empty for what the frame and the allocator add.
+    pub rules: String,
+}
+
+impl Inspection {
+    pub(crate) fn new(func: &Function) -> Inspection {
+        Inspection { clif: func.display().to_string(), ..Inspection::default() }
+    }
+
+    pub(crate) fn optimised(&mut self, func: &Function) {
+        self.clif_opt = func.display().to_string();
+    }
+
+    pub(crate) fn lowered<I: MachInst>(&mut self, vcode: &VCode<I>) {
+        let trace = vcode.trace.as_ref().expect("inspection traces");
+        self.rules = trace.rules.iter().map(|(rules, _)| rule_names(rules)).collect();
+        self.vcode = vcode_text(vcode, trace, &self.rules);
+    }
+
+    pub(crate) fn encoded(&mut self, code: &FunctionCode) {
+        self.asm = disassemble(&code.code[..code.code_size as usize]);
+        let mut marks = code.marks.iter().peekable();
+        let mut last = None;
+        for line in &mut self.asm {
+            while let Some(&(_, group)) = marks.next_if(|mark| mark.0 <= line.offset) {
+                // An instruction without bytes leaves its name to the next.
+                if marks.peek().is_some_and(|next| next.0 == line.offset) && last != Some(group) {
+                    continue;
+                }
+                if last.replace(group) != Some(group) {
+                    line.rules.clone_from(&self.rules[group as usize]);
+                }
+            }
+        }
+    }
+
+    /// The names of the rules that fired, in the order of the code.
+    pub fn fired_rules(&self) -> Vec<&str> {
+        self.asm.iter().flat_map(|line| line.rules.split(", ")).filter(|name| !name.is_empty()).collect()
+    }
+
+    /// The machine code as text: offset, bytes, instruction, rules.
+    pub fn asm_text(&self) -> String {
+        let mut text = String::new();
+        for line in &self.asm {
+            let bytes: String = line.bytes.iter().map(|byte| format!("{byte:02x} ")).collect();
+            let rules = match line.rules.as_str() {
+                "" => String::new(),
+                rules => format!("; {rules}"),
+            };
+            let row = format!("{:5x}: {bytes:<31}{:<40} {rules}", line.offset, line.text);
+            writeln!(text, "{}", row.trim_end()).expect("strings take all");
+        }
+        text
+    }
+}
+
+fn rule_names(rules: &[u16]) -> String {
+    let names: Vec<&str> = rules.iter().map(|&rule| X86_64::RULES[usize::from(rule)]).collect();
+    names.join(", ")
+}
+
+fn vcode_text<I: MachInst>(vcode: &VCode<I>, trace: &Trace, rules: &[String]) -> String {
+    let mut text = String::new();
+    let blocks = |range: std::ops::Range<u32>| {
+        let succs: Vec<String> = range
+            .map(|edge| {
+                let args = vcode.edge_args[edge as usize].clone();
+                let args: Vec<String> =
+                    args.map(|arg| vcode.args[arg as usize].to_string()).collect();
+                format!("b{}({})", vcode.succs[edge as usize].index(), args.join(", "))
+            })
+            .collect();
+        succs.join(", ")
+    };
+    for (index, block) in vcode.blocks.iter().enumerate() {
+        let params: Vec<String> =
+            block.params.clone().map(|param| vcode.params[param as usize].to_string()).collect();
+        let origin = match block.origin {
+            Origin::Block(block) => block.to_string(),
+            Origin::Edge => "edge".to_string(),
+        };
+        let cold = if block.cold { " cold" } else { "" };
+        writeln!(text, "b{index}({}): ; {origin}{cold}", params.join(", ")).expect("strings take all");
+        let mut last = None;
+        for inst in block.insts.clone() {
+            let group = trace.groups[inst as usize];
+            if last.replace(group) != Some(group) {
+                let from = &trace.rules[group as usize].1;
+                writeln!(text, "    ; {from}  {}", rules[group as usize]).expect("strings take all");
+            }
+            writeln!(text, "    {}", vcode.insts[inst as usize].print()).expect("strings take all");
+        }
+        if !block.succs.is_empty() {
+            writeln!(text, "    -> {}", blocks(block.succs.clone())).expect("strings take all");
+        }
+    }
+    text
+}
+
+/// The instructions of machine code, by a disassembler that shares nothing with the encoder.
+pub fn disassemble(code: &[u8]) -> Vec<AsmLine> {
+    x86_64::disassemble(code)
+        .into_iter()
+        .map(|(range, text)| AsmLine {
+            offset: range.start,
+            bytes: code[range.start as usize..range.end as usize].to_vec(),
+            text,
+            rules: String::new(),
+        })
+        .collect()
+}
