@@ -105,7 +105,8 @@ impl<'a> Session<'a> {
         let (context, questions) = self.process.as_mut().expect("started above");
         *questions += 1;
         let text = format!(
-            "(reset)\n(set-option :print-success false)\n(set-option :timeout {})\n{}(check-sat)",
+            "(set-option :print-success false)\n(reset)\n(set-option :print-success false)\n\
+             (set-option :timeout {})\n{}(check-sat)",
             timeout.as_millis(),
             script.text
         );
