@@ -8,7 +8,7 @@ use crate::isa::x86_64::{self, X86_64};
 use crate::lower::{Lowered, lower};
 use crate::regalloc::Allocator;
 use crate::translate::{
-    FunctionTranslator, Namespace, entry_trampoline, host_trampoline, translate_module, verify,
+    FEATURES, FunctionTranslator, Namespace, entry_trampoline, host_trampoline, translate_module, verify,
 };
 use cranelift_codegen::control::ControlPlane;
 use cranelift_codegen::ir::{Function, SourceLoc, UserFuncName};
@@ -17,6 +17,7 @@ use cranelift_codegen::Context;
 use skerry_environ::{CompiledFunction, CompiledModule, CompiledTrampolines, FuncType, PrimaryMap, Trap, TypeIndex};
 use std::collections::HashMap;
 use std::ops::Range;
+use wasmparser::Validator;
 
 /// Functions begin at multiples of this many bytes.
 const FUNCTION_ALIGN: usize = 16;
@@ -184,6 +185,17 @@ pub fn compile_module(wasm: &[u8], flags: &Flags) -> Result<CompiledModule, Comp
         traps: linked.traps,
         addrmap: linked.addrmap,
     })
+}
+
+/// Validates a Wasm module without compiling it.
+///
+/// # Errors
+///
+/// [`CompileError::Invalid`] and [`CompileError::Unsupported`], with the offset in `wasm`.
+pub fn validate(wasm: &[u8]) -> Result<(), CompileError> {
+    translate_module(wasm)?;
+    Validator::new_with_features(FEATURES).validate_all(wasm)?;
+    Ok(())
 }
 
 /// Compiles the two trampolines of a function type.

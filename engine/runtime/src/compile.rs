@@ -4,30 +4,22 @@ use skerry_compiler::CompileError;
 use skerry_environ::{CompiledModule, CompiledTrampolines, FuncType};
 
 /// How modules are compiled.
-#[derive(Clone, Debug, Default)]
-pub struct Options {}
-
-fn not_yet() -> CompileError {
-    CompileError::Unsupported {
-        offset: 0,
-        feature: "code generation".to_string(),
-    }
-}
+pub type Options = skerry_compiler::Flags;
 
 pub(crate) fn compile_module(
-    _wasm: &[u8],
-    _options: &Options,
+    wasm: &[u8],
+    options: &Options,
 ) -> Result<CompiledModule, CompileError> {
-    Err(not_yet())
+    skerry_compiler::compile_module(wasm, options)
 }
 
 pub(crate) fn compile_trampolines(
-    _ty: &FuncType,
-    _options: &Options,
+    ty: &FuncType,
+    options: &Options,
 ) -> Result<CompiledTrampolines, CompileError> {
-    Err(not_yet())
+    skerry_compiler::compile_trampolines(ty, options)
 }
 
-pub(crate) fn validate(_wasm: &[u8]) -> Result<(), CompileError> {
-    Err(not_yet())
+pub(crate) fn validate(wasm: &[u8]) -> Result<(), CompileError> {
+    skerry_compiler::validate(wasm)
 }
