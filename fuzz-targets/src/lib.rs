@@ -19,7 +19,7 @@ pub mod compare;
 pub mod generate;
 pub mod outcome;
 pub mod reference;
-//V pub mod validate;
+pub mod validate;
 
 /// The deterministic bytes of the smoke tests: `count` inputs of `len` bytes each.
 pub fn fixed_inputs(count: u64, len: usize) -> impl Iterator<Item = Vec<u8>> {

@@ -51,7 +51,11 @@ fn invoke(store: &mut Store<()>, instance: &Instance, call: &Call) -> Result<Vec
         .get_func(&*store, &call.function)
         .expect("the case names an export");
     let ty = function.ty(&*store);
-    let mut results: Vec<Val> = ty.results().iter().map(|&ty| Val::default_for_ty(ty)).collect();
+    let mut results: Vec<Val> = ty
+        .results()
+        .iter()
+        .map(|&ty| Val::default_for_ty(ty))
+        .collect();
     let parameters = call.arguments.iter().zip(ty.params());
     let arguments: Vec<Val> = parameters
         .map(|(value, &ty)| wasmi_value(*value, ty))

@@ -6,7 +6,7 @@
 
 use crate::generate::{self, SUPPORTED};
 use arbitrary::{Result, Unstructured};
-use skerry_compiler::{CompileError, Options, compile_module};
+use skerry_compiler::{CompileError, Flags, compile_module};
 
 /// What became of one input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,8 +30,11 @@ pub fn run(bytes: &[u8]) -> Verdict {
     let Ok((wasm, valid)) = input(&mut u) else {
         return Verdict::Skipped;
     };
-    let options = Options::default();
-    match compile_module(&wasm, &options) {
+    let flags = Flags {
+        check: true,
+        ..Flags::default()
+    };
+    match compile_module(&wasm, &flags) {
         Ok(_) => Verdict::Compiled,
         Err(error) => {
             let at = offset(&error);
