@@ -109,7 +109,7 @@ fn deep_nesting() {
     };
     timed(&nest(&[BLOCK, EMPTY])).expect("blocks without branches cost nothing");
     timed(&nest(&[UNREACHABLE, BLOCK, EMPTY])).expect("unreachable blocks cost nothing");
-    limit(timed(&nest(&[LOOP, EMPTY])), "basic blocks of a function");
+    limit(timed(&nest(&[LOOP, EMPTY])), "nested loops");
     limit(
         timed(&nest(&[I32_CONST, 0, IF, EMPTY])),
         "basic blocks of a function",
@@ -170,7 +170,7 @@ fn locals_times_blocks() {
 
 #[test]
 fn locals_live_through_nested_loops() {
-    let mut body = [LOOP, EMPTY].repeat(2_000);
+    let mut body = [LOOP, EMPTY].repeat(1_000);
     for local in 0..2_000 {
         let local = leb(local);
         body.extend(
@@ -181,9 +181,17 @@ fn locals_live_through_nested_loops() {
         );
         body.extend(local);
     }
-    body.extend([I32_CONST, 1, BR_IF, 0, END].repeat(2_000));
+    body.extend([I32_CONST, 1, BR_IF, 0, END].repeat(1_000));
     let wasm = module(&[nullary()], 1, &many_locals(), &body);
     limit(timed(&wasm), "values of a function");
+}
+
+#[test]
+fn unchanged_local_in_nested_loops() {
+    let mut body = [LOOP, EMPTY].repeat(1_000);
+    body.extend([LOCAL_GET, 0, BR_IF, 0, END].repeat(1_000));
+    let body = body.repeat(50);
+    timed(&module(&[nullary()], 1, &many_locals(), &body)).expect("aliases are short");
 }
 
 #[test]

@@ -115,8 +115,13 @@ pub fn verify(func: &Function, flags: &Flags) -> Result<(), String> {
 pub(super) struct Limits {
     /// Operands of branches and calls and parameters of blocks so far.
     operands: u64,
+    /// How many loops the position is inside of.
+    pub(super) loops: u64,
 }
 
+/// Loops around each other. The SSA builder resolves a local that no loop changes through one
+/// alias for each loop.
+const MAX_LOOPS: u64 = 1000;
 /// Values of a function; the register allocator's own limit is twice that.
 const MAX_VALUES: u64 = 1 << 20;
 /// Basic blocks of a function.
@@ -128,7 +133,10 @@ const MAX_LOCALS_TIMES_BLOCKS: u64 = 1 << 27;
 
 impl Limits {
     pub(super) fn new() -> Limits {
-        Limits { operands: 0 }
+        Limits {
+            operands: 0,
+            loops: 0,
+        }
     }
 
     /// Notes that `count` operands are about to be made.
@@ -152,6 +160,7 @@ impl Limits {
             ),
             ("basic blocks of a function", MAX_BLOCKS, blocks),
             ("operands of a function", MAX_OPERANDS, self.operands),
+            ("nested loops", MAX_LOOPS, self.loops),
             (
                 "locals times basic blocks of a function",
                 MAX_LOCALS_TIMES_BLOCKS,

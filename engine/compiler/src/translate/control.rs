@@ -139,6 +139,7 @@ impl Translation<'_> {
 
     fn enter_loop(&mut self, ty: BlockType, offset: u64) -> Result<(), CompileError> {
         let header = self.builder.create_block();
+        self.limits.loops += 1;
         self.push_frame(FrameKind::Loop { header }, ty, offset)?;
         let frame = self.frames.last().expect("a frame was pushed");
         if let BlockSignature::Type(ty) = frame.signature {
@@ -213,6 +214,7 @@ impl Translation<'_> {
             return self.end_if_without_else();
         }
         if let FrameKind::Loop { header } = self.frames[position].kind {
+            self.limits.loops -= 1;
             self.builder.seal_block(header);
         }
         if let FrameKind::Function = self.frames[position].kind {

