@@ -201,11 +201,10 @@ pub fn bless(text: &str, lowered: &[Lowered]) -> String {
             };
             within(&expectation.rules) || within(&expectation.asm)
         };
-        for index in next..expectation.insert {
-            if !old(index) {
-                out.push_str(lines[index]);
-                out.push('\n');
-            }
+        let kept = lines.iter().enumerate().take(expectation.insert).skip(next);
+        for (_, line) in kept.filter(|(index, _)| !old(*index)) {
+            out.push_str(line);
+            out.push('\n');
         }
         out.push_str(RULES);
         out.push_str(&format!(" {}\n{ASM}\n", lowered.rules.join(", ")));

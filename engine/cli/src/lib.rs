@@ -2,13 +2,19 @@
 //! and where to write, so that tests can call it.
 //!
 //! - [`wast`]: the specification's test scripts.
-//! - `session` and `run` alone know the engine.
+//! - [`run`]: programs with WASI.
+//! - [`compile`]: a function, stage by stage.
+//! - [`clif`]: CLIF functions, with the tests beside the rules ([`filetest`]).
 #![forbid(unsafe_code)]
 
+pub mod clif;
+mod clif_program;
+pub mod compile;
 mod error;
 mod files;
 pub mod filetest;
 pub mod options;
+pub mod run;
 pub mod session;
 pub mod wast;
 
@@ -43,9 +49,9 @@ pub fn main() -> ExitCode {
 
 fn dispatch(command: &Command, out: &mut dyn Write, log: &mut dyn Write) -> Result<u8, Error> {
     match command {
-        Command::Run(_) | Command::Compile(_) | Command::Clif(_) => {
-            Err(Error::Usage("not connected to the engine yet".into()))
-        }
+        Command::Run(options) => run::command(options, out),
+        Command::Compile(options) => compile::command(options, out).map(|()| 0),
+        Command::Clif(options) => Ok(u8::from(!clif::command(options, out, log)?)),
         Command::Wast(options) => {
             let totals = wast::command(options, out, log)?;
             Ok(u8::from(totals.failed > 0))

@@ -62,7 +62,7 @@ impl Module {
     /// # Errors
     /// As [`Module::new`].
     pub fn from_binary(engine: &Engine, wasm: &[u8]) -> Result<Self> {
-        let compiled = crate::compile::compile_module(wasm, engine.options())?;
+        let compiled = skerry_compiler::compile_module(wasm, engine.flags())?;
         Self::from_compiled(engine, compiled)
     }
 
@@ -81,12 +81,17 @@ impl Module {
     /// # Errors
     /// [`Error::Compile`] with the offset where the module is invalid or uses what is not built.
     pub fn validate(_engine: &Engine, wasm: &[u8]) -> Result<()> {
-        crate::compile::validate(wasm)?;
+        skerry_compiler::validate(wasm)?;
         Ok(())
     }
 
     /// Places compiled code in memory and prepares what instances share.
-    pub(crate) fn from_compiled(engine: &Engine, mut compiled: CompiledModule) -> Result<Self> {
+    ///
+    /// The code is trusted: it must come from the compiler, for this machine.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`].
+    pub fn from_compiled(engine: &Engine, mut compiled: CompiledModule) -> Result<Self> {
         let text = std::mem::take(&mut compiled.text);
         let traps = std::mem::take(&mut compiled.traps);
         let starts = compiled.functions.values().map(|f| f.text.start);
@@ -98,11 +103,7 @@ impl Module {
             .values()
             .map(|&func| {
                 let (defined, ty) = defined(module, func);
-                FuncRefCode {
-                    code: code.address(compiled.functions[defined].text.start),
-                    entry: code.address(compiled.entry_trampolines[ty].start),
-                    type_id: type_ids[ty.as_u32() as usize],
-                }
+                func_code(&code, &compiled, &type_ids, defined, ty)
             })
             .collect();
         let mut by_offset: Box<[_]> = compiled
@@ -194,17 +195,8 @@ impl Module {
     /// Machine code and entry trampoline of a defined function, and its engine-wide type.
     pub(crate) fn func_code(&self, func: FuncIndex) -> FuncRefCode {
         let (defined, ty) = defined(self.environ(), func);
-        FuncRefCode {
-            code: self
-                .inner
-                .code
-                .address(self.inner.compiled.functions[defined].text.start),
-            entry: self
-                .inner
-                .code
-                .address(self.inner.compiled.entry_trampolines[ty].start),
-            type_id: self.inner.type_ids[ty.as_u32() as usize],
-        }
+        let inner = &*self.inner;
+        func_code(&inner.code, &inner.compiled, &inner.type_ids, defined, ty)
     }
 
     /// The address of the machine code.
@@ -241,4 +233,20 @@ fn defined(module: &Environ, func: FuncIndex) -> (DefinedFuncIndex, TypeIndex) {
         .defined_func(func)
         .expect("imported functions have no code of their own");
     (defined, module.functions[func].ty)
+}
+
+fn func_code(
+    code: &CodeMemory,
+    compiled: &CompiledModule,
+    type_ids: &[u32],
+    func: DefinedFuncIndex,
+    ty: TypeIndex,
+) -> FuncRefCode {
+    let entry = &compiled.entry_trampolines[ty];
+    FuncRefCode {
+        code: code.address(compiled.functions[func].text.start),
+        // Empty for types with values that the compiler cannot pass: the host cannot call those.
+        entry: if entry.is_empty() { std::ptr::null() } else { code.address(entry.start) },
+        type_id: type_ids[ty.as_u32() as usize],
+    }
 }

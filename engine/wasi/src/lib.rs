@@ -13,6 +13,7 @@
 
 mod ctx;
 mod errno;
+mod linker;
 mod memory;
 pub mod preview1;
 mod stream;
@@ -21,6 +22,7 @@ mod types;
 
 pub use ctx::{BuildError, WasiCtx, WasiCtxBuilder};
 pub use errno::Errno;
+pub use linker::add_to_linker;
 pub use memory::GuestMemory;
 pub use preview1::Stop;
 pub use stream::{Captured, Input, Output};

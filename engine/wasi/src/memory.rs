@@ -178,7 +178,10 @@ mod tests {
         iovec(&mut bytes, 0, 32, 4);
         iovec(&mut bytes, 8, 62, 4);
         let memory = GuestMemory::new(&mut bytes);
-        assert_eq!(memory.buffers(0, 1).unwrap().ranges.first(), Some(&(32..36)));
+        assert_eq!(
+            memory.buffers(0, 1).unwrap().ranges.first(),
+            Some(&(32..36))
+        );
         assert_eq!(memory.buffers(0, 2).err(), Some(Errno::Fault));
         assert_eq!(memory.buffers(0, u32::MAX).err(), Some(Errno::Fault));
         assert_eq!(memory.buffers(60, 1).err(), Some(Errno::Fault));

@@ -1,0 +1,303 @@
+//! `skerry clif`: functions in CLIF's text format are compiled, run and compared with what their
+//! file expects.
+//!
+//! `; run: %f(1, 2) == 3` and `; print: %f(1, 2)` are those of Cranelift's filetests;
+//! `; traps: %f(1, 0): integer divide by zero` is our own. The rest is in [`filetest`].
+
+use std::io::Write;
+use std::path::Path;
+
+use cranelift_codegen::data_value::DataValue;
+use cranelift_codegen::ir::immediates::{Ieee32, Ieee64};
+use cranelift_codegen::ir::{AbiParam, Function, Type, types};
+use cranelift_codegen::isa::CallConv;
+use cranelift_reader::{Invocation, ParseOptions, RunCommand, parse_run_command, parse_test};
+use skerry_compiler::{CompiledClif, Flags, compile_clif_text};
+use skerry_environ::Trap;
+
+use crate::clif_program::ClifProgram;
+use crate::error::Error;
+use crate::files::{expand, read_text};
+use crate::filetest::{Lowered, Stale, bless, check};
+use crate::options::ClifOptions;
+
+/// What became of one file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ClifReport {
+    /// How many functions it has.
+    pub functions: usize,
+    /// How many lines were run.
+    pub runs: usize,
+    /// What failed, each with its line.
+    pub failures: Vec<String>,
+    /// Expectations that do not hold.
+    pub stale: Vec<Stale>,
+    /// The text with its expectations written anew.
+    pub blessed: String,
+    /// What `; print:` lines print.
+    pub printed: Vec<String>,
+}
+
+/// Compiles the functions of a text, runs their lines and compares their expectations. With
+/// `required` a function without an expectation is stale.
+///
+/// # Errors
+///
+/// A message with the line for a text that is not CLIF, and what the compiler says.
+pub fn check_text(text: &str, required: bool) -> Result<ClifReport, String> {
+    let options = ParseOptions {
+        default_calling_convention: CallConv::Tail,
+        ..ParseOptions::default()
+    };
+    let parsed = parse_test(text, options).map_err(|error| error.to_string())?;
+    for (function, details) in &parsed.functions {
+        check_trap_codes(function)
+            .map_err(|message| format!("{}: {message}", details.location.line_number))?;
+    }
+    let compiled = compile_clif_text(text, &Flags::default()).map_err(|error| error.to_string())?;
+    let lowered: Vec<Lowered> = lowered(&compiled);
+    let mut report = ClifReport {
+        functions: parsed.functions.len(),
+        stale: check(text, &lowered, required),
+        blessed: bless(text, &lowered),
+        ..ClifReport::default()
+    };
+    let functions: Vec<Function> = parsed
+        .functions
+        .iter()
+        .map(|(function, _)| function.clone())
+        .collect();
+    let mut program = ClifProgram::new(&functions, compiled)?;
+    for (function, details) in &parsed.functions {
+        for comment in &details.comments {
+            let line = details.location.line_number;
+            match run_line(
+                comment.text,
+                function,
+                &functions,
+                &mut program,
+                &mut report.printed,
+            ) {
+                Ok(false) => {}
+                Ok(true) => report.runs += 1,
+                Err(message) => {
+                    report.runs += 1;
+                    let (name, comment) = (&function.name, comment.text);
+                    report
+                        .failures
+                        .push(format!("{name} (line {line}): {comment}\n  {message}"));
+                }
+            }
+        }
+    }
+    Ok(report)
+}
+
+fn lowered(compiled: &CompiledClif) -> Vec<Lowered> {
+    let functions = compiled.functions.iter().zip(&compiled.inspections);
+    functions
+        .map(|((name, _), inspection)| Lowered {
+            name: name.clone(),
+            rules: inspection
+                .fired_rules()
+                .into_iter()
+                .map(String::from)
+                .collect(),
+            asm: inspection
+                .asm
+                .iter()
+                .map(|line| line.text.clone())
+                .collect(),
+        })
+        .collect()
+}
+
+/// CLIF has more codes than there are traps.
+fn check_trap_codes(function: &Function) -> Result<(), String> {
+    for block in function.layout.blocks() {
+        for inst in function.layout.block_insts(block) {
+            let data = &function.dfg.insts[inst];
+            let flags = data
+                .memflags()
+                .and_then(|flags| function.dfg.mem_flags[flags].trap_code());
+            if let Some(code) = data.trap_code().or(flags)
+                && Trap::from_code(code.as_raw().get()).is_none()
+            {
+                return Err(format!("{code} is no trap of WebAssembly"));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Runs a comment if it is for running: whether it was.
+fn run_line(
+    comment: &str,
+    function: &Function,
+    functions: &[Function],
+    program: &mut ClifProgram,
+    printed: &mut Vec<String>,
+) -> Result<bool, String> {
+    if let Some(line) = comment
+        .trim_start_matches([' ', ';'])
+        .strip_prefix("traps:")
+    {
+        let (call, expected) = line
+            .rsplit_once("): ")
+            .ok_or_else(|| "expected `; traps: %f(1, 2): MESSAGE`".to_string())?;
+        let command = parse_run_command(&format!("print: {call})"), &function.signature);
+        let Some(RunCommand::Print(invocation)) = command.map_err(|error| error.to_string())?
+        else {
+            return Err("expected a call".into());
+        };
+        return match invoke(&invocation, functions, program) {
+            Err(message) if message == format!("trap: {}", expected.trim()) => Ok(true),
+            Err(message) => Err(format!("found {message}")),
+            Ok(values) => Err(format!("no trap, found {values:?}")),
+        };
+    }
+    let command = parse_run_command(comment, &function.signature);
+    match command.map_err(|error| error.to_string())? {
+        None => Ok(false),
+        Some(RunCommand::Print(invocation)) => {
+            let values = invoke(&invocation, functions, program)?;
+            let values: Vec<String> = values.iter().map(ToString::to_string).collect();
+            printed.push(format!("{invocation} -> [{}]", values.join(", ")));
+            Ok(true)
+        }
+        Some(command @ RunCommand::Run(..)) => {
+            let RunCommand::Run(invocation, ..) = &command else {
+                unreachable!("matched above")
+            };
+            command.run(|_, _| invoke(invocation, functions, program))?;
+            Ok(true)
+        }
+    }
+}
+
+fn invoke(
+    invocation: &Invocation,
+    functions: &[Function],
+    program: &mut ClifProgram,
+) -> Result<Vec<DataValue>, String> {
+    let name = format!("%{}", invocation.func);
+    let index = functions
+        .iter()
+        .position(|function| function.name.to_string() == name);
+    let index = index.ok_or_else(|| format!("there is no function {name}"))?;
+    let signature = &functions[index].signature;
+    let arguments = invocation
+        .args
+        .iter()
+        .map(to_bits)
+        .collect::<Result<Vec<_>, _>>()?;
+    let results = program.call(index, &arguments)?;
+    let from = |(param, bits): (&AbiParam, u64)| from_bits(param.value_type, bits);
+    signature.returns.iter().zip(results).map(from).collect()
+}
+
+/// The bits above a narrow integer promise nothing: give the code something to trip over.
+const GARBAGE: u32 = 0x5a5a_5a00;
+
+fn to_bits(value: &DataValue) -> Result<u64, String> {
+    Ok(match *value {
+        DataValue::I8(value) => u64::from(GARBAGE | u32::from(value as u8)),
+        DataValue::I16(value) => u64::from(GARBAGE & 0xffff_0000 | u32::from(value as u16)),
+        DataValue::I32(value) => u64::from(value as u32),
+        DataValue::I64(value) => value as u64,
+        DataValue::F32(value) => u64::from(value.bits()),
+        DataValue::F64(value) => value.bits(),
+        ref other => return Err(format!("values like {other} cannot be passed")),
+    })
+}
+
+fn from_bits(ty: Type, bits: u64) -> Result<DataValue, String> {
+    Ok(match ty {
+        types::I8 => DataValue::I8(bits as i8),
+        types::I16 => DataValue::I16(bits as i16),
+        types::I32 => DataValue::I32(bits as i32),
+        types::I64 => DataValue::I64(bits as i64),
+        types::F32 => DataValue::F32(Ieee32::with_bits(bits as u32)),
+        types::F64 => DataValue::F64(Ieee64::with_bits(bits)),
+        other => return Err(format!("values of type {other} cannot be returned")),
+    })
+}
+
+/// `skerry clif`: one line a file on `out`, then the totals; what failed on `log`. True if all
+/// passed. `BLESS=1` writes stale expectations anew.
+///
+/// # Errors
+///
+/// What cannot be read or written, and [`Error::Usage`] for a directory without .clif files.
+pub fn command(
+    options: &ClifOptions,
+    out: &mut dyn Write,
+    log: &mut dyn Write,
+) -> Result<bool, Error> {
+    let blessing = std::env::var_os("BLESS").is_some_and(|value| value == "1");
+    let (mut passed, mut failed) = (0, 0);
+    for path in expand(&options.files, "clif")? {
+        let outcome = check_file(&path, false, blessing, out)?;
+        match outcome {
+            Ok(line) => {
+                passed += 1;
+                writeln!(out, "pass {}: {line}", path.display())?;
+            }
+            Err(messages) => {
+                failed += 1;
+                writeln!(out, "FAIL {}: {} failures", path.display(), messages.len())?;
+                for message in messages {
+                    // Nobody may be reading the log.
+                    _ = writeln!(log, "{}: {message}", path.display());
+                }
+            }
+        }
+    }
+    writeln!(out, "{passed} passed, {failed} failed")?;
+    Ok(failed == 0)
+}
+
+/// Checks one file, or writes its expectations anew: what was done, or what failed.
+///
+/// # Errors
+///
+/// What cannot be read or written.
+pub fn check_file(
+    path: &Path,
+    required: bool,
+    blessing: bool,
+    out: &mut dyn Write,
+) -> Result<Result<String, Vec<String>>, Error> {
+    let text = read_text(path)?;
+    let report = match check_text(&text, required) {
+        Ok(report) => report,
+        Err(message) => return Ok(Err(vec![message])),
+    };
+    for line in &report.printed {
+        writeln!(out, "{line}")?;
+    }
+    let mut messages = report.failures;
+    if blessing && !report.stale.is_empty() {
+        let written = std::fs::write(path, &report.blessed);
+        written.map_err(|source| Error::Write {
+            path: path.into(),
+            source,
+        })?;
+    } else {
+        messages.extend(report.stale.iter().map(
+            |Stale {
+                 name,
+                 line,
+                 message,
+             }| { format!("%{name} (line {line}): {message}") },
+        ));
+    }
+    if messages.is_empty() {
+        Ok(Ok(format!(
+            "{} functions, {} runs",
+            report.functions, report.runs
+        )))
+    } else {
+        Ok(Err(messages))
+    }
+}

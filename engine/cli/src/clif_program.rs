@@ -1,0 +1,148 @@
+//! CLIF functions as a module that can be instantiated, so that they run like Wasm: on the Wasm
+//! stack, with traps as values.
+
+use cranelift_codegen::ir::{AbiParam, Function, types};
+use skerry_compiler::CompiledClif;
+use skerry_environ::{
+    self as environ, CompiledFunction, CompiledModule, EntityIndex, FuncType, PrimaryMap, ValType,
+};
+use skerry_runtime::{Engine, Func, Instance, Module, Store, Val};
+
+/// Compiled CLIF functions, ready to be called.
+pub(crate) struct ClifProgram {
+    store: Store<()>,
+    /// Each function, unless its values cannot be passed.
+    functions: Vec<Option<(Func, FuncType)>>,
+}
+
+/// Narrow integers are passed as `i32`, as the compiler's trampolines for CLIF do.
+fn func_type(function: &Function) -> Option<FuncType> {
+    let value = |param: &AbiParam| match param.value_type {
+        types::I8 | types::I16 | types::I32 => Some(ValType::I32),
+        types::I64 => Some(ValType::I64),
+        types::F32 => Some(ValType::F32),
+        types::F64 => Some(ValType::F64),
+        _ => None,
+    };
+    let values = |params: &[AbiParam]| params.iter().map(value).collect::<Option<Vec<_>>>();
+    Some(FuncType::new(
+        values(&function.signature.params)?,
+        values(&function.signature.returns)?,
+    ))
+}
+
+impl ClifProgram {
+    /// Places the code of these functions.
+    ///
+    /// # Errors
+    ///
+    /// There is no memory for it.
+    pub(crate) fn new(
+        functions: &[Function],
+        compiled: CompiledClif,
+    ) -> Result<ClifProgram, String> {
+        let engine = Engine::default();
+        let types: Vec<Option<FuncType>> = functions.iter().map(func_type).collect();
+        let callable: Vec<bool> = compiled.entries.iter().map(Option::is_some).collect();
+        let module = Module::from_compiled(&engine, module(&types, compiled));
+        let module = module.map_err(|error| error.to_string())?;
+        let mut store = Store::new(&engine, ());
+        let instance =
+            Instance::new(&mut store, &module, &[]).map_err(|error| error.to_string())?;
+        let functions =
+            types
+                .into_iter()
+                .zip(callable)
+                .enumerate()
+                .map(|(index, (ty, callable))| {
+                    let func = instance.get_func(&mut store, &index.to_string());
+                    let func = func.expect("every function is exported under its number");
+                    ty.filter(|_| callable).map(|ty| (func, ty))
+                });
+        let functions = functions.collect();
+        Ok(ClifProgram { store, functions })
+    }
+
+    /// Calls function `index`; values are bits, zero-extended.
+    ///
+    /// # Errors
+    ///
+    /// `trap: ` with why the function trapped, or why it cannot be called.
+    pub(crate) fn call(&mut self, index: usize, arguments: &[u64]) -> Result<Vec<u64>, String> {
+        let Some((func, ty)) = &self.functions[index] else {
+            return Err("values of these types cannot be passed".into());
+        };
+        let arguments: Vec<Val> = ty
+            .params
+            .iter()
+            .zip(arguments)
+            .map(|(ty, bits)| value(*ty, *bits))
+            .collect();
+        let mut results: Vec<Val> = ty.results.iter().map(|ty| value(*ty, 0)).collect();
+        match func.call(&mut self.store, &arguments, &mut results) {
+            Ok(()) => Ok(results.iter().map(bits).collect()),
+            Err(error) => Err(match error.trap_code() {
+                Some(code) => format!("trap: {code}"),
+                None => error.to_string(),
+            }),
+        }
+    }
+}
+
+fn value(ty: ValType, bits: u64) -> Val {
+    match ty {
+        ValType::I32 => Val::I32(bits as i32),
+        ValType::I64 => Val::I64(bits as i64),
+        ValType::F32 => Val::F32(bits as u32),
+        ValType::F64 => Val::F64(bits),
+        other => unreachable!("no CLIF signature becomes {other}"),
+    }
+}
+
+fn bits(value: &Val) -> u64 {
+    match *value {
+        Val::I32(value) => u64::from(value as u32),
+        Val::I64(value) => value as u64,
+        Val::F32(bits) => u64::from(bits),
+        Val::F64(bits) => bits,
+        ref other => unreachable!("no CLIF signature becomes {other:?}"),
+    }
+}
+
+/// A module that has these functions and nothing else, exported under their numbers. Each has a
+/// type of its own, as each has its own entry trampoline; one that cannot be called has the type of
+/// no values.
+fn module(types: &[Option<FuncType>], compiled: CompiledClif) -> CompiledModule {
+    let mut module = environ::Module::default();
+    let mut functions = PrimaryMap::new();
+    let mut entry_trampolines = PrimaryMap::new();
+    for (index, ty) in types.iter().enumerate() {
+        let ty = module
+            .types
+            .push(ty.clone().unwrap_or_else(|| FuncType::new([], [])));
+        let func = module
+            .functions
+            .push(environ::Function { ty, func_ref: None });
+        module.functions[func].func_ref = Some(module.func_refs.push(func));
+        let name = index.to_string();
+        module.exports.push(environ::Export {
+            name,
+            index: EntityIndex::Function(func),
+        });
+        let (name, text) = &compiled.functions[index];
+        module.function_names.insert(func, name.clone());
+        functions.push(CompiledFunction {
+            text: text.clone(),
+            wasm_offset: 0,
+        });
+        entry_trampolines.push(compiled.entries[index].clone().unwrap_or(0..0));
+    }
+    CompiledModule {
+        module,
+        text: compiled.text,
+        functions,
+        entry_trampolines,
+        traps: compiled.traps,
+        addrmap: Vec::new(),
+    }
+}

@@ -1,0 +1,132 @@
+//! `skerry compile`: the stages of a module's functions as text.
+
+use std::io::Write;
+
+use skerry_compiler::translate::{FunctionTranslator, ModuleTranslation, translate_module};
+use skerry_compiler::{CompileError, Flags, FunctionCompiler, Inspection};
+use skerry_environ::{EntityIndex, EntityRef as _, FuncIndex, Module};
+
+use crate::error::Error;
+use crate::files::read_module;
+use crate::options::{CompileOptions, Emit};
+
+/// `skerry compile`: the asked-for functions at the asked-for stage, to `out` or to the file.
+///
+/// # Errors
+///
+/// What cannot be read or written or is not a valid module, and [`Error::Usage`] for a function
+/// that there is not.
+pub fn command(options: &CompileOptions, out: &mut dyn Write) -> Result<(), Error> {
+    let wasm = read_module(&options.file)?;
+    let path = options.file.display().to_string();
+    let failed = |error: CompileError| Error::Invalid {
+        path: path.clone(),
+        message: error.to_string(),
+    };
+    let translation = translate_module(&wasm).map_err(failed)?;
+    let wanted = match &options.func {
+        Some(name) => Some(find(&translation.module, name)?),
+        None => None,
+    };
+    let Some(output) = &options.output else {
+        return emit(&translation, wanted, options.emit, out, &failed);
+    };
+    let mut text = Vec::new();
+    emit(&translation, wanted, options.emit, &mut text, &failed)?;
+    let written = std::fs::write(output, text);
+    written.map_err(|source| Error::Write {
+        path: output.clone(),
+        source,
+    })
+}
+
+fn emit(
+    translation: &ModuleTranslation<'_>,
+    wanted: Option<FuncIndex>,
+    stage: Emit,
+    out: &mut dyn Write,
+    failed: &dyn Fn(CompileError) -> Error,
+) -> Result<(), Error> {
+    let mut translator = FunctionTranslator::new();
+    let mut compiler = FunctionCompiler::new(Flags::default());
+    let mut first = true;
+    for body in translation.bodies.values() {
+        let index = translation.module.func_index(body.index);
+        if wanted.is_some_and(|wanted| wanted != index) {
+            continue;
+        }
+        let function = translator.translate(translation, body).map_err(failed)?;
+        let text = if stage == Emit::Clif {
+            function.display().to_string()
+        } else {
+            let (_, inspection) = compiler.inspect(function).map_err(failed)?;
+            stage_text(&inspection, stage)
+        };
+        if !first {
+            writeln!(out)?;
+        }
+        first = false;
+        let ty = translation.module.func_type(index);
+        writeln!(out, "; {} {ty}", title(&translation.module, index))?;
+        writeln!(out, "{}", text.trim_end())?;
+    }
+    Ok(())
+}
+
+fn stage_text(inspection: &Inspection, stage: Emit) -> String {
+    match stage {
+        Emit::Clif => inspection.clif.clone(),
+        Emit::ClifOpt => inspection.clif_opt.clone(),
+        Emit::Vcode => inspection.vcode.clone(),
+        Emit::Asm => inspection.asm_text(),
+    }
+}
+
+/// The function's index with the names that it has.
+fn title(module: &Module, index: FuncIndex) -> String {
+    let mut title = format!("function {}", index.index());
+    if let Some(name) = module.function_names.get(&index) {
+        title.push_str(&format!(" ${name}"));
+    }
+    for export in &module.exports {
+        if export.index == EntityIndex::Function(index) {
+            title.push_str(&format!(" {:?}", export.name));
+        }
+    }
+    title
+}
+
+/// The function of this export, else of this name, else with this index.
+fn find(module: &Module, name: &str) -> Result<FuncIndex, Error> {
+    let missing = |why: String| Err(Error::Usage(format!("--func {name}: {why}")));
+    let exported = match module.export(name) {
+        Some(EntityIndex::Function(index)) => Some(index),
+        _ => None,
+    };
+    let plain = name.strip_prefix('$').unwrap_or(name);
+    let named = || {
+        let mut names = module.function_names.iter();
+        names
+            .find(|(_, found)| *found == plain)
+            .map(|(index, _)| *index)
+    };
+    let found = exported.or_else(named);
+    let found = found.or_else(|| {
+        name.parse()
+            .ok()
+            .map(|index: u32| FuncIndex::from_u32(index))
+    });
+    let Some(index) = found else {
+        return missing("no function is exported or named so, and it is not an index".into());
+    };
+    if index.index() >= module.functions.len() {
+        return missing(format!(
+            "the module has {} functions",
+            module.functions.len()
+        ));
+    }
+    if module.defined_func(index).is_none() {
+        return missing("this function is imported, it has no code".into());
+    }
+    Ok(index)
+}

@@ -1,0 +1,328 @@
+//! `skerry run` as its users see it: output, exit codes and messages of the real command.
+
+#![forbid(unsafe_code)]
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+fn program(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/programs")
+        .join(name)
+}
+
+fn skerry(arguments: &[&str]) -> Output {
+    command(arguments).output().expect("skerry starts")
+}
+
+fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_skerry"));
+    command.args(arguments).stdin(Stdio::null());
+    command
+}
+
+/// Runs `skerry run` with options, one of the programs, and its arguments.
+fn run(options: &[&str], name: &str, arguments: &[&str]) -> Output {
+    let path = program(name);
+    let path = path.to_str().unwrap();
+    skerry(&[&["run"], options, &[path], arguments].concat())
+}
+
+#[track_caller]
+fn check(output: &Output, code: i32, stdout: &str, stderr: &[&str]) {
+    let found = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{found}");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), stdout);
+    for part in stderr {
+        assert!(found.contains(part), "no {part:?} in:\n{found}");
+    }
+    if stderr.is_empty() {
+        assert_eq!(found, "");
+    }
+}
+
+#[test]
+fn a_program_writes_and_ends() {
+    check(&run(&[], "hello.wat", &[]), 0, "hello, world\n", &[]);
+}
+
+#[test]
+fn what_follows_the_file_is_the_programs() {
+    let output = run(
+        &["--env", "KEY=value"],
+        "arguments.wat",
+        &["--dir", "", "--", "é"],
+    );
+    check(
+        &output,
+        0,
+        "arguments.wat\0--dir\0\0--\0é\0KEY=value\0",
+        &[],
+    );
+}
+
+#[test]
+fn the_environment_is_handed_on_by_name_only() {
+    let path = program("arguments.wat");
+    let run = |options: &[&str]| {
+        let mut command = command(&[&["run"], options, &[path.to_str().unwrap()]].concat());
+        command.env("SKERRY_TEST", "1").output().unwrap()
+    };
+    check(&run(&[]), 0, "arguments.wat\0", &[]);
+    check(
+        &run(&["--env", "SKERRY_TEST"]),
+        0,
+        "arguments.wat\0SKERRY_TEST=1\0",
+        &[],
+    );
+    let missing = ["SKERRY_MISSING", "SKERRY_MISSING=VALUE"];
+    check(&run(&["--env", "SKERRY_MISSING"]), 2, "", &missing);
+}
+
+#[test]
+fn standard_input_is_inherited() {
+    let path = program("cat.wat");
+    let mut child = command(&["run", path.to_str().unwrap()])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let text = "line\n".repeat(5000);
+    let mut stdin = child.stdin.take().unwrap();
+    let writer = std::thread::spawn({
+        let text = text.clone();
+        move || stdin.write_all(text.as_bytes()).unwrap()
+    });
+    let output = child.wait_with_output().unwrap();
+    writer.join().unwrap();
+    check(&output, 0, &text, &[]);
+}
+
+#[test]
+fn directories_are_given_one_by_one() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("input"), "from a file").unwrap();
+    let host = directory.path().to_str().unwrap();
+    check(
+        &run(&["--dir", host], "cat.wat", &[]),
+        0,
+        "from a file",
+        &[],
+    );
+    check(
+        &run(&["--dir", &format!("{host}::/data")], "cat.wat", &[]),
+        0,
+        "from a file",
+        &[],
+    );
+    // noent, as the program hands it on.
+    std::fs::remove_file(directory.path().join("input")).unwrap();
+    check(&run(&["--dir", host], "cat.wat", &[]), 44, "", &[]);
+    check(
+        &run(&["--dir", "/nonexistent"], "cat.wat", &[]),
+        1,
+        "",
+        &["\"/nonexistent\""],
+    );
+}
+
+#[test]
+fn a_link_out_of_the_directory_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink("/etc/passwd", directory.path().join("input")).unwrap();
+    let host = directory.path().to_str().unwrap();
+    // perm
+    check(&run(&["--dir", host], "cat.wat", &[]), 63, "", &[]);
+}
+
+#[test]
+fn traps_tell_where_they_happened() {
+    let invoke = |name: &str| run(&["--invoke", name], "traps.wat", &[]);
+    let frames = [
+        "unreachable",
+        "wasm backtrace",
+        "traps!deep",
+        "traps!outer",
+        "traps.wat",
+    ];
+    check(&invoke("unreachable"), 134, "", &frames);
+    check(
+        &invoke("load"),
+        134,
+        "",
+        &["out of bounds memory access", "wasm backtrace"],
+    );
+    check(&invoke("divide"), 134, "", &["integer divide by zero"]);
+    check(&invoke("overflow"), 134, "", &["integer overflow"]);
+    check(
+        &invoke("recurse"),
+        134,
+        "",
+        &["call stack exhausted", "traps!recurse"],
+    );
+    check(&invoke("null"), 134, "", &["uninitialized element"]);
+    check(&invoke("undefined"), 134, "", &["undefined element"]);
+    check(
+        &invoke("mismatch"),
+        134,
+        "",
+        &["indirect call type mismatch"],
+    );
+    check(&invoke("abort"), 134, "", &[]);
+}
+
+#[test]
+fn exit_codes_are_the_programs() {
+    let exit = |code: &str| run(&["--invoke", "exit"], "traps.wat", &[code]);
+    check(&exit("0"), 0, "", &[]);
+    check(&exit("1"), 1, "", &[]);
+    check(&exit("255"), 255, "", &[]);
+    check(&exit("256"), 1, "", &["code 256"]);
+}
+
+#[test]
+fn functions_are_invoked() {
+    let add = |arguments: &[&str]| run(&["--invoke", "add"], "traps.wat", arguments);
+    check(&add(&["1", "-3"]), 0, "-2\n", &[]);
+    check(&add(&["0x7fffffff", "1"]), 0, "-2147483648\n", &[]);
+    check(&add(&["1"]), 2, "", &["2 arguments, found 1"]);
+    check(
+        &add(&["1", "4294967296"]),
+        2,
+        "",
+        &["not a number of type i32"],
+    );
+    check(
+        &run(&["--invoke", "both"], "traps.wat", &["7"]),
+        0,
+        "7\n-1\n",
+        &[],
+    );
+    let missing = ["\"sub\"", "add, both, divide"];
+    check(
+        &run(&["--invoke", "sub"], "traps.wat", &[]),
+        2,
+        "",
+        &missing,
+    );
+}
+
+/// Writes a file and runs it.
+fn run_bytes(options: &[&str], bytes: &[u8]) -> Output {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("module");
+    std::fs::write(&path, bytes).unwrap();
+    skerry(&[&["run"], options, &[path.to_str().unwrap()]].concat())
+}
+
+#[test]
+fn unknown_imports_are_errors_or_traps() {
+    let module = br#"(module
+        (import "env" "missing" (func $missing (param i32)))
+        (func (export "_start"))
+        (func (export "call") (call $missing (i32.const 1))))"#;
+    let told = ["env", "missing", "--unknown-imports-trap"];
+    check(&run_bytes(&[], module), 1, "", &told);
+    check(&run_bytes(&["--unknown-imports-trap"], module), 0, "", &[]);
+    let output = run_bytes(&["--unknown-imports-trap", "--invoke", "call"], module);
+    check(&output, 134, "", &["env", "missing"]);
+    let memory = br#"(module (import "env" "memory" (memory 1)))"#;
+    check(
+        &run_bytes(&["--unknown-imports-trap"], memory),
+        1,
+        "",
+        &["env", "memory"],
+    );
+}
+
+#[test]
+fn modules_that_are_wrong_are_told_with_the_place() {
+    check(
+        &skerry(&["run", "/nonexistent.wasm"]),
+        1,
+        "",
+        &["cannot read \"/nonexistent.wasm\""],
+    );
+    check(
+        &run_bytes(&[], b"\xff\xfe"),
+        1,
+        "",
+        &["neither a WebAssembly binary"],
+    );
+    check(
+        &run_bytes(&[], b"(module (func"),
+        1,
+        "",
+        &["not a module in the text format", "1:"],
+    );
+    check(&run_bytes(&[], b"\0asm\x01\0\0"), 1, "", &["offset"]);
+    check(
+        &run_bytes(&[], b"\0asm\x01\0\0\0\x01\xff"),
+        1,
+        "",
+        &["offset"],
+    );
+    check(&run_bytes(&[], b"\0asm\x0d\0\x01\0"), 1, "", &[""]);
+    let invalid = b"(module (func (result i32)))";
+    check(
+        &run_bytes(&[], invalid),
+        1,
+        "",
+        &["type mismatch", "offset"],
+    );
+}
+
+/// Every prefix of a module, and every byte of it changed: an error or a result, never a panic.
+#[test]
+fn broken_modules_do_not_break_the_command() {
+    let module =
+        wat::parse_bytes(b"(module (memory 1) (func (export \"f\") (result i32) i32.const 1))")
+            .unwrap()
+            .into_owned();
+    for length in 0..module.len() {
+        let output = run_bytes(&["--invoke", "f"], &module[..length]);
+        assert!(
+            matches!(output.status.code(), Some(0..=2)),
+            "prefix of {length}"
+        );
+    }
+    for at in 8..module.len() {
+        let mut broken = module.clone();
+        broken[at] ^= 0x55;
+        let output = run_bytes(&["--invoke", "f"], &broken);
+        assert!(matches!(output.status.code(), Some(0..=2)), "byte {at}");
+    }
+}
+
+#[test]
+fn a_gone_reader_is_no_panic() {
+    let mut child = command(&["wast", program("").to_str().unwrap()])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(!stderr.contains("panicked"), "{stderr}");
+}
+
+#[test]
+fn help_tells_the_exit_codes() {
+    let output = skerry(&["run", "--help"]);
+    let text = String::from_utf8_lossy(&output.stdout);
+    for part in [
+        "Exit codes",
+        "134",
+        "--dir",
+        "--env",
+        "--invoke",
+        "--unknown-imports-trap",
+    ] {
+        assert!(text.contains(part), "{part}");
+    }
+    assert_eq!(skerry(&["run"]).status.code(), Some(2));
+    assert_eq!(skerry(&["nothing"]).status.code(), Some(2));
+}

