@@ -137,8 +137,8 @@ impl VMStoreContext {
     /// Async-signal-safe.
     pub(super) fn classify(&self, table: Option<Trap>, addr: Option<usize>) -> Option<Trap> {
         let Some(addr) = addr else {
-            return table
-                .filter(|t| !matches!(t, Trap::MemoryOutOfBounds | Trap::IndirectCallToNull));
+            // An explicit trap instruction or a division: it stands for whatever it is listed as.
+            return table;
         };
         if self.stack.get().guard_contains(addr) {
             return Some(Trap::StackOverflow);
