@@ -5,7 +5,10 @@ use skerry_compiler::{Flags, FunctionCompiler, compile_clif_text};
 fn main() {
     let args: Vec<String> = std::env::args().collect();
     let stage = args.get(2).map_or("all", String::as_str);
-    let flags = Flags { check: true, ..Flags::default() };
+    let flags = Flags {
+        check: true,
+        ..Flags::default()
+    };
     let show = |inspection: &skerry_compiler::Inspection| {
         if matches!(stage, "clif" | "all") {
             println!("{}", inspection.clif);
@@ -29,7 +32,9 @@ fn main() {
         }
         return;
     }
-    let wasm = wat::parse_bytes(&bytes).expect("the file is Wasm").into_owned();
+    let wasm = wat::parse_bytes(&bytes)
+        .expect("the file is Wasm")
+        .into_owned();
     let translation = translate_module(&wasm).expect("the module is valid");
     let mut translator = FunctionTranslator::new();
     let mut compiler = FunctionCompiler::new(flags);

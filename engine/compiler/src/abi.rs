@@ -53,7 +53,11 @@ pub fn assign(signature: &Signature, regs: &AbiRegs) -> Places {
                 if param.purpose == ArgumentPurpose::VMContext {
                     return Place::Vmctx;
                 }
-                let list = if param.value_type.is_int() { &mut ints } else { &mut floats };
+                let list = if param.value_type.is_int() {
+                    &mut ints
+                } else {
+                    &mut floats
+                };
                 match list.next() {
                     Some(&reg) => Place::Reg(reg),
                     None => {
@@ -66,7 +70,11 @@ pub fn assign(signature: &Signature, regs: &AbiRegs) -> Places {
     };
     let params = next(&signature.params, regs.int_args);
     let results = next(&signature.returns, regs.int_results);
-    Places { params, results: results.into_iter().collect(), slots }
+    Places {
+        params,
+        results: results.into_iter().collect(),
+        slots,
+    }
 }
 
 #[cfg(test)]
@@ -79,7 +87,11 @@ mod tests {
     const INTS: [PReg; 2] = [PReg::new(7, RegClass::Int), PReg::new(6, RegClass::Int)];
     const RESULTS: [PReg; 1] = [PReg::new(0, RegClass::Int)];
     const FLOATS: [PReg; 1] = [PReg::new(0, RegClass::Float)];
-    const REGS: AbiRegs = AbiRegs { int_args: &INTS, int_results: &RESULTS, floats: &FLOATS };
+    const REGS: AbiRegs = AbiRegs {
+        int_args: &INTS,
+        int_results: &RESULTS,
+        floats: &FLOATS,
+    };
 
     fn signature(params: &[AbiParam], results: &[AbiParam]) -> Signature {
         let mut signature = Signature::new(CallConv::Tail);
@@ -91,12 +103,28 @@ mod tests {
     #[test]
     fn registers_first_then_slots_with_results_above_arguments() {
         let (int, float) = (AbiParam::new(I32), AbiParam::new(F64));
-        let places = assign(&signature(&[int, float, int, int, float], &[int, int, float]), &REGS);
+        let places = assign(
+            &signature(&[int, float, int, int, float], &[int, int, float]),
+            &REGS,
+        );
         assert_eq!(
             places.params.as_slice(),
-            [Place::Reg(INTS[0]), Place::Reg(FLOATS[0]), Place::Reg(INTS[1]), Place::Slot(0), Place::Slot(1)]
+            [
+                Place::Reg(INTS[0]),
+                Place::Reg(FLOATS[0]),
+                Place::Reg(INTS[1]),
+                Place::Slot(0),
+                Place::Slot(1)
+            ]
         );
-        assert_eq!(places.results.as_slice(), [Place::Reg(RESULTS[0]), Place::Slot(2), Place::Reg(FLOATS[0])]);
+        assert_eq!(
+            places.results.as_slice(),
+            [
+                Place::Reg(RESULTS[0]),
+                Place::Slot(2),
+                Place::Reg(FLOATS[0])
+            ]
+        );
         assert_eq!(places.slots, 3);
     }
 
@@ -104,6 +132,9 @@ mod tests {
     fn a_vmctx_takes_no_place_from_others() {
         let vmctx = AbiParam::special(I64, ArgumentPurpose::VMContext);
         let places = assign(&signature(&[vmctx, AbiParam::new(I64)], &[]), &REGS);
-        assert_eq!(places.params.as_slice(), [Place::Vmctx, Place::Reg(INTS[0])]);
+        assert_eq!(
+            places.params.as_slice(),
+            [Place::Vmctx, Place::Reg(INTS[0])]
+        );
     }
 }

@@ -79,7 +79,14 @@ impl BlockOrder {
                 if critical {
                     let edge = edges.len() as u32;
                     edges.push((*dest, block));
-                    before.push((if backward { index + 1 } else { position[target] }, edge));
+                    before.push((
+                        if backward {
+                            index + 1
+                        } else {
+                            position[target]
+                        },
+                        edge,
+                    ));
                     targets.push(EDGE | edge);
                 } else {
                     targets.push(position[target]);
@@ -161,14 +168,22 @@ impl BlockOrder {
                 ends[target] += 1;
             }
         }
-        let ranges = starts.into_iter().zip(ends).map(|(start, end)| start..end).collect();
+        let ranges = starts
+            .into_iter()
+            .zip(ends)
+            .map(|(start, end)| start..end)
+            .collect();
         (preds, ranges)
     }
 }
 
 /// The reachable CLIF blocks, dominators first.
 fn base_order(func: &Function, domtree: &DominatorTree) -> Vec<Block> {
-    let layout: Vec<Block> = func.layout.blocks().filter(|&block| domtree.is_reachable(block)).collect();
+    let layout: Vec<Block> = func
+        .layout
+        .blocks()
+        .filter(|&block| domtree.is_reachable(block))
+        .collect();
     let mut seen: SecondaryMap<Block, bool> = SecondaryMap::new();
     let mut dominators_first = true;
     for &block in &layout {

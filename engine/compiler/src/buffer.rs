@@ -60,7 +60,10 @@ pub struct CodeBuffer<B> {
     pub loc: SourceLoc,
 }
 
-const UNBOUND: Position = Position { bytes: u32::MAX, sites: u32::MAX };
+const UNBOUND: Position = Position {
+    bytes: u32::MAX,
+    sites: u32::MAX,
+};
 
 impl<B: BranchEncoding> CodeBuffer<B> {
     /// An empty buffer with room for this many bytes, and with this many labels.
@@ -82,7 +85,10 @@ impl<B: BranchEncoding> CodeBuffer<B> {
     /// Where the buffer ends now.
     #[inline]
     pub fn position(&self) -> Position {
-        Position { bytes: self.code.len() as u32, sites: self.sites.len() as u32 }
+        Position {
+            bytes: self.code.len() as u32,
+            sites: self.sites.len() as u32,
+        }
     }
 
     /// Appends bytes.
@@ -107,13 +113,19 @@ impl<B: BranchEncoding> CodeBuffer<B> {
     /// Appends a branch.
     pub fn branch(&mut self, branch: B, target: Label) {
         let bytes = self.code.len() as u32;
-        self.sites.push(Site { bytes, kind: SiteKind::Branch(branch, target) });
+        self.sites.push(Site {
+            bytes,
+            kind: SiteKind::Branch(branch, target),
+        });
     }
 
     /// Pads to a multiple of `align` bytes.
     pub fn align(&mut self, align: u32) {
         let bytes = self.code.len() as u32;
-        self.sites.push(Site { bytes, kind: SiteKind::Align(align) });
+        self.sites.push(Site {
+            bytes,
+            kind: SiteKind::Align(align),
+        });
     }
 
     /// The instruction that begins here may trap.
@@ -157,7 +169,8 @@ impl<B: BranchEncoding> CodeBuffer<B> {
         let lengths = self.relax();
         // ends[n] is the total length of the first n sites.
         let at = |position: Position| position.bytes + lengths.before(position.sites);
-        let mut code = Vec::with_capacity(self.code.len() + lengths.before(self.sites.len() as u32) as usize);
+        let mut code =
+            Vec::with_capacity(self.code.len() + lengths.before(self.sites.len() as u32) as usize);
         let mut copied = 0;
         for (index, site) in self.sites.iter().enumerate() {
             code.extend_from_slice(&self.code[copied..site.bytes as usize]);
@@ -175,7 +188,10 @@ impl<B: BranchEncoding> CodeBuffer<B> {
         let code_size = code.len() as u32;
         for (label, targets) in &self.tables {
             let table = code.len() as u32;
-            debug_assert_eq!(table, at(self.labels[label.0 as usize]) + self.table_offset(*label));
+            debug_assert_eq!(
+                table,
+                at(self.labels[label.0 as usize]) + self.table_offset(*label)
+            );
             for target in targets {
                 let distance = at(self.labels[target.0 as usize]) as i32 - table as i32;
                 code.extend_from_slice(&distance.to_le_bytes());
@@ -191,14 +207,29 @@ impl<B: BranchEncoding> CodeBuffer<B> {
         FunctionCode {
             code,
             code_size,
-            traps: self.traps.iter().map(|&(position, code)| (at(position), code)).collect(),
-            addrmap: self.locs.iter().map(|&(position, loc)| (at(position), loc.bits())).collect(),
+            traps: self
+                .traps
+                .iter()
+                .map(|&(position, code)| (at(position), code))
+                .collect(),
+            addrmap: self
+                .locs
+                .iter()
+                .map(|&(position, loc)| (at(position), loc.bits()))
+                .collect(),
             relocs: self
                 .relocs
                 .iter()
-                .map(|&(position, target)| Reloc { offset: at(position), target })
+                .map(|&(position, target)| Reloc {
+                    offset: at(position),
+                    target,
+                })
                 .collect(),
-            marks: self.marks.iter().map(|&(position, group)| (at(position), group)).collect(),
+            marks: self
+                .marks
+                .iter()
+                .map(|&(position, group)| (at(position), group))
+                .collect(),
         }
     }
 
@@ -224,19 +255,26 @@ impl<B: BranchEncoding> CodeBuffer<B> {
     }
 
     fn relax(&self) -> Lengths {
-        let mut lengths = Lengths { ends: vec![0; self.sites.len()], long: vec![false; self.sites.len()] };
+        let mut lengths = Lengths {
+            ends: vec![0; self.sites.len()],
+            long: vec![false; self.sites.len()],
+        };
         loop {
             let mut total = 0;
             for (index, site) in self.sites.iter().enumerate() {
                 total += match site.kind {
                     SiteKind::Branch(branch, _) => branch.len(lengths.long[index]),
-                    SiteKind::Align(align) => (site.bytes + total).next_multiple_of(align) - (site.bytes + total),
+                    SiteKind::Align(align) => {
+                        (site.bytes + total).next_multiple_of(align) - (site.bytes + total)
+                    }
                 };
                 lengths.ends[index] = total;
             }
             let mut changed = false;
             for (index, site) in self.sites.iter().enumerate() {
-                let SiteKind::Branch(_, target) = site.kind else { continue };
+                let SiteKind::Branch(_, target) = site.kind else {
+                    continue;
+                };
                 if lengths.long[index] {
                     continue;
                 }
@@ -317,9 +355,15 @@ mod tests {
     #[test]
     fn branches_are_short_exactly_where_they_reach() {
         let short = jump_over(127);
-        assert_eq!((&short.code[..2], short.traps[0].0), (&[0xeb, 127][..], 129));
+        assert_eq!(
+            (&short.code[..2], short.traps[0].0),
+            (&[0xeb, 127][..], 129)
+        );
         let long = jump_over(128);
-        assert_eq!((&long.code[..5], long.traps[0].0), (&[0xe9, 128, 0, 0, 0][..], 133));
+        assert_eq!(
+            (&long.code[..5], long.traps[0].0),
+            (&[0xe9, 128, 0, 0, 0][..], 133)
+        );
     }
 
     #[test]

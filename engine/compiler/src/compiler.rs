@@ -8,13 +8,16 @@ use crate::isa::x86_64::{self, X86_64};
 use crate::lower::{Lowered, lower};
 use crate::regalloc::Allocator;
 use crate::translate::{
-    FEATURES, FunctionTranslator, Namespace, entry_trampoline, host_trampoline, translate_module, verify,
+    FEATURES, FunctionTranslator, Namespace, entry_trampoline, host_trampoline, translate_module,
+    verify,
 };
+use cranelift_codegen::Context;
 use cranelift_codegen::control::ControlPlane;
 use cranelift_codegen::ir::{Function, SourceLoc, UserFuncName};
 use cranelift_codegen::settings::{self, Configurable};
-use cranelift_codegen::Context;
-use skerry_environ::{CompiledFunction, CompiledModule, CompiledTrampolines, FuncType, PrimaryMap, Trap, TypeIndex};
+use skerry_environ::{
+    CompiledFunction, CompiledModule, CompiledTrampolines, FuncType, PrimaryMap, Trap, TypeIndex,
+};
 use std::collections::HashMap;
 use std::ops::Range;
 use wasmparser::Validator;
@@ -40,9 +43,15 @@ impl FunctionCompiler {
             OptLevel::None => "none",
             OptLevel::Speed => "speed",
         };
-        builder.set("opt_level", level).expect("cranelift has this level");
-        builder.set("enable_pinned_reg", "true").expect("cranelift has pinned registers");
-        builder.set("enable_verifier", "false").expect("cranelift has a verifier");
+        builder
+            .set("opt_level", level)
+            .expect("cranelift has this level");
+        builder
+            .set("enable_pinned_reg", "true")
+            .expect("cranelift has pinned registers");
+        builder
+            .set("enable_verifier", "false")
+            .expect("cranelift has a verifier");
         FunctionCompiler {
             flags,
             settings: settings::Flags::new(builder),
@@ -92,11 +101,17 @@ impl FunctionCompiler {
         let internal = |error| panic!("cranelift's mid-end failed: {error}");
         context.compute_cfg();
         context.compute_domtree();
-        context.eliminate_unreachable_code(&self.settings).unwrap_or_else(internal);
+        context
+            .eliminate_unreachable_code(&self.settings)
+            .unwrap_or_else(internal);
         if self.flags.opt_level != OptLevel::None {
-            context.remove_constant_phis(&self.settings).unwrap_or_else(internal);
+            context
+                .remove_constant_phis(&self.settings)
+                .unwrap_or_else(internal);
             context.func.dfg.resolve_all_aliases();
-            context.egraph_pass(&self.settings, &mut ControlPlane::default()).unwrap_or_else(internal);
+            context
+                .egraph_pass(&self.settings, &mut ControlPlane::default())
+                .unwrap_or_else(internal);
         }
         context.func.dfg.resolve_all_aliases();
         Ok(())
@@ -104,17 +119,24 @@ impl FunctionCompiler {
 
     fn lower(&self, trace: bool) -> Result<Lowered<x86_64::Inst>, CompileError> {
         let func = &self.context.func;
-        lower::<X86_64>(func, &self.context.domtree, self.flags.features, trace).map_err(|unlowered| {
-            CompileError::Unsupported {
+        lower::<X86_64>(func, &self.context.domtree, self.flags.features, trace).map_err(
+            |unlowered| CompileError::Unsupported {
                 offset: offset(unlowered.loc),
                 feature: format!("no rule lowers {} in {}", unlowered.what, func.name),
-            }
-        })
+            },
+        )
     }
 
-    fn allocate_and_encode(&mut self, lowered: Lowered<x86_64::Inst>) -> Result<FunctionCode, CompileError> {
+    fn allocate_and_encode(
+        &mut self,
+        lowered: Lowered<x86_64::Inst>,
+    ) -> Result<FunctionCode, CompileError> {
         let func = &self.context.func;
-        let start = func.layout.blocks_insts().map(|inst| func.srcloc(inst)).find(|loc| !loc.is_default());
+        let start = func
+            .layout
+            .blocks_insts()
+            .map(|inst| func.srcloc(inst))
+            .find(|loc| !loc.is_default());
         let limit = |what, limit, actual| CompileError::Limit {
             offset: offset(start.unwrap_or_default()),
             what,
@@ -129,14 +151,19 @@ impl FunctionCompiler {
             .allocator
             .run(&lowered.vcode, self.flags.check)
             .map_err(|_| limit("registers that one instruction needs", 13, 14))?;
-        x86_64::emit(lowered, allocation, slots).map_err(|size| limit(FRAME, x86_64::MAX_FRAME, size))
+        x86_64::emit(lowered, allocation, slots)
+            .map_err(|size| limit(FRAME, x86_64::MAX_FRAME, size))
     }
 }
 
 const FRAME: &str = "size of a stack frame in bytes";
 
 fn offset(loc: SourceLoc) -> u64 {
-    if loc.is_default() { 0 } else { u64::from(loc.bits()) }
+    if loc.is_default() {
+        0
+    } else {
+        u64::from(loc.bits())
+    }
 }
 
 trait BlocksInsts {
@@ -163,13 +190,28 @@ pub fn compile_module(wasm: &[u8], flags: &Flags) -> Result<CompiledModule, Comp
     for body in translation.bodies.values() {
         let code = compiler.compile(translator.translate(&translation, body)?)?;
         let name = Namespace::Function.external_name(body.index.as_u32());
-        let text = linker.add(FuncName { namespace: name.namespace, index: name.index }, code);
-        functions.push(CompiledFunction { text, wasm_offset: body.body.range().start as u32 });
+        let text = linker.add(
+            FuncName {
+                namespace: name.namespace,
+                index: name.index,
+            },
+            code,
+        );
+        functions.push(CompiledFunction {
+            text,
+            wasm_offset: body.body.range().start as u32,
+        });
     }
     let mut entry_trampolines = PrimaryMap::new();
     for (index, ty) in translation.module.types.iter() {
         entry_trampolines.push(match compiler.compile(entry_trampoline(index, ty)) {
-            Ok(code) => linker.add(FuncName { namespace: Namespace::EntryTrampoline as u32, index: index.as_u32() }, code),
+            Ok(code) => linker.add(
+                FuncName {
+                    namespace: Namespace::EntryTrampoline as u32,
+                    index: index.as_u32(),
+                },
+                code,
+            ),
             // The type has values that no rule can pass: nothing of this type was compiled, and
             // the empty range tells the runtime so.
             Err(CompileError::Unsupported { .. }) => 0..0,
@@ -185,6 +227,54 @@ pub fn compile_module(wasm: &[u8], flags: &Flags) -> Result<CompiledModule, Comp
         traps: linked.traps,
         addrmap: linked.addrmap,
     })
+}
+
+/// Compiles a module and says where the time goes, one line a phase.
+///
+/// # Errors
+///
+/// As for [`compile_module`].
+pub fn phase_times(wasm: &[u8], flags: &Flags) -> Result<String, CompileError> {
+    use std::time::{Duration, Instant};
+    const PHASES: [&str; 5] = ["translate", "optimise", "lower", "allocate", "encode"];
+    let mut times = [Duration::ZERO; 5];
+    let mut now = Instant::now();
+    let start = now;
+    let mut phase = |index: usize| {
+        let before = std::mem::replace(&mut now, Instant::now());
+        times[index] += now - before;
+    };
+    let translation = translate_module(wasm)?;
+    let mut translator = FunctionTranslator::new();
+    let mut compiler = FunctionCompiler::new(*flags);
+    let (mut insts, mut vregs, mut edits, mut bytes) = (0, 0, 0, 0);
+    for body in translation.bodies.values() {
+        let func = translator.translate(&translation, body)?;
+        phase(0);
+        compiler.optimise(func)?;
+        phase(1);
+        let lowered = compiler.lower(false)?;
+        insts += lowered.vcode.insts.len();
+        vregs += lowered.vcode.num_vregs;
+        phase(2);
+        let allocation = compiler
+            .allocator
+            .run(&lowered.vcode, flags.check)
+            .expect("wasm is modest");
+        edits += allocation.edits.len();
+        phase(3);
+        bytes += x86_64::emit(lowered, allocation, 0).map_or(0, |code| code.code.len());
+        phase(4);
+    }
+    let mut text = format!(
+        "{} functions, {insts} instructions, {vregs} registers, {edits} moves, {bytes} bytes, {:.1} ms\n",
+        translation.bodies.len(),
+        start.elapsed().as_secs_f64() * 1e3
+    );
+    for (name, time) in PHASES.iter().zip(times) {
+        text += &format!("  {name:<10} {:8.1} ms\n", time.as_secs_f64() * 1e3);
+    }
+    Ok(text)
 }
 
 /// Validates a Wasm module without compiling it.
@@ -203,17 +293,31 @@ pub fn validate(wasm: &[u8]) -> Result<(), CompileError> {
 /// # Errors
 ///
 /// [`CompileError::Unsupported`] for a type with values that no rule can pass.
-pub fn compile_trampolines(ty: &FuncType, flags: &Flags) -> Result<CompiledTrampolines, CompileError> {
+pub fn compile_trampolines(
+    ty: &FuncType,
+    flags: &Flags,
+) -> Result<CompiledTrampolines, CompileError> {
     let index = TypeIndex::from_u32(0);
     let mut compiler = FunctionCompiler::new(*flags);
     let mut linker = Linker::default();
     let mut add = |namespace: Namespace, func| -> Result<Range<u32>, CompileError> {
         let code = compiler.compile(func)?;
-        Ok(linker.add(FuncName { namespace: namespace as u32, index: 0 }, code))
+        Ok(linker.add(
+            FuncName {
+                namespace: namespace as u32,
+                index: 0,
+            },
+            code,
+        ))
     };
     let entry = add(Namespace::EntryTrampoline, entry_trampoline(index, ty))?;
     let host = add(Namespace::HostTrampoline, host_trampoline(index, ty))?;
-    Ok(CompiledTrampolines { ty: ty.clone(), text: linker.finish().text, entry, host })
+    Ok(CompiledTrampolines {
+        ty: ty.clone(),
+        text: linker.finish().text,
+        entry,
+        host,
+    })
 }
 
 /// Machine code of CLIF functions, with what runs them.
@@ -241,21 +345,36 @@ pub fn compile_clif(functions: Vec<Function>, flags: &Flags) -> Result<CompiledC
     let mut compiler = FunctionCompiler::new(*flags);
     let mut linker = Linker::default();
     let mut compiled = CompiledClif::default();
-    let names: HashMap<String, u32> =
-        functions.iter().enumerate().map(|(index, func)| (func.name.to_string(), index as u32)).collect();
+    let names: HashMap<String, u32> = functions
+        .iter()
+        .enumerate()
+        .map(|(index, func)| (func.name.to_string(), index as u32))
+        .collect();
     for (index, mut func) in functions.into_iter().enumerate() {
         let name = func.name.to_string();
         let ty = clif_func_type(&func);
         number_names(&mut func, &names)?;
         func.name = UserFuncName::user(CLIF, index as u32);
         let (code, inspection) = compiler.inspect(func)?;
-        let text = linker.add(FuncName { namespace: CLIF, index: index as u32 }, code);
-        compiled.functions.push((name.trim_start_matches('%').to_string(), text));
+        let text = linker.add(
+            FuncName {
+                namespace: CLIF,
+                index: index as u32,
+            },
+            code,
+        );
+        compiled
+            .functions
+            .push((name.trim_start_matches('%').to_string(), text));
         compiled.inspections.push(inspection);
-        let entry = ty.map(|ty| compiler.compile(entry_trampoline(TypeIndex::from_u32(index as u32), &ty)));
+        let entry =
+            ty.map(|ty| compiler.compile(entry_trampoline(TypeIndex::from_u32(index as u32), &ty)));
         compiled.entries.push(match entry {
             Some(Ok(code)) => {
-                let name = FuncName { namespace: Namespace::EntryTrampoline as u32, index: index as u32 };
+                let name = FuncName {
+                    namespace: Namespace::EntryTrampoline as u32,
+                    index: index as u32,
+                };
                 Some(linker.add(name, code))
             }
             Some(Err(_)) | None => None,
@@ -274,7 +393,8 @@ pub fn compile_clif(functions: Vec<Function>, flags: &Flags) -> Result<CompiledC
 /// [`compile_clif`] otherwise.
 pub fn compile_clif_text(text: &str, flags: &Flags) -> Result<CompiledClif, CompileError> {
     let invalid = |message: String| CompileError::Invalid { offset: 0, message };
-    let functions = cranelift_reader::parse_functions(text).map_err(|error| invalid(error.to_string()))?;
+    let functions =
+        cranelift_reader::parse_functions(text).map_err(|error| invalid(error.to_string()))?;
     let settings = FunctionCompiler::new(*flags).settings;
     for func in &functions {
         verify(func, &settings).map_err(|report| invalid(format!("{}: {report}", func.name)))?;
@@ -290,9 +410,15 @@ fn number_names(func: &mut Function, names: &HashMap<String, u32>) -> Result<(),
     use cranelift_codegen::ir::{ExternalName, UserExternalName};
     let callees: Vec<_> = func.dfg.ext_funcs.keys().collect();
     for callee in callees {
-        let name = func.dfg.ext_funcs[callee].name.display(Some(&func.params)).to_string();
+        let name = func.dfg.ext_funcs[callee]
+            .name
+            .display(Some(&func.params))
+            .to_string();
         let Some(&index) = names.get(&name) else {
-            return Err(CompileError::Invalid { offset: 0, message: format!("no function {name} to call") });
+            return Err(CompileError::Invalid {
+                offset: 0,
+                message: format!("no function {name} to call"),
+            });
         };
         let name = func.declare_imported_user_function(UserExternalName::new(CLIF, index));
         func.dfg.ext_funcs[callee].name = ExternalName::user(name);
@@ -312,7 +438,10 @@ fn clif_func_type(func: &Function) -> Option<FuncType> {
         _ => None,
     };
     let values = |params: &[AbiParam]| params.iter().map(value).collect::<Option<Vec<_>>>();
-    Some(FuncType::new(values(&func.signature.params)?, values(&func.signature.returns)?))
+    Some(FuncType::new(
+        values(&func.signature.params)?,
+        values(&func.signature.returns)?,
+    ))
 }
 
 /// Puts functions behind each other and makes them refer to each other.
@@ -339,16 +468,31 @@ impl Linker {
         let start = text.len() as u32;
         text.extend_from_slice(&code.code);
         self.starts.insert(name, start);
-        self.relocs.extend(code.relocs.iter().map(|reloc| (start + reloc.offset, reloc.target)));
+        self.relocs.extend(
+            code.relocs
+                .iter()
+                .map(|reloc| (start + reloc.offset, reloc.target)),
+        );
         let trap = |code| Trap::from_code(code).expect("CLIF's trap codes are those of environ");
-        self.linked.traps.extend(code.traps.iter().map(|&(offset, code)| (start + offset, trap(code))));
-        self.linked.addrmap.extend(code.addrmap.iter().map(|&(offset, wasm)| (start + offset, wasm)));
+        self.linked.traps.extend(
+            code.traps
+                .iter()
+                .map(|&(offset, code)| (start + offset, trap(code))),
+        );
+        self.linked.addrmap.extend(
+            code.addrmap
+                .iter()
+                .map(|&(offset, wasm)| (start + offset, wasm)),
+        );
         start..text.len() as u32
     }
 
     fn finish(mut self) -> Linked {
         for (offset, target) in self.relocs {
-            let target = *self.starts.get(&target).expect("calls are to functions of the compilation");
+            let target = *self
+                .starts
+                .get(&target)
+                .expect("calls are to functions of the compilation");
             let distance = target as i32 - (offset as i32 + 4);
             self.linked.text[offset as usize..][..4].copy_from_slice(&distance.to_le_bytes());
         }

@@ -37,7 +37,10 @@ pub struct AsmLine {
 
 impl Inspection {
     pub(crate) fn new(func: &Function) -> Inspection {
-        Inspection { clif: func.display().to_string(), ..Inspection::default() }
+        Inspection {
+            clif: func.display().to_string(),
+            ..Inspection::default()
+        }
     }
 
     pub(crate) fn optimised(&mut self, func: &Function) {
@@ -46,7 +49,11 @@ impl Inspection {
 
     pub(crate) fn lowered<I: MachInst>(&mut self, vcode: &VCode<I>) {
         let trace = vcode.trace.as_ref().expect("inspection traces");
-        self.rules = trace.rules.iter().map(|(rules, _)| rule_names(rules)).collect();
+        self.rules = trace
+            .rules
+            .iter()
+            .map(|(rules, _)| rule_names(rules))
+            .collect();
         self.vcode = vcode_text(vcode, trace, &self.rules);
     }
 
@@ -69,14 +76,22 @@ impl Inspection {
 
     /// The names of the rules that fired, in the order of the code.
     pub fn fired_rules(&self) -> Vec<&str> {
-        self.asm.iter().flat_map(|line| line.rules.split(", ")).filter(|name| !name.is_empty()).collect()
+        self.asm
+            .iter()
+            .flat_map(|line| line.rules.split(", "))
+            .filter(|name| !name.is_empty())
+            .collect()
     }
 
     /// The machine code as text: offset, bytes, instruction, rules.
     pub fn asm_text(&self) -> String {
         let mut text = String::new();
         for line in &self.asm {
-            let bytes: String = line.bytes.iter().map(|byte| format!("{byte:02x} ")).collect();
+            let bytes: String = line
+                .bytes
+                .iter()
+                .map(|byte| format!("{byte:02x} "))
+                .collect();
             let rules = match line.rules.as_str() {
                 "" => String::new(),
                 rules => format!("; {rules}"),
@@ -89,7 +104,10 @@ impl Inspection {
 }
 
 fn rule_names(rules: &[u16]) -> String {
-    let names: Vec<&str> = rules.iter().map(|&rule| X86_64::RULES[usize::from(rule)]).collect();
+    let names: Vec<&str> = rules
+        .iter()
+        .map(|&rule| X86_64::RULES[usize::from(rule)])
+        .collect();
     names.join(", ")
 }
 
@@ -99,28 +117,38 @@ fn vcode_text<I: MachInst>(vcode: &VCode<I>, trace: &Trace, rules: &[String]) ->
         let succs: Vec<String> = range
             .map(|edge| {
                 let args = vcode.edge_args[edge as usize].clone();
-                let args: Vec<String> =
-                    args.map(|arg| vcode.args[arg as usize].to_string()).collect();
-                format!("b{}({})", vcode.succs[edge as usize].index(), args.join(", "))
+                let args: Vec<String> = args
+                    .map(|arg| vcode.args[arg as usize].to_string())
+                    .collect();
+                format!(
+                    "b{}({})",
+                    vcode.succs[edge as usize].index(),
+                    args.join(", ")
+                )
             })
             .collect();
         succs.join(", ")
     };
     for (index, block) in vcode.blocks.iter().enumerate() {
-        let params: Vec<String> =
-            block.params.clone().map(|param| vcode.params[param as usize].to_string()).collect();
+        let params: Vec<String> = block
+            .params
+            .clone()
+            .map(|param| vcode.params[param as usize].to_string())
+            .collect();
         let origin = match block.origin {
             Origin::Block(block) => block.to_string(),
             Origin::Edge => "edge".to_string(),
         };
         let cold = if block.cold { " cold" } else { "" };
-        writeln!(text, "b{index}({}): ; {origin}{cold}", params.join(", ")).expect("strings take all");
+        writeln!(text, "b{index}({}): ; {origin}{cold}", params.join(", "))
+            .expect("strings take all");
         let mut last = None;
         for inst in block.insts.clone() {
             let group = trace.groups[inst as usize];
             if last.replace(group) != Some(group) {
                 let from = &trace.rules[group as usize].1;
-                writeln!(text, "    ; {from}  {}", rules[group as usize]).expect("strings take all");
+                writeln!(text, "    ; {from}  {}", rules[group as usize])
+                    .expect("strings take all");
             }
             writeln!(text, "    {}", vcode.insts[inst as usize].print()).expect("strings take all");
         }

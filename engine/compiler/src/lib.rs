@@ -34,8 +34,8 @@ mod vcode;
 
 pub use code::{FuncName, FunctionCode, Reloc};
 pub use compiler::{
-    CompiledClif, FunctionCompiler, compile_clif, compile_clif_text, compile_module, compile_trampolines,
-    validate,
+    CompiledClif, FunctionCompiler, compile_clif, compile_clif_text, compile_module,
+    compile_trampolines, phase_times, validate,
 };
 pub use error::CompileError;
 pub use flags::{CpuFeatures, Flags, OptLevel};

@@ -12,8 +12,8 @@
 //! instruction emits is straight-line code; flags live only between a producer and the consumer
 //! directly behind it.
 
-use crate::flags::CpuFeatures;
 use crate::block_order::{BlockOrder, OrderedBlock, destinations};
+use crate::flags::CpuFeatures;
 use crate::reg::Reg;
 use crate::vcode::{Aliases, BlockCode, MachInst, Origin, Trace, VCode};
 use cranelift_codegen::dominator_tree::DominatorTree;
@@ -177,12 +177,18 @@ impl<'f, I: MachInst> Lower<'f, I> {
             root: None,
             vcode,
             succs: 0..0,
-            split: order.succs.iter().map(|&succ| order.blocks[succ as usize].origin == Origin::Edge).collect(),
+            split: order
+                .succs
+                .iter()
+                .map(|&succ| order.blocks[succ as usize].origin == Origin::Edge)
+                .collect(),
             fired: Vec::new(),
         };
         lower.value_regs.resize(func.dfg.num_values());
         for block in &order.blocks {
-            let Origin::Block(block) = block.origin else { continue };
+            let Origin::Block(block) = block.origin else {
+                continue;
+            };
             for &param in func.dfg.block_params(block) {
                 lower.name_value::<B>(param, SourceLoc::default())?;
             }
@@ -200,10 +206,16 @@ impl<'f, I: MachInst> Lower<'f, I> {
         Ok(lower)
     }
 
-    fn name_value<B: Backend<Inst = I>>(&mut self, value: Value, loc: SourceLoc) -> Result<(), Unlowered> {
+    fn name_value<B: Backend<Inst = I>>(
+        &mut self,
+        value: Value,
+        loc: SourceLoc,
+    ) -> Result<(), Unlowered> {
         let ty = self.func.dfg.value_type(value);
-        let class = B::class(ty)
-            .ok_or_else(|| Unlowered { what: format!("values of type {ty}"), loc })?;
+        let class = B::class(ty).ok_or_else(|| Unlowered {
+            what: format!("values of type {ty}"),
+            loc,
+        })?;
         self.value_regs[value] = self.aliases.fresh(class);
         Ok(())
     }
@@ -217,10 +229,12 @@ impl<'f, I: MachInst> Lower<'f, I> {
         self.colours.resize(func.dfg.num_insts());
         self.sunk.resize(func.dfg.num_insts());
         let mut colour = 0;
-        let clif_blocks = || order.blocks.iter().filter_map(|block| match block.origin {
-            Origin::Block(block) => Some(block),
-            Origin::Edge => None,
-        });
+        let clif_blocks = || {
+            order.blocks.iter().filter_map(|block| match block.origin {
+                Origin::Block(block) => Some(block),
+                Origin::Edge => None,
+            })
+        };
         for block in clif_blocks() {
             colour += 1;
             for inst in func.layout.block_insts(block) {
@@ -228,14 +242,26 @@ impl<'f, I: MachInst> Lower<'f, I> {
                 colour += u32::from(has_side_effect(func, inst));
                 for value in func.dfg.inst_values(inst) {
                     let uses = &mut self.uses[value];
-                    *uses = if *uses == Uses::None { Uses::Once } else { Uses::Many };
+                    *uses = if *uses == Uses::None {
+                        Uses::Once
+                    } else {
+                        Uses::Many
+                    };
                 }
             }
         }
-        for block in clif_blocks().collect::<SmallVec<[Block; 32]>>().into_iter().rev() {
+        for block in clif_blocks()
+            .collect::<SmallVec<[Block; 32]>>()
+            .into_iter()
+            .rev()
+        {
             for inst in func.layout.block_insts(block).rev() {
                 if !has_side_effect(func, inst)
-                    && func.dfg.inst_results(inst).iter().any(|&result| self.uses[result] == Uses::Many)
+                    && func
+                        .dfg
+                        .inst_results(inst)
+                        .iter()
+                        .any(|&result| self.uses[result] == Uses::Many)
                 {
                     for &arg in func.dfg.inst_args(inst) {
                         self.uses[arg] = Uses::Many;
@@ -263,10 +289,15 @@ impl<'f, I: MachInst> Lower<'f, I> {
                     true => opcode.to_string(),
                     false => format!("{opcode}.{ty}"),
                 };
-                return Err(Unlowered { what, loc: func.srcloc(inst) });
+                return Err(Unlowered {
+                    what,
+                    loc: func.srcloc(inst),
+                });
             };
             self.name_results(inst, output);
-            self.flush(func.srcloc(inst), |func| func.dfg.display_inst(inst).to_string());
+            self.flush(func.srcloc(inst), |func| {
+                func.dfg.display_inst(inst).to_string()
+            });
         }
         self.root = None;
         Ok(())
@@ -276,16 +307,24 @@ impl<'f, I: MachInst> Lower<'f, I> {
         let func = self.func;
         let results = func.dfg.inst_results(inst);
         match output {
-            InstOutput::None => assert!(results.is_empty(), "a rule for an instruction with results gives them"),
+            InstOutput::None => assert!(
+                results.is_empty(),
+                "a rule for an instruction with results gives them"
+            ),
             InstOutput::One(reg) => {
                 if let Some(&result) = results.first() {
                     self.aliases.set(self.value_regs[result], reg);
                 }
             }
             InstOutput::Call => {
-                assert_eq!(results.len(), self.call_results.len(), "a call gives all results");
+                assert_eq!(
+                    results.len(),
+                    self.call_results.len(),
+                    "a call gives all results"
+                );
                 for (index, &result) in results.iter().enumerate() {
-                    self.aliases.set(self.value_regs[result], self.call_results[index]);
+                    self.aliases
+                        .set(self.value_regs[result], self.call_results[index]);
                 }
             }
         }
@@ -299,12 +338,22 @@ impl<'f, I: MachInst> Lower<'f, I> {
     }
 
     fn lower_args<B: Backend<Inst = I>>(&mut self, block: &OrderedBlock) -> Result<(), Unlowered> {
-        let Origin::Block(entry) = block.origin else { unreachable!("the entry is no edge") };
+        let Origin::Block(entry) = block.origin else {
+            unreachable!("the entry is no edge")
+        };
         if block.loop_header {
-            return Err(Unlowered { what: "a branch to the entry block".into(), loc: SourceLoc::default() });
+            return Err(Unlowered {
+                what: "a branch to the entry block".into(),
+                loc: SourceLoc::default(),
+            });
         }
-        let params: SmallVec<[(Value, Reg); 8]> =
-            self.func.dfg.block_params(entry).iter().map(|&param| (param, self.value_regs[param])).collect();
+        let params: SmallVec<[(Value, Reg); 8]> = self
+            .func
+            .dfg
+            .block_params(entry)
+            .iter()
+            .map(|&param| (param, self.value_regs[param]))
+            .collect();
         self.begin_root();
         B::take_args(self, &params);
         self.flush(SourceLoc::default(), |_| "arguments".to_string());
@@ -333,7 +382,9 @@ impl<'f, I: MachInst> Lower<'f, I> {
             && Some(clif) != self.func.layout.entry_block()
         {
             for &param in self.func.dfg.block_params(clif) {
-                let reg = self.value_regs[param].as_virtual().expect("block parameters are virtual");
+                let reg = self.value_regs[param]
+                    .as_virtual()
+                    .expect("block parameters are virtual");
                 self.vcode.params.push(reg);
             }
         }
@@ -355,7 +406,9 @@ impl<'f, I: MachInst> Lower<'f, I> {
         self.vcode.preds = preds.into_iter().map(block).collect();
         for (code, range) in self.vcode.blocks.iter_mut().zip(ranges) {
             code.preds = range;
-            if code.succs.is_empty() && only_traps(&self.vcode.insts[code.insts.start as usize..code.insts.end as usize]) {
+            if code.succs.is_empty()
+                && only_traps(&self.vcode.insts[code.insts.start as usize..code.insts.end as usize])
+            {
                 code.cold = true;
             }
         }
@@ -418,16 +471,20 @@ impl<'f, I: MachInst> Lower<'f, I> {
     #[inline]
     pub fn iconst(&self, value: Value) -> Option<(ir::Type, i64)> {
         match self.func.dfg.insts[self.def_inst(value)?] {
-            InstructionData::UnaryImm { opcode: Opcode::Iconst, imm } => {
-                Some((self.func.dfg.value_type(value), imm.bits()))
-            }
+            InstructionData::UnaryImm {
+                opcode: Opcode::Iconst,
+                imm,
+            } => Some((self.func.dfg.value_type(value), imm.bits())),
             _ => None,
         }
     }
 
     /// The register that a constant has within the current CLIF instruction.
     pub fn rematerialised(&self, value: Value) -> Option<Reg> {
-        self.rematerialised.iter().find(|entry| entry.0 == value).map(|entry| entry.1)
+        self.rematerialised
+            .iter()
+            .find(|entry| entry.0 == value)
+            .map(|entry| entry.1)
     }
 
     /// A constant has this register within the current CLIF instruction.
@@ -468,7 +525,11 @@ impl<'f, I: MachInst> Lower<'f, I> {
     /// The number of the successor that a destination of the current terminator is.
     pub fn successor(&self, dest: BlockCall) -> u32 {
         let root = self.root.expect("only terminators have destinations");
-        let block = self.func.layout.inst_block(root).expect("lowered instructions are in the layout");
+        let block = self
+            .func
+            .layout
+            .inst_block(root)
+            .expect("lowered instructions are in the layout");
         destinations(self.func, block)
             .iter()
             .position(|&other| other == dest)
@@ -487,7 +548,8 @@ impl<'f, I: MachInst> Lower<'f, I> {
             .map(|arg| match arg {
                 BlockArg::Value(value) => {
                     let reg = B::put_in_reg(self, value);
-                    reg.as_virtual().expect("block arguments are virtual registers")
+                    reg.as_virtual()
+                        .expect("block arguments are virtual registers")
                 }
                 _ => unreachable!("the translator makes no try_call"),
             })
@@ -521,5 +583,8 @@ pub fn has_side_effect(func: &Function, inst: ir::Inst) -> bool {
         || opcode.can_trap()
         || opcode.other_side_effects()
         || opcode.can_store()
-        || (opcode.can_load() && data.memflags_data(&func.dfg).is_none_or(|flags| !flags.notrap()))
+        || (opcode.can_load()
+            && data
+                .memflags_data(&func.dfg)
+                .is_none_or(|flags| !flags.notrap()))
 }

@@ -6,8 +6,8 @@ pub use cranelift_codegen::ir::condcodes::IntCC;
 pub use cranelift_codegen::ir::immediates::{Imm64, Offset32};
 pub use cranelift_codegen::ir::types::{I8, I16, I32, I64};
 pub use cranelift_codegen::ir::{
-    BlockCall, FuncRef, Inst, InstructionData, JumpTable, MemFlags, Opcode, SigRef, StackSlot, TrapCode,
-    Type, Value, ValueList,
+    BlockCall, FuncRef, Inst, InstructionData, JumpTable, MemFlags, Opcode, SigRef, StackSlot,
+    TrapCode, Type, Value, ValueList,
 };
 
 /// `[Value; 2]`.
@@ -132,7 +132,10 @@ macro_rules! prelude_methods {
             use IntCC::*;
             let signed = matches!(
                 cc,
-                SignedLessThan | SignedLessThanOrEqual | SignedGreaterThan | SignedGreaterThanOrEqual
+                SignedLessThan
+                    | SignedLessThanOrEqual
+                    | SignedGreaterThan
+                    | SignedGreaterThanOrEqual
             );
             (!signed).then_some(())
         }

@@ -20,7 +20,10 @@ impl Reg {
     #[inline]
     pub fn from_virtual(reg: VReg) -> Reg {
         let bits = reg.bits() as u32;
-        debug_assert!(bits & REAL == 0, "virtual registers are numbered below 2^29");
+        debug_assert!(
+            bits & REAL == 0,
+            "virtual registers are numbered below 2^29"
+        );
         Reg(bits)
     }
 
@@ -39,7 +42,8 @@ impl Reg {
     /// The real register, if it is one.
     #[inline]
     pub fn as_real(self) -> Option<PReg> {
-        (self.0 & REAL != 0 && self != Reg::INVALID).then(|| PReg::from_index((self.0 & 0xff) as usize))
+        (self.0 & REAL != 0 && self != Reg::INVALID)
+            .then(|| PReg::from_index((self.0 & 0xff) as usize))
     }
 
     /// The register class.
@@ -67,8 +71,6 @@ impl fmt::Debug for Reg {
 pub trait OperandVisitor {
     /// A register that is read at the start.
     fn read(&mut self, reg: &mut Reg);
-    /// A register that is read at the end: it shares no register with a result.
-    fn read_late(&mut self, reg: &mut Reg);
     /// A register that is written at the end.
     fn write(&mut self, reg: &mut Reg);
     /// A register that is written before the last operand is read.

@@ -18,7 +18,10 @@ impl std::fmt::Debug for Allocator {
 impl Allocator {
     /// An allocator of these registers.
     pub fn new(env: MachineEnv) -> Allocator {
-        Allocator { env, ctx: Ctx::default() }
+        Allocator {
+            env,
+            ctx: Ctx::default(),
+        }
     }
 
     /// Allocates the registers of a function; `check` proves the result right by an independent
@@ -31,11 +34,21 @@ impl Allocator {
     /// # Panics
     ///
     /// If the function breaks an invariant of VCode, or if the checker finds the allocation wrong.
-    pub fn run<I: MachInst>(&mut self, vcode: &VCode<I>, check: bool) -> Result<&Output, TooManyRegs> {
-        let options = RegallocOptions { verbose_log: false, validate_ssa: check, algorithm: Algorithm::Ion };
+    pub fn run<I: MachInst>(
+        &mut self,
+        vcode: &VCode<I>,
+        check: bool,
+    ) -> Result<&Output, TooManyRegs> {
+        let options = RegallocOptions {
+            verbose_log: false,
+            validate_ssa: check,
+            algorithm: Algorithm::Ion,
+        };
         match regalloc2::run_with_ctx(vcode, &self.env, &options, &mut self.ctx) {
             Ok(_) => {}
-            Err(RegAllocError::TooManyLiveRegs | RegAllocError::TooManyOperands) => return Err(TooManyRegs),
+            Err(RegAllocError::TooManyLiveRegs | RegAllocError::TooManyOperands) => {
+                return Err(TooManyRegs);
+            }
             Err(error) => panic!("VCode breaks an invariant of the allocator: {error}"),
         }
         if check {

@@ -121,16 +121,21 @@ impl<I: MachInst> VCode<I> {
             block.insts = len - block.insts.end..len - block.insts.start;
         }
         for arg in &mut self.args {
-            *arg = aliases.resolve(Reg::from_virtual(*arg)).as_virtual().expect(
-                "lowering copies real registers before it passes them to a block",
-            );
+            *arg = aliases
+                .resolve(Reg::from_virtual(*arg))
+                .as_virtual()
+                .expect("lowering copies real registers before it passes them to a block");
         }
         self.num_vregs = aliases.len();
         self.operands.reserve(self.insts.len() * 3);
         self.operand_ends.reserve(self.insts.len());
         for (index, inst) in self.insts.iter_mut().enumerate() {
             let start = self.operands.len();
-            inst.visit_operands(&mut Collector { operands: &mut self.operands, start, aliases });
+            inst.visit_operands(&mut Collector {
+                operands: &mut self.operands,
+                start,
+                aliases,
+            });
             self.operand_ends.push(self.operands.len() as u32);
             let clobbers = inst.clobbers();
             if clobbers != PRegSet::empty() {
@@ -195,8 +200,16 @@ impl Aliases {
     pub fn set(&mut self, from: Reg, to: Reg) {
         let to = self.resolve(to);
         let from = from.as_virtual().expect("a real register is no alias");
-        assert_ne!(Some(from), to.as_virtual(), "a register is not its own alias");
-        debug_assert_eq!(self.target[from.vreg()], Reg::INVALID, "a register has one definition");
+        assert_ne!(
+            Some(from),
+            to.as_virtual(),
+            "a register is not its own alias"
+        );
+        debug_assert_eq!(
+            self.target[from.vreg()],
+            Reg::INVALID,
+            "a register has one definition"
+        );
         self.target[from.vreg()] = to;
     }
 
@@ -224,10 +237,17 @@ struct Collector<'a> {
 
 impl Collector<'_> {
     #[inline]
-    fn push(&mut self, reg: &mut Reg, constraint: OperandConstraint, kind: OperandKind, pos: OperandPos) {
+    fn push(
+        &mut self,
+        reg: &mut Reg,
+        constraint: OperandConstraint,
+        kind: OperandKind,
+        pos: OperandPos,
+    ) {
         *reg = self.aliases.resolve(*reg);
         if let Some(virt) = reg.as_virtual() {
-            self.operands.push(Operand::new(virt, constraint, kind, pos));
+            self.operands
+                .push(Operand::new(virt, constraint, kind, pos));
         }
     }
 }
@@ -235,28 +255,55 @@ impl Collector<'_> {
 impl OperandVisitor for Collector<'_> {
     #[inline]
     fn read(&mut self, reg: &mut Reg) {
-        self.push(reg, OperandConstraint::Reg, OperandKind::Use, OperandPos::Early);
-    }
-    fn read_late(&mut self, reg: &mut Reg) {
-        self.push(reg, OperandConstraint::Reg, OperandKind::Use, OperandPos::Late);
+        self.push(
+            reg,
+            OperandConstraint::Reg,
+            OperandKind::Use,
+            OperandPos::Early,
+        );
     }
     #[inline]
     fn write(&mut self, reg: &mut Reg) {
-        self.push(reg, OperandConstraint::Reg, OperandKind::Def, OperandPos::Late);
+        self.push(
+            reg,
+            OperandConstraint::Reg,
+            OperandKind::Def,
+            OperandPos::Late,
+        );
     }
     fn write_early(&mut self, reg: &mut Reg) {
-        self.push(reg, OperandConstraint::Reg, OperandKind::Def, OperandPos::Early);
+        self.push(
+            reg,
+            OperandConstraint::Reg,
+            OperandKind::Def,
+            OperandPos::Early,
+        );
     }
     fn read_write(&mut self, read: &mut Reg, write: &mut Reg) {
         let index = self.operands.len() - self.start;
         self.read(read);
-        self.push(write, OperandConstraint::Reuse(index), OperandKind::Def, OperandPos::Late);
+        self.push(
+            write,
+            OperandConstraint::Reuse(index),
+            OperandKind::Def,
+            OperandPos::Late,
+        );
     }
     fn fixed_read(&mut self, reg: &mut Reg, real: PReg) {
-        self.push(reg, OperandConstraint::FixedReg(real), OperandKind::Use, OperandPos::Early);
+        self.push(
+            reg,
+            OperandConstraint::FixedReg(real),
+            OperandKind::Use,
+            OperandPos::Early,
+        );
     }
     fn fixed_write(&mut self, reg: &mut Reg, real: PReg) {
-        self.push(reg, OperandConstraint::FixedReg(real), OperandKind::Def, OperandPos::Late);
+        self.push(
+            reg,
+            OperandConstraint::FixedReg(real),
+            OperandKind::Def,
+            OperandPos::Late,
+        );
     }
 }
 
@@ -272,7 +319,10 @@ impl<I: MachInst> regalloc2::Function for VCode<I> {
     }
     fn block_insns(&self, block: Block) -> InstRange {
         let insts = &self.block(block).insts;
-        InstRange::new(InstIndex::new(insts.start as usize), InstIndex::new(insts.end as usize))
+        InstRange::new(
+            InstIndex::new(insts.start as usize),
+            InstIndex::new(insts.end as usize),
+        )
     }
     fn block_succs(&self, block: Block) -> &[Block] {
         let range = &self.block(block).succs;
@@ -298,7 +348,11 @@ impl<I: MachInst> regalloc2::Function for VCode<I> {
     }
     fn inst_operands(&self, inst: InstIndex) -> &[Operand] {
         let index = inst.index();
-        let start = if index == 0 { 0 } else { self.operand_ends[index - 1] as usize };
+        let start = if index == 0 {
+            0
+        } else {
+            self.operand_ends[index - 1] as usize
+        };
         &self.operands[start..self.operand_ends[index] as usize]
     }
     fn inst_clobbers(&self, inst: InstIndex) -> PRegSet {

@@ -236,7 +236,11 @@ fn counts_that_lie() {
 #[test]
 fn deep_nesting() {
     // With debug assertions Cranelift's mid-end checks, at each block, the path to the root.
-    const DEPTH: usize = if cfg!(debug_assertions) { 5_000 } else { 50_000 };
+    const DEPTH: usize = if cfg!(debug_assertions) {
+        5_000
+    } else {
+        50_000
+    };
     let nested = |open: &[u8]| {
         let body = [open.repeat(DEPTH), vec![0x0b; DEPTH]].concat();
         with_body(&body)

@@ -30,11 +30,23 @@ use regalloc2::{PReg, RegClass};
 
 const INT_ARGS: [PReg; 8] = [RDI, RSI, RDX, RCX, R8, R9, RAX, R10];
 const INT_RESULTS: [PReg; 8] = [RAX, RDX, RCX, RDI, RSI, R8, R9, R10];
-const FLOATS: [PReg; 8] =
-    [float(0), float(1), float(2), float(3), float(4), float(5), float(6), float(7)];
+const FLOATS: [PReg; 8] = [
+    float(0),
+    float(1),
+    float(2),
+    float(3),
+    float(4),
+    float(5),
+    float(6),
+    float(7),
+];
 
 /// The registers of the convention.
-pub const ABI: AbiRegs = AbiRegs { int_args: &INT_ARGS, int_results: &INT_RESULTS, floats: &FLOATS };
+pub const ABI: AbiRegs = AbiRegs {
+    int_args: &INT_ARGS,
+    int_results: &INT_RESULTS,
+    floats: &FLOATS,
+};
 
 /// The places of a signature's arguments and results.
 pub fn assign(signature: &Signature) -> Places {
@@ -80,7 +92,11 @@ impl Isle<'_, '_> {
     /// Puts arguments into the places of a signature.
     pub fn place_args(&mut self, signature: &Signature, args: &[Value]) -> Placed {
         let places = assign(signature);
-        assert_eq!(places.params.len(), args.len(), "CLIF's verifier counts arguments");
+        assert_eq!(
+            places.params.len(),
+            args.len(),
+            "CLIF's verifier counts arguments"
+        );
         self.lower.outgoing_bytes = self.lower.outgoing_bytes.max(places.slots * 8);
         let mut placed = Placed::default();
         for (&arg, &place) in args.iter().zip(&places.params) {
@@ -116,7 +132,12 @@ impl Isle<'_, '_> {
     }
 
     /// Emits a call whose arguments are in their places, and takes the results from theirs.
-    pub fn emit_call(&mut self, signature: &Signature, callee: Callee, placed: Placed) -> InstOutput {
+    pub fn emit_call(
+        &mut self,
+        signature: &Signature,
+        callee: Callee,
+        placed: Placed,
+    ) -> InstOutput {
         let places = assign(signature);
         let mut clobbers = regs::call_clobbers();
         let mut defs = Fixed::new();
@@ -124,7 +145,8 @@ impl Isle<'_, '_> {
         let root = self.lower.root().expect("calls are roots");
         let results = self.lower.func.dfg.inst_results(root);
         for ((place, param), &value) in places.results.iter().zip(&signature.returns).zip(results) {
-            let class = class(param.value_type).expect("lowering has refused types without a register");
+            let class =
+                class(param.value_type).expect("lowering has refused types without a register");
             let reg = self.lower.fresh(class);
             self.lower.call_results.push(reg);
             if let Place::Reg(real) = *place
@@ -137,7 +159,13 @@ impl Isle<'_, '_> {
         let vmctx = placed.vmctx.filter(|&reg| reg != VMCTX);
         self.lower.has_calls = true;
         self.lower.changes_vmctx |= vmctx.is_some();
-        self.inst(Inst::Call(Box::new(Call { callee, vmctx, uses: placed.regs, defs, clobbers })));
+        self.inst(Inst::Call(Box::new(Call {
+            callee,
+            vmctx,
+            uses: placed.regs,
+            defs,
+            clobbers,
+        })));
         for (index, (place, param)) in places.results.iter().zip(&signature.returns).enumerate() {
             if let Place::Slot(slot) = *place {
                 let reg = self.load_slot(STACK, slot as i32 * 8, param.value_type);
@@ -153,9 +181,14 @@ impl Isle<'_, '_> {
         match dfg.ext_funcs[func].name {
             ExternalName::User(name) => {
                 let name = &self.lower.func.params.user_named_funcs()[name];
-                FuncName { namespace: name.namespace, index: name.index }
+                FuncName {
+                    namespace: name.namespace,
+                    index: name.index,
+                }
             }
-            ref other => unreachable!("only functions of this compilation are called, not {other:?}"),
+            ref other => {
+                unreachable!("only functions of this compilation are called, not {other:?}")
+            }
         }
     }
 }
@@ -177,11 +210,18 @@ pub fn take_args(lower: &mut Lower<'_, Inst>, args: &[(Value, Reg)]) {
     for (&(value, reg), &place) in args.iter().zip(&places.params) {
         match place {
             Place::Slot(slot) if isle.lower.is_wanted(value) => {
-                let loaded = isle.load_slot(FRAME, INCOMING + slot as i32 * 8, func.dfg.value_type(value));
+                let loaded = isle.load_slot(
+                    FRAME,
+                    INCOMING + slot as i32 * 8,
+                    func.dfg.value_type(value),
+                );
                 isle.lower.alias(reg, loaded);
             }
             Place::Vmctx if isle.lower.is_wanted(value) => {
-                isle.inst(Inst::Move { dst: reg, src: VMCTX });
+                isle.inst(Inst::Move {
+                    dst: reg,
+                    src: VMCTX,
+                });
             }
             _ => {}
         }

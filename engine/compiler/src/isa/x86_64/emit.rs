@@ -34,7 +34,9 @@ impl BranchEncoding for Jump {
     fn encode(self, long: bool, distance: i32, code: &mut Vec<u8>) {
         match (long, self.0) {
             (false, None) => code.extend_from_slice(&[0xeb, distance as i8 as u8]),
-            (false, Some(cc)) => code.extend_from_slice(&[0x70 | cc.encoding(), distance as i8 as u8]),
+            (false, Some(cc)) => {
+                code.extend_from_slice(&[0x70 | cc.encoding(), distance as i8 as u8])
+            }
             (true, None) => code.push(0xe9),
             (true, Some(cc)) => code.extend_from_slice(&[0x0f, 0x80 | cc.encoding()]),
         }
@@ -93,12 +95,29 @@ impl Frame {
 
 fn lay_out(lowered: &Lowered<Inst>, allocation: &Output, slots_size: u64) -> Result<Frame, u64> {
     let mut used = regalloc2::PRegSet::empty();
-    let edits = allocation.edits.iter().flat_map(|(_, Edit::Move { from, to })| [*from, *to]);
-    for reg in allocation.allocs.iter().copied().chain(edits).filter_map(Allocation::as_reg) {
+    let edits = allocation
+        .edits
+        .iter()
+        .flat_map(|(_, Edit::Move { from, to })| [*from, *to]);
+    for reg in allocation
+        .allocs
+        .iter()
+        .copied()
+        .chain(edits)
+        .filter_map(Allocation::as_reg)
+    {
         used.add(reg);
     }
-    let saved: SmallVec<[PReg; 4]> = CALLEE_SAVED.into_iter().filter(|&reg| used.contains(reg)).collect();
-    let mut frame = Frame { size: 0, saved, vmctx: lowered.changes_vmctx, slots: 0 };
+    let saved: SmallVec<[PReg; 4]> = CALLEE_SAVED
+        .into_iter()
+        .filter(|&reg| used.contains(reg))
+        .collect();
+    let mut frame = Frame {
+        size: 0,
+        saved,
+        vmctx: lowered.changes_vmctx,
+        slots: 0,
+    };
     let spills = allocation.num_spillslots as u64 * 8;
     let below = spills + slots_size;
     let size = below + u64::from(lowered.outgoing_bytes);
@@ -109,7 +128,11 @@ fn lay_out(lowered: &Lowered<Inst>, allocation: &Output, slots_size: u64) -> Res
     let slots_end = (u64::from(frame.pushed()) + below).next_multiple_of(16);
     frame.slots = -(slots_end as i32);
     let pushed = u64::from(frame.pushed());
-    let needs_slots = if slots_size > 0 { slots_end - pushed } else { spills };
+    let needs_slots = if slots_size > 0 {
+        slots_end - pushed
+    } else {
+        spills
+    };
     let total = needs_slots + u64::from(lowered.outgoing_bytes);
     let aligned = match total == 0 && !lowered.has_calls {
         true => 0,
@@ -124,11 +147,20 @@ fn lay_out(lowered: &Lowered<Inst>, allocation: &Output, slots_size: u64) -> Res
 /// # Errors
 ///
 /// The size in bytes of a frame that is over [`MAX_FRAME`].
-pub fn emit(mut lowered: Lowered<Inst>, allocation: &Output, slots_size: u64) -> Result<FunctionCode, u64> {
+pub fn emit(
+    mut lowered: Lowered<Inst>,
+    allocation: &Output,
+    slots_size: u64,
+) -> Result<FunctionCode, u64> {
     let frame = lay_out(&lowered, allocation, slots_size)?;
     let vcode = std::mem::take(&mut lowered.vcode);
     let buffer = CodeBuffer::new(vcode.insts.len() * 5, vcode.blocks.len());
-    let mut emitter = Emitter { buffer, frame, stubs: Vec::new(), funcs: Vec::new() };
+    let mut emitter = Emitter {
+        buffer,
+        frame,
+        stubs: Vec::new(),
+        funcs: Vec::new(),
+    };
     emitter.function(vcode, allocation);
     Ok(emitter.buffer.finish())
 }
@@ -163,7 +195,9 @@ impl assembler::CodeSink for Emitter {
     fn use_target(&mut self, target: assembler::DeferredTarget) {
         match target {
             assembler::DeferredTarget::Label(label) => self.buffer.fixup(Label(label.0)),
-            assembler::DeferredTarget::Constant(func) => self.buffer.reloc(self.funcs[func.0 as usize]),
+            assembler::DeferredTarget::Constant(func) => {
+                self.buffer.reloc(self.funcs[func.0 as usize])
+            }
             assembler::DeferredTarget::None => {}
         }
     }
@@ -185,7 +219,8 @@ struct Layout {
 impl Layout {
     fn new(vcode: &VCode<Inst>, allocation: &Output) -> Layout {
         let edits = block_edits(vcode, allocation);
-        let succ = |block: usize| vcode.succs[vcode.blocks[block].succs.start as usize].index() as u32;
+        let succ =
+            |block: usize| vcode.succs[vcode.blocks[block].succs.start as usize].index() as u32;
         let empty = |block: usize| {
             let insts = &vcode.blocks[block].insts;
             block != 0
@@ -217,11 +252,16 @@ impl Layout {
         }
         let emitted = |block: &u32| target[*block as usize] == *block;
         let all = 0..vcode.blocks.len() as u32;
-        let (hot, cold): (Vec<u32>, Vec<u32>) =
-            all.filter(emitted).partition(|&block| !vcode.blocks[block as usize].cold || block == 0);
+        let (hot, cold): (Vec<u32>, Vec<u32>) = all
+            .filter(emitted)
+            .partition(|&block| !vcode.blocks[block as usize].cold || block == 0);
         let mut order = hot;
         order.extend(cold);
-        Layout { order, target, edits }
+        Layout {
+            order,
+            target,
+            edits,
+        }
     }
 }
 
@@ -269,7 +309,9 @@ impl Emitter {
         self.buffer.bind(Label(block as u32));
         let insts = vcode.blocks[block].insts.clone();
         let succs = vcode.blocks[block].succs.clone();
-        let mut edits = allocation.edits[layout.edits[block].clone()].iter().peekable();
+        let mut edits = allocation.edits[layout.edits[block].clone()]
+            .iter()
+            .peekable();
         let target = |succ: usize| {
             let succ = vcode.succs[succs.start as usize + succ];
             layout.target[succ.index()]
@@ -286,9 +328,14 @@ impl Emitter {
             }
             let inst = &mut vcode.insts[index];
             let allocs = allocation.inst_allocs(regalloc2::Inst::new(index));
-            let mut rewriter = Rewriter { allocs: allocs.iter() };
+            let mut rewriter = Rewriter {
+                allocs: allocs.iter(),
+            };
             inst.visit_operands(&mut rewriter);
-            assert!(rewriter.allocs.next().is_none(), "both visits see the same operands");
+            assert!(
+                rewriter.allocs.next().is_none(),
+                "both visits see the same operands"
+            );
             self.buffer.loc = vcode.locs[index];
             self.inst(inst, &targets, next);
         }
@@ -307,14 +354,20 @@ impl Emitter {
             Inst::Move { dst, src } => self.move_reg(*src, *dst),
             Inst::FuncAddr { dst, func } => {
                 self.funcs.push(*func);
-                let target = assembler::DeferredTarget::Constant(assembler::Constant(self.funcs.len() as u32 - 1));
+                let target = assembler::DeferredTarget::Constant(assembler::Constant(
+                    self.funcs.len() as u32 - 1,
+                ));
                 self.asm(asm::leaq_rm::new(*dst, Amode::RipRelative { target }));
             }
             Inst::Call(call) => self.call(call),
             Inst::Ret(_) => self.epilogue(),
             Inst::Jump => self.jump(targets[0], next),
             Inst::JumpIf(cc) => self.jump_if(*cc, targets[0], targets[1], next),
-            Inst::JumpTable { index, temp, entries } => self.jump_table(*index, *temp, entries, targets),
+            Inst::JumpTable {
+                index,
+                temp,
+                entries,
+            } => self.jump_table(*index, *temp, entries, targets),
             Inst::TrapIf(cc, code) => {
                 let label = self.buffer.label();
                 self.buffer.branch(Jump(Some(*cc)), label);
@@ -338,7 +391,8 @@ impl Emitter {
         if taken == not_taken {
             self.jump(taken, next);
         } else if Some(taken) == next {
-            self.buffer.branch(Jump(Some(cc.invert())), Label(not_taken));
+            self.buffer
+                .branch(Jump(Some(cc.invert())), Label(not_taken));
         } else {
             self.buffer.branch(Jump(Some(cc)), Label(taken));
             self.jump(not_taken, next);
@@ -346,13 +400,19 @@ impl Emitter {
     }
 
     fn jump_table(&mut self, index: Reg, temp: Reg, entries: &[u32], targets: &[u32]) {
-        let labels = entries.iter().map(|&succ| Label(targets[succ as usize])).collect();
+        let labels = entries
+            .iter()
+            .map(|&succ| Label(targets[succ as usize]))
+            .collect();
         let table = self.buffer.table(labels);
         let target = assembler::DeferredTarget::Label(assembler::Label(table.0));
         self.asm(asm::leaq_rm::new(SCRATCH, Amode::RipRelative { target }));
         let entry = super::operands::amode_index(SCRATCH, index, 2, 0);
         self.asm(asm::movslq_rm::new(temp, assembler::GprMem::Mem(entry)));
-        self.asm(asm::addq_rm::new(Pair::real(temp), assembler::GprMem::Gpr(SCRATCH)));
+        self.asm(asm::addq_rm::new(
+            Pair::real(temp),
+            assembler::GprMem::Gpr(SCRATCH),
+        ));
         self.asm(asm::jmpq_m::new(assembler::GprMem::Gpr(temp)));
     }
 
@@ -360,7 +420,10 @@ impl Emitter {
     /// constant between a producer of flags and its consumer.
     fn imm(&mut self, dst: Reg, value: u64) {
         if value == 0 {
-            self.asm(asm::xorl_rm::new(Pair::real(dst), assembler::GprMem::Gpr(dst)));
+            self.asm(asm::xorl_rm::new(
+                Pair::real(dst),
+                assembler::GprMem::Gpr(dst),
+            ));
         } else if let Ok(imm) = u32::try_from(value) {
             self.asm(asm::movl_oi::new(dst, imm));
         } else if let Ok(imm) = i32::try_from(value as i64) {
@@ -393,7 +456,10 @@ impl Emitter {
             }
         }
         if call.vmctx.is_some() {
-            self.asm(asm::movq_rm::new(VMCTX, assembler::GprMem::Mem(amode(FRAME, -8))));
+            self.asm(asm::movq_rm::new(
+                VMCTX,
+                assembler::GprMem::Mem(amode(FRAME, -8)),
+            ));
         }
     }
 
@@ -440,7 +506,9 @@ impl Emitter {
     /// A move of the allocator: the whole of an integer register, the low 64 bits of a float register.
     fn copy(&mut self, from: Allocation, to: Allocation) {
         let slot = |frame: &Frame, place: Allocation| {
-            let slot = place.as_stack().expect("an allocation is a register or a slot");
+            let slot = place
+                .as_stack()
+                .expect("an allocation is a register or a slot");
             amode(FRAME, frame.spill(slot.index()))
         };
         match (from.as_reg(), to.as_reg()) {
@@ -455,11 +523,15 @@ impl Emitter {
             (None, Some(to)) => {
                 let (address, reg) = (slot(&self.frame, from), Reg::from_real(to));
                 match to.class() {
-                    RegClass::Int => self.asm(asm::movq_rm::new(reg, assembler::GprMem::Mem(address))),
+                    RegClass::Int => {
+                        self.asm(asm::movq_rm::new(reg, assembler::GprMem::Mem(address)))
+                    }
                     _ => self.asm(asm::movsd_a_m::new(reg, address)),
                 }
             }
-            (None, None) => unreachable!("the allocator has scratch registers for moves between slots"),
+            (None, None) => {
+                unreachable!("the allocator has scratch registers for moves between slots")
+            }
         }
     }
 }
@@ -473,7 +545,10 @@ impl Rewriter<'_> {
     #[inline]
     fn put(&mut self, reg: &mut Reg) {
         if reg.as_virtual().is_some() {
-            let alloc = self.allocs.next().expect("both visits see the same operands");
+            let alloc = self
+                .allocs
+                .next()
+                .expect("both visits see the same operands");
             *reg = Reg::from_real(alloc.as_reg().expect("every operand wants a register"));
         }
     }
@@ -482,9 +557,6 @@ impl Rewriter<'_> {
 impl OperandVisitor for Rewriter<'_> {
     #[inline]
     fn read(&mut self, reg: &mut Reg) {
-        self.put(reg);
-    }
-    fn read_late(&mut self, reg: &mut Reg) {
         self.put(reg);
     }
     #[inline]

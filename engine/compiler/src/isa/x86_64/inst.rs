@@ -154,8 +154,10 @@ impl MachInst for Inst {
 
     fn print(&self) -> String {
         let places = |list: &Fixed| {
-            let list: Vec<String> =
-                list.iter().map(|(reg, place)| format!("{reg:?}@{}", name(*place))).collect();
+            let list: Vec<String> = list
+                .iter()
+                .map(|(reg, place)| format!("{reg:?}@{}", name(*place)))
+                .collect();
             list.join(" ")
         };
         match self {
@@ -167,15 +169,26 @@ impl MachInst for Inst {
             Inst::Call(call) => {
                 let callee = match call.callee {
                     Callee::Direct(func) => func_text(func),
-                    Callee::Indirect(address) => format!("*{}", address.to_string(asm::gpr::Size::Quadword)),
+                    Callee::Indirect(address) => {
+                        format!("*{}", address.to_string(asm::gpr::Size::Quadword))
+                    }
                 };
-                let vmctx = call.vmctx.map(|reg| format!(" vmctx={}", show(reg))).unwrap_or_default();
-                format!("call {callee}{vmctx} ({}) -> ({})", places(&call.uses), places(&call.defs))
+                let vmctx = call
+                    .vmctx
+                    .map(|reg| format!(" vmctx={}", show(reg)))
+                    .unwrap_or_default();
+                format!(
+                    "call {callee}{vmctx} ({}) -> ({})",
+                    places(&call.uses),
+                    places(&call.defs)
+                )
             }
             Inst::Ret(uses) => format!("ret {}", places(uses)).trim_end().to_string(),
             Inst::Jump => "jmp 0".to_string(),
             Inst::JumpIf(cc) => format!("{} 0 else 1", cc.jump_name()),
-            Inst::JumpTable { index, entries, .. } => format!("jmp_table {} {entries:?}", show(*index)),
+            Inst::JumpTable { index, entries, .. } => {
+                format!("jmp_table {} {entries:?}", show(*index))
+            }
             Inst::TrapIf(cc, code) => format!("{} trap={code}", cc.jump_name()),
             Inst::Trap(code) => format!("ud2 trap={code}"),
         }

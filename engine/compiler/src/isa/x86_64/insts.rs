@@ -70,10 +70,25 @@ macro_rules! alu {
         fn $term(&mut self, size: &OperandSize, a: Gpr, b: GprMemImm) -> Gpr {
             let dst = self.modify(a);
             let inst = match b {
-                GprMemImm::Rm(rm) => sized!(self, size, asm::$l_rm::new(dst, rm), asm::$q_rm::new(dst, rm)),
+                GprMemImm::Rm(rm) => sized!(
+                    self,
+                    size,
+                    asm::$l_rm::new(dst, rm),
+                    asm::$q_rm::new(dst, rm)
+                ),
                 GprMemImm::Imm(imm) => match i8::try_from(imm) {
-                    Ok(imm) => sized!(self, size, asm::$l_i8::new(dst, imm), asm::$q_i8::new(dst, imm)),
-                    Err(_) => sized!(self, size, asm::$l_i::new(dst, imm), asm::$q_i::new(dst, imm)),
+                    Ok(imm) => sized!(
+                        self,
+                        size,
+                        asm::$l_i8::new(dst, imm),
+                        asm::$q_i8::new(dst, imm)
+                    ),
+                    Err(_) => sized!(
+                        self,
+                        size,
+                        asm::$l_i::new(dst, imm),
+                        asm::$q_i::new(dst, imm)
+                    ),
                 },
             };
             self.emit(inst);
@@ -96,7 +111,12 @@ macro_rules! unary {
     ($term:ident: $l:ident $q:ident) => {
         fn $term(&mut self, size: &OperandSize, a: GprMem) -> Gpr {
             let dst = self.gpr();
-            self.emit(sized!(self, size, asm::$l::new(dst, a), asm::$q::new(dst, a)));
+            self.emit(sized!(
+                self,
+                size,
+                asm::$l::new(dst, a),
+                asm::$q::new(dst, a)
+            ));
             dst
         }
     };
@@ -106,7 +126,12 @@ macro_rules! binary_rm {
     ($term:ident: $l:ident $q:ident) => {
         fn $term(&mut self, size: &OperandSize, a: Gpr, b: GprMem) -> Gpr {
             let dst = self.modify(a);
-            self.emit(sized!(self, size, asm::$l::new(dst, b), asm::$q::new(dst, b)));
+            self.emit(sized!(
+                self,
+                size,
+                asm::$l::new(dst, b),
+                asm::$q::new(dst, b)
+            ));
             dst.write
         }
     };
@@ -117,8 +142,18 @@ macro_rules! binary_imm {
         fn $term(&mut self, size: &OperandSize, a: GprMem, imm: i32) -> Gpr {
             let dst = self.gpr();
             let inst = match i8::try_from(imm) {
-                Ok(imm) => sized!(self, size, asm::$l_i8::new(dst, a, imm), asm::$q_i8::new(dst, a, imm)),
-                Err(_) => sized!(self, size, asm::$l_i::new(dst, a, imm), asm::$q_i::new(dst, a, imm)),
+                Ok(imm) => sized!(
+                    self,
+                    size,
+                    asm::$l_i8::new(dst, a, imm),
+                    asm::$q_i8::new(dst, a, imm)
+                ),
+                Err(_) => sized!(
+                    self,
+                    size,
+                    asm::$l_i::new(dst, a, imm),
+                    asm::$q_i::new(dst, a, imm)
+                ),
             };
             self.emit(inst);
             dst
@@ -131,7 +166,12 @@ macro_rules! shift_cl {
         fn $term(&mut self, size: &OperandSize, a: Gpr, count: Gpr) -> Gpr {
             let dst = self.modify(a);
             let count = self.copied(count);
-            self.emit(sized!(self, size, asm::$l::new(dst, count), asm::$q::new(dst, count)));
+            self.emit(sized!(
+                self,
+                size,
+                asm::$l::new(dst, count),
+                asm::$q::new(dst, count)
+            ));
             dst.write
         }
     };
@@ -141,7 +181,12 @@ macro_rules! shift_imm {
     ($term:ident: $l:ident $q:ident) => {
         fn $term(&mut self, size: &OperandSize, a: Gpr, count: u8) -> Gpr {
             let dst = self.modify(a);
-            self.emit(sized!(self, size, asm::$l::new(dst, count), asm::$q::new(dst, count)));
+            self.emit(sized!(
+                self,
+                size,
+                asm::$l::new(dst, count),
+                asm::$q::new(dst, count)
+            ));
             dst.write
         }
     };
@@ -184,7 +229,12 @@ macro_rules! vex_rvm {
     ($term:ident: $l:ident $q:ident) => {
         fn $term(&mut self, size: &OperandSize, a: Gpr, b: GprMem) -> Gpr {
             let dst = self.gpr();
-            self.emit(sized!(self, size, asm::$l::new(dst, a, b), asm::$q::new(dst, a, b)));
+            self.emit(sized!(
+                self,
+                size,
+                asm::$l::new(dst, a, b),
+                asm::$q::new(dst, a, b)
+            ));
             dst
         }
     };
@@ -194,7 +244,12 @@ macro_rules! vex_rmv {
     ($term:ident: $l:ident $q:ident) => {
         fn $term(&mut self, size: &OperandSize, a: GprMem, b: Gpr) -> Gpr {
             let dst = self.gpr();
-            self.emit(sized!(self, size, asm::$l::new(dst, a, b), asm::$q::new(dst, a, b)));
+            self.emit(sized!(
+                self,
+                size,
+                asm::$l::new(dst, a, b),
+                asm::$q::new(dst, a, b)
+            ));
             dst
         }
     };
@@ -285,7 +340,12 @@ macro_rules! test_rm {
 macro_rules! bit_test {
     ($term:ident: $l:ident $q:ident) => {
         fn $term(&mut self, size: &OperandSize, bits: Gpr, index: Gpr) -> Flags {
-            let inst = sized!(self, size, asm::$l::new(bits, index), asm::$q::new(bits, index));
+            let inst = sized!(
+                self,
+                size,
+                asm::$l::new(bits, index),
+                asm::$q::new(bits, index)
+            );
             self.flags(inst)
         }
     };
@@ -294,7 +354,12 @@ macro_rules! bit_test {
 macro_rules! bit_test_imm {
     ($term:ident: $l:ident $q:ident) => {
         fn $term(&mut self, size: &OperandSize, bits: GprMem, index: u8) -> Flags {
-            let inst = sized!(self, size, asm::$l::new(bits, index), asm::$q::new(bits, index));
+            let inst = sized!(
+                self,
+                size,
+                asm::$l::new(bits, index),
+                asm::$q::new(bits, index)
+            );
             self.flags(inst)
         }
     };
@@ -304,7 +369,9 @@ macro_rules! alu_mem {
     ($term:ident: $b_mr:ident $b_i:ident, $w_mr:ident $w_i:ident, $l_mr:ident $l_i:ident $l_i8:ident,
      $q_mr:ident $q_i:ident $q_i8:ident) => {
         fn $term(&mut self, size: &OperandSize, m: GprMem, x: GprImm) -> Unit {
-            let assembler::GprMem::Mem(m) = m else { unreachable!("proven: the operand is memory") };
+            let assembler::GprMem::Mem(m) = m else {
+                unreachable!("proven: the operand is memory")
+            };
             let m = assembler::GprMem::Mem(m);
             let inst = match x {
                 GprImm::Gpr(x) => any_size!(
@@ -401,7 +468,14 @@ macro_rules! multiply_high {
 
 macro_rules! divide {
     ($term:ident: $l:ident $q:ident, $result:tt) => {
-        fn $term(&mut self, size: &OperandSize, hi: Gpr, lo: Gpr, divisor: Gpr, code: &TrapCode) -> Gpr {
+        fn $term(
+            &mut self,
+            size: &OperandSize,
+            hi: Gpr,
+            lo: Gpr,
+            divisor: Gpr,
+            code: &TrapCode,
+        ) -> Gpr {
             let (lo, hi) = (self.modify(lo), self.modify(hi));
             let trap = assembler::TrapCode(code.as_raw());
             self.emit(sized!(
@@ -420,7 +494,12 @@ macro_rules! sign {
         fn $term(&mut self, size: &OperandSize, lo: Gpr) -> Gpr {
             let hi = self.gpr();
             let lo = self.copied(lo);
-            self.emit(sized!(self, size, asm::$l::new(hi, lo), asm::$q::new(hi, lo)));
+            self.emit(sized!(
+                self,
+                size,
+                asm::$l::new(hi, lo),
+                asm::$q::new(hi, lo)
+            ));
             hi
         }
     };
@@ -430,7 +509,12 @@ macro_rules! vex_rmi {
     ($term:ident: $l:ident $q:ident) => {
         fn $term(&mut self, size: &OperandSize, a: GprMem, imm: u8) -> Gpr {
             let dst = self.gpr();
-            self.emit(sized!(self, size, asm::$l::new(dst, a, imm), asm::$q::new(dst, a, imm)));
+            self.emit(sized!(
+                self,
+                size,
+                asm::$l::new(dst, a, imm),
+                asm::$q::new(dst, a, imm)
+            ));
             dst
         }
     };

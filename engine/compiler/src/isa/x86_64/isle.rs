@@ -83,7 +83,11 @@ impl Backend for X86_64 {
 impl<'a, 'f> Isle<'a, 'f> {
     /// A context for one CLIF instruction.
     pub fn new(lower: &'a mut Lower<'f, MInst>) -> Self {
-        Isle { lower, pending: SmallVec::new(), places: SmallVec::new() }
+        Isle {
+            lower,
+            pending: SmallVec::new(),
+            places: SmallVec::new(),
+        }
     }
 
     /// Emits an instruction of the assembler.
@@ -117,7 +121,10 @@ impl<'a, 'f> Isle<'a, 'f> {
     /// A register that an instruction reads and overwrites, with the fresh register it writes.
     fn modify(&mut self, reg: Reg) -> Pair {
         let read = self.copied(reg);
-        Pair { read, write: self.lower.fresh(reg.class()) }
+        Pair {
+            read,
+            write: self.lower.fresh(reg.class()),
+        }
     }
 
     /// The register of a value; a constant is lowered again here, by its rule.
@@ -180,7 +187,11 @@ impl Context for Isle<'_, '_> {
 
     fn put_in_gpr(&mut self, value: Value) -> Gpr {
         let reg = self.reg_of(value);
-        debug_assert_eq!(reg.class(), RegClass::Int, "rules put integers in general-purpose registers");
+        debug_assert_eq!(
+            reg.class(),
+            RegClass::Int,
+            "rules put integers in general-purpose registers"
+        );
         reg
     }
 
@@ -193,7 +204,11 @@ impl Context for Isle<'_, '_> {
     }
 
     fn operand_size(&mut self, ty: Type) -> OperandSize {
-        if ty.bits() == 64 { OperandSize::Size64 } else { OperandSize::Size32 }
+        if ty.bits() == 64 {
+            OperandSize::Size64
+        } else {
+            OperandSize::Size32
+        }
     }
 
     fn exact_size(&mut self, ty: Type) -> OperandSize {
@@ -268,7 +283,10 @@ impl Context for Isle<'_, '_> {
     }
 
     fn cond_not(&mut self, cond: Cond) -> Cond {
-        Cond { cc: cond.cc.invert(), flags: cond.flags }
+        Cond {
+            cc: cond.cc.invert(),
+            flags: cond.flags,
+        }
     }
 
     fn int_cc(&mut self, cond: &IntCC) -> CC {
@@ -312,7 +330,12 @@ impl Context for Isle<'_, '_> {
 
     fn x64_lea(&mut self, size: &OperandSize, address: Amode) -> Gpr {
         let dst = self.gpr();
-        self.emit(sized!(self, size, asm::leal_rm::new(dst, address), asm::leaq_rm::new(dst, address)));
+        self.emit(sized!(
+            self,
+            size,
+            asm::leal_rm::new(dst, address),
+            asm::leaq_rm::new(dst, address)
+        ));
         dst
     }
 
@@ -351,12 +374,24 @@ impl Context for Isle<'_, '_> {
         self.x64_movzx(size, m)
     }
 
-    fn x64_load_sext(&mut self, from: &OperandSize, to: &OperandSize, address: Amode, flags: MemFlags) -> Gpr {
+    fn x64_load_sext(
+        &mut self,
+        from: &OperandSize,
+        to: &OperandSize,
+        address: Amode,
+        flags: MemFlags,
+    ) -> Gpr {
         let m = assembler::GprMem::Mem(with_trap(address, self.trap_code(flags)));
         self.x64_movsx(from, to, m)
     }
 
-    fn x64_store(&mut self, size: &OperandSize, value: GprImm, address: Amode, flags: MemFlags) -> Unit {
+    fn x64_store(
+        &mut self,
+        size: &OperandSize,
+        value: GprImm,
+        address: Amode,
+        flags: MemFlags,
+    ) -> Unit {
         let m = memory(with_trap(address, self.trap_code(flags)));
         let inst = match value {
             GprImm::Gpr(value) => any_size!(
@@ -393,11 +428,19 @@ impl Context for Isle<'_, '_> {
     fn x64_jcc(&mut self, cond: Cond, taken: BlockCall, not_taken: BlockCall) -> Unit {
         let first = self.lower.successor(taken);
         // Two equal destinations are still two successors.
-        let second = if taken == not_taken { 1 - first } else { self.lower.successor(not_taken) };
+        let second = if taken == not_taken {
+            1 - first
+        } else {
+            self.lower.successor(not_taken)
+        };
         self.lower.pass_block_args::<X86_64>(first, taken);
         self.lower.pass_block_args::<X86_64>(second, not_taken);
         self.consume(cond.flags);
-        self.inst(MInst::JumpIf(if first == 0 { cond.cc } else { cond.cc.invert() }));
+        self.inst(MInst::JumpIf(if first == 0 {
+            cond.cc
+        } else {
+            cond.cc.invert()
+        }));
     }
 
     fn jump_table_len(&mut self, table: JumpTable) -> u64 {
@@ -412,7 +455,11 @@ impl Context for Isle<'_, '_> {
         // Successor 0 is the default, which is the table's last entry.
         let entries = (1..branches.len() as u32).chain([0]).collect();
         let temp = self.gpr();
-        self.inst(MInst::JumpTable { index, temp, entries });
+        self.inst(MInst::JumpTable {
+            index,
+            temp,
+            entries,
+        });
     }
 
     fn x64_ud2(&mut self, code: &TrapCode) -> Unit {
@@ -460,7 +507,11 @@ impl Context for Isle<'_, '_> {
     fn x64_call_indirect(&mut self, signature: SigRef, callee: GprMem, args: Places) -> InstOutput {
         let func = self.lower.func;
         let placed = self.take_placed(args);
-        self.emit_call(&func.dfg.signatures[signature], Callee::Indirect(callee), placed)
+        self.emit_call(
+            &func.dfg.signatures[signature],
+            Callee::Indirect(callee),
+            placed,
+        )
     }
 
     fn x64_func_addr(&mut self, func: FuncRef) -> Gpr {

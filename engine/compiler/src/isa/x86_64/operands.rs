@@ -70,8 +70,22 @@ pub enum CC {
 
 impl CC {
     const ALL: [CC; 16] = [
-        CC::O, CC::NO, CC::B, CC::NB, CC::Z, CC::NZ, CC::BE, CC::NBE, CC::S, CC::NS, CC::P, CC::NP,
-        CC::L, CC::NL, CC::LE, CC::NLE,
+        CC::O,
+        CC::NO,
+        CC::B,
+        CC::NB,
+        CC::Z,
+        CC::NZ,
+        CC::BE,
+        CC::NBE,
+        CC::S,
+        CC::NS,
+        CC::P,
+        CC::NP,
+        CC::L,
+        CC::NL,
+        CC::LE,
+        CC::NLE,
     ];
 
     /// The encoding, as in the opcodes of jcc, setcc and cmovcc.
@@ -88,8 +102,8 @@ impl CC {
     /// The assembler's name of the jump.
     pub fn jump_name(self) -> &'static str {
         [
-            "jo", "jno", "jb", "jae", "je", "jne", "jbe", "ja", "js", "jns", "jp", "jnp", "jl", "jge",
-            "jle", "jg",
+            "jo", "jno", "jb", "jae", "je", "jne", "jbe", "ja", "js", "jns", "jp", "jnp", "jl",
+            "jge", "jle", "jg",
         ][usize::from(self.encoding())]
     }
 }
@@ -98,7 +112,10 @@ impl CC {
 pub fn amode(base: Reg, disp: i32) -> Amode {
     Amode::ImmReg {
         base,
-        simm32: asm::AmodeOffsetPlusKnownOffset { simm32: disp.into(), offset: None },
+        simm32: asm::AmodeOffsetPlusKnownOffset {
+            simm32: disp.into(),
+            offset: None,
+        },
         trap: None,
     }
 }
@@ -130,7 +147,10 @@ pub const SLOTS: u8 = 0;
 pub fn slot_amode(offset: i32) -> Amode {
     Amode::ImmReg {
         base: super::regs::FRAME,
-        simm32: asm::AmodeOffsetPlusKnownOffset { simm32: offset.into(), offset: Some(SLOTS) },
+        simm32: asm::AmodeOffsetPlusKnownOffset {
+            simm32: offset.into(),
+            offset: Some(SLOTS),
+        },
         trap: None,
     }
 }

@@ -66,7 +66,10 @@ pub struct Pair {
 impl Pair {
     /// After allocation: one real register.
     pub const fn real(reg: Reg) -> Pair {
-        Pair { read: reg, write: reg }
+        Pair {
+            read: reg,
+            write: reg,
+        }
     }
 }
 
@@ -90,7 +93,9 @@ impl AsReg for Reg {
 
     #[inline]
     fn enc(&self) -> u8 {
-        self.as_real().expect("registers are allocated before they are encoded").hw_enc() as u8
+        self.as_real()
+            .expect("registers are allocated before they are encoded")
+            .hw_enc() as u8
     }
 
     fn to_string(&self, size: Option<gpr::Size>) -> String {

@@ -1,0 +1,20 @@
+//! Where compile time goes: `phases FILE.wasm [TIMES]`.
+use skerry_compiler::{Flags, phase_times};
+
+fn main() {
+    let args: Vec<String> = std::env::args().collect();
+    let wasm = std::fs::read(&args[1]).expect("the file is readable");
+    let times = args
+        .get(2)
+        .map_or(1, |times| times.parse().expect("a number"));
+    let flags = Flags {
+        check: false,
+        ..Flags::default()
+    };
+    for _ in 0..times {
+        match phase_times(&wasm, &flags) {
+            Ok(phases) => println!("{phases}"),
+            Err(error) => println!("{error}"),
+        }
+    }
+}
