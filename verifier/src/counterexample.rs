@@ -1,9 +1,9 @@
 //! Counterexamples: an input for which a rule is wrong, made small, and in the rule's own names.
 
 use crate::condition::{Condition, Part, Role, Shown};
-use crate::encode::{Query, encode};
-use crate::expr::{Assignment, Constant, ExprId, Sort, mask};
-use crate::solve::{Answer, Session, assignment};
+use crate::encode::Query;
+use crate::expr::{Assignment, Constant, ExprId, Node, Sort, mask};
+use crate::solve::{Session, Verdict, question_within};
 use serde::Serialize;
 use std::time::Duration;
 
@@ -36,15 +36,22 @@ pub fn minimise(
 ) -> Assignment {
     let mut fixed = asserts.to_vec();
     let mut best = start;
+    let zero = |sort| match sort {
+        Sort::Bool => Constant::Bool(false),
+        Sort::BitVec(width) => Constant::Bits { width, value: 0 },
+    };
     let mut attempts = 0;
     let variables: Vec<ExprId> = condition
         .dag
         .reachable(asserts)
         .into_iter()
-        .filter(|id| best.contains_key(id))
+        .filter(|&id| matches!(condition.dag.node(id), Node::Var(_)))
         .collect();
     for variable in variables {
-        for candidate in candidates(condition.dag.sort(variable)) {
+        // Evaluation takes what a model does not mention as zero.
+        let sort = condition.dag.sort(variable);
+        best.entry(variable).or_insert(zero(sort));
+        for candidate in candidates(sort) {
             if best[&variable] == candidate {
                 break;
             }
@@ -54,7 +61,8 @@ pub fn minimise(
             }
             let wanted = constant_expr(condition, candidate);
             let same = condition.dag.eq(variable, wanted);
-            if let Some(found) = try_with(condition, &fixed, same, session) {
+            if let Some(mut found) = try_with(condition, &fixed, same, session) {
+                found.entry(variable).or_insert(candidate);
                 best = found;
                 break;
             }
@@ -113,7 +121,8 @@ fn smallest(
             return;
         }
         match try_with(condition, &fixed, cleared, session) {
-            Some(found) => {
+            Some(mut found) => {
+                found.entry(variable).or_insert(Constant::Bits { width, value: 0 });
                 *best = found;
                 fixed.push(cleared);
             }
@@ -133,30 +142,20 @@ fn constant_expr(condition: &mut Condition, constant: Constant) -> ExprId {
 }
 
 fn try_with(
-    condition: &Condition,
+    condition: &mut Condition,
     fixed: &[ExprId],
     extra: ExprId,
     session: &mut Session<'_>,
 ) -> Option<Assignment> {
     let mut asserts = fixed.to_vec();
     asserts.push(extra);
-    let script = encode(
-        &condition.dag,
-        &Query {
-            asserts: asserts.clone(),
-            forall: None,
-        },
-    );
-    match session.ask_within(&script, ATTEMPT) {
-        Answer::Sat(values) => {
-            let found = assignment(&script, &values);
-            let values = condition.dag.evaluate(&asserts, &found)?;
-            values
-                .iter()
-                .all(|value| *value == Constant::Bool(true))
-                .then_some(found)
-        }
-        _ => None,
+    let query = Query {
+        asserts,
+        forall: None,
+    };
+    match question_within(&mut condition.dag, &query, session, ATTEMPT) {
+        Verdict::Yes(found) => Some(found),
+        Verdict::No | Verdict::Unknown(_) => None,
     }
 }
 

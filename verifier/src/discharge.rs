@@ -13,10 +13,10 @@
 
 use crate::condition::{Condition, End};
 use crate::counterexample::{self, Counterexample};
-use crate::encode::{Query, encode};
-use crate::expr::{Assignment, Constant, Dag, ExprId, Node};
+use crate::encode::Query;
+use crate::expr::{Dag, ExprId, Node};
 use crate::path::Item;
-use crate::solve::{Answer, Session, assignment};
+use crate::solve::{Session, Verdict, question};
 use std::collections::HashSet;
 
 /// What became of a condition.
@@ -37,7 +37,7 @@ pub enum Outcome {
 /// Discharges a condition.
 pub fn discharge(condition: &mut Condition, session: &mut Session<'_>) -> Outcome {
     let everything = assumptions(condition, condition.items.len());
-    match satisfiable(&condition.dag, &everything, session) {
+    match satisfiable(&mut condition.dag, &everything, session) {
         Satisfiable::Yes => {}
         Satisfiable::No => return Outcome::Infeasible,
         Satisfiable::Unknown(reason) => {
@@ -105,34 +105,16 @@ enum Satisfiable {
     Unknown(String),
 }
 
-fn satisfiable(dag: &Dag, asserts: &[ExprId], session: &mut Session<'_>) -> Satisfiable {
-    if asserts.is_empty() {
-        return Satisfiable::Yes;
+fn satisfiable(dag: &mut Dag, asserts: &[ExprId], session: &mut Session<'_>) -> Satisfiable {
+    let query = Query {
+        asserts: asserts.to_vec(),
+        forall: None,
+    };
+    match question(dag, &query, session) {
+        Verdict::No => Satisfiable::No,
+        Verdict::Unknown(reason) => Satisfiable::Unknown(reason),
+        Verdict::Yes(_) => Satisfiable::Yes,
     }
-    let script = encode(
-        dag,
-        &Query {
-            asserts: asserts.to_vec(),
-            forall: None,
-        },
-    );
-    match session.ask(&script) {
-        Answer::Unsat => Satisfiable::No,
-        Answer::Unknown(reason) => Satisfiable::Unknown(reason),
-        Answer::Sat(values) => {
-            let found = assignment(&script, &values);
-            match holds(dag, asserts, &found) {
-                Some(true) | None => Satisfiable::Yes,
-                Some(false) => Satisfiable::Unknown("solver: its model is none".to_owned()),
-            }
-        }
-    }
-}
-
-/// Whether truths hold under an assignment. `None` where something is too wide to evaluate.
-fn holds(dag: &Dag, truths: &[ExprId], assignment: &Assignment) -> Option<bool> {
-    let values = dag.evaluate(truths, assignment)?;
-    Some(values.iter().all(|value| *value == Constant::Bool(true)))
 }
 
 fn prove(
@@ -145,21 +127,14 @@ fn prove(
     let mut asserts = assumptions(condition, end);
     let negated = condition.dag.not(goal);
     asserts.push(negated);
-    let script = encode(
-        &condition.dag,
-        &Query {
-            asserts: asserts.clone(),
-            forall: None,
-        },
-    );
-    match session.ask(&script) {
-        Answer::Unsat => Outcome::Verified,
-        Answer::Unknown(reason) => Outcome::Unknown(format!("{label}: {reason}")),
-        Answer::Sat(values) => {
-            let found = assignment(&script, &values);
-            if holds(&condition.dag, &asserts, &found) == Some(false) {
-                return Outcome::Unknown(format!("{label}: solver: its model is none"));
-            }
+    let query = Query {
+        asserts: asserts.clone(),
+        forall: None,
+    };
+    match question(&mut condition.dag, &query, session) {
+        Verdict::No => Outcome::Verified,
+        Verdict::Unknown(reason) => Outcome::Unknown(format!("{label}: {reason}")),
+        Verdict::Yes(found) => {
             let small = counterexample::minimise(condition, &asserts, found, session);
             Outcome::Refuted(Box::new(counterexample::describe(condition, label, &small)))
         }
@@ -184,18 +159,14 @@ fn exists(
     if is_definition(&condition.dag, fact, &free) {
         return Outcome::Verified;
     }
-    let script = encode(
-        &condition.dag,
-        &Query {
-            asserts,
-            forall: Some((free, fact)),
-        },
-    );
-    match session.ask(&script) {
-        Answer::Unsat => Outcome::Verified,
-        Answer::Unknown(reason) => Outcome::Unknown(format!("{label}: {reason}")),
-        Answer::Sat(values) => {
-            let found = assignment(&script, &values);
+    let query = Query {
+        asserts,
+        forall: Some((free, fact)),
+    };
+    match question(&mut condition.dag, &query, session) {
+        Verdict::No => Outcome::Verified,
+        Verdict::Unknown(reason) => Outcome::Unknown(format!("{label}: {reason}")),
+        Verdict::Yes(found) => {
             let failed = format!("{label}, whatever the operands");
             Outcome::Refuted(Box::new(counterexample::describe(condition, &failed, &found)))
         }

@@ -30,6 +30,7 @@ pub mod provision;
 pub mod report;
 pub mod roots;
 pub mod run;
+pub mod simplify;
 pub mod solve;
 pub mod spec;
 pub mod theorem;

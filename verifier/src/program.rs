@@ -39,6 +39,8 @@ pub struct Program {
     pub signatures: HashMap<TermId, Vec<ast::Signature>>,
     /// Terms whose ISLE definition is a template over `inst_data_value`.
     pub operators: std::collections::HashSet<TermId>,
+    /// Terms one of whose rules, or of their callees' rules, sinks a load.
+    pub sinking: std::collections::HashSet<TermId>,
     /// The parsed definitions, for the checks in [`crate::lint`].
     pub defs: Vec<Def>,
 }
@@ -95,10 +97,12 @@ impl Program {
             states: Vec::new(),
             signatures: HashMap::new(),
             operators: std::collections::HashSet::new(),
+            sinking: std::collections::HashSet::new(),
             defs: Vec::new(),
         };
         program.collect(&defs)?;
         program.defs = defs;
+        program.sinking = crate::roots::sinking(&program);
         crate::lint::check(&program)?;
         Ok(program)
     }

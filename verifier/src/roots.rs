@@ -5,7 +5,8 @@
 
 use crate::VerifyError;
 use crate::program::Program;
-use cranelift_isle::sema::{Expr, Rule, RuleId, TermId};
+use crate::path::SINKABLE;
+use cranelift_isle::sema::{Expr, Pattern, Rule, RuleId, TermId};
 use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
 
@@ -159,4 +160,43 @@ fn called(rule: &Rule) -> Vec<TermId> {
         }
     }
     terms
+}
+
+/// Terms that sink a load: one of their rules does, or calls a term that does.
+#[must_use]
+pub fn sinking(program: &Program) -> HashSet<TermId> {
+    let mut result: HashSet<TermId> = HashSet::new();
+    loop {
+        let before = result.len();
+        for rule in &program.terms.rules {
+            let sinks = rule.args.iter().any(|arg| pattern_sinks(program, arg))
+                || rule
+                    .iflets
+                    .iter()
+                    .any(|iflet| pattern_sinks(program, &iflet.lhs))
+                || called(rule).iter().any(|term| result.contains(term));
+            if sinks {
+                result.insert(rule.root_term);
+            }
+        }
+        if result.len() == before {
+            return result;
+        }
+    }
+}
+
+fn pattern_sinks(program: &Program, pattern: &Pattern) -> bool {
+    match pattern {
+        Pattern::Term(_, term, args) => {
+            program.term_name(*term) == SINKABLE
+                || args.iter().any(|arg| pattern_sinks(program, arg))
+        }
+        Pattern::BindPattern(_, _, inner) => pattern_sinks(program, inner),
+        Pattern::And(_, parts) => parts.iter().any(|part| pattern_sinks(program, part)),
+        Pattern::Var(..)
+        | Pattern::ConstBool(..)
+        | Pattern::ConstInt(..)
+        | Pattern::ConstPrim(..)
+        | Pattern::Wildcard(_) => false,
+    }
 }

@@ -5,9 +5,10 @@
 //! dies or says something else is replaced.
 
 use crate::cache::Cache;
-use crate::encode::Script;
-use crate::expr::{Assignment, Constant};
+use crate::encode::{Query, Script, encode};
+use crate::expr::{Assignment, Constant, Dag};
 use crate::provision::Solver;
+use crate::simplify::simplify;
 use easy_smt::{Context, ContextBuilder, SExprData};
 use std::time::Duration;
 
@@ -29,12 +30,15 @@ const QUESTIONS_PER_PROCESS: u32 = 500;
 pub struct Session<'a> {
     solver: &'a Solver,
     cache: Option<&'a Cache>,
-    timeout: Duration,
+    /// Time for one question.
+    pub timeout: Duration,
     process: Option<(Context, u32)>,
     /// Questions asked, and how many of them the cache answered.
     pub asked: u64,
     /// Questions that the cache answered.
     pub cached: u64,
+    /// Questions that were decided without being asked.
+    pub decided: u64,
 }
 
 impl<'a> Session<'a> {
@@ -48,15 +52,11 @@ impl<'a> Session<'a> {
             process: None,
             asked: 0,
             cached: 0,
+            decided: 0,
         }
     }
 
-    /// Asks a question.
-    pub fn ask(&mut self, script: &Script) -> Answer {
-        self.ask_within(script, self.timeout)
-    }
-
-    /// Asks a question with a time limit of its own.
+    /// Asks the cache, then the solver.
     pub fn ask_within(&mut self, script: &Script, timeout: Duration) -> Answer {
         self.asked += 1;
         let key = Cache::key(&self.solver.version, &script.text);
@@ -76,7 +76,6 @@ impl<'a> Session<'a> {
     fn ask_process(&mut self, script: &Script, timeout: Duration) -> Answer {
         let result = self.converse(script, timeout);
         match result {
-            Ok(answer @ (Answer::Sat(_) | Answer::Unsat)) => answer,
             Ok(answer) => answer,
             Err(message) => {
                 // Whatever state the process is in, the next question gets a new one.
@@ -192,13 +191,54 @@ fn well_formed(answer: &Answer, script: &Script) -> bool {
     }
 }
 
-/// The assignment that an answer gives.
-#[must_use]
-pub fn assignment(script: &Script, values: &[Constant]) -> Assignment {
-    script
-        .variables
-        .iter()
-        .copied()
-        .zip(values.iter().copied())
-        .collect()
+/// The answer to a question about expressions.
+#[derive(Clone, Debug)]
+pub enum Verdict {
+    /// No assignment exists.
+    No,
+    /// This one does. Of a question with `forall` it is not checked.
+    Yes(Assignment),
+    /// Neither was found out.
+    Unknown(String),
+}
+
+/// Asks a question: simplified, by the cache or the solver; a model is checked by evaluation.
+pub fn question(dag: &mut Dag, query: &Query, session: &mut Session<'_>) -> Verdict {
+    question_within(dag, query, session, session.timeout)
+}
+
+/// Asks a question with a time limit of its own.
+pub fn question_within(
+    dag: &mut Dag,
+    query: &Query,
+    session: &mut Session<'_>,
+    timeout: Duration,
+) -> Verdict {
+    let small = simplify(dag, query);
+    let mut model = match small.decided(dag) {
+        Some(false) => {
+            session.decided += 1;
+            return Verdict::No;
+        }
+        Some(true) => {
+            session.decided += 1;
+            Assignment::new()
+        }
+        None => {
+            let script = encode(dag, &small.query);
+            match session.ask_within(&script, timeout) {
+                Answer::Unsat => return Verdict::No,
+                Answer::Unknown(reason) => return Verdict::Unknown(reason),
+                Answer::Sat(values) => script.variables.iter().copied().zip(values).collect(),
+            }
+        }
+    };
+    small.complete(dag, &mut model);
+    if query.forall.is_none()
+        && let Some(values) = dag.evaluate(&query.asserts, &model)
+        && values.iter().any(|value| *value != Constant::Bool(true))
+    {
+        return Verdict::Unknown("solver: its model is none".to_owned());
+    }
+    Verdict::Yes(model)
 }

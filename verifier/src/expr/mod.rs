@@ -10,6 +10,7 @@
 mod circuits;
 mod concrete;
 mod fold;
+mod rebuild;
 
 pub use concrete::{Assignment, Constant, mask, signed};
 

@@ -14,7 +14,7 @@ mod values;
 
 pub use choices::Choices;
 pub use records::{LOAD, Log, Record, STORE, TRAP};
-pub use rules::{Display, Promise};
+pub use rules::{Display, Promise, SINKABLE};
 pub use terms::HELD_TYPES;
 
 use crate::expr::{Dag, ExprId};

@@ -15,10 +15,13 @@ pub const TRAP: &str = "trap";
 /// The state whose records run other code.
 const CALL: &str = "call";
 
+/// A load sunk by a callee, seen from its caller.
+const HIDDEN: &str = "sunk load";
+
 /// One event that a term's spec describes.
 #[derive(Clone, Debug)]
 pub struct Record {
-    /// Index into [`crate::program::Program::states`].
+    /// Index into [`crate::program::Program::states`]; beyond them for a load sunk by a callee.
     pub state: usize,
     /// Declared fields.
     pub fields: Vec<(Rc<str>, Value)>,
@@ -109,7 +112,24 @@ impl<'p> Path<'p, '_> {
     /// Name of a record's state.
     #[must_use]
     pub fn state_name(&self, number: usize) -> &'p str {
-        &self.program.states[self.records[number].state].name.0
+        self.program
+            .states
+            .get(self.records[number].state)
+            .map_or(HIDDEN, |state| &state.name.0)
+    }
+
+    /// A load that a callee may have sunk: all that is known is that it happens or not.
+    pub(crate) fn hidden_record(&mut self) -> usize {
+        let active = self.dag.fresh(HIDDEN, Sort::Bool);
+        self.records.push(Record {
+            state: usize::MAX,
+            fields: vec![(Rc::from("active"), Value::Bool(active))],
+            version: None,
+            condition: None,
+            value: None,
+            origin: HIDDEN.to_owned(),
+        });
+        self.records.len() - 1
     }
 
     /// The declared fields of a record, as a struct.

@@ -13,7 +13,7 @@ use std::collections::HashMap;
 /// The extractor from a value to the instruction that defines it.
 const DEF_INST: &str = "def_inst";
 /// The extractor from a value to the load that may become part of the rule's instruction.
-const SINKABLE: &str = "sinkable";
+pub const SINKABLE: &str = "sinkable";
 /// The CLIF type of an operator's result is its operand of this ISLE type.
 const TYPE: &str = "Type";
 
@@ -269,15 +269,16 @@ impl<'p> Path<'p, '_> {
         value: &Value,
         variables: &mut Variables,
     ) -> Eval<()> {
-        if !self.root_term.is_some_and(|root| self.is_instruction_root(root)) {
+        if !self
+            .root_term
+            .is_some_and(|root| self.is_instruction_root(root) || self.returns_held(root))
+        {
             return uncovered(
-                "a load is sunk in a term with a spec: drop the spec, so that the term is expanded \
-                 into the instructions that call it",
+                "a load is sunk in a term with a spec that returns no flags: drop the spec, so that \
+                 the term is expanded into the instructions that call it",
             );
         }
-        if !self.sunk_instructions.is_empty() {
-            return uncovered("two loads are sunk: their order is not known");
-        }
+        self.one_sunk_load()?;
         self.sunk_instructions.push((value.clone(), false));
         self.matches(rule, pattern, value, Events::Sunk, variables)
     }
@@ -288,6 +289,32 @@ impl<'p> Path<'p, '_> {
         data.arg_tys
             .first()
             .is_some_and(|&ty| self.program.type_name(ty) == "Inst")
+    }
+
+    /// Whether a term returns a value that holds instructions not emitted yet.
+    fn returns_held(&self, term: TermId) -> bool {
+        let data = &self.program.terms.terms[term.index()];
+        super::HELD_TYPES.contains(&self.program.type_name(data.ret_ty))
+    }
+
+    /// The order of two sunk loads among themselves is not known.
+    pub(crate) fn one_sunk_load(&self) -> Eval<()> {
+        if self.sunk_instructions.is_empty() {
+            Ok(())
+        } else {
+            uncovered("two loads may be sunk: their order is not known")
+        }
+    }
+
+    /// A term with a spec whose rules sink a load has, for its caller, one event that may happen: on the
+    /// left before the caller's own events, on the right where the returned flags are consumed.
+    pub(crate) fn hidden_sunk_load(&mut self, held: &mut Vec<usize>) -> Eval<()> {
+        self.one_sunk_load()?;
+        self.sunk_instructions.push((Value::Unit, true));
+        let record = self.hidden_record();
+        self.sunk.0.push(record);
+        held.push(record);
+        Ok(())
     }
 
     /// The fields of a value as one variant of an enum.
@@ -381,7 +408,8 @@ impl<'p> Path<'p, '_> {
             .map(|operand| self.with_forced(|path| path.force(operand)))
             .collect::<Eval<Vec<_>>>()?;
         let (scope, records) = self.scope(spec, &operands, value, events)?;
-        self.apply(spec, &scope, Some(value))?;
+        let known = !matches!(self.resolve(value), Value::Hole(_) | Value::Unit);
+        self.apply(spec, &scope, known)?;
         let records = self.finished_records(records)?;
         match events {
             Events::Source if self.source.0.is_empty() => self.source.0 = records,
@@ -438,7 +466,7 @@ impl<'p> Path<'p, '_> {
             })
             .collect();
         let (scope, _) = self.scope(spec, &operands, &value, Events::None)?;
-        self.apply(spec, &scope, None)?;
+        self.apply(spec, &scope, false)?;
         for (pattern, operand) in args.iter().zip(&operands) {
             self.matches(rule, pattern, operand, Events::Past, variables)?;
         }

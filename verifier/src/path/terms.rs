@@ -2,7 +2,7 @@
 
 use super::records::Events;
 use super::{Eval, Item, Path, Phase, Stop, uncovered};
-use crate::expr::{ExprId, Node};
+use crate::expr::ExprId;
 use crate::spec::Env;
 use crate::value::{Shape, Value};
 use cranelift_isle::ast::{ModelType, Signature, Spec};
@@ -44,10 +44,19 @@ impl<'p> Path<'p, '_> {
             // The consumer emits what its operands hold, then itself.
             self.machine.0.append(&mut held);
         }
+        if program.sinking.contains(&term) {
+            if !holds {
+                return uncovered(format!(
+                    "`{}` has a spec, sinks a load and returns no flags: drop its spec",
+                    spec.term.0
+                ));
+            }
+            self.hidden_sunk_load(&mut held)?;
+        }
         let shape = self.signature_shape(term, &args)?;
         let result = self.hole("result", &shape);
         let (scope, records) = self.scope(spec, &args, &result, events)?;
-        self.apply(spec, &scope, None)?;
+        self.apply(spec, &scope, false)?;
         let result = self.with_forced(|path| path.force(&result))?;
         let records = self.finished_records(records)?;
         let result = if holds {
@@ -155,12 +164,13 @@ impl<'p> Path<'p, '_> {
 
     /// What a spec demands, when it matches, and what it provides, in this order.
     ///
-    /// `defined` is the value that an operator computes, if that exists already.
+    /// `known` says that an operator is matched against a value that something else made: that it is
+    /// this operator's is then the condition of the match, not a promise of the spec.
     pub(crate) fn apply(
         &mut self,
         spec: &'p Spec,
         scope: &Env<'p>,
-        defined: Option<&Value>,
+        known: bool,
     ) -> Eval<()> {
         for require in &spec.requires {
             let goal = self.condition(spec, "require", require, scope)?;
@@ -181,8 +191,10 @@ impl<'p> Path<'p, '_> {
         }
         let facts = self.facts(&spec.provides, scope)?;
         let fact = self.dag.all(facts);
-        if self.dag.as_bool(fact) != Some(true) {
-            let variables = self.new_variables(before, defined);
+        if known {
+            self.assume(fact)?;
+        } else if self.dag.as_bool(fact) != Some(true) {
+            let variables = self.dag.variable_exprs(before);
             let label = format!("the provide of `{}` is possible", spec.term.0);
             self.items.push(Item::Exists {
                 variables,
@@ -220,18 +232,5 @@ impl<'p> Path<'p, '_> {
             other => other?,
         };
         self.truth(&value)
-    }
-
-    /// Variables made since `before`, and the one that `defined` is, if it is a plain variable.
-    fn new_variables(&mut self, before: usize, defined: Option<&Value>) -> Vec<ExprId> {
-        let mut result = self.dag.variable_exprs(before);
-        if let Some(value) = defined
-            && let Value::BitVec(expr, _) | Value::Bool(expr) = self.resolve(value)
-            && matches!(self.dag.node(expr), Node::Var(_))
-            && !result.contains(&expr)
-        {
-            result.push(expr);
-        }
-        result
     }
 }

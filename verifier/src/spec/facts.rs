@@ -191,7 +191,8 @@ impl<'p> Path<'p, '_> {
         env: &Env<'p>,
     ) -> Eval<Reading<'p>> {
         for (target, source) in [(left, right), (right, left)] {
-            if let Some(reading) = self.define_parts(target, source, env)? {
+            let (target, scope) = self.peel(target, env.clone())?;
+            if let Some(reading) = self.define_parts(target, &scope, source, env)? {
                 return Ok(reading);
             }
         }
@@ -201,12 +202,41 @@ impl<'p> Path<'p, '_> {
         Ok(Reading::Fact(fact))
     }
 
-    /// `(= (extract hi lo hole) source)` and `(= (concat hole ..) source)`.
+    /// The expression that macros, `let`s and names stand for.
+    fn peel(
+        &mut self,
+        mut expr: &'p SpecExpr,
+        mut env: Env<'p>,
+    ) -> Eval<(&'p SpecExpr, Env<'p>)> {
+        loop {
+            match expr {
+                SpecExpr::Expand { name, args, .. } => {
+                    (expr, env) = self.expand(name, args, &env)?;
+                }
+                SpecExpr::Let { defs, body, .. } => {
+                    env = super::eval::let_scope(defs, &env);
+                    expr = body;
+                }
+                SpecExpr::Var { var, .. } => match env.get(&var.0) {
+                    Some(Binding::Later(later)) => {
+                        let later = std::rc::Rc::clone(later);
+                        (expr, env) = (later.expr, later.env.clone());
+                    }
+                    _ => return Ok((expr, env)),
+                },
+                _ => return Ok((expr, env)),
+            }
+        }
+    }
+
+    /// `(= (extract hi lo hole) source)` and `(= (concat hole ..) source)`: the target in its scope,
+    /// the source in another.
     fn define_parts(
         &mut self,
         target: &'p SpecExpr,
-        source: &'p SpecExpr,
         env: &Env<'p>,
+        source: &'p SpecExpr,
+        outer: &Env<'p>,
     ) -> Eval<Option<Reading<'p>>> {
         let SpecExpr::Op { op, args, .. } = target else {
             return Ok(None);
@@ -218,7 +248,7 @@ impl<'p> Path<'p, '_> {
                 };
                 let (hi, lo) = (self.evaluate(hi, env)?, self.evaluate(lo, env)?);
                 let (hi, lo) = self.slice_bounds(&hi, &lo, width)?;
-                let part = self.evaluate(source, env)?;
+                let part = self.evaluate(source, outer)?;
                 let part = self.bits(&part)?;
                 if self.dag.width(part) != hi - lo + 1 {
                     return uncovered(format!(
@@ -247,7 +277,7 @@ impl<'p> Path<'p, '_> {
                 if holes.iter().all(Option::is_none) {
                     return Ok(None);
                 }
-                let whole = self.evaluate(source, env)?;
+                let whole = self.evaluate(source, outer)?;
                 let whole = self.bits(&whole)?;
                 let mut widths = Vec::new();
                 for (part, hole) in parts.iter().zip(&holes) {

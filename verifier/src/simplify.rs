@@ -1,0 +1,140 @@
+//! Questions made smaller before they are asked: what an assumption says a variable is, it is replaced
+//! by.
+//!
+//! Only equivalences are used, within one question, and remembered so that a model of the small question
+//! becomes one of the original: `v = e` without `v` in `e` (v is replaced by e), `v = extend(low bits of
+//! v)` (v is replaced by the extension of a new, narrower variable), `v` and `not v` of a truth value. A
+//! model is checked against the original question by evaluation before it is believed.
+
+use crate::encode::Query;
+use crate::expr::{Assignment, Constant, Dag, ExprId, Node, Sort};
+use std::collections::HashMap;
+
+/// A question made smaller.
+#[derive(Clone, Debug)]
+pub struct Simplified {
+    /// What is left to ask.
+    pub query: Query,
+    /// Variables that were replaced, in order, each by an expression over later ones.
+    replaced: Vec<(ExprId, ExprId)>,
+}
+
+/// Makes a question smaller.
+#[must_use]
+pub fn simplify(dag: &mut Dag, query: &Query) -> Simplified {
+    let mut asserts = conjuncts(dag, &query.asserts);
+    let mut forall = query.forall.clone();
+    let mut replaced = Vec::new();
+    while let Some((index, variable, by)) = definition(dag, &asserts) {
+        asserts.remove(index);
+        let map = HashMap::from([(variable, by)]);
+        asserts = dag.replace(&asserts, &map);
+        // The narrowing of `v = extend(low bits of v)` holds by construction.
+        asserts = conjuncts(dag, &asserts);
+        if let Some((_, fact)) = &mut forall {
+            *fact = dag.replace(&[*fact], &map)[0];
+        }
+        replaced.push((variable, by));
+    }
+    Simplified {
+        query: Query { asserts, forall },
+        replaced,
+    }
+}
+
+impl Simplified {
+    /// The answer, where it needs no solver: `false` among the assertions, or nothing left to meet.
+    #[must_use]
+    pub fn decided(&self, dag: &Dag) -> Option<bool> {
+        if self
+            .query
+            .asserts
+            .iter()
+            .any(|assert| dag.as_bool(*assert) == Some(false))
+        {
+            return Some(false);
+        }
+        match &self.query.forall {
+            Some((_, fact)) if dag.as_bool(*fact) == Some(true) => Some(false),
+            Some(_) => None,
+            None => self.query.asserts.is_empty().then_some(true),
+        }
+    }
+
+    /// Adds the values of replaced variables to a model of what was asked.
+    pub fn complete(&self, dag: &Dag, model: &mut Assignment) {
+        for (variable, by) in self.replaced.iter().rev() {
+            if let Some(values) = dag.evaluate(&[*by], model) {
+                model.insert(*variable, values[0]);
+            }
+        }
+        // Variables that the question does not depend on may be anything.
+        for value in model.values() {
+            debug_assert!(matches!(value, Constant::Bool(_) | Constant::Bits { .. }));
+        }
+    }
+}
+
+/// The parts of conjunctions, without what is plainly true and without repetition.
+fn conjuncts(dag: &Dag, asserts: &[ExprId]) -> Vec<ExprId> {
+    let mut result = Vec::new();
+    let mut stack: Vec<ExprId> = asserts.iter().rev().copied().collect();
+    while let Some(assert) = stack.pop() {
+        match *dag.node(assert) {
+            Node::Bool(true) => {}
+            Node::And(a, b) => stack.extend([b, a]),
+            _ if result.contains(&assert) => {}
+            _ => result.push(assert),
+        }
+    }
+    result
+}
+
+/// An assertion that says what a variable is: its index, the variable, and what it is replaced by.
+fn definition(dag: &mut Dag, asserts: &[ExprId]) -> Option<(usize, ExprId, ExprId)> {
+    for (index, &assert) in asserts.iter().enumerate() {
+        match *dag.node(assert) {
+            Node::Var(_) => return Some((index, assert, dag.bool(true))),
+            Node::Not(inner) if matches!(dag.node(inner), Node::Var(_)) => {
+                return Some((index, inner, dag.bool(false)));
+            }
+            Node::Eq(a, b) => {
+                for (variable, value) in [(a, b), (b, a)] {
+                    if !matches!(dag.node(variable), Node::Var(_)) {
+                        continue;
+                    }
+                    if !dag.reachable(&[value]).contains(&variable) {
+                        return Some((index, variable, value));
+                    }
+                    if let Some(narrowed) = narrowing(dag, variable, value) {
+                        return Some((index, variable, narrowed));
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
+/// For `v = extend(v[k-1:0])`: the extension of a new variable of k bits. Both say that v is one of the
+/// extensions of k-bit numbers.
+fn narrowing(dag: &mut Dag, variable: ExprId, value: ExprId) -> Option<ExprId> {
+    let (inner, signed) = match *dag.node(value) {
+        Node::SignExt(_, inner) => (inner, true),
+        Node::ZeroExt(_, inner) => (inner, false),
+        _ => return None,
+    };
+    match *dag.node(inner) {
+        Node::Extract { hi, lo: 0, arg } if arg == variable => {
+            let width = dag.width(variable);
+            let narrow = dag.fresh("narrow", Sort::BitVec(hi + 1));
+            Some(if signed {
+                dag.sign_ext(width, narrow)
+            } else {
+                dag.zero_ext(width, narrow)
+            })
+        }
+        _ => None,
+    }
+}
