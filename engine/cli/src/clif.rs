@@ -11,8 +11,8 @@ use cranelift_codegen::data_value::DataValue;
 use cranelift_codegen::ir::immediates::{Ieee32, Ieee64};
 use cranelift_codegen::ir::{AbiParam, Function, Type, types};
 use cranelift_codegen::isa::CallConv;
-use cranelift_reader::{Invocation, ParseOptions, RunCommand, parse_run_command, parse_test};
-use skerry_compiler::{CompiledClif, Flags, compile_clif_text};
+use cranelift_reader::{Invocation, IsaSpec, ParseOptions, RunCommand, parse_run_command, parse_test};
+use skerry_compiler::{CompiledClif, Flags, OptLevel, compile_clif_text};
 use skerry_environ::Trap;
 
 use crate::clif_program::ClifProgram;
@@ -54,7 +54,8 @@ pub fn check_text(text: &str, required: bool) -> Result<ClifReport, String> {
         check_trap_codes(function)
             .map_err(|message| format!("{}: {message}", details.location.line_number))?;
     }
-    let compiled = compile_clif_text(text, &Flags::default()).map_err(|error| error.to_string())?;
+    let flags = flags(&parsed.isa_spec);
+    let compiled = compile_clif_text(text, &flags).map_err(|error| error.to_string())?;
     let lowered: Vec<Lowered> = lowered(&compiled);
     let mut report = ClifReport {
         functions: parsed.functions.len(),
@@ -91,6 +92,18 @@ pub fn check_text(text: &str, required: bool) -> Result<ClifReport, String> {
         }
     }
     Ok(report)
+}
+
+/// A line `set opt_level=none` before the functions leaves out the mid-end.
+fn flags(spec: &IsaSpec) -> Flags {
+    let opt_level = match spec {
+        IsaSpec::None(settings) if settings.opt_level() == settings::OptLevel::None => OptLevel::None,
+        _ => OptLevel::Speed,
+    };
+    Flags {
+        opt_level,
+        ..Flags::default()
+    }
 }
 
 fn lowered(compiled: &CompiledClif) -> Vec<Lowered> {

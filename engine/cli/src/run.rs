@@ -75,7 +75,7 @@ impl From<Error> for Ended {
 fn exit_code(stop: Stop) -> Result<u8, Error> {
     match stop {
         Stop::Exit(code) => u8::try_from(code).map_err(|_| {
-            Error::Usage(format!(
+            Error::Ended(format!(
                 "the program exited with code {code}, more than a process can pass on"
             ))
         }),

@@ -2,9 +2,10 @@
 //! number, and failures sorted by the kinds that the assertions tell apart.
 
 use skerry_runtime::{
-    CompileError, Config, Engine, Error, ExternRef, FuncType, Global, GlobalType, Instance, Linker,
-    Memory, MemoryType, Module, Store, Table, TableType, Val, ValType,
+    CompileError, Engine, Error, ExternRef, FuncType, Global, GlobalType, Instance, Linker, Memory,
+    MemoryType, Module, Store, Table, TableType, Val, ValType,
 };
+use wasmparser::{Validator, WasmFeatures};
 
 use crate::options::Edition;
 use crate::wast::Value;
@@ -24,7 +25,7 @@ pub enum Failure {
     #[error("invalid module: {0}")]
     Invalid(String),
     /// The engine lacks something that the module uses.
-    #[error("unsupported: {0}")]
+    #[error("{0}")]
     Unsupported(String),
     /// An import is missing or of another type.
     #[error("unlinkable: {0}")]
@@ -55,6 +56,7 @@ impl From<Error> for Failure {
 
 /// One script's store.
 pub struct Session {
+    edition: Edition,
     engine: Engine,
     store: Store<()>,
     linker: Linker<()>,
@@ -65,13 +67,14 @@ pub struct Session {
 impl Session {
     /// An empty store with the `spectest` module to import from.
     pub fn new(edition: Edition) -> Session {
-        let engine = engine(edition);
+        let engine = Engine::default();
         let mut store = Store::new(&engine, ());
         let mut linker = Linker::new(&engine);
         define_spectest(&mut linker, &mut store).expect("the host's test module is well formed");
         // A script may register one name after another instance.
         linker.allow_shadowing(true);
         Session {
+            edition,
             engine,
             store,
             linker,
@@ -86,7 +89,16 @@ impl Session {
     ///
     /// [`Failure::Invalid`] and [`Failure::Unsupported`].
     pub fn compile(&mut self, wasm: &[u8]) -> Result<ModuleIndex, Failure> {
-        self.modules.push(Module::from_binary(&self.engine, wasm)?);
+        let module = Module::from_binary(&self.engine, wasm).map_err(Failure::from);
+        let module = match module {
+            // The engine has judged, except that what it lacks may be what the edition lacks.
+            Err(Failure::Unsupported(_)) | Ok(_) => {
+                check_edition(self.edition, wasm)?;
+                module?
+            }
+            Err(failure) => return Err(failure),
+        };
+        self.modules.push(module);
         Ok(ModuleIndex(self.modules.len() - 1))
     }
 
@@ -177,9 +189,16 @@ impl Session {
     }
 }
 
-/// An engine that accepts what the edition of the specification has.
-fn engine(_edition: Edition) -> Engine {
-    Engine::new(Config::new())
+/// Refuses what the edition does not have, where it has less than the engine.
+fn check_edition(edition: Edition, wasm: &[u8]) -> Result<(), Failure> {
+    let features = match edition {
+        Edition::Wasm1 => WasmFeatures::WASM1,
+        Edition::Wasm2 => WasmFeatures::WASM2,
+        Edition::Latest => return Ok(()),
+    };
+    let checked = Validator::new_with_features(features).validate_all(wasm);
+    checked.map_err(|error| Failure::Invalid(error.to_string()))?;
+    Ok(())
 }
 
 /// The module `spectest` of the specification's test suite (`interpreter/host/spectest.ml`): its

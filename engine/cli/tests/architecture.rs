@@ -177,7 +177,6 @@ fn unsafe_code(line: &str) -> Option<&str> {
 /// Invariant 7, the compiler's half: every crate root but the runtime's forbids unsafe code.
 #[test]
 fn every_crate_forbids_unsafe_code() {
-    let mut missing = Vec::new();
     for (path, source) in sources(&["rs"]) {
         let is_root = path.ends_with("src/lib.rs")
             || path.ends_with("src/main.rs")

@@ -107,7 +107,7 @@ impl Runner {
     fn directive(&mut self, directive: WastDirective<'_>) -> Checked {
         match directive {
             WastDirective::Module(module) => self.module(module),
-            WastDirective::ModuleDefinition(module) => self.definition(module),
+            WastDirective::ModuleDefinition(mut module) => self.define(&mut module).map(|_| ()),
             WastDirective::ModuleInstance {
                 instance, module, ..
             } => {
@@ -173,38 +173,33 @@ impl Runner {
 
     fn module(&mut self, mut module: QuoteWat<'_>) -> Checked {
         let id = module.name();
-        let bytes = encode(&mut module)?;
-        let module = self
-            .session
-            .compile(&bytes)
-            .map_err(|failure| failure.to_string())?;
-        self.last_module = Some(module);
-        if let Some(id) = id {
-            self.modules.insert(id.name().to_string(), module);
-        }
+        self.forget(id);
+        let module = self.define(&mut module)?;
         self.instantiate(module, id)
     }
 
-    fn definition(&mut self, mut module: QuoteWat<'_>) -> Checked {
+    fn define(&mut self, module: &mut QuoteWat<'_>) -> Result<ModuleIndex, String> {
         let id = module.name();
-        let bytes = encode(&mut module)?;
-        let module = self
-            .session
-            .compile(&bytes)
-            .map_err(|failure| failure.to_string())?;
+        let bytes = encode(module)?;
+        let module = self.session.compile(&bytes);
+        let module = module.map_err(|failure| failure.to_string())?;
         self.last_module = Some(module);
         if let Some(id) = id {
             self.modules.insert(id.name().to_string(), module);
         }
-        Ok(())
+        Ok(module)
     }
 
-    fn instantiate(&mut self, module: ModuleIndex, id: Option<Id<'_>>) -> Checked {
-        // A later directive must not reach an earlier instance by mistake.
+    /// A later directive must not reach an earlier instance by mistake.
+    fn forget(&mut self, id: Option<Id<'_>>) {
         self.last_instance = None;
         if let Some(id) = id {
             self.instances.remove(id.name());
         }
+    }
+
+    fn instantiate(&mut self, module: ModuleIndex, id: Option<Id<'_>>) -> Checked {
+        self.forget(id);
         let instance = self
             .session
             .instantiate(module)
