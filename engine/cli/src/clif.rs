@@ -11,8 +11,10 @@ use cranelift_codegen::data_value::DataValue;
 use cranelift_codegen::ir::immediates::{Ieee32, Ieee64};
 use cranelift_codegen::ir::{AbiParam, Function, Type, types};
 use cranelift_codegen::isa::CallConv;
-use cranelift_reader::{Invocation, IsaSpec, ParseOptions, RunCommand, parse_run_command, parse_test};
-use skerry_compiler::{CompiledClif, Flags, OptLevel, compile_clif_text};
+use cranelift_reader::{
+    Invocation, ParseOptions, RunCommand, TestFile, parse_run_command, parse_test,
+};
+use skerry_compiler::{CompiledClif, CpuFeatures, Flags, OptLevel, compile_clif_text};
 use skerry_environ::Trap;
 
 use crate::clif_program::ClifProgram;
@@ -38,8 +40,9 @@ pub struct ClifReport {
     pub printed: Vec<String>,
 }
 
-/// Compiles the functions of a text, runs their lines and compares their expectations. With
-/// `required` a function without an expectation is stale.
+/// Compiles the functions of a text, runs their lines, on this processor and as on one without any
+/// optional instruction, and compares their expectations. With `required` each rule that fires must
+/// be in an expectation.
 ///
 /// # Errors
 ///
@@ -54,15 +57,36 @@ pub fn check_text(text: &str, required: bool) -> Result<ClifReport, String> {
         check_trap_codes(function)
             .map_err(|message| format!("{}: {message}", details.location.line_number))?;
     }
-    let flags = flags(&parsed.isa_spec);
-    let compiled = compile_clif_text(text, &flags).map_err(|error| error.to_string())?;
-    let lowered: Vec<Lowered> = lowered(&compiled);
+    let flags = flags(text);
+    let compile = |features: CpuFeatures| {
+        compile_clif_text(text, &Flags { features, ..flags }).map_err(|error| error.to_string())
+    };
+    // The expectation is for a processor that has everything, whichever this one is.
+    let lowered: Vec<Lowered> = lowered(&compile(CpuFeatures::all())?);
     let mut report = ClifReport {
         functions: parsed.functions.len(),
         stale: check(text, &lowered, required),
         blessed: bless(text, &lowered),
         ..ClifReport::default()
     };
+    run_lines(&parsed, compile(CpuFeatures::host())?, &mut report)?;
+    if CpuFeatures::host() != CpuFeatures::default() {
+        let mut plain = ClifReport::default();
+        run_lines(&parsed, compile(CpuFeatures::default())?, &mut plain)?;
+        let failures = plain.failures.into_iter();
+        report
+            .failures
+            .extend(failures.map(|failure| format!("without CPU features: {failure}")));
+    }
+    Ok(report)
+}
+
+/// Runs the lines of all functions.
+fn run_lines(
+    parsed: &TestFile<'_>,
+    compiled: CompiledClif,
+    report: &mut ClifReport,
+) -> Result<(), String> {
     let functions: Vec<Function> = parsed
         .functions
         .iter()
@@ -91,17 +115,18 @@ pub fn check_text(text: &str, required: bool) -> Result<ClifReport, String> {
             }
         }
     }
-    Ok(report)
+    Ok(())
 }
 
 /// A line `set opt_level=none` before the functions leaves out the mid-end.
-fn flags(spec: &IsaSpec) -> Flags {
-    let opt_level = match spec {
-        IsaSpec::None(settings) if settings.opt_level() == settings::OptLevel::None => OptLevel::None,
-        _ => OptLevel::Speed,
-    };
+fn flags(text: &str) -> Flags {
+    let unoptimised = text.lines().any(|line| line == "set opt_level=none");
     Flags {
-        opt_level,
+        opt_level: if unoptimised {
+            OptLevel::None
+        } else {
+            OptLevel::Speed
+        },
         ..Flags::default()
     }
 }

@@ -418,8 +418,6 @@ impl Context for Isle<'_, '_> {
 
     // inst/control.isle
 
-    fn no_instruction(&mut self) -> Unit {}
-
     fn x64_jmp(&mut self, target: BlockCall) -> Unit {
         self.lower.pass_block_args::<X86_64>(0, target);
         self.inst(MInst::Jump);
