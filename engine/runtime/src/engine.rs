@@ -3,6 +3,7 @@
 use crate::error::{Error, Result};
 use crate::vm::code::CodeMemory;
 use crate::vm::func::HostSignature;
+use skerry_compiler::Flags;
 use skerry_environ::FuncType;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -11,14 +12,14 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 #[derive(Clone, Debug)]
 pub struct Config {
     wasm_stack: usize,
-    options: crate::compile::Options,
+    flags: Flags,
 }
 
 impl Default for Config {
     fn default() -> Self {
         Self {
             wasm_stack: 1 << 20,
-            options: crate::compile::Options::default(),
+            flags: Flags::default(),
         }
     }
 }
@@ -37,8 +38,8 @@ impl Config {
     }
 
     /// How modules are compiled.
-    pub fn compiler(&mut self, options: crate::compile::Options) -> &mut Self {
-        self.options = options;
+    pub fn compiler(&mut self, flags: Flags) -> &mut Self {
+        self.flags = flags;
         self
     }
 }
@@ -102,8 +103,8 @@ impl Engine {
         self.inner.config.wasm_stack
     }
 
-    pub(crate) fn options(&self) -> &crate::compile::Options {
-        &self.inner.config.options
+    pub(crate) fn flags(&self) -> &Flags {
+        &self.inner.config.flags
     }
 
     /// The engine-wide number of a function type.
@@ -149,7 +150,7 @@ impl Engine {
         let type_id = self.type_id(ty);
         let registered = self.registered(type_id);
         if registered.trampolines.get().is_none() {
-            let compiled = crate::compile::compile_trampolines(ty, self.options())?;
+            let compiled = skerry_compiler::compile_trampolines(ty, self.flags())?;
             let starts = [compiled.entry.start, compiled.host.start];
             let code =
                 CodeMemory::publish(&compiled.text, &[], starts).map_err(Error::OutOfMemory)?;

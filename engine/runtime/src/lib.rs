@@ -16,7 +16,6 @@
 #![deny(unsafe_code)]
 
 mod caller;
-mod compile;
 mod engine;
 mod error;
 mod externs;
@@ -35,7 +34,7 @@ mod value;
 mod vm;
 
 pub use caller::Caller;
-pub use compile::Options;
+
 pub use engine::{Config, Engine};
 pub use error::{Error, Result};
 pub use externs::Extern;
@@ -45,7 +44,7 @@ pub use instance::Instance;
 pub use linker::Linker;
 pub use memory::Memory;
 pub use module::Module;
-pub use skerry_compiler::CompileError;
+pub use skerry_compiler::{CompileError, CpuFeatures, Flags, OptLevel};
 pub use skerry_environ::{FuncType, GlobalType, MemoryType, TableType, ValType};
 pub use store::{AsContext, AsContextMut, Store, StoreContext, StoreContextMut};
 pub use table::Table;

@@ -246,7 +246,11 @@ fn func_code(
     FuncRefCode {
         code: code.address(compiled.functions[func].text.start),
         // Empty for types with values that the compiler cannot pass: the host cannot call those.
-        entry: if entry.is_empty() { std::ptr::null() } else { code.address(entry.start) },
+        entry: if entry.is_empty() {
+            std::ptr::null()
+        } else {
+            code.address(entry.start)
+        },
         type_id: type_ids[ty.as_u32() as usize],
     }
 }

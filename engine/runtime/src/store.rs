@@ -16,6 +16,7 @@ use crate::vm::func::{FuncRef, HostFunction, invoke};
 use crate::vm::global::Global;
 use crate::vm::memory::{LinearMemory, in_bounds};
 use crate::vm::table::Table;
+use skerry_compiler::CompileError;
 use skerry_environ::{
     DataIndex, ElemIndex, MemoryIndex, TableIndex, Trap as TrapCode, vmctx::VMFuncRef,
 };
@@ -457,6 +458,10 @@ pub(crate) fn call(
     slots: usize,
     values: &mut [ValRaw],
 ) -> Result<()> {
+    if func.entry.is_null() {
+        let feature = "a call from the host with values of this type".to_string();
+        return Err(CompileError::Unsupported { offset: 0, feature }.into());
+    }
     let Err((unwind, raw)) = invoke(store, func, slots, values) else {
         return Ok(());
     };
