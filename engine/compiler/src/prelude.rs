@@ -4,7 +4,7 @@
 
 pub use cranelift_codegen::ir::condcodes::IntCC;
 pub use cranelift_codegen::ir::immediates::{Imm64, Offset32};
-pub use cranelift_codegen::ir::types::{I8, I16, I32, I64};
+pub use cranelift_codegen::ir::types::{I8, I16, I32, I64, I128};
 pub use cranelift_codegen::ir::{
     BlockCall, FuncRef, Inst, InstructionData, JumpTable, MemFlags, Opcode, SigRef, StackSlot,
     TrapCode, Type, Value, ValueList,
@@ -126,6 +126,10 @@ macro_rules! prelude_methods {
 
         fn int_cc_swapped(&mut self, cc: &IntCC) -> IntCC {
             cranelift_codegen::ir::condcodes::CondCode::swap_args(*cc)
+        }
+
+        fn int_cc_without_sign(&mut self, cc: &IntCC) -> IntCC {
+            cc.unsigned()
         }
 
         fn int_cc_unsigned(&mut self, cc: &IntCC) -> Option<()> {
