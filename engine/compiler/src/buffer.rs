@@ -55,10 +55,16 @@ pub struct CodeBuffer<B> {
     relocs: Vec<(Position, FuncName)>,
     fixups: Vec<(Position, Label)>,
     tables: Vec<(Label, Box<[Label]>)>,
+    /// For each table's label, in order, how far behind the end of the code the table begins.
+    table_offsets: Vec<(u32, u32)>,
+    table_bytes: u32,
     marks: Vec<(Position, u32)>,
     /// The source location of what is emitted now.
     pub loc: SourceLoc,
 }
+
+/// After so many passes without an end no branch is short.
+const MAX_PASSES: usize = 16;
 
 const UNBOUND: Position = Position {
     bytes: u32::MAX,
@@ -77,6 +83,8 @@ impl<B: BranchEncoding> CodeBuffer<B> {
             relocs: Vec::new(),
             fixups: Vec::new(),
             tables: Vec::new(),
+            table_offsets: Vec::new(),
+            table_bytes: 0,
             marks: Vec::new(),
             loc: SourceLoc::default(),
         }
@@ -159,6 +167,8 @@ impl<B: BranchEncoding> CodeBuffer<B> {
     /// A table behind the code: for each target its distance from the table.
     pub fn table(&mut self, targets: Box<[Label]>) -> Label {
         let label = self.label();
+        self.table_offsets.push((label.0, self.table_bytes));
+        self.table_bytes += targets.len() as u32 * 4;
         self.tables.push((label, targets));
         label
     }
@@ -247,10 +257,12 @@ impl<B: BranchEncoding> CodeBuffer<B> {
 
     /// How far behind the end of the code a table begins; 0 for other labels.
     fn table_offset(&self, label: Label) -> u32 {
-        let before = self.tables.iter().take_while(|table| table.0 != label);
-        match self.tables.iter().any(|table| table.0 == label) {
-            true => before.map(|table| table.1.len() as u32 * 4).sum(),
-            false => 0,
+        match self
+            .table_offsets
+            .binary_search_by_key(&label.0, |table| table.0)
+        {
+            Ok(found) => self.table_offsets[found].1,
+            Err(_) => 0,
         }
     }
 
@@ -259,7 +271,7 @@ impl<B: BranchEncoding> CodeBuffer<B> {
             ends: vec![0; self.sites.len()],
             long: vec![false; self.sites.len()],
         };
-        loop {
+        for pass in 0.. {
             let mut total = 0;
             for (index, site) in self.sites.iter().enumerate() {
                 total += match site.kind {
@@ -282,7 +294,8 @@ impl<B: BranchEncoding> CodeBuffer<B> {
                 assert_ne!(target, UNBOUND, "every label that is branched to is bound");
                 let end = i64::from(site.bytes + lengths.ends[index]);
                 let distance = i64::from(target.bytes + lengths.before(target.sites)) - end;
-                if !B::short_reaches(distance) {
+                // A branch or two a pass can go on for long: at last all become long.
+                if pass == MAX_PASSES || !B::short_reaches(distance) {
                     lengths.long[index] = true;
                     changed = true;
                 }
@@ -291,6 +304,7 @@ impl<B: BranchEncoding> CodeBuffer<B> {
                 return lengths;
             }
         }
+        unreachable!("lengths only grow")
     }
 }
 

@@ -14,6 +14,16 @@ pub struct CpuFeatures {
 }
 
 impl CpuFeatures {
+    /// Everything that a rule can ask for: the code runs on no machine but the newest.
+    pub fn all() -> CpuFeatures {
+        CpuFeatures {
+            bmi1: true,
+            bmi2: true,
+            lzcnt: true,
+            popcnt: true,
+        }
+    }
+
     /// What this machine has.
     #[cfg(target_arch = "x86_64")]
     pub fn host() -> CpuFeatures {

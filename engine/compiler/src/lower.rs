@@ -278,7 +278,12 @@ impl<'f, I: MachInst> Lower<'f, I> {
             let needed =
                 has_side_effect(func, inst) || results.iter().any(|&result| self.wanted[result]);
             let opcode = func.dfg.insts[inst].opcode();
-            if !needed || self.sunk[inst] || opcode == Opcode::GetPinnedReg {
+            if self.sunk[inst] {
+                let unused = results.iter().all(|&result| !self.wanted[result]);
+                assert!(unused, "a sunk load has no other use");
+                continue;
+            }
+            if !needed || opcode == Opcode::GetPinnedReg {
                 continue;
             }
             self.root = Some(inst);

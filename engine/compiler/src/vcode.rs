@@ -120,13 +120,6 @@ impl<I: MachInst> VCode<I> {
         for block in &mut self.blocks {
             block.insts = len - block.insts.end..len - block.insts.start;
         }
-        for arg in &mut self.args {
-            *arg = aliases
-                .resolve(Reg::from_virtual(*arg))
-                .as_virtual()
-                .expect("lowering copies real registers before it passes them to a block");
-        }
-        self.num_vregs = aliases.len();
         self.operands.reserve(self.insts.len() * 3);
         self.operand_ends.reserve(self.insts.len());
         for (index, inst) in self.insts.iter_mut().enumerate() {
@@ -142,6 +135,19 @@ impl<I: MachInst> VCode<I> {
                 self.clobbers.push((InstIndex::new(index), clobbers));
             }
         }
+        for param in &mut self.params {
+            *param = aliases
+                .number(Reg::from_virtual(*param))
+                .as_virtual()
+                .expect("it was virtual");
+        }
+        for arg in &mut self.args {
+            *arg = aliases
+                .number(Reg::from_virtual(*arg))
+                .as_virtual()
+                .expect("lowering copies real registers before it passes them to a block");
+        }
+        self.num_vregs = aliases.numbered as usize;
     }
 }
 
@@ -180,6 +186,9 @@ impl<I> Default for VCode<I> {
 #[derive(Debug, Default)]
 pub(crate) struct Aliases {
     target: Vec<Reg>,
+    /// The final numbers of registers that are in use, in the order in which they are met.
+    numbers: Vec<u32>,
+    numbered: u32,
 }
 
 impl Aliases {
@@ -191,9 +200,23 @@ impl Aliases {
         Reg::from_virtual(reg)
     }
 
-    /// The number of registers so far.
-    pub fn len(&self) -> usize {
-        self.target.len()
+    /// The register that it stands for in the end, under its final number: those in use are numbered
+    /// densely, because the allocator has a word for each number.
+    #[inline]
+    pub fn number(&mut self, reg: Reg) -> Reg {
+        let reg = self.resolve(reg);
+        let Some(virt) = reg.as_virtual() else {
+            return reg;
+        };
+        if self.numbers.is_empty() {
+            self.numbers.resize(self.target.len(), u32::MAX);
+        }
+        let number = &mut self.numbers[virt.vreg()];
+        if *number == u32::MAX {
+            *number = self.numbered;
+            self.numbered += 1;
+        }
+        Reg::from_virtual(VReg::new(*number as usize, virt.class()))
     }
 
     /// `from`, which has no definition of its own, is `to`.
@@ -215,7 +238,7 @@ impl Aliases {
 
     /// The register that it stands for in the end.
     #[inline]
-    pub fn resolve(&mut self, reg: Reg) -> Reg {
+    pub fn resolve(&self, reg: Reg) -> Reg {
         let mut reg = reg;
         while let Some(virt) = reg.as_virtual() {
             let next = self.target[virt.vreg()];
@@ -244,7 +267,7 @@ impl Collector<'_> {
         kind: OperandKind,
         pos: OperandPos,
     ) {
-        *reg = self.aliases.resolve(*reg);
+        *reg = self.aliases.number(*reg);
         if let Some(virt) = reg.as_virtual() {
             self.operands
                 .push(Operand::new(virt, constraint, kind, pos));
@@ -383,6 +406,7 @@ mod tests {
         aliases.set(regs[0], regs[1]);
         aliases.set(regs[1], regs[2]);
         assert_eq!(aliases.resolve(regs[0]), regs[2]);
-        assert_eq!(aliases.len(), 3);
+        assert_eq!(aliases.number(regs[0]), aliases.number(regs[1]));
+        assert_eq!(aliases.numbered, 1);
     }
 }

@@ -435,12 +435,15 @@ impl Emitter {
 
     fn call(&mut self, call: &Call) {
         let mut callee = call.callee;
+        if let Callee::Indirect(address @ assembler::GprMem::Mem(_)) = callee
+            && call.vmctx.is_some()
+        {
+            // The address may be relative to the caller's own vmctx.
+            self.buffer.mark_loc();
+            self.asm(asm::movq_rm::new(SCRATCH, address));
+            callee = Callee::Indirect(assembler::GprMem::Gpr(SCRATCH));
+        }
         if let Some(vmctx) = call.vmctx {
-            // The address of a callee in memory may be relative to the caller's own vmctx.
-            if let Callee::Indirect(address @ assembler::GprMem::Mem(_)) = callee {
-                self.asm(asm::movq_rm::new(SCRATCH, address));
-                callee = Callee::Indirect(assembler::GprMem::Gpr(SCRATCH));
-            }
             self.move_reg(vmctx, VMCTX);
         }
         match callee {
@@ -456,10 +459,8 @@ impl Emitter {
             }
         }
         if call.vmctx.is_some() {
-            self.asm(asm::movq_rm::new(
-                VMCTX,
-                assembler::GprMem::Mem(amode(FRAME, -8)),
-            ));
+            let saved = assembler::GprMem::Mem(amode(FRAME, -8));
+            self.asm(asm::movq_rm::new(VMCTX, saved));
         }
     }
 
