@@ -13,6 +13,7 @@
 
 use super::context::FaultRegion;
 use super::mmap::{Mapping, round_up_to_pages};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Bytes before the vmctx area, and after a vmctx without a memory.
 const SMALL_GUARD: usize = 64 << 10;
@@ -20,6 +21,35 @@ const SMALL_GUARD: usize = 64 << 10;
 pub(crate) const MEMORY_RESERVATION: usize = 4 << 30;
 /// Bytes after the reservation that an access may reach.
 const MEMORY_GUARD: usize = (2 << 30) + (64 << 10);
+
+/// The most slots of a process. Linux lets a process have 65,530 mappings and a slot takes two, its neighbours' guards
+/// being one with its own; what is left is for everybody else, who may not be able to go on without.
+const MAX_SLOTS: usize = 24_000;
+
+static SLOTS: AtomicUsize = AtomicUsize::new(0);
+
+/// One of the slots of the process.
+#[derive(Debug)]
+struct Ticket;
+
+impl Ticket {
+    fn take() -> std::io::Result<Self> {
+        let ticket = Self;
+        match SLOTS.fetch_add(1, Ordering::Relaxed) {
+            taken if taken < MAX_SLOTS => Ok(ticket),
+            _ => Err(std::io::Error::new(
+                std::io::ErrorKind::OutOfMemory,
+                "too many instances and memories are alive",
+            )),
+        }
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        SLOTS.fetch_sub(1, Ordering::Relaxed);
+    }
+}
 
 /// A mapped slot.
 #[derive(Debug)]
@@ -29,6 +59,7 @@ pub(crate) struct Slot {
     vmctx: usize,
     vmctx_size: usize,
     has_memory: bool,
+    _ticket: Ticket,
 }
 
 impl Slot {
@@ -46,6 +77,7 @@ impl Slot {
             SMALL_GUARD
         };
         let total = vmctx.checked_add(after).ok_or(rustix::io::Errno::NOMEM)?;
+        let ticket = Ticket::take()?;
         let mapping = Mapping::reserve(total)?;
         let accessible = memory.unwrap_or(0);
         assert!(
@@ -58,6 +90,7 @@ impl Slot {
             vmctx,
             vmctx_size,
             has_memory: memory.is_some(),
+            _ticket: ticket,
         })
     }
 

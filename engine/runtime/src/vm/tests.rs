@@ -435,6 +435,68 @@ fn recursion_through_the_host_is_a_trap_before_either_stack_ends() {
 }
 
 #[test]
+fn handlers_that_were_there_before_are_chained() {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    static CHAINED: AtomicUsize = AtomicUsize::new(0);
+    extern "C" fn simple(_: i32) {
+        CHAINED.fetch_add(1, Ordering::SeqCst);
+    }
+    extern "C" fn with_info(signal: i32, _: *mut libc::siginfo_t, _: *mut libc::c_void) {
+        CHAINED.fetch_add(10 * signal as usize, Ordering::SeqCst);
+    }
+    // In a child process, where nobody has installed our handlers yet.
+    if std::env::var_os("SKERRY_TEST_CHAIN").is_some() {
+        let install = |signal, handler: usize, flags| {
+            // SAFETY: both handlers only touch an atomic.
+            unsafe {
+                let mut action: libc::sigaction = std::mem::zeroed();
+                action.sa_sigaction = handler;
+                action.sa_flags = flags;
+                assert_eq!(libc::sigaction(signal, &action, std::ptr::null_mut()), 0);
+            }
+        };
+        install(libc::SIGILL, simple as *const () as usize, 0);
+        install(
+            libc::SIGFPE,
+            with_info as *const () as usize,
+            libc::SA_SIGINFO,
+        );
+        install(libc::SIGBUS, libc::SIG_IGN, 0);
+        let mut store = TestStore::new();
+        let ud2 = function(&[0x0f, 0x0b]);
+        let (code, at) = publish(&[(&ud2, &[(4, Trap::Unreachable)])]);
+        for _ in 0..10 {
+            assert_eq!(store.trap(&code, at[0]).0, Trap::Unreachable);
+            for signal in [libc::SIGILL, libc::SIGFPE, libc::SIGBUS] {
+                // SAFETY: all three have harmless handlers.
+                unsafe { libc::raise(signal) };
+            }
+        }
+        let expected = 10 * (1 + 10 * libc::SIGFPE as usize);
+        assert_eq!(CHAINED.load(Ordering::SeqCst), expected);
+        println!("chained");
+        return;
+    }
+    let output = child(
+        "handlers_that_were_there_before_are_chained",
+        "SKERRY_TEST_CHAIN",
+    );
+    assert!(
+        String::from_utf8_lossy(&output.stdout).contains("chained"),
+        "{output:?}"
+    );
+}
+
+/// Runs one test of this file in a process of its own.
+fn child(test: &str, variable: &str) -> std::process::Output {
+    std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", &format!("vm::tests::{test}"), "--nocapture"])
+        .env(variable, "1")
+        .output()
+        .unwrap()
+}
+
+#[test]
 fn faults_that_are_not_wasm_reach_the_previous_handler() {
     // In a child process, because the previous handler (Rust's own) ends it.
     if std::env::var_os("SKERRY_TEST_FAULT").is_some() {
@@ -451,15 +513,10 @@ fn faults_that_are_not_wasm_reach_the_previous_handler() {
         return;
     }
     use std::os::unix::process::ExitStatusExt;
-    let output = std::process::Command::new(std::env::current_exe().unwrap())
-        .args([
-            "--exact",
-            "vm::tests::faults_that_are_not_wasm_reach_the_previous_handler",
-            "--nocapture",
-        ])
-        .env("SKERRY_TEST_FAULT", "1")
-        .output()
-        .unwrap();
+    let output = child(
+        "faults_that_are_not_wasm_reach_the_previous_handler",
+        "SKERRY_TEST_FAULT",
+    );
     assert_eq!(output.status.signal(), Some(libc::SIGSEGV), "{output:?}");
     assert!(!String::from_utf8_lossy(&output.stdout).contains("survived"));
 }
