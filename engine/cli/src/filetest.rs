@@ -13,9 +13,11 @@
 //! ;   addl %esi, %edi
 //! ```
 //!
-//! The expectation is read and written line by line, so that everything else in the file stays as
+//! Not every function needs an expectation, but every rule that fires must stand in one: blessing adds
+//! it to the first function in which a rule fires. The expectation is read and written line by line, so that everything else in the file stays as
 //! it is. The `; run:` lines are those of Cranelift's filetests.
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 /// What the compiler made of one function.
@@ -100,8 +102,8 @@ fn expectations(lines: &[&str]) -> Vec<Expectation> {
     found
 }
 
-/// Compares what the file expects with what the compiler made. A function without an expectation
-/// is stale only if `required` asks for one.
+/// Compares what the file expects with what the compiler made. With `required`, each rule that
+/// fires must be in the expectation of some function.
 ///
 /// # Panics
 ///
@@ -114,6 +116,10 @@ pub fn check(text: &str, lowered: &[Lowered], required: bool) -> Vec<Stale> {
         lowered.len(),
         "one closing brace at a line's start a function"
     );
+    let named = expectations
+        .iter()
+        .filter_map(|expectation| expectation.rules.as_ref());
+    let mut named: HashSet<&String> = named.flat_map(|(_, rules)| rules).collect();
     let mut stale = Vec::new();
     for (expectation, lowered) in expectations.iter().zip(lowered) {
         let mut report = |message: String| {
@@ -123,22 +129,30 @@ pub fn check(text: &str, lowered: &[Lowered], required: bool) -> Vec<Stale> {
                 message,
             });
         };
-        match &expectation.rules {
-            Some((_, rules)) if *rules != lowered.rules => {
-                let (expected, found) = (rules.join(", "), lowered.rules.join(", "));
+        let rules = expectation.rules.as_ref();
+        if let Some((_, rules)) = rules.filter(|(_, rules)| *rules != lowered.rules) {
+            let (expected, found) = (rules.join(", "), lowered.rules.join(", "));
+            report(format!(
+                "rules that fired\n  expected: {expected}\n  found:    {found}"
+            ));
+        }
+        let asm = expectation.asm.as_ref();
+        if let Some((_, asm)) = asm.filter(|(_, asm)| *asm != lowered.asm) {
+            report(format!("machine code\n{}", difference(asm, &lowered.asm)));
+        }
+        if required {
+            let missing: Vec<&str> = lowered
+                .rules
+                .iter()
+                .filter(|rule| named.insert(rule))
+                .map(String::as_str)
+                .collect();
+            if !missing.is_empty() {
                 report(format!(
-                    "rules that fired\n  expected: {expected}\n  found:    {found}"
+                    "no expectation names the rules {}",
+                    missing.join(", ")
                 ));
             }
-            None if required => report("`; rules:` is missing".into()),
-            _ => {}
-        }
-        match &expectation.asm {
-            Some((_, asm)) if *asm != lowered.asm => {
-                report(format!("machine code\n{}", difference(asm, &lowered.asm)));
-            }
-            None if required => report("`; asm:` is missing".into()),
-            _ => {}
         }
     }
     stale
@@ -178,7 +192,8 @@ fn difference(expected: &[String], found: &[String]) -> String {
     lines.join("\n")
 }
 
-/// The text with the expectation of every function written anew.
+/// The text with its expectations written anew, and with new ones for the first functions in which
+/// a rule fires that no other expectation names.
 ///
 /// # Panics
 ///
@@ -191,6 +206,11 @@ pub fn bless(text: &str, lowered: &[Lowered]) -> String {
         lowered.len(),
         "one closing brace at a line's start a function"
     );
+    let expected =
+        |expectation: &Expectation| expectation.rules.is_some() || expectation.asm.is_some();
+    let pairs = expectations.iter().zip(lowered);
+    let kept = pairs.filter(|(expectation, _)| expected(expectation));
+    let mut named: HashSet<&String> = kept.flat_map(|(_, lowered)| &lowered.rules).collect();
     let mut out = String::new();
     let mut next = 0;
     for (expectation, lowered) in expectations.iter().zip(lowered) {
@@ -206,12 +226,22 @@ pub fn bless(text: &str, lowered: &[Lowered]) -> String {
             out.push_str(line);
             out.push('\n');
         }
+        next = expectation.insert;
+        // Every rule is inserted: no short cut.
+        let new = lowered
+            .rules
+            .iter()
+            .filter(|rule| named.insert(rule))
+            .count()
+            > 0;
+        if !new && !expected(expectation) {
+            continue;
+        }
         out.push_str(RULES);
         out.push_str(&format!(" {}\n{ASM}\n", lowered.rules.join(", ")));
         for line in &lowered.asm {
             out.push_str(&format!("{ASM_LINE}{line}\n"));
         }
-        next = expectation.insert;
     }
     for line in &lines[next..] {
         out.push_str(line);
@@ -260,8 +290,15 @@ block0:
         ];
         assert_eq!(check(TEXT, &made, false), []);
         let missing = check(TEXT, &made, true);
-        assert_eq!(missing.len(), 2);
+        assert_eq!(missing.len(), 1);
         assert_eq!((missing[0].name.as_str(), missing[0].line), ("b", 16));
+        assert_eq!(missing[0].message, "no expectation names the rules x");
+        let covered = [
+            lowered("a", &["one", "two"], &["ret"]),
+            lowered("b", &["two"], &[]),
+        ];
+        assert_eq!(check(TEXT, &covered, true), []);
+        assert_eq!(bless(TEXT, &covered), TEXT);
     }
 
     #[test]

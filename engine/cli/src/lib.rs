@@ -14,6 +14,7 @@ mod error;
 mod files;
 pub mod filetest;
 pub mod options;
+mod phases;
 pub mod run;
 pub mod session;
 pub mod wast;

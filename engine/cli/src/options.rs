@@ -56,6 +56,10 @@ pub struct RunOptions {
     #[arg(long)]
     pub unknown_imports_trap: bool,
 
+    /// Write the seconds of compilation, instantiation and run, and the size of the code, to this file
+    #[arg(long, value_name = "OUT")]
+    pub time_json: Option<PathBuf>,
+
     /// The module, binary (.wasm) or text (.wat), then the program's arguments
     #[arg(
         value_name = "FILE [ARGS]",

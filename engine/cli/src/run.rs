@@ -9,6 +9,7 @@ use skerry_wasi::{Stop, WasiCtx, WasiCtxBuilder};
 use crate::error::Error;
 use crate::files::read_module;
 use crate::options::RunOptions;
+use crate::phases::Phases;
 
 /// `skerry run`: the exit code of the program, or 0. With `--invoke` the results go to `out`, one a
 /// line.
@@ -25,7 +26,10 @@ pub fn command(options: &RunOptions, out: &mut dyn Write) -> Result<u8, Error> {
     let wasm = read_module(path)?;
     let engine = Engine::default();
     let program = Program { name: file };
-    let module = Module::from_binary(&engine, &wasm).map_err(|error| program.error(error))?;
+    let mut phases = Phases::default();
+    let module = Phases::time(&mut phases.compile, || Module::from_binary(&engine, &wasm))
+        .map_err(|error| program.error(error))?;
+    phases.code_bytes = module.code_size();
     let ctx = context(options, path, arguments)?;
 
     let mut store = Store::new(&engine, ctx);
@@ -36,14 +40,19 @@ pub fn command(options: &RunOptions, out: &mut dyn Write) -> Result<u8, Error> {
             .define_unknown_imports_as_traps(&module)
             .map_err(|error| program.error(error))?;
     }
-    let run = |store: &mut Store<WasiCtx>, out: &mut dyn Write| -> Result<(), Ended> {
-        let instance = linker.instantiate(&mut *store, &module)?;
-        match &options.invoke {
+    let mut run = |store: &mut Store<WasiCtx>, out: &mut dyn Write| -> Result<(), Ended> {
+        let instantiate = || linker.instantiate(&mut *store, &module);
+        let instance = Phases::time(&mut phases.instantiate, instantiate)?;
+        Phases::time(&mut phases.run, || match &options.invoke {
             Some(name) => invoke(store, &instance, name, arguments, out),
             None => start(store, &instance),
-        }
+        })
     };
-    match run(&mut store, out) {
+    let ended = run(&mut store, out);
+    if let Some(path) = &options.time_json {
+        phases.write(path)?;
+    }
+    match ended {
         Ok(()) => Ok(0),
         Err(Ended::Command(error)) => Err(error),
         Err(Ended::Engine(error)) => match error.downcast_host::<Stop>() {

@@ -61,7 +61,7 @@ fn filetests_find_what_is_wrong() {
         (0, 0),
         "{report:?}"
     );
-    assert_eq!(check_text(ADD, true).unwrap().stale.len(), 2);
+    assert_eq!(check_text(ADD, true).unwrap().stale.len(), 1);
 
     let blessed = report.blessed;
     assert_eq!(check_text(&blessed, true).unwrap().stale, []);

@@ -1,0 +1,68 @@
+//! How long the phases of `skerry run` took, for `--time-json`: what benchmarks compare.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use crate::error::Error;
+
+/// The phases of one run.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Phases {
+    /// From the module's bytes to executable code.
+    pub compile: Duration,
+    /// From executable code to an instance, its start function included.
+    pub instantiate: Duration,
+    /// The program.
+    pub run: Duration,
+    /// Size of the machine code in bytes.
+    pub code_bytes: usize,
+}
+
+impl Phases {
+    /// Does `work` and adds the time that it takes to `phase`.
+    pub fn time<T>(phase: &mut Duration, work: impl FnOnce() -> T) -> T {
+        let start = Instant::now();
+        let result = work();
+        *phase += start.elapsed();
+        result
+    }
+
+    /// Writes one JSON object, in seconds and bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Write`].
+    pub fn write(&self, path: &Path) -> Result<(), Error> {
+        std::fs::write(path, self.json()).map_err(|source| Error::Write {
+            path: path.to_owned(),
+            source,
+        })
+    }
+
+    fn json(&self) -> String {
+        let [compile, instantiate, run] =
+            [self.compile, self.instantiate, self.run].map(|phase| phase.as_secs_f64());
+        let bytes = self.code_bytes;
+        format!(
+            "{{\"compile\": {compile:.6}, \"instantiate\": {instantiate:.6}, \"run\": {run:.6}, \
+             \"code_bytes\": {bytes}}}\n"
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn phases_are_seconds_in_json() {
+        let phases = Phases {
+            run: Duration::from_millis(1500),
+            code_bytes: 7,
+            ..Phases::default()
+        };
+        let expected = "{\"compile\": 0.000000, \"instantiate\": 0.000000, \"run\": 1.500000, \
+                        \"code_bytes\": 7}\n";
+        assert_eq!(phases.json(), expected);
+    }
+}
