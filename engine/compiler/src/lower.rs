@@ -198,7 +198,11 @@ impl<'f, I: MachInst> Lower<'f, I> {
                     if pinned {
                         lower.value_regs[result] = B::pinned_reg();
                     } else {
-                        lower.name_value::<B>(result, func.srcloc(inst))?;
+                        // A type of no class (i128) is looked through by the rules of its users; where
+                        // it is not, its instruction is lowered, and no rule does that.
+                        let class = B::class(func.dfg.value_type(result));
+                        let class = class.unwrap_or(RegClass::Int);
+                        lower.value_regs[result] = lower.aliases.fresh(class);
                     }
                 }
             }
