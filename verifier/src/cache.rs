@@ -110,7 +110,8 @@ mod tests {
     use crate::solve::Answer;
 
     fn folder(name: &str) -> std::path::PathBuf {
-        let folder = std::env::temp_dir().join(format!("skerry-cache-{}-{name}", std::process::id()));
+        let folder =
+            std::env::temp_dir().join(format!("skerry-cache-{}-{name}", std::process::id()));
         let _ = std::fs::remove_dir_all(&folder);
         folder
     }

@@ -225,10 +225,7 @@ impl Path<'_, '_> {
                     .collect();
                 let payloads = value.payloads.clone();
                 let variant = self.dag.as_bits(value.discriminant);
-                parts.push((
-                    place.clone(),
-                    Part::Variant(value.discriminant, names),
-                ));
+                parts.push((place.clone(), Part::Variant(value.discriminant, names)));
                 for (index, payload) in payloads.iter().enumerate() {
                     if variant == Some(index as u128) {
                         for (field, value) in payload.iter().flatten().enumerate() {

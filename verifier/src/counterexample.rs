@@ -30,22 +30,28 @@ const ATTEMPTS: u32 = 300;
 /// result hardly depends on the solver.
 pub fn minimise(
     condition: &mut Condition,
-    asserts: &[ExprId],
+    question: &Query,
     start: Assignment,
     session: &mut Session<'_>,
 ) -> Assignment {
-    let mut fixed = asserts.to_vec();
+    let mut fixed = question.clone();
     let mut best = start;
     let zero = |sort| match sort {
         Sort::Bool => Constant::Bool(false),
         Sort::BitVec(width) => Constant::Bits { width, value: 0 },
     };
     let mut attempts = 0;
+    let mut roots = question.asserts.clone();
+    let mut bound = Vec::new();
+    if let Some((variables, fact)) = &question.forall {
+        roots.push(*fact);
+        bound.clone_from(variables);
+    }
     let variables: Vec<ExprId> = condition
         .dag
-        .reachable(asserts)
+        .reachable(&roots)
         .into_iter()
-        .filter(|&id| matches!(condition.dag.node(id), Node::Var(_)))
+        .filter(|id| matches!(condition.dag.node(*id), Node::Var(_)) && !bound.contains(id))
         .collect();
     for variable in variables {
         // Evaluation takes what a model does not mention as zero.
@@ -72,11 +78,19 @@ pub fn minimise(
             && value != mask(width)
             && value != 1 << (width - 1)
         {
-            smallest(condition, &fixed, variable, width, &mut best, &mut attempts, session);
+            smallest(
+                condition,
+                &fixed,
+                variable,
+                width,
+                &mut best,
+                &mut attempts,
+                session,
+            );
         }
         let wanted = constant_expr(condition, best[&variable]);
         let same = condition.dag.eq(variable, wanted);
-        fixed.push(same);
+        fixed.asserts.push(same);
     }
     best
 }
@@ -97,14 +111,14 @@ fn candidates(sort: Sort) -> Vec<Constant> {
 /// Clears the bits of a variable from the top, keeping each cleared bit that can stay cleared.
 fn smallest(
     condition: &mut Condition,
-    fixed: &[ExprId],
+    fixed: &Query,
     variable: ExprId,
     width: u32,
     best: &mut Assignment,
     attempts: &mut u32,
     session: &mut Session<'_>,
 ) {
-    let mut fixed = fixed.to_vec();
+    let mut fixed = fixed.clone();
     for bit in (0..width).rev() {
         let Constant::Bits { value, .. } = best[&variable] else {
             return;
@@ -113,7 +127,7 @@ fn smallest(
         let zero = condition.dag.bits(1, 0);
         let cleared = condition.dag.eq(slice, zero);
         if value >> bit & 1 == 0 {
-            fixed.push(cleared);
+            fixed.asserts.push(cleared);
             continue;
         }
         *attempts += 1;
@@ -122,13 +136,15 @@ fn smallest(
         }
         match try_with(condition, &fixed, cleared, session) {
             Some(mut found) => {
-                found.entry(variable).or_insert(Constant::Bits { width, value: 0 });
+                found
+                    .entry(variable)
+                    .or_insert(Constant::Bits { width, value: 0 });
                 *best = found;
-                fixed.push(cleared);
+                fixed.asserts.push(cleared);
             }
             None => {
                 let set = condition.dag.not(cleared);
-                fixed.push(set);
+                fixed.asserts.push(set);
             }
         }
     }
@@ -143,16 +159,12 @@ fn constant_expr(condition: &mut Condition, constant: Constant) -> ExprId {
 
 fn try_with(
     condition: &mut Condition,
-    fixed: &[ExprId],
+    fixed: &Query,
     extra: ExprId,
     session: &mut Session<'_>,
 ) -> Option<Assignment> {
-    let mut asserts = fixed.to_vec();
-    asserts.push(extra);
-    let query = Query {
-        asserts,
-        forall: None,
-    };
+    let mut query = fixed.clone();
+    query.asserts.push(extra);
     match question_within(&mut condition.dag, &query, session, ATTEMPT) {
         Verdict::Yes(found) => Some(found),
         Verdict::No | Verdict::Unknown(_) => None,

@@ -128,14 +128,14 @@ fn prove(
     let negated = condition.dag.not(goal);
     asserts.push(negated);
     let query = Query {
-        asserts: asserts.clone(),
+        asserts,
         forall: None,
     };
     match question(&mut condition.dag, &query, session) {
         Verdict::No => Outcome::Verified,
         Verdict::Unknown(reason) => Outcome::Unknown(format!("{label}: {reason}")),
         Verdict::Yes(found) => {
-            let small = counterexample::minimise(condition, &asserts, found, session);
+            let small = counterexample::minimise(condition, &query, found, session);
             Outcome::Refuted(Box::new(counterexample::describe(condition, label, &small)))
         }
     }
@@ -167,8 +167,8 @@ fn exists(
         Verdict::No => Outcome::Verified,
         Verdict::Unknown(reason) => Outcome::Unknown(format!("{label}: {reason}")),
         Verdict::Yes(found) => {
-            let failed = format!("{label}, whatever the operands");
-            Outcome::Refuted(Box::new(counterexample::describe(condition, &failed, &found)))
+            let small = counterexample::minimise(condition, &query, found, session);
+            Outcome::Refuted(Box::new(counterexample::describe(condition, label, &small)))
         }
     }
 }
@@ -180,9 +180,7 @@ fn is_definition(dag: &Dag, fact: ExprId, free: &[ExprId]) -> bool {
             free.contains(&variable) && !dag.reachable(&[value]).contains(&variable)
         }),
         Node::Var(_) => free.contains(&fact),
-        Node::Not(inner) => {
-            matches!(dag.node(inner), Node::Var(_)) && free.contains(&inner)
-        }
+        Node::Not(inner) => matches!(dag.node(inner), Node::Var(_)) && free.contains(&inner),
         _ => false,
     }
 }

@@ -56,7 +56,11 @@ pub fn encode(dag: &Dag, query: &Query) -> Script {
         text: String::new(),
         variables: Vec::new(),
     };
-    let logic = if query.forall.is_some() { "BV" } else { "QF_BV" };
+    let logic = if query.forall.is_some() {
+        "BV"
+    } else {
+        "QF_BV"
+    };
     let out = &mut script.text;
     writeln!(out, "(set-logic {logic})").expect("writing to a string");
     let mut lets: Vec<(String, String)> = Vec::new();

@@ -74,10 +74,9 @@ pub fn load_unit(name: &str) -> Result<Program, VerifyError> {
             .join(", "),
     })?;
     let folder = target_dir().join("isle").join(name);
-    let paths =
-        skerry_isle_rules::unit_paths(unit, &folder).map_err(|source| VerifyError::Io {
-            path: folder,
-            source,
-        })?;
+    let paths = skerry_isle_rules::unit_paths(unit, &folder).map_err(|source| VerifyError::Io {
+        path: folder,
+        source,
+    })?;
     Program::load(&paths)
 }

@@ -66,8 +66,10 @@ fn check_specs(program: &Program) -> Result<(), VerifyError> {
         if flags.pure && !spec.modifies.is_empty() {
             return fail(format!("`{}` is pure and has events", spec.term.0));
         }
-        if matches!(extractor_kind, Some(ExtractorKind::InternalExtractor { .. }))
-            && !program.operators.contains(&term)
+        if matches!(
+            extractor_kind,
+            Some(ExtractorKind::InternalExtractor { .. })
+        ) && !program.operators.contains(&term)
         {
             return fail(format!(
                 "`{}` is a pattern macro: it is expanded, its spec would only be believed",
@@ -262,9 +264,9 @@ fn visit<'e>(expr: &'e SpecExpr, f: &mut impl FnMut(&'e SpecExpr)) {
         | SpecExpr::Discriminator { x, .. }
         | SpecExpr::With { body: x, .. }
         | SpecExpr::Macro { body: x, .. } => visit(x, f),
-        SpecExpr::Op { args, .. }
-        | SpecExpr::Expand { args, .. }
-        | SpecExpr::Enum { args, .. } => args.iter().for_each(|arg| visit(arg, f)),
+        SpecExpr::Op { args, .. } | SpecExpr::Expand { args, .. } | SpecExpr::Enum { args, .. } => {
+            args.iter().for_each(|arg| visit(arg, f))
+        }
         SpecExpr::Match { x, arms, .. } => {
             visit(x, f);
             arms.iter().for_each(|arm| visit(&arm.body, f));

@@ -52,11 +52,8 @@ impl Program {
     ///
     /// A file cannot be read, or is not well-formed ISLE.
     pub fn load(paths: &[PathBuf]) -> Result<Self, VerifyError> {
-        let files =
-            Files::from_paths(paths, &[]).map_err(|(path, source)| VerifyError::Io {
-                path,
-                source,
-            })?;
+        let files = Files::from_paths(paths, &[])
+            .map_err(|(path, source)| VerifyError::Io { path, source })?;
         Self::parse(files)
     }
 
@@ -113,7 +110,9 @@ impl Program {
             if let Def::Form(form) = def
                 && forms.insert(&form.name.0, form).is_some()
             {
-                return Err(self.hygiene(form.pos, format!("form `{}` is defined twice", form.name.0)));
+                return Err(
+                    self.hygiene(form.pos, format!("form `{}` is defined twice", form.name.0))
+                );
             }
         }
         for def in defs {
@@ -121,18 +120,20 @@ impl Program {
                 Def::Spec(spec) => {
                     let term = self.term_of(&spec.term, "spec")?;
                     if self.specs.insert(term, spec.clone()).is_some() {
-                        return Err(self.hygiene(
-                            spec.pos,
-                            format!("term `{}` has two specs", spec.term.0),
-                        ));
+                        return Err(
+                            self.hygiene(spec.pos, format!("term `{}` has two specs", spec.term.0))
+                        );
                     }
                 }
                 Def::SpecMacro(spec_macro) => {
                     let name = spec_macro.name.0.clone();
-                    if self.macros.insert(name.clone(), spec_macro.clone()).is_some() {
-                        return Err(
-                            self.hygiene(spec_macro.pos, format!("macro `{name}` is defined twice"))
-                        );
+                    if self
+                        .macros
+                        .insert(name.clone(), spec_macro.clone())
+                        .is_some()
+                    {
+                        return Err(self
+                            .hygiene(spec_macro.pos, format!("macro `{name}` is defined twice")));
                     }
                 }
                 Def::Model(model) => self.collect_model(model)?,
@@ -197,7 +198,12 @@ impl Program {
     fn term_of(&self, name: &ast::Ident, what: &str) -> Result<TermId, VerifyError> {
         self.terms
             .get_term_by_name(&self.types, name)
-            .ok_or_else(|| self.hygiene(name.1, format!("{what} for the undeclared term `{}`", name.0)))
+            .ok_or_else(|| {
+                self.hygiene(
+                    name.1,
+                    format!("{what} for the undeclared term `{}`", name.0),
+                )
+            })
     }
 
     /// An error in the annotations.

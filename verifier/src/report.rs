@@ -102,7 +102,10 @@ impl Report {
     pub fn passed(&self) -> bool {
         self.summary.instantiations > 0
             && self.summary.verified == self.summary.instantiations
-            && self.rules.iter().all(|rule| !rule.instantiations.is_empty())
+            && self
+                .rules
+                .iter()
+                .all(|rule| !rule.instantiations.is_empty())
     }
 
     /// The table by family.
@@ -243,7 +246,9 @@ fn count<'r>(rules: impl Iterator<Item = &'r RuleReport>) -> Summary {
     summary
 }
 
-fn verdict_text(verdict: &Verdict) -> String {
+/// A verdict in words, from the colon on.
+#[must_use]
+pub fn verdict_text(verdict: &Verdict) -> String {
     match verdict {
         Verdict::Verified => "\n".to_owned(),
         Verdict::Vacuous { reason }

@@ -4,8 +4,8 @@
 //! A rule whose term has none is *chained*: each caller is proven once for each of the term's rules.
 
 use crate::VerifyError;
-use crate::program::Program;
 use crate::path::SINKABLE;
+use crate::program::Program;
 use cranelift_isle::sema::{Expr, Pattern, Rule, RuleId, TermId};
 use std::collections::{BTreeSet, HashSet};
 use std::path::Path;

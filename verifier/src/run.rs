@@ -64,11 +64,7 @@ pub fn verify(
     progress: &(dyn Fn(Progress) + Sync),
 ) -> Result<Report, VerifyError> {
     let start = Instant::now();
-    let selected = roots::select(
-        program,
-        options.rule.as_deref(),
-        options.family.as_deref(),
-    )?;
+    let selected = roots::select(program, options.rule.as_deref(), options.family.as_deref())?;
     let sorted = roots::roots(program);
     if selected.is_empty() {
         return Err(VerifyError::NoRules);

@@ -130,7 +130,9 @@ impl<'a> Session<'a> {
 /// Sends commands that are answered once.
 fn send(context: &mut Context, text: String) -> Result<String, String> {
     let command = context.atom(text);
-    context.raw_send(command).map_err(|error| error.to_string())?;
+    context
+        .raw_send(command)
+        .map_err(|error| error.to_string())?;
     let reply = context.raw_recv().map_err(|error| error.to_string())?;
     Ok(context.display(reply).to_string())
 }
@@ -143,7 +145,9 @@ fn model(context: &mut Context, script: &Script) -> Result<Vec<Constant>, String
         .map(|index| format!("v{index}"))
         .collect();
     let command = context.atom(format!("(get-value ({}))", names.join(" ")));
-    context.raw_send(command).map_err(|error| error.to_string())?;
+    context
+        .raw_send(command)
+        .map_err(|error| error.to_string())?;
     let reply = context.raw_recv().map_err(|error| error.to_string())?;
     let wrong = || format!("unexpected model {}", context.display(reply));
     let pairs = context.get_list(reply).ok_or_else(wrong)?;

@@ -133,10 +133,8 @@ impl LateBar {
         }
         let bar = self.bar.get_or_init(|| {
             // Draws nothing when stderr is no terminal.
-            let bar = ProgressBar::with_draw_target(
-                Some(total as u64),
-                ProgressDrawTarget::stderr(),
-            );
+            let bar =
+                ProgressBar::with_draw_target(Some(total as u64), ProgressDrawTarget::stderr());
             bar.set_style(
                 ProgressStyle::with_template("{bar:40} {pos}/{len} proofs, {elapsed}, {eta} left")
                     .expect("a valid template"),

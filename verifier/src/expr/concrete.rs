@@ -25,7 +25,11 @@ impl std::fmt::Display for Constant {
         match *self {
             Self::Bool(value) => write!(f, "{value}"),
             Self::Bits { width, value } => {
-                write!(f, "0x{value:0digits$x}", digits = width.div_ceil(4) as usize)
+                write!(
+                    f,
+                    "0x{value:0digits$x}",
+                    digits = width.div_ceil(4) as usize
+                )
             }
         }
     }
@@ -142,12 +146,9 @@ impl Dag {
             Node::BvNot(a) => number(!bits(a) & mask(self.width(a))),
             Node::BvNeg(a) => number(bits(a).wrapping_neg() & mask(self.width(a))),
             Node::Binary(op, a, b) => number(binary(op, self.width(a), bits(a), bits(b))),
-            Node::Compare(op, a, b) => Some(Constant::Bool(compare(
-                op,
-                self.width(a),
-                bits(a),
-                bits(b),
-            ))),
+            Node::Compare(op, a, b) => {
+                Some(Constant::Bool(compare(op, self.width(a), bits(a), bits(b))))
+            }
             Node::Concat(a, b) => {
                 let low = self.width(b);
                 // Both operands have at least one bit, so a total within 128 bits shifts by < 128.

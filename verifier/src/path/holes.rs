@@ -102,7 +102,9 @@ impl Path<'_, '_> {
         if !self.fits(&hole.shape, &value) {
             let (name, shape) = (Rc::clone(&hole.name), hole.shape.clone());
             let given = self.describe(&value);
-            return uncovered(format!("ill-typed: `{name}` is {shape} and is defined as {given}"));
+            return uncovered(format!(
+                "ill-typed: `{name}` is {shape} and is defined as {given}"
+            ));
         }
         self.holes[id.0 as usize].value = Some(value);
         Ok(())
@@ -191,9 +193,7 @@ impl Path<'_, '_> {
                 let count = variants.len() as u128;
                 let discriminant = self.dag.fresh(name, Sort::BitVec(DISCRIMINANT_BITS));
                 let end = self.dag.bits(DISCRIMINANT_BITS, count);
-                let bounded = self
-                    .dag
-                    .compare(crate::expr::CmpOp::Ult, discriminant, end);
+                let bounded = self.dag.compare(crate::expr::CmpOp::Ult, discriminant, end);
                 self.assume(bounded)?;
                 let mut payloads = Vec::new();
                 for (variant, fields) in variants {

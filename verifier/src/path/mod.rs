@@ -174,7 +174,11 @@ impl<'p, 'c> Path<'p, 'c> {
     }
 
     /// Runs `body` one level deeper; endless recursion is outside what can be proven.
-    pub(crate) fn nested<T>(&mut self, what: &str, body: impl FnOnce(&mut Self) -> Eval<T>) -> Eval<T> {
+    pub(crate) fn nested<T>(
+        &mut self,
+        what: &str,
+        body: impl FnOnce(&mut Self) -> Eval<T>,
+    ) -> Eval<T> {
         if self.depth >= MAX_DEPTH {
             return uncovered(format!("`{what}` is nested more than {MAX_DEPTH} deep"));
         }

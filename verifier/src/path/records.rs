@@ -310,4 +310,3 @@ impl<'p> Path<'p, '_> {
             .collect()
     }
 }
-

@@ -82,7 +82,9 @@ impl<'p> Path<'p, '_> {
         let shape = self.shape_of_type(data.ret_ty);
         if !self.fits(&shape, &result) {
             let found = self.describe(&result);
-            return uncovered(format!("ill-typed: the result is {found}, its type is {shape}"));
+            return uncovered(format!(
+                "ill-typed: the result is {found}, its type is {shape}"
+            ));
         }
         if let Value::Hole(hole) = self.resolve(&result_hole) {
             self.fill(hole, result)?;
@@ -167,9 +169,7 @@ impl<'p> Path<'p, '_> {
 
     fn bind(&mut self, rule: &Rule, variables: &mut Variables, var: VarId, value: Value) {
         let known = &self.program.types.syms[rule.vars[var.index()].name.index()];
-        self.display
-            .variables
-            .push((known.clone(), value.clone()));
+        self.display.variables.push((known.clone(), value.clone()));
         variables.insert(var, value);
     }
 
@@ -249,9 +249,7 @@ impl<'p> Path<'p, '_> {
             TermKind::Decl { .. } => {
                 let term_name = program.term_name(term);
                 match term_name {
-                    DEF_INST => {
-                        self.matches(rule, &args[0], value, Events::Past, variables)
-                    }
+                    DEF_INST => self.matches(rule, &args[0], value, Events::Past, variables),
                     SINKABLE => self.matches_sinkable(rule, &args[0], value, variables),
                     _ if program.signatures.contains_key(&term) => {
                         self.matches_operator(rule, term, args, value, events, variables)
@@ -383,7 +381,7 @@ impl<'p> Path<'p, '_> {
         if let Value::Hole(hole) = self.resolve(value) {
             match (&result_shape, self.hole_shape(hole).clone()) {
                 (Shape::Unit, _) => self.fill_open(hole, Value::Unit),
-                (_, Shape::BitVec(None) | Shape::Open(_)) => {
+                (_, Shape::BitVec(_) | Shape::Open(_)) => {
                     self.set_hole_shape(hole, result_shape.clone());
                 }
                 _ => {}
@@ -414,7 +412,9 @@ impl<'p> Path<'p, '_> {
         match events {
             Events::Source if self.source.0.is_empty() => self.source.0 = records,
             Events::Source if records.is_empty() => {}
-            Events::Source => return uncovered("two instructions with events are replaced at once"),
+            Events::Source => {
+                return uncovered("two instructions with events are replaced at once");
+            }
             Events::Sunk => self.sunk.0.extend(records),
             Events::Past | Events::Machine | Events::None => {}
         }
@@ -427,6 +427,8 @@ impl<'p> Path<'p, '_> {
         match self.resolve(value) {
             Value::Hole(hole) => match (self.hole_shape(hole), &shape) {
                 (Shape::BitVec(None) | Shape::Open(_), _) | (_, Shape::Open(_)) => true,
+                // A model may fix the width of all values; then the operator says the type.
+                (Shape::BitVec(Some(known)), Shape::Clif(_, width)) => known == width,
                 (known, shape) => known == shape,
             },
             value => self.fits(&shape, &value),
@@ -522,8 +524,8 @@ impl<'p> Path<'p, '_> {
     fn integer(&mut self, ty: TypeId, int: i128) -> Eval<Value> {
         match self.shape_of_type(ty) {
             Shape::BitVec(Some(width)) => {
-                let fits = width >= 127
-                    || (int < (1i128 << width) && int >= -(1i128 << (width - 1)));
+                let fits =
+                    width >= 127 || (int < (1i128 << width) && int >= -(1i128 << (width - 1)));
                 if !fits {
                     return uncovered(format!("the literal {int} does not fit {width} bits"));
                 }

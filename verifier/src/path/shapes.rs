@@ -63,7 +63,12 @@ impl Path<'_, '_> {
             ModelType::Struct(fields) => Shape::Struct(
                 fields
                     .iter()
-                    .map(|field| (name(&field.name.0), self.shape_of_model(&field.ty, depth + 1)))
+                    .map(|field| {
+                        (
+                            name(&field.name.0),
+                            self.shape_of_model(&field.ty, depth + 1),
+                        )
+                    })
                     .collect(),
             ),
             ModelType::Named(named) => self.shape_of_name(&named.0, depth),
@@ -75,9 +80,9 @@ impl Path<'_, '_> {
         if depth > 16 {
             return Shape::Open(name(type_name));
         }
-        let is_enum = program.type_by_name(type_name).filter(|ty| {
-            matches!(program.types.types[ty.index()], Type::Enum { .. })
-        });
+        let is_enum = program
+            .type_by_name(type_name)
+            .filter(|ty| matches!(program.types.types[ty.index()], Type::Enum { .. }));
         match (program.models.get(type_name), is_enum) {
             (Some(ModelType::Named(own)), Some(ty)) if own.0 == type_name => Shape::Enum(ty),
             // A CLIF type has a bit-vector model and a constant of its name.

@@ -166,12 +166,7 @@ impl<'p> Path<'p, '_> {
     ///
     /// `known` says that an operator is matched against a value that something else made: that it is
     /// this operator's is then the condition of the match, not a promise of the spec.
-    pub(crate) fn apply(
-        &mut self,
-        spec: &'p Spec,
-        scope: &Env<'p>,
-        known: bool,
-    ) -> Eval<()> {
+    pub(crate) fn apply(&mut self, spec: &'p Spec, scope: &Env<'p>, known: bool) -> Eval<()> {
         for require in &spec.requires {
             let goal = self.condition(spec, "require", require, scope)?;
             let label = format!("requirement of `{}`", spec.term.0);
@@ -195,7 +190,7 @@ impl<'p> Path<'p, '_> {
             self.assume(fact)?;
         } else if self.dag.as_bool(fact) != Some(true) {
             let variables = self.dag.variable_exprs(before);
-            let label = format!("the provide of `{}` is possible", spec.term.0);
+            let label = format!("possibility of the provide of `{}`", spec.term.0);
             self.items.push(Item::Exists {
                 variables,
                 fact,

@@ -15,9 +15,7 @@ impl Path<'_, '_> {
             (Value::BitVec(x, _), Value::BitVec(y, _)) => {
                 let (wx, wy) = (self.dag.width(*x), self.dag.width(*y));
                 if wx != wy {
-                    return uncovered(format!(
-                        "ill-typed: {wx} bits are compared with {wy} bits"
-                    ));
+                    return uncovered(format!("ill-typed: {wx} bits are compared with {wy} bits"));
                 }
                 Ok(self.dag.eq(*x, *y))
             }
@@ -139,7 +137,9 @@ impl Path<'_, '_> {
             }
             _ => {
                 let (a, b) = (self.describe(&a), self.describe(&b));
-                uncovered(format!("{a} and {b} under a condition that the types do not decide"))
+                uncovered(format!(
+                    "{a} and {b} under a condition that the types do not decide"
+                ))
             }
         }
     }
@@ -217,10 +217,7 @@ impl Path<'_, '_> {
     }
 
     /// Retries until nothing is missing: forces the holes that an evaluation asks for.
-    pub(crate) fn with_forced<T>(
-        &mut self,
-        mut body: impl FnMut(&mut Self) -> Eval<T>,
-    ) -> Eval<T> {
+    pub(crate) fn with_forced<T>(&mut self, mut body: impl FnMut(&mut Self) -> Eval<T>) -> Eval<T> {
         loop {
             match body(self) {
                 Err(Stop::NotReady(id)) => {

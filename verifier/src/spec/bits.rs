@@ -168,7 +168,11 @@ impl<'p> Path<'p, '_> {
                 }
             }
             (
-                SpecOp::BVNot | SpecOp::BVNeg | SpecOp::Popcnt | SpecOp::Clz | SpecOp::Cls
+                SpecOp::BVNot
+                | SpecOp::BVNeg
+                | SpecOp::Popcnt
+                | SpecOp::Clz
+                | SpecOp::Cls
                 | SpecOp::Rev,
                 [x],
             ) => {
@@ -273,7 +277,10 @@ impl<'p> Path<'p, '_> {
             return Ok(Value::BitVec(result, None));
         }
         let [a, b] = values else {
-            return uncovered(format!("{op:?} is not supported with {} operands", values.len()));
+            return uncovered(format!(
+                "{op:?} is not supported with {} operands",
+                values.len()
+            ));
         };
         if matches!(op, SpecOp::Rotl | SpecOp::Rotr | SpecOp::BVSaddo) || compare_of(op).is_some() {
             let a = self.bits(a)?;

@@ -255,10 +255,9 @@ impl<'p> Path<'p, '_> {
             }
             seen.push(index);
             let is = self.is_variant(value, index);
-            let (Some(payload), false) = (
-                &value.payloads[index],
-                self.dag.as_bool(is) == Some(false),
-            ) else {
+            let (Some(payload), false) =
+                (&value.payloads[index], self.dag.as_bool(is) == Some(false))
+            else {
                 continue;
             };
             if payload.len() != arm.args.len() {

@@ -203,11 +203,7 @@ impl<'p> Path<'p, '_> {
     }
 
     /// The expression that macros, `let`s and names stand for.
-    fn peel(
-        &mut self,
-        mut expr: &'p SpecExpr,
-        mut env: Env<'p>,
-    ) -> Eval<(&'p SpecExpr, Env<'p>)> {
+    fn peel(&mut self, mut expr: &'p SpecExpr, mut env: Env<'p>) -> Eval<(&'p SpecExpr, Env<'p>)> {
         loop {
             match expr {
                 SpecExpr::Expand { name, args, .. } => {
