@@ -103,6 +103,8 @@ pub struct Path<'p, 'c> {
     pub machine: Log,
     /// Instructions matched by `sinkable`, each with whether the right-hand side took it over.
     sunk_instructions: Vec<(Value, bool)>,
+    /// For each operator matched so far, what becomes of its events.
+    matched_operators: Vec<records::Events>,
     phase: Phase,
     root_term: Option<TermId>,
     pure_results: HashMap<(TermId, Vec<Value>), Value>,
@@ -134,6 +136,7 @@ impl<'p, 'c> Path<'p, 'c> {
             sunk: Log::default(),
             machine: Log::default(),
             sunk_instructions: Vec::new(),
+            matched_operators: Vec::new(),
             phase: Phase::Match,
             root_term: None,
             pure_results: HashMap::new(),

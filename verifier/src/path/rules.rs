@@ -59,6 +59,13 @@ impl<'p> Path<'p, '_> {
         for (pattern, operand) in rule.args.iter().zip(&operands) {
             self.matches(rule, pattern, operand, Events::Source, &mut variables)?;
         }
+        if self.is_instruction_root(rule.root_term)
+            && !self.matched_operators.contains(&Events::Source)
+        {
+            return uncovered(
+                "no operator of the replaced instruction is matched: what it does is not known",
+            );
+        }
         let operands = operands
             .iter()
             .map(|operand| self.with_forced(|path| path.force(operand)))
@@ -278,7 +285,11 @@ impl<'p> Path<'p, '_> {
         }
         self.one_sunk_load()?;
         self.sunk_instructions.push((value.clone(), false));
-        self.matches(rule, pattern, value, Events::Sunk, variables)
+        self.matches(rule, pattern, value, Events::Sunk, variables)?;
+        if !self.matched_operators.contains(&Events::Sunk) {
+            return uncovered("no operator of the sunk instruction is matched");
+        }
+        Ok(())
     }
 
     /// Whether a root term stands for whole instructions: its one operand is an `Inst`.
@@ -405,8 +416,15 @@ impl<'p> Path<'p, '_> {
             .iter()
             .map(|operand| self.with_forced(|path| path.force(operand)))
             .collect::<Eval<Vec<_>>>()?;
-        let (scope, records) = self.scope(spec, &operands, value, events)?;
+        self.matched_operators.push(events);
         let known = !matches!(self.resolve(value), Value::Hole(_) | Value::Unit);
+        if known {
+            // That the spec can be met at all is shown for a result of its own.
+            let own = self.hole("result", &result_shape);
+            let (scope, _) = self.scope(spec, &operands, &own, Events::Past)?;
+            self.apply(spec, &scope, false)?;
+        }
+        let (scope, records) = self.scope(spec, &operands, value, events)?;
         self.apply(spec, &scope, known)?;
         let records = self.finished_records(records)?;
         match events {
@@ -426,10 +444,15 @@ impl<'p> Path<'p, '_> {
         let shape = self.shape_of_model(model, 0);
         match self.resolve(value) {
             Value::Hole(hole) => match (self.hole_shape(hole), &shape) {
-                (Shape::BitVec(None) | Shape::Open(_), _) | (_, Shape::Open(_)) => true,
+                (Shape::Clif(known, _), Shape::Clif(other, _)) => known == other,
                 // A model may fix the width of all values; then the operator says the type.
-                (Shape::BitVec(Some(known)), Shape::Clif(_, width)) => known == width,
-                (known, shape) => known == shape,
+                (
+                    Shape::BitVec(Some(known)) | Shape::Clif(_, known),
+                    Shape::BitVec(Some(width)) | Shape::Clif(_, width),
+                ) => known == width,
+                (Shape::BitVec(Some(_)) | Shape::Clif(..), Shape::Unit) => false,
+                // Whatever else does not fit is an error in the annotations, to be reported.
+                _ => true,
             },
             value => self.fits(&shape, &value),
         }
