@@ -90,14 +90,12 @@ impl Session {
     /// [`Failure::Invalid`] and [`Failure::Unsupported`].
     pub fn compile(&mut self, wasm: &[u8]) -> Result<ModuleIndex, Failure> {
         let module = Module::from_binary(&self.engine, wasm).map_err(Failure::from);
-        let module = match module {
-            // The engine has judged, except that what it lacks may be what the edition lacks.
-            Err(Failure::Unsupported(_)) | Ok(_) => {
-                check_edition(self.edition, wasm)?;
-                module?
-            }
-            Err(failure) => return Err(failure),
-        };
+        // The engine has judged, except that it may accept more than the edition, and that what it
+        // lacks may not be in any edition.
+        if !matches!(module, Err(Failure::Invalid(_))) {
+            check_edition(self.edition, wasm, module.is_ok())?;
+        }
+        let module = module?;
         self.modules.push(module);
         Ok(ModuleIndex(self.modules.len() - 1))
     }
@@ -189,12 +187,14 @@ impl Session {
     }
 }
 
-/// Refuses what the edition does not have, where it has less than the engine.
-fn check_edition(edition: Edition, wasm: &[u8]) -> Result<(), Failure> {
+/// Refuses what the edition does not have. `accepted` is whether the engine takes the module: it may
+/// be ahead of the latest edition.
+fn check_edition(edition: Edition, wasm: &[u8], accepted: bool) -> Result<(), Failure> {
     let features = match edition {
         Edition::Wasm1 => WasmFeatures::WASM1,
         Edition::Wasm2 => WasmFeatures::WASM2,
-        Edition::Latest => return Ok(()),
+        Edition::Latest if accepted => return Ok(()),
+        Edition::Latest => WasmFeatures::WASM3,
     };
     let checked = Validator::new_with_features(features).validate_all(wasm);
     checked.map_err(|error| Failure::Invalid(error.to_string()))?;

