@@ -73,10 +73,43 @@ pub fn load_unit(name: &str) -> Result<Program, VerifyError> {
             .collect::<Vec<_>>()
             .join(", "),
     })?;
-    let folder = target_dir().join("isle").join(name);
-    let paths = skerry_isle_rules::unit_paths(unit, &folder).map_err(|source| VerifyError::Io {
-        path: folder,
-        source,
-    })?;
+    let mut paths = vec![declarations(name)?];
+    paths.extend(
+        unit.files
+            .iter()
+            .map(|file| skerry_isle_rules::rules_dir().join(file)),
+    );
     Program::load(&paths)
+}
+
+/// The generated declarations of the CLIF operators. They depend on nothing but the version of the crate
+/// that writes them, so they are written once for each version, into a folder of their own that appears
+/// whole: runs at the same time do no harm.
+fn declarations(unit: &str) -> Result<PathBuf, VerifyError> {
+    let folder = target_dir().join("isle").join(unit).join(clif_version());
+    let file = folder.join("clif_lower.isle");
+    if file.exists() {
+        return Ok(file);
+    }
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        move |source| VerifyError::Io { path, source }
+    };
+    let beside = folder.with_file_name(format!("new-{}", std::process::id()));
+    skerry_isle_rules::clif_declarations(&beside).map_err(failed(&beside))?;
+    let moved = std::fs::rename(&beside, &folder);
+    let _ = std::fs::remove_dir_all(&beside);
+    if !file.exists() {
+        moved.map_err(failed(&folder))?;
+    }
+    Ok(file)
+}
+
+/// Version of `cranelift-codegen-meta`, as the workspace's lock file pins it.
+fn clif_version() -> &'static str {
+    include_str!("../../Cargo.lock")
+        .split_once("name = \"cranelift-codegen-meta\"\nversion = \"")
+        .and_then(|(_, rest)| rest.split_once('"'))
+        .map(|(version, _)| version)
+        .expect("the lock file pins cranelift-codegen-meta")
 }

@@ -187,25 +187,26 @@ impl Report {
 }
 
 /// A rule's line in the listing.
-#[must_use]
-pub fn listing_line(rule: &RuleReport) -> String {
+fn listing_line(rule: &RuleReport) -> String {
     let worst = rule
         .instantiations
         .iter()
         .map(|inst| &inst.verdict)
         .max_by_key(|verdict| verdict.severity())
         .map_or("nothing", Verdict::name);
-    let types: Vec<String> = rule
+    let types: Vec<&str> = rule
         .instantiations
         .iter()
-        .map(|inst| short_types(&inst.types))
+        .map(|inst| inst.types.as_str())
         .collect();
-    format!(
-        "{}: {} {worst} ({})",
-        rule.name,
-        rule.instantiations.len(),
-        types.join(", ")
-    )
+    line(&rule.name, worst, &types)
+}
+
+/// A line of the listing: rule, number of instantiations, worst verdict, types.
+#[must_use]
+pub fn line(rule: &str, verdict: &str, types: &[&str]) -> String {
+    let short: Vec<String> = types.iter().map(|types| short_types(types)).collect();
+    format!("{rule}: {} {verdict} ({})", types.len(), short.join(", "))
 }
 
 /// `iadd I32 I32 I32` is `I32`: the distinct types in their order.

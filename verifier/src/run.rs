@@ -122,6 +122,32 @@ pub fn verify(
     ))
 }
 
+/// All rules of a program with the instantiations that there are to prove, without proving them. A
+/// chained rule has one, by its callers.
+#[must_use]
+pub fn instantiations(program: &Program, jobs: usize) -> Vec<(String, Vec<String>)> {
+    let sorted = roots::roots(program);
+    let evaluated = in_parallel(jobs, &sorted.roots, |rule| {
+        let paths = condition::paths(program, *rule);
+        let conditions = paths.conditions.iter().map(|condition| &condition.types);
+        let types = distinct(conditions.chain(&paths.infeasible).map(String::as_str));
+        (
+            program.rule_name(*rule),
+            types.into_iter().map(str::to_owned).collect(),
+        )
+    });
+    let chained = sorted
+        .chained
+        .iter()
+        .map(|rule| (program.rule_name(*rule), vec!["in its callers".to_owned()]));
+    evaluated.into_iter().chain(chained).collect()
+}
+
+fn distinct<'t>(types: impl Iterator<Item = &'t str>) -> Vec<&'t str> {
+    let mut seen = HashSet::new();
+    types.filter(|name| seen.insert(*name)).collect()
+}
+
 #[derive(Default)]
 struct AtomicCounts {
     asked: AtomicU64,
@@ -228,17 +254,8 @@ fn new_report(program: &Program, rule: RuleId) -> RuleReport {
 
 fn root_report(program: &Program, rule: RuleId, paths: &Paths, solved: &[Solved]) -> RuleReport {
     let mut report = new_report(program, rule);
-    let mut types: Vec<&str> = Vec::new();
-    let mut seen = HashSet::new();
-    for name in solved
-        .iter()
-        .map(|solved| &solved.types)
-        .chain(&paths.infeasible)
-    {
-        if seen.insert(name.as_str()) {
-            types.push(name);
-        }
-    }
+    let names = solved.iter().map(|solved| &solved.types);
+    let types = distinct(names.chain(&paths.infeasible).map(String::as_str));
     for name in types {
         let mine: Vec<&Solved> = solved.iter().filter(|s| s.types == name).collect();
         report.instantiations.push(Instantiation {
