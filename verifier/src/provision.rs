@@ -57,7 +57,8 @@ fn probe(path: &Path) -> Result<Solver, String> {
         .arg("--version")
         .output()
         .map_err(|error| error.to_string())?;
-    let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    let text = String::from_utf8_lossy(&output.stdout);
+    let text = text.lines().next().unwrap_or("").trim().to_owned();
     let version = parse_version(&text).ok_or_else(|| format!("`--version` says `{text}`"))?;
     if version < OLDEST {
         return Err(format!("version {}.{} is too old", version.0, version.1));

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 /// Proves every lowering rule at every instantiation of its types.
 ///
-/// Exit code: 0 if everything is verified, 1 if something is not, 2 if nothing could be verified.
+/// Exit code: 0 if everything is verified, else 1.
 #[derive(Debug, Parser)]
 #[command(name = "verify", version)]
 struct Arguments {
@@ -47,10 +47,10 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     match run(&arguments) {
         Ok(report) if report.passed() => ExitCode::SUCCESS,
-        Ok(_) => ExitCode::from(1),
+        Ok(_) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("verify: {error}");
-            ExitCode::from(2)
+            ExitCode::FAILURE
         }
     }
 }
