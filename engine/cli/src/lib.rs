@@ -19,7 +19,7 @@ pub mod run;
 pub mod session;
 pub mod wast;
 
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
 
 use clap::Parser as _;
@@ -30,12 +30,14 @@ use options::{Command, Options};
 /// Runs the command of this process' command line and gives its exit code.
 pub fn main() -> ExitCode {
     let options = Options::parse();
-    let mut out = io::stdout().lock();
-    let result = dispatch(&options.command, &mut out, &mut io::stderr());
-    let result = result.and_then(|code| {
-        out.flush()?;
-        Ok(code)
-    });
+    let mut out = BufWriter::new(io::stdout().lock());
+    let mut result = dispatch(&options.command, &mut out, &mut io::stderr());
+    // What was written before an error is shown before the error.
+    if let Err(error) = out.flush()
+        && result.is_ok()
+    {
+        result = Err(error.into());
+    }
     match result {
         Ok(code) => ExitCode::from(code),
         Err(error) => {

@@ -104,6 +104,7 @@ pub fn command(
         let (verdict, line) = judge(&name, &report, &skip);
         totals.add(&verdict);
         writeln!(out, "{line}")?;
+        out.flush()?;
         if verdict == Verdict::Failed {
             log_failures(&path, &report, log);
         }

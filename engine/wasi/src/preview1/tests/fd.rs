@@ -1,3 +1,5 @@
+//! Descriptors: read, write, seek, close, attributes, rights.
+
 use super::*;
 use crate::types::{Rights, fdflags, oflags};
 

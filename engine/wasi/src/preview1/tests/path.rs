@@ -1,3 +1,5 @@
+//! Paths: opening, directories, links, times, and every way out of the sandbox.
+
 use super::*;
 use crate::types::{Rights, fdflags, oflags};
 use std::fs;

@@ -1,3 +1,5 @@
+//! `poll_oneoff`: clocks, files, pipes and wrong subscriptions.
+
 use super::*;
 use crate::types::oflags;
 use std::io::Write as _;

@@ -1,3 +1,5 @@
+//! Arguments, environment, the end of a program, random bytes, clocks, and the table itself.
+
 use super::*;
 use crate::preview1::ValueType::{I32, I64};
 

@@ -1,3 +1,5 @@
+//! `fd_readdir` through buffers of every size.
+
 use super::*;
 use std::fs;
 

@@ -1,3 +1,5 @@
+//! Whatever a guest passes, the host does not panic.
+
 use super::*;
 
 /// Values at the edges of what a guest may pass.

@@ -1,3 +1,5 @@
+//! Sockets that the host hands in.
+
 use super::*;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};

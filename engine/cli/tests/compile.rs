@@ -1,0 +1,111 @@
+//! `skerry compile` as its users see it: the stages, the choice of functions, errors.
+
+#![forbid(unsafe_code)]
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+fn program() -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/programs/traps.wat");
+    path.to_str().unwrap().to_string()
+}
+
+fn compile(arguments: &[&str]) -> (Option<i32>, String, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_skerry"))
+        .arg("compile")
+        .args(arguments)
+        .output()
+        .unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (
+        output.status.code(),
+        text(&output.stdout),
+        text(&output.stderr),
+    )
+}
+
+#[test]
+fn every_stage_of_a_function() {
+    let program = program();
+    let stage = |emit: &str| {
+        let (code, out, log) = compile(&["--emit", emit, "--func", "add", &program]);
+        assert_eq!((code, log.as_str()), (Some(0), ""), "{emit}");
+        assert!(
+            out.starts_with("; function 14 \"add\" (i32, i32) -> (i32)\n"),
+            "{out}"
+        );
+        out
+    };
+    for clif in [stage("clif"), stage("clif-opt")] {
+        assert!(clif.contains("iadd") && clif.contains("block0("), "{clif}");
+    }
+    // The rule's name stands beside what it made.
+    let vcode = stage("vcode");
+    assert!(vcode.contains("b0(") && vcode.contains("iadd_"), "{vcode}");
+    let asm = stage("asm");
+    assert!(asm.contains("ret") && asm.contains("; iadd_"), "{asm}");
+}
+
+#[test]
+fn functions_by_export_name_and_index() {
+    let program = program();
+    let title = |function: &str| {
+        let (code, out, log) = compile(&["--emit", "clif", "--func", function, &program]);
+        assert_eq!(code, Some(0), "{log}");
+        out.lines().next().unwrap().to_string()
+    };
+    assert_eq!(
+        title("recurse"),
+        "; function 8 $recurse \"recurse\" () -> ()"
+    );
+    assert_eq!(title("deep"), "; function 2 $deep (i32) -> ()");
+    assert_eq!(title("$deep"), title("2"));
+    let refused = |function: &str| {
+        let (code, out, log) = compile(&["--func", function, &program]);
+        assert_eq!((code, out.as_str()), (Some(2), ""));
+        log
+    };
+    assert!(refused("nothing").contains("no function is exported or named so"));
+    assert!(refused("99").contains("the module has 16 functions"));
+    assert!(refused("proc_exit").contains("imported"));
+}
+
+#[test]
+fn all_functions_and_the_output_file() {
+    let program = program();
+    let (code, out, _) = compile(&[&program]);
+    assert_eq!(code, Some(0));
+    assert_eq!(out.matches("; function ").count(), 14);
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("out.s");
+    let (code, nothing, _) = compile(&["-o", path.to_str().unwrap(), &program]);
+    assert_eq!((code, nothing.as_str()), (Some(0), ""));
+    assert_eq!(std::fs::read_to_string(path).unwrap(), out);
+    let (code, _, log) = compile(&["-o", "/nonexistent/out.s", &program]);
+    assert_eq!(code, Some(1));
+    assert!(log.contains("cannot write \"/nonexistent/out.s\""), "{log}");
+}
+
+#[test]
+fn a_gone_reader_is_no_error_message() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_skerry"))
+        .args(["compile", &program()])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(141));
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+}
+
+#[test]
+fn wrong_modules_are_told_with_the_place() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("wrong.wat");
+    std::fs::write(&path, "(module (func (result i32) (i64.const 1)))").unwrap();
+    let (code, _, log) = compile(&[path.to_str().unwrap()]);
+    assert_eq!(code, Some(1));
+    assert!(log.contains("wrong.wat") && log.contains("offset"), "{log}");
+}
