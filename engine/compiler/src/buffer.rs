@@ -59,6 +59,7 @@ pub struct CodeBuffer<B> {
     table_offsets: Vec<(u32, u32)>,
     table_bytes: u32,
     marks: Vec<(Position, u32)>,
+    notes: Vec<(Position, String)>,
     /// The source location of what is emitted now.
     pub loc: SourceLoc,
 }
@@ -86,6 +87,7 @@ impl<B: BranchEncoding> CodeBuffer<B> {
             table_offsets: Vec::new(),
             table_bytes: 0,
             marks: Vec::new(),
+            notes: Vec::new(),
             loc: SourceLoc::default(),
         }
     }
@@ -152,6 +154,11 @@ impl<B: BranchEncoding> CodeBuffer<B> {
     /// What begins here was made by this group of the trace.
     pub fn mark(&mut self, group: u32) {
         self.marks.push((self.position(), group));
+    }
+
+    /// What begins here is meant to be this instruction.
+    pub fn note(&mut self, text: String) {
+        self.notes.push((self.position(), text));
     }
 
     /// The next four bytes are the distance from their end to a function.
@@ -234,6 +241,11 @@ impl<B: BranchEncoding> CodeBuffer<B> {
                     offset: at(position),
                     target,
                 })
+                .collect(),
+            listing: self
+                .notes
+                .iter()
+                .map(|(position, text)| (at(*position), text.clone()))
                 .collect(),
             marks: self
                 .marks

@@ -26,4 +26,6 @@ pub struct FunctionCode {
     pub relocs: Vec<Reloc>,
     /// For each instruction of a traced function, the group of the trace.
     pub marks: Vec<(u32, u32)>,
+    /// Of a traced function, what the assembler calls each of its instructions.
+    pub listing: Vec<(u32, String)>,
 }

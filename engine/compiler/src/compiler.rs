@@ -13,7 +13,7 @@ use crate::translate::{
 };
 use cranelift_codegen::Context;
 use cranelift_codegen::control::ControlPlane;
-use cranelift_codegen::ir::{Function, SourceLoc, UserFuncName};
+use cranelift_codegen::ir::{Function, SourceLoc};
 use cranelift_codegen::settings::{self, Configurable};
 use skerry_environ::{
     CompiledFunction, CompiledModule, CompiledTrampolines, FuncType, PrimaryMap, Trap, TypeIndex,
@@ -176,6 +176,13 @@ impl BlocksInsts for cranelift_codegen::ir::Layout {
     }
 }
 
+fn name(namespace: Namespace, index: u32) -> FuncName {
+    FuncName {
+        namespace: namespace as u32,
+        index,
+    }
+}
+
 /// Compiles a Wasm module.
 ///
 /// # Errors
@@ -189,14 +196,7 @@ pub fn compile_module(wasm: &[u8], flags: &Flags) -> Result<CompiledModule, Comp
     let mut functions = PrimaryMap::new();
     for body in translation.bodies.values() {
         let code = compiler.compile(translator.translate(&translation, body)?)?;
-        let name = Namespace::Function.external_name(body.index.as_u32());
-        let text = linker.add(
-            FuncName {
-                namespace: name.namespace,
-                index: name.index,
-            },
-            code,
-        );
+        let text = linker.add(name(Namespace::Function, body.index.as_u32()), code)?;
         functions.push(CompiledFunction {
             text,
             wasm_offset: body.body.range().start as u32,
@@ -205,13 +205,7 @@ pub fn compile_module(wasm: &[u8], flags: &Flags) -> Result<CompiledModule, Comp
     let mut entry_trampolines = PrimaryMap::new();
     for (index, ty) in translation.module.types.iter() {
         entry_trampolines.push(match compiler.compile(entry_trampoline(index, ty)) {
-            Ok(code) => linker.add(
-                FuncName {
-                    namespace: Namespace::EntryTrampoline as u32,
-                    index: index.as_u32(),
-                },
-                code,
-            ),
+            Ok(code) => linker.add(name(Namespace::EntryTrampoline, index.as_u32()), code)?,
             // The type has values that no rule can pass: nothing of this type was compiled, and
             // the empty range tells the runtime so.
             Err(CompileError::Unsupported { .. }) => 0..0,
@@ -302,13 +296,7 @@ pub fn compile_trampolines(
     let mut linker = Linker::default();
     let mut add = |namespace: Namespace, func| -> Result<Range<u32>, CompileError> {
         let code = compiler.compile(func)?;
-        Ok(linker.add(
-            FuncName {
-                namespace: namespace as u32,
-                index: 0,
-            },
-            code,
-        ))
+        linker.add(name(namespace, 0), code)
     };
     let entry = add(Namespace::EntryTrampoline, entry_trampoline(index, ty))?;
     let host = add(Namespace::HostTrampoline, host_trampoline(index, ty))?;
@@ -351,31 +339,21 @@ pub fn compile_clif(functions: Vec<Function>, flags: &Flags) -> Result<CompiledC
         .map(|(index, func)| (func.name.to_string(), index as u32))
         .collect();
     for (index, mut func) in functions.into_iter().enumerate() {
-        let name = func.name.to_string();
+        let clif_name = func.name.to_string();
         let ty = clif_func_type(&func);
         number_names(&mut func, &names)?;
-        func.name = UserFuncName::user(CLIF, index as u32);
+        func.name = CLIF.func_name(index as u32);
         let (code, inspection) = compiler.inspect(func)?;
-        let text = linker.add(
-            FuncName {
-                namespace: CLIF,
-                index: index as u32,
-            },
-            code,
-        );
+        let text = linker.add(name(CLIF, index as u32), code)?;
         compiled
             .functions
-            .push((name.trim_start_matches('%').to_string(), text));
+            .push((clif_name.trim_start_matches('%').to_string(), text));
         compiled.inspections.push(inspection);
         let entry =
             ty.map(|ty| compiler.compile(entry_trampoline(TypeIndex::from_u32(index as u32), &ty)));
         compiled.entries.push(match entry {
             Some(Ok(code)) => {
-                let name = FuncName {
-                    namespace: Namespace::EntryTrampoline as u32,
-                    index: index as u32,
-                };
-                Some(linker.add(name, code))
+                Some(linker.add(name(Namespace::EntryTrampoline, index as u32), code)?)
             }
             Some(Err(_)) | None => None,
         });
@@ -403,11 +381,11 @@ pub fn compile_clif_text(text: &str, flags: &Flags) -> Result<CompiledClif, Comp
 }
 
 /// The namespace of functions of a CLIF text.
-const CLIF: u32 = 0;
+const CLIF: Namespace = Namespace::Function;
 
 /// Replaces names of callees by numbers.
 fn number_names(func: &mut Function, names: &HashMap<String, u32>) -> Result<(), CompileError> {
-    use cranelift_codegen::ir::{ExternalName, UserExternalName};
+    use cranelift_codegen::ir::ExternalName;
     let callees: Vec<_> = func.dfg.ext_funcs.keys().collect();
     for callee in callees {
         let name = func.dfg.ext_funcs[callee]
@@ -420,7 +398,7 @@ fn number_names(func: &mut Function, names: &HashMap<String, u32>) -> Result<(),
                 message: format!("no function {name} to call"),
             });
         };
-        let name = func.declare_imported_user_function(UserExternalName::new(CLIF, index));
+        let name = func.declare_imported_user_function(CLIF.external_name(index));
         func.dfg.ext_funcs[callee].name = ExternalName::user(name);
     }
     Ok(())
@@ -461,7 +439,11 @@ struct Linked {
 
 impl Linker {
     /// Appends a function; where it is.
-    fn add(&mut self, name: FuncName, code: FunctionCode) -> Range<u32> {
+    ///
+    /// # Errors
+    ///
+    /// [`CompileError::Invalid`] for a trap code that no trap has; only a CLIF text can have one.
+    fn add(&mut self, name: FuncName, code: FunctionCode) -> Result<Range<u32>, CompileError> {
         let text = &mut self.linked.text;
         // INT3: whoever gets between functions stops.
         text.resize(text.len().next_multiple_of(FUNCTION_ALIGN), 0xcc);
@@ -473,18 +455,19 @@ impl Linker {
                 .iter()
                 .map(|reloc| (start + reloc.offset, reloc.target)),
         );
-        let trap = |code| Trap::from_code(code).expect("CLIF's trap codes are those of environ");
-        self.linked.traps.extend(
-            code.traps
-                .iter()
-                .map(|&(offset, code)| (start + offset, trap(code))),
-        );
+        for &(offset, code) in &code.traps {
+            let Some(trap) = Trap::from_code(code) else {
+                let message = format!("no trap has the code {code}");
+                return Err(CompileError::Invalid { offset: 0, message });
+            };
+            self.linked.traps.push((start + offset, trap));
+        }
         self.linked.addrmap.extend(
             code.addrmap
                 .iter()
                 .map(|&(offset, wasm)| (start + offset, wasm)),
         );
-        start..text.len() as u32
+        Ok(start..text.len() as u32)
     }
 
     fn finish(mut self) -> Linked {

@@ -74,11 +74,13 @@ impl Inspection {
         }
     }
 
-    /// The names of the rules that fired, in the order of the code.
+    /// The names of the rules that fired, in the order of the code, also of those that emit nothing.
     pub fn fired_rules(&self) -> Vec<&str> {
-        self.asm
+        // Lowering goes backwards.
+        self.rules
             .iter()
-            .flat_map(|line| line.rules.split(", "))
+            .rev()
+            .flat_map(|rules| rules.split(", "))
             .filter(|name| !name.is_empty())
             .collect()
     }

@@ -95,6 +95,7 @@ pub struct Lower<'f, I> {
     colours: SecondaryMap<ir::Inst, u32>,
     sunk: SecondaryMap<ir::Inst, bool>,
     rematerialised: SmallVec<[(Value, Reg); 4]>,
+    last_uses: SmallVec<[Reg; 4]>,
     root: Option<ir::Inst>,
     vcode: VCode<I>,
     succs: std::ops::Range<u32>,
@@ -174,6 +175,7 @@ impl<'f, I: MachInst> Lower<'f, I> {
             colours: SecondaryMap::new(),
             sunk: SecondaryMap::new(),
             rematerialised: SmallVec::new(),
+            last_uses: SmallVec::new(),
             root: None,
             vcode,
             succs: 0..0,
@@ -287,7 +289,7 @@ impl<'f, I: MachInst> Lower<'f, I> {
                 assert!(unused, "a sunk load has no other use");
                 continue;
             }
-            if !needed || opcode == Opcode::GetPinnedReg {
+            if !needed {
                 continue;
             }
             self.root = Some(inst);
@@ -303,7 +305,12 @@ impl<'f, I: MachInst> Lower<'f, I> {
                     loc: func.srcloc(inst),
                 });
             };
-            self.name_results(inst, output);
+            if opcode == Opcode::GetPinnedReg {
+                let pinned = InstOutput::One(B::pinned_reg());
+                assert_eq!(output, pinned, "the rule gives the pinned register");
+            } else {
+                self.name_results(inst, output);
+            }
             self.flush(func.srcloc(inst), |func| {
                 func.dfg.display_inst(inst).to_string()
             });
@@ -371,6 +378,7 @@ impl<'f, I: MachInst> Lower<'f, I> {
 
     fn begin_root(&mut self) {
         self.rematerialised.clear();
+        self.last_uses.clear();
         self.fired.clear();
     }
 
@@ -404,7 +412,6 @@ impl<'f, I: MachInst> Lower<'f, I> {
             preds: 0..0,
             params: first_param..self.vcode.params.len() as u32,
             cold: block.cold,
-            loop_header: block.loop_header,
         });
     }
 
@@ -454,8 +461,18 @@ impl<'f, I: MachInst> Lower<'f, I> {
     /// The register of a value; asks for its definition to be lowered.
     #[inline]
     pub fn value_reg(&mut self, value: Value) -> Reg {
-        self.wanted[value] = true;
-        self.value_regs[value]
+        let reg = self.value_regs[value];
+        if !std::mem::replace(&mut self.wanted[value], true) {
+            self.last_uses.push(reg);
+        }
+        reg
+    }
+
+    /// Whether the current CLIF instruction is probably the last that reads a register, so that it may
+    /// be overwritten. (Only a hint: in a loop a value can be read again.)
+    #[inline]
+    pub fn is_last_use(&self, reg: Reg) -> bool {
+        self.last_uses.contains(&reg) || self.rematerialised.iter().any(|entry| entry.1 == reg)
     }
 
     /// `from` is defined as `to`.

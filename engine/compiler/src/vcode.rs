@@ -65,8 +65,6 @@ pub struct BlockCode {
     pub params: Range<u32>,
     /// Seldom run: emitted after all others.
     pub cold: bool,
-    /// The head of a loop.
-    pub loop_header: bool,
 }
 
 /// Which CLIF instruction, through which rules, an instruction was made from; only when traced.

@@ -90,6 +90,15 @@ fn check_encoding(
     for line in &inspection.asm {
         assert!(!line.text.contains("(bad)"), "{file}: {:?}", line.bytes);
     }
+    for (offset, intended) in &code.listing {
+        let line = inspection.asm.iter().find(|line| line.offset == *offset);
+        let line = line.unwrap_or_else(|| panic!("{file}: no instruction starts at {offset:#x}"));
+        assert!(
+            same_instruction(intended, &line.text),
+            "{file}: meant {intended:?}, encoded {:?}",
+            line.text
+        );
+    }
     for &(offset, _) in &code.marks {
         assert!(
             starts.contains(&offset) || offset == code.code_size,
@@ -106,6 +115,61 @@ fn check_encoding(
         disassemble(&code.code[..code.code_size as usize]).len(),
         inspection.asm.len()
     );
+}
+
+/// Whether the assembler and the disassembler, which name and print things a little differently, speak of
+/// the same instruction: same mnemonic up to size suffixes and synonyms, same registers, same immediate.
+fn same_instruction(intended: &str, decoded: &str) -> bool {
+    let intended = intended.split(";;").next().unwrap_or_default();
+    let mnemonic = |text: &str| {
+        let name = text
+            .split_whitespace()
+            .next()
+            .unwrap_or_default()
+            .to_string();
+        let name = match name.as_str() {
+            "movabsq" => "movabs".to_string(),
+            "cltd" | "cqto" => return name,
+            _ => name,
+        };
+        let stem = name.trim_end_matches(['b', 'w', 'l', 'q']).to_string();
+        if stem.len() < 2 { name } else { stem }
+    };
+    let registers = |text: &str| {
+        let mut found: Vec<String> = text
+            .split(|c: char| !(c.is_ascii_alphanumeric() || c == '%'))
+            .filter(|word| word.starts_with('%'))
+            .map(str::to_string)
+            .collect();
+        found.sort();
+        found.dedup();
+        found
+    };
+    let immediate = |text: &str| {
+        let digits = text
+            .split('$')
+            .nth(1)?
+            .split(',')
+            .next()?
+            .trim()
+            .to_string();
+        let (negative, digits) = match digits.strip_prefix('-') {
+            Some(rest) => (true, rest.to_string()),
+            None => (false, digits),
+        };
+        let value = match digits.strip_prefix("0x") {
+            Some(hex) => u64::from_str_radix(hex, 16).ok()?,
+            None => digits.parse().ok()?,
+        };
+        Some(if negative {
+            value.wrapping_neg()
+        } else {
+            value
+        } as u8)
+    };
+    mnemonic(intended) == mnemonic(decoded)
+        && registers(intended) == registers(decoded)
+        && immediate(intended) == immediate(decoded)
 }
 
 #[test]

@@ -8,7 +8,8 @@
 //! | further arguments, results | 8-byte slots from \[rsp\] at the call; results above arguments |
 //! | vmctx | r15; every function leaves it as it found it |
 //! | callee-saved | rbx r12 r13 r14, rbp (always the frame pointer), rsp |
-//! | scratch | r11, xmm15: never live across an instruction of VCode |
+//! | destroyed by every call | all others: r11 is for no argument, so trampolines may use it |
+//! | scratch | xmm15: never live across an instruction of VCode |
 //!
 //! A value is in its place as it is in any register (`isle-rules/contract.isle`): an i32 has its high half
 //! zero. Slots hold the whole register.
@@ -24,7 +25,7 @@ use super::regs::{self, *};
 use crate::abi::{self, AbiRegs, Place, Places};
 use crate::lower::{InstOutput, Lower};
 use crate::reg::Reg;
-use cranelift_assembler_x64::inst as asm;
+use cranelift_assembler_x64::{self as assembler, inst as asm};
 use cranelift_codegen::ir::{ExternalName, FuncRef, Signature, Type, Value};
 use regalloc2::{PReg, RegClass};
 
@@ -157,6 +158,8 @@ impl Isle<'_, '_> {
             }
         }
         let vmctx = placed.vmctx.filter(|&reg| reg != VMCTX);
+        let in_memory = matches!(callee, Callee::Indirect(assembler::GprMem::Mem(_)));
+        let temp = (in_memory && vmctx.is_some()).then(|| self.gpr());
         self.lower.has_calls = true;
         self.lower.changes_vmctx |= vmctx.is_some();
         self.inst(Inst::Call(Box::new(Call {
@@ -164,6 +167,7 @@ impl Isle<'_, '_> {
             vmctx,
             uses: placed.regs,
             defs,
+            temp,
             clobbers,
         })));
         for (index, (place, param)) in places.results.iter().zip(&signature.returns).enumerate() {

@@ -160,6 +160,7 @@ pub fn emit(
         frame,
         stubs: Vec::new(),
         funcs: Vec::new(),
+        listing: vcode.trace.is_some(),
     };
     emitter.function(vcode, allocation);
     Ok(emitter.buffer.finish())
@@ -172,6 +173,8 @@ struct Emitter {
     stubs: Vec<(Label, NonZeroU8, SourceLoc)>,
     /// Functions that an instruction being encoded refers to.
     funcs: Vec<FuncName>,
+    /// Whether to keep what the assembler calls each instruction.
+    listing: bool,
 }
 
 impl assembler::CodeSink for Emitter {
@@ -348,7 +351,12 @@ impl Emitter {
 
     fn inst(&mut self, inst: &Inst, targets: &[u32], next: Option<u32>) {
         match inst {
-            Inst::Asm(inst) => inst.encode(self),
+            Inst::Asm(inst) => {
+                if self.listing {
+                    self.buffer.note(inst.to_string());
+                }
+                inst.encode(self);
+            }
             Inst::Args(_) => {}
             Inst::Imm { dst, value } => self.imm(*dst, *value),
             Inst::Move { dst, src } => self.move_reg(*src, *dst),
@@ -365,9 +373,11 @@ impl Emitter {
             Inst::JumpIf(cc) => self.jump_if(*cc, targets[0], targets[1], next),
             Inst::JumpTable {
                 index,
-                temp,
+                temps,
                 entries,
-            } => self.jump_table(*index, *temp, entries, targets),
+            } => {
+                self.jump_table(*index, *temps, entries, targets);
+            }
             Inst::TrapIf(cc, code) => {
                 let label = self.buffer.label();
                 self.buffer.branch(Jump(Some(*cc)), label);
@@ -399,21 +409,22 @@ impl Emitter {
         }
     }
 
-    fn jump_table(&mut self, index: Reg, temp: Reg, entries: &[u32], targets: &[u32]) {
+    fn jump_table(&mut self, index: Reg, temps: [Reg; 2], entries: &[u32], targets: &[u32]) {
+        let [base, address] = temps;
         let labels = entries
             .iter()
             .map(|&succ| Label(targets[succ as usize]))
             .collect();
         let table = self.buffer.table(labels);
         let target = assembler::DeferredTarget::Label(assembler::Label(table.0));
-        self.asm(asm::leaq_rm::new(SCRATCH, Amode::RipRelative { target }));
-        let entry = super::operands::amode_index(SCRATCH, index, 2, 0);
-        self.asm(asm::movslq_rm::new(temp, assembler::GprMem::Mem(entry)));
+        self.asm(asm::leaq_rm::new(base, Amode::RipRelative { target }));
+        let entry = super::operands::amode_index(base, index, 2, 0);
+        self.asm(asm::movslq_rm::new(address, assembler::GprMem::Mem(entry)));
         self.asm(asm::addq_rm::new(
-            Pair::real(temp),
-            assembler::GprMem::Gpr(SCRATCH),
+            Pair::real(address),
+            assembler::GprMem::Gpr(base),
         ));
-        self.asm(asm::jmpq_m::new(assembler::GprMem::Gpr(temp)));
+        self.asm(asm::jmpq_m::new(assembler::GprMem::Gpr(address)));
     }
 
     /// A constant, in the shortest form that leaves the same 64 bits. XOR destroys flags: lowering emits no
@@ -435,13 +446,13 @@ impl Emitter {
 
     fn call(&mut self, call: &Call) {
         let mut callee = call.callee;
-        if let Callee::Indirect(address @ assembler::GprMem::Mem(_)) = callee
-            && call.vmctx.is_some()
+        if let Callee::Indirect(address) = callee
+            && let Some(temp) = call.temp
         {
             // The address may be relative to the caller's own vmctx.
             self.buffer.mark_loc();
-            self.asm(asm::movq_rm::new(SCRATCH, address));
-            callee = Callee::Indirect(assembler::GprMem::Gpr(SCRATCH));
+            self.asm(asm::movq_rm::new(temp, address));
+            callee = Callee::Indirect(assembler::GprMem::Gpr(temp));
         }
         if let Some(vmctx) = call.vmctx {
             self.move_reg(vmctx, VMCTX);

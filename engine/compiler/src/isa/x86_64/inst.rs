@@ -42,6 +42,8 @@ pub struct Call {
     pub uses: Fixed,
     /// Results in registers.
     pub defs: Fixed,
+    /// Destroyed: the callee, if it is in memory and the vmctx changes before the call.
+    pub temp: Option<Reg>,
     /// What it destroys besides.
     pub clobbers: PRegSet,
 }
@@ -86,8 +88,8 @@ pub enum Inst {
     JumpTable {
         /// Which entry.
         index: Reg,
-        /// Destroyed: the address.
-        temp: Reg,
+        /// Destroyed: the address of the table, then that of the target.
+        temps: [Reg; 2],
         /// For each entry, the successor's number.
         entries: Box<[u32]>,
     },
@@ -122,12 +124,20 @@ impl MachInst for Inst {
                 if let Some(vmctx) = &mut call.vmctx {
                     visitor.read(vmctx);
                 }
+                if let Some(temp) = &mut call.temp {
+                    visitor.write_early(temp);
+                }
                 fixed_writes(&mut call.defs, visitor);
             }
             Inst::Ret(uses) => fixed_reads(uses, visitor),
-            Inst::JumpTable { index, temp, .. } => {
+            Inst::JumpTable {
+                index,
+                temps: [table, target],
+                ..
+            } => {
                 visitor.read(index);
-                visitor.write_early(temp);
+                visitor.write_early(table);
+                visitor.write(target);
             }
             Inst::Jump | Inst::JumpIf(_) | Inst::TrapIf(..) | Inst::Trap(_) => {}
         }

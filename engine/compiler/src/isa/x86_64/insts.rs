@@ -37,6 +37,7 @@
 //! | `divide` | `(OperandSize Gpr Gpr Gpr TrapCode) Gpr` | 32, 64 bits; then 0 for the quotient, 1 for the remainder |
 //! | `sign` | `(OperandSize Gpr) Gpr` | cdq, cqo |
 //!
+//! `commutes` before the colon says that the first two operands may be exchanged where they are registers.
 //! An instruction of another shape is a function in `isle.rs` (loads, stores, control, calls), or a new
 //! shape here.
 
@@ -66,30 +67,28 @@ macro_rules! any_size {
 }
 
 macro_rules! alu {
-    ($term:ident: $l_rm:ident $l_i:ident $l_i8:ident $q_rm:ident $q_i:ident $q_i8:ident) => {
+    ($term:ident commutes: $($form:ident)*) => {
+        alu!(order Isle::commuted; $term: $($form)*);
+    };
+    ($term:ident: $($form:ident)*) => {
+        alu!(order |_: &Self, a, b| (a, b); $term: $($form)*);
+    };
+    (order $order:expr; $term:ident: $l_rm:ident $l_i:ident $l_i8:ident $q_rm:ident $q_i:ident $q_i8:ident) => {
         fn $term(&mut self, size: &OperandSize, a: Gpr, b: GprMemImm) -> Gpr {
-            let dst = self.modify(a);
-            let inst = match b {
-                GprMemImm::Rm(rm) => sized!(
-                    self,
-                    size,
-                    asm::$l_rm::new(dst, rm),
-                    asm::$q_rm::new(dst, rm)
-                ),
-                GprMemImm::Imm(imm) => match i8::try_from(imm) {
-                    Ok(imm) => sized!(
-                        self,
-                        size,
-                        asm::$l_i8::new(dst, imm),
-                        asm::$q_i8::new(dst, imm)
-                    ),
-                    Err(_) => sized!(
-                        self,
-                        size,
-                        asm::$l_i::new(dst, imm),
-                        asm::$q_i::new(dst, imm)
-                    ),
-                },
+            let (dst, inst) = match b {
+                GprMemImm::Rm(b) => {
+                    let (a, b) = ($order)(self, a, b);
+                    let dst = self.modify(a);
+                    (dst, sized!(self, size, asm::$l_rm::new(dst, b), asm::$q_rm::new(dst, b)))
+                }
+                GprMemImm::Imm(imm) => {
+                    let dst = self.modify(a);
+                    let inst = match i8::try_from(imm) {
+                        Ok(imm) => sized!(self, size, asm::$l_i8::new(dst, imm), asm::$q_i8::new(dst, imm)),
+                        Err(_) => sized!(self, size, asm::$l_i::new(dst, imm), asm::$q_i::new(dst, imm)),
+                    };
+                    (dst, inst)
+                }
             };
             self.emit(inst);
             dst.write
@@ -123,8 +122,9 @@ macro_rules! unary {
 }
 
 macro_rules! binary_rm {
-    ($term:ident: $l:ident $q:ident) => {
+    ($term:ident commutes: $l:ident $q:ident) => {
         fn $term(&mut self, size: &OperandSize, a: Gpr, b: GprMem) -> Gpr {
+            let (a, b) = self.commuted(a, b);
             let dst = self.modify(a);
             self.emit(sized!(
                 self,
@@ -558,18 +558,18 @@ macro_rules! compare_rm {
 macro_rules! instruction_table {
     () => {
         // inst/int.isle
-        alu!(x64_add: addl_rm addl_mi addl_mi_sxb addq_rm addq_mi_sxl addq_mi_sxb);
+        alu!(x64_add commutes: addl_rm addl_mi addl_mi_sxb addq_rm addq_mi_sxl addq_mi_sxb);
         alu!(x64_sub: subl_rm subl_mi subl_mi_sxb subq_rm subq_mi_sxl subq_mi_sxb);
-        alu!(x64_and: andl_rm andl_mi andl_mi_sxb andq_rm andq_mi_sxl andq_mi_sxb);
-        alu!(x64_or: orl_rm orl_mi orl_mi_sxb orq_rm orq_mi_sxl orq_mi_sxb);
-        alu!(x64_xor: xorl_rm xorl_mi xorl_mi_sxb xorq_rm xorq_mi_sxl xorq_mi_sxb);
+        alu!(x64_and commutes: andl_rm andl_mi andl_mi_sxb andq_rm andq_mi_sxl andq_mi_sxb);
+        alu!(x64_or commutes: orl_rm orl_mi orl_mi_sxb orq_rm orq_mi_sxl orq_mi_sxb);
+        alu!(x64_xor commutes: xorl_rm xorl_mi xorl_mi_sxb xorq_rm xorq_mi_sxl xorq_mi_sxb);
         modify!(x64_neg: negl_m negq_m);
         modify!(x64_not: notl_m notq_m);
         vex_rvm!(x64_andn: andnl_rvm andnq_rvm);
         unary!(x64_blsr: blsrl_vm blsrq_vm);
         unary!(x64_blsi: blsil_vm blsiq_vm);
         unary!(x64_blsmsk: blsmskl_vm blsmskq_vm);
-        binary_rm!(x64_imul: imull_rm imulq_rm);
+        binary_rm!(x64_imul commutes: imull_rm imulq_rm);
         binary_imm!(x64_imul_imm: imull_rmi imull_rmi_sxb imulq_rmi_sxl imulq_rmi_sxb);
         multiply_high!(x64_mul_high: mulq_m);
         multiply_high!(x64_imul_high: imulq_m);

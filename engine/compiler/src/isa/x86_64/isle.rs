@@ -127,6 +127,19 @@ impl<'a, 'f> Isle<'a, 'f> {
         }
     }
 
+    /// The operands of a commutative instruction, so that the first, which is overwritten, is the
+    /// one that nobody reads after it.
+    fn commuted(&self, a: Gpr, b: GprMem) -> (Gpr, GprMem) {
+        match b {
+            assembler::GprMem::Gpr(b)
+                if self.lower.is_last_use(b) && !self.lower.is_last_use(a) =>
+            {
+                (b, assembler::GprMem::Gpr(a))
+            }
+            _ => (a, b),
+        }
+    }
+
     /// The register of a value; a constant is lowered again here, by its rule.
     pub fn reg_of(&mut self, value: Value) -> Reg {
         let Some(inst) = self.lower.constant(value) else {
@@ -452,10 +465,10 @@ impl Context for Isle<'_, '_> {
         }
         // Successor 0 is the default, which is the table's last entry.
         let entries = (1..branches.len() as u32).chain([0]).collect();
-        let temp = self.gpr();
+        let temps = [self.gpr(), self.gpr()];
         self.inst(MInst::JumpTable {
             index,
-            temp,
+            temps,
             entries,
         });
     }

@@ -26,12 +26,9 @@ pub const VMCTX: Reg = Reg::from_real(R15);
 pub const FRAME: Reg = Reg::from_real(RBP);
 /// The stack pointer.
 pub const STACK: Reg = Reg::from_real(RSP);
-/// Never live across an instruction: the emitter may use it inside one.
-pub const SCRATCH: Reg = Reg::from_real(R11);
-
 /// Registers that a function leaves as it found them, in the order in which they are pushed.
 pub const CALLEE_SAVED: [PReg; 4] = [RBX, R12, R13, R14];
-const CALLER_SAVED: [PReg; 8] = [RAX, RCX, RDX, RSI, RDI, R8, R9, R10];
+const CALLER_SAVED: [PReg; 9] = [RAX, RCX, RDX, RSI, RDI, R8, R9, R10, R11];
 
 /// What a call destroys.
 pub fn call_clobbers() -> PRegSet {
@@ -49,7 +46,7 @@ pub fn machine_env() -> MachineEnv {
             PRegSet::empty(),
             PRegSet::empty(),
         ],
-        scratch_by_class: [Some(R11), Some(float(15)), None],
+        scratch_by_class: [None, Some(float(15)), None],
         fixed_stack_slots: vec![],
     }
 }
