@@ -6,6 +6,7 @@
 
 use crate::VerifyError;
 use cranelift_isle::ast::{self, Def, ModelType, ModelValue, Pattern, SpecExpr};
+use cranelift_isle::codegen::Prefix;
 use cranelift_isle::error::Errors;
 use cranelift_isle::files::Files;
 use cranelift_isle::lexer::{Lexer, Pos};
@@ -52,7 +53,7 @@ impl Program {
     ///
     /// A file cannot be read, or is not well-formed ISLE.
     pub fn load(paths: &[PathBuf]) -> Result<Self, VerifyError> {
-        let files = Files::from_paths(paths, &[])
+        let files = Files::from_paths(paths, &[workspace_prefix()])
             .map_err(|(path, source)| VerifyError::Io { path, source })?;
         Self::parse(files)
     }
@@ -304,6 +305,17 @@ impl Program {
             .iter()
             .position(|ty| ty.name(&self.types) == name)
             .map(TypeId)
+    }
+}
+
+/// Files of the workspace are called by their path in it.
+fn workspace_prefix() -> Prefix {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("the crate lies in the workspace");
+    Prefix {
+        prefix: format!("{}/", root.display()),
+        name: String::new(),
     }
 }
 

@@ -5,6 +5,7 @@
 //! callee's promise helps to prove what that promise depends on.
 
 mod choices;
+mod concrete;
 mod holes;
 mod records;
 mod rules;
@@ -13,6 +14,7 @@ mod terms;
 mod values;
 
 pub use choices::Choices;
+pub use concrete::{Datum, Event, Meaning};
 pub use records::{LOAD, Log, Record, STORE, TRAP};
 pub use rules::{Display, Promise, SINKABLE};
 pub use terms::HELD_TYPES;

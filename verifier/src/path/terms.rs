@@ -77,7 +77,7 @@ impl<'p> Path<'p, '_> {
 
     /// The shape of a constructor's result. A term whose rules are proven against its spec is proven
     /// at its signatures only, so it may be used at those only.
-    fn signature_shape(&mut self, term: TermId, args: &[Value]) -> Eval<Shape> {
+    pub(crate) fn signature_shape(&mut self, term: TermId, args: &[Value]) -> Eval<Shape> {
         let program = self.program;
         let data = &program.terms.terms[term.index()];
         let plain = self.shape_of_type(data.ret_ty);
