@@ -2,7 +2,9 @@
 //! file expects.
 //!
 //! `; run: %f(1, 2) == 3` and `; print: %f(1, 2)` are those of Cranelift's filetests;
-//! `; traps: %f(1, 0): integer divide by zero` is our own. The rest is in [`filetest`].
+//! `; traps: %f(1, 0): integer divide by zero` is our own. Before the functions, `set opt_level=none`
+//! leaves out the mid-end and `; cpu: baseline` expects the code of a processor without any optional
+//! instruction. The rest is in [`filetest`](crate::filetest).
 
 use std::io::Write;
 use std::path::Path;
@@ -61,8 +63,7 @@ pub fn check_text(text: &str, required: bool) -> Result<ClifReport, String> {
     let compile = |features: CpuFeatures| {
         compile_clif_text(text, &Flags { features, ..flags }).map_err(|error| error.to_string())
     };
-    // The expectation is for a processor that has everything, whichever this one is.
-    let lowered: Vec<Lowered> = lowered(&compile(CpuFeatures::all())?);
+    let lowered: Vec<Lowered> = lowered(&compile(expected_features(text))?);
     let mut report = ClifReport {
         functions: parsed.functions.len(),
         stale: check(text, &lowered, required),
@@ -79,6 +80,16 @@ pub fn check_text(text: &str, required: bool) -> Result<ClifReport, String> {
             .extend(failures.map(|failure| format!("without CPU features: {failure}")));
     }
     Ok(report)
+}
+
+/// The expectation is for a processor that has everything, whichever this one is; after a line
+/// `; cpu: baseline`, for one without any optional instruction.
+fn expected_features(text: &str) -> CpuFeatures {
+    if text.lines().any(|line| line == "; cpu: baseline") {
+        CpuFeatures::default()
+    } else {
+        CpuFeatures::all()
+    }
 }
 
 /// Runs the lines of all functions.

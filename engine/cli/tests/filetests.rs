@@ -3,6 +3,7 @@
 
 #![forbid(unsafe_code)]
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use skerry_cli::clif::{check_file, check_text};
@@ -38,6 +39,30 @@ fn filetests() {
     assert!(
         count == 0,
         "{text}\n{count} failures; where the new code is right: {COMMAND}"
+    );
+}
+
+/// Invariant 3: the name of each rule stands in the expected output of a test.
+#[test]
+fn filetests_name_every_rule() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../isle-rules/x86_64/lower");
+    let (mut rules, mut named) = (BTreeSet::new(), BTreeSet::new());
+    for entry in std::fs::read_dir(&folder).unwrap() {
+        let path = entry.unwrap().path();
+        let text = std::fs::read_to_string(&path).unwrap();
+        for line in text.lines() {
+            if let Some(list) = line.strip_prefix("; rules:") {
+                named.extend(list.split(',').map(|name| name.trim().to_string()));
+            } else if let Some(rest) = line.strip_prefix("(rule ") {
+                rules.insert(rest.split(' ').next().unwrap().to_string());
+            }
+        }
+    }
+    let missing: Vec<_> = rules.difference(&named).collect();
+    assert!(rules.len() > 100, "only {} rules", rules.len());
+    assert!(
+        missing.is_empty(),
+        "no expectation in lower/*.clif names the rules {missing:?}"
     );
 }
 
