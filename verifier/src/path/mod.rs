@@ -7,16 +7,19 @@
 mod choices;
 mod concrete;
 mod holes;
+mod patterns;
 mod records;
 mod rules;
 mod shapes;
+mod sunk;
 mod terms;
 mod values;
 
 pub use choices::Choices;
 pub use concrete::{Datum, Event, Meaning};
 pub use records::{LOAD, Log, Record, STORE, TRAP};
-pub use rules::{Display, Promise, SINKABLE};
+pub use rules::{Display, Promise};
+pub use sunk::SINKABLE;
 pub use terms::HELD_TYPES;
 
 use crate::expr::{Dag, ExprId};

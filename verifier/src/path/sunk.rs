@@ -1,0 +1,121 @@
+//! Loads that move to the instruction which uses them, and instructions that wait for their consumer.
+
+use super::records::Events;
+use super::rules::Variables;
+use super::{Eval, Path, Phase, uncovered};
+use crate::value::Value;
+use cranelift_isle::sema::{Pattern, Rule, TermId, TypeId};
+
+/// The extractor from a value to the load that may become part of the rule's instruction.
+pub const SINKABLE: &str = "sinkable";
+
+impl<'p> Path<'p, '_> {
+    pub(crate) fn matches_sinkable(
+        &mut self,
+        rule: &'p Rule,
+        pattern: &'p Pattern,
+        value: &Value,
+        variables: &mut Variables,
+    ) -> Eval<()> {
+        if !self
+            .root_term
+            .is_some_and(|root| self.is_instruction_root(root) || self.returns_held(root))
+        {
+            return uncovered(
+                "a load is sunk in a term with a spec that returns no flags: drop the spec, so that \
+                 the term is expanded into the instructions that call it",
+            );
+        }
+        self.one_sunk_load()?;
+        self.sunk_instructions.push((value.clone(), false));
+        self.matches(rule, pattern, value, Events::Sunk, variables)?;
+        if !self.matched_operators.contains(&Events::Sunk) {
+            return uncovered("no operator of the sunk instruction is matched");
+        }
+        Ok(())
+    }
+
+    /// Whether a root term stands for whole instructions: its one operand is an `Inst`.
+    pub(crate) fn is_instruction_root(&self, term: TermId) -> bool {
+        let data = &self.program.terms.terms[term.index()];
+        data.arg_tys
+            .first()
+            .is_some_and(|&ty| self.program.type_name(ty) == "Inst")
+    }
+
+    /// Whether a term returns a value that holds instructions not emitted yet.
+    pub(crate) fn returns_held(&self, term: TermId) -> bool {
+        let data = &self.program.terms.terms[term.index()];
+        super::HELD_TYPES.contains(&self.program.type_name(data.ret_ty))
+    }
+
+    /// The order of two sunk loads among themselves is not known.
+    pub(crate) fn one_sunk_load(&self) -> Eval<()> {
+        if self.sunk_instructions.is_empty() {
+            Ok(())
+        } else {
+            uncovered("two loads may be sunk: their order is not known")
+        }
+    }
+
+    /// A term with a spec whose rules sink a load has, for its caller, one event that may happen: on the
+    /// left before the caller's own events, on the right where the returned flags are consumed.
+    pub(crate) fn hidden_sunk_load(&mut self, held: &mut Vec<usize>) -> Eval<()> {
+        self.one_sunk_load()?;
+        self.sunk_instructions.push((Value::Unit, true));
+        let record = self.hidden_record();
+        self.sunk.0.push(record);
+        held.push(record);
+        Ok(())
+    }
+
+    /// A sunk instruction that is handed to a constructor is taken over by that.
+    pub(crate) fn note_sunk(&mut self, types: &[TypeId], args: &[Value]) {
+        if self.phase != Phase::Emit {
+            return;
+        }
+        for (ty, arg) in types.iter().zip(args) {
+            if self.program.type_name(*ty) != "Inst" {
+                continue;
+            }
+            let arg = self.resolve(arg);
+            for index in 0..self.sunk_instructions.len() {
+                let sunk = self.resolve(&self.sunk_instructions[index].0.clone());
+                if sunk == arg {
+                    self.sunk_instructions[index].1 = true;
+                }
+            }
+        }
+    }
+
+    /// A load that `sinkable` matched and that no constructor takes over would run twice.
+    pub(crate) fn check_sunk(&mut self, rule: &Rule) -> Eval<()> {
+        if self.sunk_instructions.iter().all(|(_, taken)| *taken) {
+            return Ok(());
+        }
+        let goal = self.dag.bool(false);
+        let label = format!(
+            "the load that `{}` sinks is handed to a constructor",
+            self.program.rule_name(rule.id)
+        );
+        self.prove(goal, label)
+    }
+
+    /// A root that returns a value with instructions not emitted yet promises their events to whoever
+    /// consumes it, so it must have emitted nothing itself.
+    pub(crate) fn settle_held(&mut self, result: &Value) -> Eval<()> {
+        let mut held = Vec::new();
+        self.held_records(result, &mut held);
+        if held.is_empty() {
+            return Ok(());
+        }
+        if !self.machine.0.is_empty() {
+            return uncovered(
+                "events happen before the returned flags are consumed: drop the term's spec, so \
+                 that it is expanded into the instructions that call it",
+            );
+        }
+        self.machine.0 = held;
+        Ok(())
+    }
+}
