@@ -33,7 +33,8 @@ impl<'a, T> Caller<'a, T> {
         self.store.inner.engine()
     }
 
-    /// The instance whose code called the function; `None` if the embedder called it.
+    /// The instance whose code called the function: the one that imports it, or, for a function that reached its caller as a
+    /// reference only, the one whose code makes the call. `None` if that is the embedder.
     pub fn instance(&self) -> Option<Instance> {
         let index = self.store.inner.instance_at(self.frame.vmctx())?;
         Some(Instance(self.store.inner.handle(index)))

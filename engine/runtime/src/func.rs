@@ -67,11 +67,26 @@ impl HostFunc {
         func.into_func()
     }
 
+    /// The function for use in a store, by one importing instance or by anybody.
+    pub(crate) fn in_store(
+        &self,
+        store: &StoreInner,
+        importer: Option<*mut u8>,
+    ) -> Result<HostFunction> {
+        let signature = store.engine().host_signature(&self.ty)?;
+        Ok(HostFunction::new(
+            store.context(),
+            signature,
+            self.call.clone(),
+            importer,
+        ))
+    }
+
     /// Places the function in a store.
     pub(crate) fn define(&self, store: &mut StoreInner) -> Result<Func> {
-        let signature = store.engine().host_signature(&self.ty)?;
-        let function = HostFunction::new(store.context(), signature, self.call.clone());
-        let number = store.push_host_function(function);
+        let function = self.in_store(store, None)?;
+        let func = store.push_host_function(function);
+        let number = store.func_number(func);
         Ok(Func(store.handle(number)))
     }
 }

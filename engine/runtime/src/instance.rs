@@ -6,15 +6,15 @@
 
 use crate::error::{Error, Result};
 use crate::externs::Extern;
-use crate::func::{Func, TypedFunc, WasmParams, WasmResults};
+use crate::func::{Func, HostFunc, TypedFunc, WasmParams, WasmResults};
 use crate::global::Global;
 use crate::memory::Memory;
 use crate::module::Module;
-use crate::store::{AsContext, AsContextMut, Handle, StoreInner, call};
+use crate::store::{AsContext, AsContextMut, Handle, StoreData, StoreInner, call};
 use crate::table::Table;
 use crate::types::ExternType;
 use crate::vm;
-use crate::vm::func::FuncRef;
+use crate::vm::func::{FuncRef, HostFunction};
 use crate::vm::instance::InstanceMemory;
 use skerry_environ::vmctx::VMFuncRef;
 use skerry_environ::{
@@ -160,7 +160,15 @@ impl Instance {
     /// [`Error::ImportCount`], [`Error::IncompatibleImport`], [`Error::WrongStore`]; [`Error::Trap`] if an active
     /// segment does not fit or the start function traps; [`Error::OutOfMemory`].
     pub fn new(mut store: impl AsContextMut, module: &Module, imports: &[Extern]) -> Result<Self> {
-        let store = store.as_context_mut().0;
+        let given: Vec<Given<'_>> = imports.iter().map(|&item| Given::Extern(item)).collect();
+        Self::from_given(store.as_context_mut().0, module, &given)
+    }
+
+    pub(crate) fn from_given<T>(
+        store: &mut StoreData<T>,
+        module: &Module,
+        imports: &[Given<'_>],
+    ) -> Result<Self> {
         let index = build(&mut store.inner, module, imports)?;
         copy_segments(&mut store.inner, index)?;
         if let Some(start) = module.environ().start {
@@ -261,8 +269,35 @@ fn to_extern(store: &mut StoreInner, exported: Exported) -> Extern {
     }
 }
 
+/// What is given for an import.
+pub(crate) enum Given<'a> {
+    /// Something in the store.
+    Extern(Extern),
+    /// A host function that is in no store yet.
+    Host(&'a HostFunc),
+}
+
+/// The function that an instance imports: a host function is made for that instance, so that it knows its caller.
+fn import_function(
+    store: &mut StoreInner,
+    importer: *mut u8,
+    given: &Given<'_>,
+) -> Result<FuncRef> {
+    let function = match given {
+        Given::Host(func) => func.in_store(store, Some(importer))?,
+        Given::Extern(item) => {
+            let func = store.func(store.resolve(item.handle()));
+            match HostFunction::for_importer(store.context(), func, importer) {
+                Some(function) => function,
+                None => return Ok(func),
+            }
+        }
+    };
+    Ok(store.push_host_function(function))
+}
+
 /// Checks that the imports are what the module asks for.
-fn check_imports(store: &StoreInner, module: &Module, imports: &[Extern]) -> Result<()> {
+fn check_imports(store: &StoreInner, module: &Module, imports: &[Given<'_>]) -> Result<()> {
     if !crate::Engine::same(store.engine(), module.engine()) {
         return Err(Error::WrongStore { what: "module" });
     }
@@ -274,11 +309,14 @@ fn check_imports(store: &StoreInner, module: &Module, imports: &[Extern]) -> Res
         });
     }
     for (import, given) in wanted.iter().zip(imports) {
-        if !store.owns(given.handle()) {
-            return Err(Error::WrongStore { what: given.kind() });
-        }
         let expected = ExternType::of(module.environ(), import.index);
-        let found = given.type_in(store);
+        let found = match given {
+            Given::Extern(item) if !store.owns(item.handle()) => {
+                return Err(Error::WrongStore { what: item.kind() });
+            }
+            Given::Extern(item) => item.type_in(store),
+            Given::Host(func) => ExternType::Func(func.ty.clone()),
+        };
         if !found.matches(&expected) {
             let (module, name) = (import.module.clone(), import.name.clone());
             let (expected, found) = (Box::new(expected), Box::new(found));
@@ -294,7 +332,7 @@ fn check_imports(store: &StoreInner, module: &Module, imports: &[Extern]) -> Res
 }
 
 /// Allocates an instance and everything that it defines, and connects its imports. Its number in the store.
-fn build(store: &mut StoreInner, module: &Module, imports: &[Extern]) -> Result<usize> {
+fn build(store: &mut StoreInner, module: &Module, imports: &[Given<'_>]) -> Result<usize> {
     check_imports(store, module, imports)?;
     let (environ, layout) = (module.environ(), module.layout());
     let number = store.next_instance() as usize;
@@ -305,20 +343,26 @@ fn build(store: &mut StoreInner, module: &Module, imports: &[Extern]) -> Result<
     let mut tables = Vec::with_capacity(environ.tables.len());
     let mut globals = Vec::with_capacity(environ.globals.len());
     for (import, given) in environ.imports.iter().zip(imports) {
-        let id = store.resolve(given.handle());
+        let id = |given: &Given<'_>| match given {
+            Given::Extern(item) => store.resolve(item.handle()),
+            Given::Host(_) => unreachable!("host functions are functions, which was checked"),
+        };
         match import.index {
-            EntityIndex::Function(index) => memory.import_function(layout, index, store.func(id)),
+            EntityIndex::Function(index) => {
+                let func = import_function(store, memory.vmctx(), given)?;
+                memory.import_function(layout, index, func);
+            }
             EntityIndex::Memory(index) => {
-                memory.import_memory(layout, index, store.memory(id));
-                memories.push(id);
+                memories.push(id(given));
+                memory.import_memory(layout, index, store.memory(id(given)));
             }
             EntityIndex::Table(index) => {
-                memory.import_table(layout, index, store.table(id));
-                tables.push(id);
+                tables.push(id(given));
+                memory.import_table(layout, index, store.table(id(given)));
             }
             EntityIndex::Global(index) => {
-                memory.import_global(layout, index, store.global(id));
-                globals.push(id);
+                globals.push(id(given));
+                memory.import_global(layout, index, store.global(id(given)));
             }
         }
     }

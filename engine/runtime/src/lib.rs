@@ -11,8 +11,14 @@
 //! panic. Handles used with a store that is not theirs do, because that is a bug of the embedder.
 //!
 //! Architecture invariants:
-//! - `unsafe` code is in `vm` alone, which knows nothing of the public types but [`Error`].
+//! - `unsafe` code is in `vm` alone, which of the rest knows only [`Error`] and the untyped part of a store.
 //! - Compiled code runs on a stack of its own, with no Rust frame on it; see `vm/context.rs`.
+//!
+//! # Example
+//!
+//! ```
+#![doc = include_str!("../examples/embed.rs")]
+//! ```
 #![deny(unsafe_code)]
 
 mod caller;

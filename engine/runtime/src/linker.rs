@@ -5,7 +5,7 @@ use crate::caller::Caller;
 use crate::error::{Error, Result};
 use crate::externs::Extern;
 use crate::func::{HostFunc, IntoFunc};
-use crate::instance::Instance;
+use crate::instance::{Given, Instance};
 use crate::module::Module;
 use crate::store::{AsContextMut, StoreInner};
 use crate::types::{ExternType, ImportType};
@@ -241,25 +241,22 @@ impl<T: 'static> Linker<T> {
         module: &Module,
     ) -> Result<Instance> {
         let mut imports = Vec::with_capacity(module.imports().len());
-        let mut placed: HashMap<(&str, &str), Extern> = HashMap::new();
         for import in module.imports() {
-            let Some(definition) = self.lookup(import.module, import.name) else {
-                let (module, name) = (import.module.to_string(), import.name.to_string());
-                return Err(Error::UnknownImport {
-                    module,
-                    name,
-                    expected: Box::new(import.ty),
-                });
-            };
-            let item = match placed.entry((import.module, import.name)) {
-                Entry::Occupied(entry) => *entry.get(),
-                Entry::Vacant(entry) => {
-                    *entry.insert(place(&mut store.as_context_mut().0.inner, definition)?)
+            imports.push(match self.lookup(import.module, import.name) {
+                Some(Definition::Extern(item)) => Given::Extern(*item),
+                Some(Definition::Host(func)) => Given::Host(func),
+                None => {
+                    let (module, name) = (import.module.to_string(), import.name.to_string());
+                    let expected = Box::new(import.ty);
+                    return Err(Error::UnknownImport {
+                        module,
+                        name,
+                        expected,
+                    });
                 }
-            };
-            imports.push(item);
+            });
         }
-        Instance::new(store, module, &imports)
+        Instance::from_given(store.as_context_mut().0, module, &imports)
     }
 }
 

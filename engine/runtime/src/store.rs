@@ -348,10 +348,10 @@ impl StoreInner {
         index
     }
 
-    pub(crate) fn push_host_function(&mut self, function: HostFunction) -> u32 {
+    pub(crate) fn push_host_function(&mut self, function: HostFunction) -> FuncRef {
         let func_ref = function.func_ref();
         self.host_functions.push(function);
-        self.func_number(func_ref)
+        func_ref
     }
 
     /// The number of a function: the same for the same reference.

@@ -8,8 +8,8 @@ use crate::vm::func::FuncRef;
 use skerry_environ::ValType;
 use std::any::Any;
 
-/// A value. Floating-point numbers are held as their bits, so that NaNs keep theirs.
-#[derive(Clone, Copy, Debug)]
+/// A value. Floating-point numbers are held as their bits, so that NaNs keep theirs and equality is that of bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Val {
     /// A 32-bit integer.
     I32(i32),

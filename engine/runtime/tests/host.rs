@@ -183,7 +183,7 @@ fn callers_are_known_by_their_instance() {
         r#"(module
              (import "h" "log" (func $log (param i32 i32) (result i32)))
              (memory (export "memory") 1) (data (i32.const 100) "hello")
-             (table 1 funcref) (elem (i32.const 0) $log)
+             (table (export "table") 1 funcref) (elem (i32.const 0) $log)
              (type $t (func (param i32 i32) (result i32)))
              (func $inner (result i32) (call $log (i32.const 100) (i32.const 5)))
              (func (export "run") (result i32) (call $inner))
@@ -199,6 +199,17 @@ fn callers_are_known_by_their_instance() {
         .unwrap();
     assert_eq!(indirect.call(&mut store, ()).unwrap(), 1);
     assert_eq!(store.data(), b"hello!e");
+    // As a reference only, the frame tells who calls.
+    let probe = Func::wrap(
+        &mut store,
+        |mut caller: Caller<'_, Vec<u8>>, _: i32, _: i32| {
+            i32::from(caller.get_export("memory").is_some())
+        },
+    )
+    .unwrap();
+    let table = instance.get_table(&mut store, "table").unwrap();
+    table.set(&mut store, 0, Val::FuncRef(Some(probe))).unwrap();
+    assert_eq!(indirect.call(&mut store, ()).unwrap(), 1);
     // Called by the embedder there is no instance.
     let probe = Func::wrap(&mut store, |caller: Caller<'_, Vec<u8>>| {
         i32::from(caller.instance().is_some())

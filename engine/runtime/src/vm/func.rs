@@ -80,7 +80,8 @@ pub(crate) struct CallerFrame {
 }
 
 impl CallerFrame {
-    /// The vmctx of the caller. It may be a wrong guess: to be looked up among the store's instances.
+    /// The vmctx of the caller: of the instance that imports the function, or else what the calling frame says. That may be
+    /// wrong, so it is to be looked up among the store's instances.
     pub(crate) fn vmctx(self) -> usize {
         self.vmctx
     }
@@ -117,12 +118,19 @@ pub(crate) struct HostSignature {
 }
 
 impl HostFunction {
-    /// A host function of the store with context `ctx`.
-    pub(crate) fn new(ctx: &VMStoreContext, signature: HostSignature, call: Arc<HostCall>) -> Self {
+    /// A host function of the store with context `ctx`. If it is imported by one instance, `importer` is the vmctx of that:
+    /// then whoever calls it is that instance, as far as [`CallerFrame`] is concerned. A tail call leaves no other trace
+    /// of who made it.
+    pub(crate) fn new(
+        ctx: &VMStoreContext,
+        signature: HostSignature,
+        call: Arc<HostCall>,
+        importer: Option<*mut u8>,
+    ) -> Self {
         let object = Box::new(HostFunctionObject {
             header: VMContextHeader {
                 magic: MAGIC_HOST_FUNCTION,
-                owner: std::ptr::null_mut(),
+                owner: importer.unwrap_or(std::ptr::null_mut()).cast(),
                 store: std::ptr::from_ref(ctx).cast_mut().cast(),
                 reserved: 0,
                 type_ids: std::ptr::null(),
@@ -153,6 +161,34 @@ impl HostFunction {
         Self(object)
     }
 
+    /// The same function for one importing instance, if `func` is a host function.
+    pub(crate) fn for_importer(
+        ctx: &VMStoreContext,
+        func: FuncRef,
+        importer: *mut u8,
+    ) -> Option<Self> {
+        let func = func.get();
+        // SAFETY: the vmctx of a live function is the end of a header, which says whose it is.
+        let header = unsafe { &*func.vmctx.cast::<VMContextHeader>().sub(1) };
+        if header.magic != MAGIC_HOST_FUNCTION {
+            return None;
+        }
+        // SAFETY: host functions are made in `new` only, as part of such an object.
+        let object = unsafe { &*std::ptr::from_ref(header).cast::<HostFunctionObject>() };
+        let signature = HostSignature {
+            type_id: func.type_id,
+            slots: object.slots,
+            entry: func.entry,
+            host: func.code,
+        };
+        Some(Self::new(
+            ctx,
+            signature,
+            object.call.clone(),
+            Some(importer),
+        ))
+    }
+
     /// The reference to it.
     pub(crate) fn func_ref(&self) -> FuncRef {
         // SAFETY: only computes the address of a field of a live allocation.
@@ -179,16 +215,16 @@ pub(super) extern "C" fn host_call(vmctx: *mut u8, values: *mut ValRaw) -> built
     debug_assert_eq!(object.header.magic, MAGIC_HOST_FUNCTION);
     // SAFETY: the context of the store that owns the function, which is inside an activation.
     let ctx = unsafe { &*object.header.store.cast::<VMStoreContext>() };
-    let frame = CallerFrame {
-        vmctx: caller_vmctx(ctx),
+    let vmctx = match object.header.owner.addr() {
+        0 => caller_vmctx(ctx),
+        importer => importer,
     };
-    // The closure is shared before the store is borrowed, so that it survives whatever the host does with the store.
-    let call = object.call.clone();
-    // SAFETY: as for `ctx`; the object is not used below, so this is the only path to what the store owns.
+    let frame = CallerFrame { vmctx };
+    // SAFETY: as for `ctx`. The object lies in an allocation of its own, which stays until the store is dropped.
     let store = unsafe { ctx.store() };
     // SAFETY: the trampoline reserves a slot for each argument and result on the wasm stack, used by nobody else now.
     let values = unsafe { std::slice::from_raw_parts_mut(values, object.slots) };
-    builtins::finish(ctx, || match call(store, frame, values) {
+    builtins::finish(ctx, || match (object.call)(store, frame, values) {
         Ok(()) => Ok(0),
         Err(error) => Err(Unwind::Error(Box::new(error))),
     })
