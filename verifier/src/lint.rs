@@ -3,7 +3,7 @@
 
 use crate::VerifyError;
 use crate::program::Program;
-use cranelift_isle::ast::{self, Def, SpecExpr};
+use cranelift_isle::ast::{self, Def, ModelType, SpecExpr};
 use cranelift_isle::sema::{ConstructorKind, ExtractorKind, TermKind};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -134,6 +134,19 @@ fn check_signatures(program: &Program) -> Result<(), VerifyError> {
     for (&term, signatures) in all {
         let operands = program.terms.terms[term.index()].arg_tys.len();
         for (index, signature) in signatures.iter().enumerate() {
+            let silent = program
+                .specs
+                .get(&term)
+                .is_some_and(|spec| spec.modifies.is_empty());
+            if signature.ret == ModelType::Unit && silent {
+                return Err(program.hygiene(
+                    signature.pos,
+                    format!(
+                        "`{}` has neither a result nor an event: every rule for it would be right",
+                        program.term_name(term)
+                    ),
+                ));
+            }
             if signature.args.len() != operands {
                 return Err(program.hygiene(
                     signature.pos,
@@ -210,9 +223,14 @@ fn visit_macro<'p>(
     Ok(())
 }
 
-/// Rules have names of their own.
+/// Rules have names of their own, and specs call macros that exist.
 fn check_names(program: &Program) -> Result<(), VerifyError> {
     for def in &program.defs {
+        if let Def::Rule(rule) = def
+            && rule.name.is_none()
+        {
+            return Err(program.hygiene(rule.pos, "a rule without a name".to_owned()));
+        }
         if let Def::Spec(spec) = def {
             let mut unknown = None;
             for expr in spec

@@ -302,6 +302,22 @@ impl<'p> Path<'p, '_> {
         }
     }
 
+    /// How many held values a value contains.
+    pub(crate) fn producers(&self, value: &Value) -> usize {
+        match self.resolve(value) {
+            Value::Held(_) => 1,
+            Value::Struct(fields) => fields.iter().map(|(_, field)| self.producers(field)).sum(),
+            Value::Enum(value) => value
+                .payloads
+                .iter()
+                .flatten()
+                .map(|payload| payload.iter().map(|field| self.producers(field)).sum())
+                .max()
+                .unwrap_or(0),
+            _ => 0,
+        }
+    }
+
     /// A record number bound to the name of its state.
     pub(crate) fn record_names(&self, numbers: &[usize]) -> Vec<(&'p str, Value)> {
         numbers

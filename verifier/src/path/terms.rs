@@ -36,6 +36,13 @@ impl<'p> Path<'p, '_> {
         } else {
             Events::Machine
         };
+        if args.iter().map(|arg| self.producers(arg)).sum::<usize>() > 1 {
+            return uncovered(format!(
+                "`{}` consumes two held instructions: the second would overwrite the flags of the \
+                 first",
+                spec.term.0
+            ));
+        }
         let mut held = Vec::new();
         for arg in &args {
             self.held_records(arg, &mut held);
