@@ -326,12 +326,14 @@ pub fn check_file(
         writeln!(out, "{line}")?;
     }
     let mut messages = report.failures;
-    if blessing && !report.stale.is_empty() {
-        let written = std::fs::write(path, &report.blessed);
-        written.map_err(|source| Error::Write {
-            path: path.into(),
-            source,
-        })?;
+    if blessing {
+        if report.blessed != text {
+            let written = std::fs::write(path, &report.blessed);
+            written.map_err(|source| Error::Write {
+                path: path.into(),
+                source,
+            })?;
+        }
     } else {
         messages.extend(report.stale.iter().map(
             |Stale {

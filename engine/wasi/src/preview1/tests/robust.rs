@@ -55,3 +55,20 @@ fn memory_may_be_empty() {
         _ = guest.call_or_stop(function.name, &params);
     }
 }
+
+/// Memory of zeros holds subscriptions that are due at once, so nothing waits.
+#[test]
+fn no_subscriptions_make_the_host_panic() {
+    for subscriptions in EDGES {
+        for events in EDGES {
+            for count in EDGES {
+                let mut guest = Guest::new(|_| ());
+                let params = [subscriptions, events, count, OUT.into()];
+                _ = guest.call("poll_oneoff", &params);
+                // The same for a descriptor: standard input from memory is always ready.
+                guest.put(BUFFER + 8, &[1]);
+                _ = guest.call("poll_oneoff", &params);
+            }
+        }
+    }
+}
