@@ -3,7 +3,7 @@
 //! Names depend on nothing but the query: the same question has the same text, whatever was asked
 //! before. That text is the key of the cache.
 
-use crate::expr::{Dag, ExprId, Node, Sort};
+use crate::expr::{Dag, ExprId, FloatOp, Node, Sort};
 use std::collections::{BTreeSet, HashMap};
 use std::fmt::Write;
 
@@ -56,13 +56,26 @@ pub fn encode(dag: &Dag, query: &Query) -> Script {
         text: String::new(),
         variables: Vec::new(),
     };
-    let logic = if query.forall.is_some() {
-        "BV"
-    } else {
-        "QF_BV"
+    let functions: BTreeSet<(FloatOp, u32)> = order
+        .iter()
+        .filter_map(|&id| match *dag.node(id) {
+            Node::Float(op, a, _) => Some((op, dag.width(a))),
+            _ => None,
+        })
+        .collect();
+    let logic = match (query.forall.is_some(), functions.is_empty()) {
+        (false, true) => "QF_BV",
+        (false, false) => "QF_UFBV",
+        (true, true) => "BV",
+        (true, false) => "UFBV",
     };
     let out = &mut script.text;
     writeln!(out, "(set-logic {logic})").expect("writing to a string");
+    for (op, width) in functions {
+        let (name, sort) = (op.name(), sort_text(Sort::BitVec(width)));
+        writeln!(out, "(declare-fun {name}{width} ({sort} {sort}) {sort})")
+            .expect("writing to a string");
+    }
     let mut lets: Vec<(String, String)> = Vec::new();
     let mut quantified: Vec<String> = Vec::new();
     for &id in &order {
@@ -143,6 +156,9 @@ fn node_text(dag: &Dag, id: ExprId, names: &HashMap<ExprId, String>) -> String {
         }
         Node::SignExt(width, a) => {
             format!("((_ sign_extend {}) {})", width - dag.width(*a), n(a))
+        }
+        Node::Float(op, a, b) => {
+            format!("({}{} {} {})", op.name(), dag.width(*a), n(a), n(b))
         }
     }
 }

@@ -155,6 +155,9 @@ impl Dag {
                 number(0)?;
                 number(bits(a) << low | bits(b))
             }
+            Node::Float(op, a, b) => {
+                number(super::float::apply(op, self.width(a), bits(a), bits(b)))
+            }
             Node::Extract { hi, lo, arg } => number((bits(arg) >> lo) & mask(hi - lo + 1)),
             Node::ZeroExt(_, a) => number(bits(a)),
             Node::SignExt(width, a) => {

@@ -9,10 +9,12 @@
 
 mod circuits;
 mod concrete;
+mod float;
 mod fold;
 mod rebuild;
 
 pub use concrete::{Assignment, Constant, mask, signed};
+pub use float::{FloatOp, Format, Rounding};
 
 use std::collections::HashMap;
 
@@ -163,6 +165,8 @@ pub enum Node {
     ZeroExt(u32, ExprId),
     /// To the given total width.
     SignExt(u32, ExprId),
+    /// An operator of IEEE 754 that the solver does not look into (a square root: of twice the same).
+    Float(FloatOp, ExprId, ExprId),
 }
 
 /// A free variable.
@@ -313,7 +317,8 @@ impl Dag {
             | Node::Eq(a, b)
             | Node::Binary(_, a, b)
             | Node::Compare(_, a, b)
-            | Node::Concat(a, b) => vec![a, b],
+            | Node::Concat(a, b)
+            | Node::Float(_, a, b) => vec![a, b],
             Node::Ite(a, b, c) => vec![a, b, c],
         }
     }

@@ -40,6 +40,7 @@ impl Dag {
             Node::Extract { hi, lo, arg } => self.extract(hi, lo, new[&arg]),
             Node::ZeroExt(width, a) => self.zero_ext(width, new[&a]),
             Node::SignExt(width, a) => self.sign_ext(width, new[&a]),
+            Node::Float(op, a, b) => self.float_node(op, new[&a], new[&b]),
         }
     }
 }

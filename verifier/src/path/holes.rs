@@ -6,7 +6,7 @@
 //! unfilled hole, so nothing that was said before can change its meaning.
 
 use super::{Eval, Path, Stop, uncovered};
-use crate::expr::Sort;
+use crate::expr::{ExprId, Sort};
 use crate::value::{DISCRIMINANT_BITS, EnumValue, HoleId, Shape, Value};
 use std::rc::Rc;
 
@@ -18,6 +18,8 @@ pub(super) struct Hole {
     pub name: Rc<str>,
     /// It is an operand of a term that is being applied: no spec may define it any more.
     pub input: bool,
+    /// Nothing defined it: it was given a variable.
+    pub forced: bool,
 }
 
 impl Path<'_, '_> {
@@ -42,6 +44,7 @@ impl Path<'_, '_> {
                     value: None,
                     name: Rc::from(name),
                     input: false,
+                    forced: false,
                 });
                 Value::Hole(id)
             }
@@ -139,8 +142,19 @@ impl Path<'_, '_> {
     pub(crate) fn force_hole(&mut self, id: HoleId) -> Eval<Value> {
         let Hole { shape, name, .. } = self.holes[id.0 as usize].clone();
         let value = self.fresh_value(&name, &shape)?;
-        self.holes[id.0 as usize].value = Some(value.clone());
+        let hole = &mut self.holes[id.0 as usize];
+        hole.value = Some(value.clone());
+        hole.forced = true;
         Ok(value)
+    }
+
+    /// The variable that an undefined hole was given, if it is bits.
+    pub(super) fn forced_variable(&self, id: HoleId) -> Option<ExprId> {
+        let hole = &self.holes[id.0 as usize];
+        match (&hole.value, hole.forced) {
+            (Some(Value::BitVec(variable, _)), true) => Some(*variable),
+            _ => None,
+        }
     }
 
     /// A fresh value of a shape.

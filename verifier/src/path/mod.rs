@@ -14,6 +14,7 @@ mod shapes;
 mod sunk;
 mod terms;
 mod values;
+mod witness;
 
 pub use choices::Choices;
 pub use concrete::{Datum, Event, Meaning};
@@ -112,6 +113,8 @@ pub struct Path<'p, 'c> {
     matched_operators: Vec<records::Events>,
     phase: Phase,
     root_term: Option<TermId>,
+    /// What the replaced instruction may compute, where its spec leaves a choice.
+    open: Option<witness::Open>,
     pure_results: HashMap<(TermId, Vec<Value>), Value>,
     reads: Vec<records::Read>,
     constants: HashMap<String, Value>,
@@ -144,6 +147,7 @@ impl<'p, 'c> Path<'p, 'c> {
             matched_operators: Vec::new(),
             phase: Phase::Match,
             root_term: None,
+            open: None,
             pure_results: HashMap::new(),
             reads: Vec::new(),
             constants: HashMap::new(),

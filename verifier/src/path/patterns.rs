@@ -198,7 +198,11 @@ impl<'p> Path<'p, '_> {
             self.apply(spec, &scope, false)?;
         }
         let (scope, records) = self.scope(spec, &operands, value, events)?;
-        self.apply(spec, &scope, known)?;
+        let result = match (events, self.resolve(value)) {
+            (Events::Source, Value::Hole(hole)) if spec.modifies.is_empty() => Some(hole),
+            _ => None,
+        };
+        self.apply_open(spec, &scope, known, result)?;
         let records = self.finished_records(records)?;
         match events {
             Events::Source if self.source.0.is_empty() => self.source.0 = records,

@@ -108,6 +108,7 @@ impl<'p> Path<'p, '_> {
             let value = self.evaluate(condition, scope)?;
             clauses.push(self.truth(&value)?);
         }
+        let clauses = self.witnessed(clauses)?;
         Ok(Promise { clauses })
     }
 

@@ -4,7 +4,7 @@ use super::records::Events;
 use super::{Eval, Item, Path, Phase, Stop, uncovered};
 use crate::expr::ExprId;
 use crate::spec::Env;
-use crate::value::{Shape, Value};
+use crate::value::{HoleId, Shape, Value};
 use cranelift_isle::ast::{ModelType, Signature, Spec};
 use cranelift_isle::sema::{TermId, TermKind};
 use std::rc::Rc;
@@ -174,6 +174,18 @@ impl<'p> Path<'p, '_> {
     /// `known` says that an operator is matched against a value that something else made: that it is
     /// this operator's is then the condition of the match, not a promise of the spec.
     pub(crate) fn apply(&mut self, spec: &'p Spec, scope: &Env<'p>, known: bool) -> Eval<()> {
+        self.apply_open(spec, scope, known, None)
+    }
+
+    /// The same; `chosen` is the result of the replaced instruction, where its spec may leave a choice:
+    /// see [`super::witness`].
+    pub(super) fn apply_open(
+        &mut self,
+        spec: &'p Spec,
+        scope: &Env<'p>,
+        known: bool,
+        chosen: Option<HoleId>,
+    ) -> Eval<()> {
         for require in &spec.requires {
             let goal = self.condition(spec, "require", require, scope)?;
             let label = format!("requirement of `{}`", spec.term.0);
@@ -191,7 +203,10 @@ impl<'p> Path<'p, '_> {
                 Err(stop) => return Err(stop),
             }
         }
-        let facts = self.facts(&spec.provides, scope)?;
+        let mut facts = self.facts(&spec.provides, scope)?;
+        if let Some(chosen) = chosen {
+            facts = self.leave_open(chosen, facts);
+        }
         let fact = self.dag.all(facts);
         if known {
             self.assume(fact)?;

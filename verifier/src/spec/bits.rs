@@ -192,7 +192,10 @@ impl<'p> Path<'p, '_> {
                 };
                 Ok(Value::BitVec(result, None))
             }
-            _ => self.bit_operator(op, values),
+            _ => match self.float_operator(op, values) {
+                Some(result) => result,
+                None => self.bit_operator(op, values),
+            },
         }
     }
 

@@ -5,5 +5,6 @@ mod bits;
 mod env;
 mod eval;
 mod facts;
+mod float;
 
 pub use env::{Binding, Env};

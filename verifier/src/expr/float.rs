@@ -1,0 +1,563 @@
+//! IEEE 754 numbers (binary32 and binary64) as bits, with rounding to nearest, ties to even.
+//!
+//! Classification, comparison, minimum, rounding to integers and all conversions are circuits over bits:
+//! exact definitions, so that whatever is made of them is proven on bits. Sum, difference, product,
+//! quotient and square root are *one uninterpreted function a width and operator* to the solver
+//! ([`Node::Float`]): proofs may use that equal operands give equal results, and what the circuits around
+//! the function say (a NaN operand gives NaN, sums and products commute, `x + x` doubles, `x - 0` is x).
+//!
+//! Every operator that yields a NaN yields the canonical one: positive, quiet, without other payload.
+//! Which NaN an instruction really gives is said by its spec. `tests/float.rs` holds each circuit
+//! against the host's own arithmetic.
+
+use super::{BinOp, CmpOp, Dag, ExprId, Node, Sort};
+
+/// Operators that the solver does not look into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[expect(missing_docs, reason = "IEEE 754's own names")]
+pub enum FloatOp {
+    Add,
+    Sub,
+    Mul,
+    Div,
+    Sqrt,
+}
+
+impl FloatOp {
+    /// Name of the function in questions to the solver.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Add => "fadd",
+            Self::Sub => "fsub",
+            Self::Mul => "fmul",
+            Self::Div => "fdiv",
+            Self::Sqrt => "fsqrt",
+        }
+    }
+
+    fn commutes(self) -> bool {
+        matches!(self, Self::Add | Self::Mul)
+    }
+}
+
+/// Directions of rounding to an integer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rounding {
+    /// Towards positive infinity.
+    Ceil,
+    /// Towards negative infinity.
+    Floor,
+    /// Towards zero.
+    Trunc,
+    /// To the nearest integer, ties to the even one.
+    Nearest,
+}
+
+/// A binary interchange format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Format {
+    /// All bits.
+    pub width: u32,
+    /// Bits of the fraction.
+    pub fraction: u32,
+}
+
+impl Format {
+    /// The format of that many bits.
+    #[must_use]
+    pub fn of(width: u32) -> Option<Self> {
+        match width {
+            32 => Some(Self {
+                width,
+                fraction: 23,
+            }),
+            64 => Some(Self {
+                width,
+                fraction: 52,
+            }),
+            _ => None,
+        }
+    }
+
+    fn exponent(self) -> u32 {
+        self.width - 1 - self.fraction
+    }
+
+    fn bias(self) -> u128 {
+        (1 << (self.exponent() - 1)) - 1
+    }
+
+    /// Bits of positive infinity.
+    #[must_use]
+    pub fn infinity(self) -> u128 {
+        ((1 << self.exponent()) - 1) << self.fraction
+    }
+
+    /// Bits of the canonical NaN.
+    #[must_use]
+    pub fn nan(self) -> u128 {
+        self.infinity() | 1 << (self.fraction - 1)
+    }
+}
+
+/// Applies an operator; NaN results are canonical.
+#[must_use]
+pub(super) fn apply(op: FloatOp, width: u32, a: u128, b: u128) -> u128 {
+    if width == 32 {
+        let read = |bits: u128| f32::from_bits(u32::try_from(bits).expect("32 bits"));
+        let (a, b) = (read(a), read(b));
+        let result = match op {
+            FloatOp::Add => a + b,
+            FloatOp::Sub => a - b,
+            FloatOp::Mul => a * b,
+            FloatOp::Div => a / b,
+            FloatOp::Sqrt => a.sqrt(),
+        };
+        if result.is_nan() {
+            0x7fc0_0000
+        } else {
+            u128::from(result.to_bits())
+        }
+    } else {
+        let read = |bits: u128| f64::from_bits(u64::try_from(bits).expect("64 bits"));
+        let (a, b) = (read(a), read(b));
+        let result = match op {
+            FloatOp::Add => a + b,
+            FloatOp::Sub => a - b,
+            FloatOp::Mul => a * b,
+            FloatOp::Div => a / b,
+            FloatOp::Sqrt => a.sqrt(),
+        };
+        if result.is_nan() {
+            0x7ff8_0000_0000_0000
+        } else {
+            u128::from(result.to_bits())
+        }
+    }
+}
+
+impl Dag {
+    /// The application of an operator that is not looked into, where it does not fold.
+    pub(super) fn float_node(&mut self, op: FloatOp, a: ExprId, b: ExprId) -> ExprId {
+        let width = self.width(a);
+        if let (Some(x), Some(y)) = (self.as_bits(a), self.as_bits(b)) {
+            return self.bits(width, apply(op, width, x, y));
+        }
+        let (a, b) = if op.commutes() {
+            (a.min(b), a.max(b))
+        } else {
+            (a, b)
+        };
+        self.intern(Node::Float(op, a, b), Sort::BitVec(width))
+    }
+
+    /// A sum, difference, product, quotient, or (of `a` twice) square root.
+    pub fn fp_arithmetic(&mut self, op: FloatOp, format: Format, a: ExprId, b: ExprId) -> ExprId {
+        match op {
+            FloatOp::Add if a == b => return self.fp_double(format, a),
+            FloatOp::Sub if self.as_bits(b) == Some(0) => return self.fp_canonical(format, a),
+            _ => {}
+        }
+        let result = self.float_node(op, a, b);
+        let (nan_a, nan_b) = (self.fp_is_nan(format, a), self.fp_is_nan(format, b));
+        let nan_result = self.fp_is_nan(format, result);
+        let nan = self.or(nan_a, nan_b);
+        let nan = self.or(nan, nan_result);
+        let canonical = self.bits(format.width, format.nan());
+        self.ite(nan, canonical, result)
+    }
+
+    /// The number, or the canonical NaN.
+    fn fp_canonical(&mut self, format: Format, x: ExprId) -> ExprId {
+        let nan = self.fp_is_nan(format, x);
+        let canonical = self.bits(format.width, format.nan());
+        self.ite(nan, canonical, x)
+    }
+
+    /// `x + x`: the next exponent, or twice the subnormal fraction; exact, or infinite.
+    fn fp_double(&mut self, format: Format, x: ExprId) -> ExprId {
+        let (sign, exponent, magnitude) = self.fp_parts(format, x);
+        let width = format.width - 1;
+        let zero = self.bits(format.exponent(), 0);
+        let subnormal = self.eq(exponent, zero);
+        let one = self.bits(width, 1);
+        let shifted = self.binary(BinOp::Shl, magnitude, one);
+        let step = self.bits(width, 1 << format.fraction);
+        let next = self.binary(BinOp::Add, magnitude, step);
+        let infinity = self.bits(width, format.infinity());
+        let last = self.bits(width, format.infinity() - (1 << format.fraction));
+        let overflows = self.compare(CmpOp::Ule, last, magnitude);
+        let next = self.ite(overflows, infinity, next);
+        let doubled = self.ite(subnormal, shifted, next);
+        let doubled = self.concat(sign, doubled);
+        let nan = self.fp_is_nan(format, x);
+        let canonical = self.bits(format.width, format.nan());
+        self.ite(nan, canonical, doubled)
+    }
+
+    /// Sign bit, exponent field, and all bits but the sign.
+    fn fp_parts(&mut self, format: Format, x: ExprId) -> (ExprId, ExprId, ExprId) {
+        let top = format.width - 1;
+        (
+            self.extract(top, top, x),
+            self.extract(top - 1, format.fraction, x),
+            self.extract(top - 1, 0, x),
+        )
+    }
+
+    fn fp_magnitude(&mut self, format: Format, x: ExprId) -> ExprId {
+        self.extract(format.width - 2, 0, x)
+    }
+
+    fn one_bit(&mut self, bit: u32, x: ExprId) -> ExprId {
+        let bit = self.extract(bit, bit, x);
+        let one = self.bits(1, 1);
+        self.eq(bit, one)
+    }
+
+    fn is_zero_bits(&mut self, x: ExprId) -> ExprId {
+        let zero = self.bits(self.width(x), 0);
+        self.eq(x, zero)
+    }
+
+    /// Whether the number is not a number.
+    pub fn fp_is_nan(&mut self, format: Format, x: ExprId) -> ExprId {
+        let magnitude = self.fp_magnitude(format, x);
+        let infinity = self.bits(format.width - 1, format.infinity());
+        self.compare(CmpOp::Ult, infinity, magnitude)
+    }
+
+    /// Whether the number is an infinity.
+    pub fn fp_is_infinite(&mut self, format: Format, x: ExprId) -> ExprId {
+        let magnitude = self.fp_magnitude(format, x);
+        let infinity = self.bits(format.width - 1, format.infinity());
+        self.eq(infinity, magnitude)
+    }
+
+    /// Whether the number is a zero of either sign.
+    pub fn fp_is_zero(&mut self, format: Format, x: ExprId) -> ExprId {
+        let magnitude = self.fp_magnitude(format, x);
+        self.is_zero_bits(magnitude)
+    }
+
+    /// Whether the sign is set and the number is one.
+    pub fn fp_is_negative(&mut self, format: Format, x: ExprId) -> ExprId {
+        let sign = self.one_bit(format.width - 1, x);
+        let nan = self.fp_is_nan(format, x);
+        let number = self.not(nan);
+        self.and(sign, number)
+    }
+
+    /// Whether the sign is clear and the number is one.
+    pub fn fp_is_positive(&mut self, format: Format, x: ExprId) -> ExprId {
+        let sign = self.one_bit(format.width - 1, x);
+        let nan = self.fp_is_nan(format, x);
+        let bad = self.or(sign, nan);
+        self.not(bad)
+    }
+
+    /// Neither is NaN.
+    fn fp_ordered(&mut self, format: Format, a: ExprId, b: ExprId) -> ExprId {
+        let (nan_a, nan_b) = (self.fp_is_nan(format, a), self.fp_is_nan(format, b));
+        let unordered = self.or(nan_a, nan_b);
+        self.not(unordered)
+    }
+
+    /// Equality of numbers: zeros are equal, NaN equals nothing.
+    pub fn fp_eq(&mut self, format: Format, a: ExprId, b: ExprId) -> ExprId {
+        let ordered = self.fp_ordered(format, a, b);
+        let (zero_a, zero_b) = (self.fp_is_zero(format, a), self.fp_is_zero(format, b));
+        let zeros = self.and(zero_a, zero_b);
+        let same = self.eq(a, b);
+        let equal = self.or(zeros, same);
+        self.and(ordered, equal)
+    }
+
+    /// The order of numbers, false of NaN.
+    pub fn fp_lt(&mut self, format: Format, a: ExprId, b: ExprId) -> ExprId {
+        let ordered = self.fp_ordered(format, a, b);
+        let top = format.width - 1;
+        let (negative_a, negative_b) = (self.one_bit(top, a), self.one_bit(top, b));
+        let (magnitude_a, magnitude_b) =
+            (self.fp_magnitude(format, a), self.fp_magnitude(format, b));
+        let above = self.compare(CmpOp::Ult, magnitude_b, magnitude_a);
+        let below = self.compare(CmpOp::Ult, magnitude_a, magnitude_b);
+        let (zero_a, zero_b) = (self.fp_is_zero(format, a), self.fp_is_zero(format, b));
+        let zeros = self.and(zero_a, zero_b);
+        let not_zeros = self.not(zeros);
+        let of_negative = self.ite(negative_b, above, not_zeros);
+        let not_negative_b = self.not(negative_b);
+        let of_positive = self.and(not_negative_b, below);
+        let less = self.ite(negative_a, of_negative, of_positive);
+        self.and(ordered, less)
+    }
+
+    /// Less or equal.
+    pub fn fp_le(&mut self, format: Format, a: ExprId, b: ExprId) -> ExprId {
+        let less = self.fp_lt(format, a, b);
+        let equal = self.fp_eq(format, a, b);
+        self.or(less, equal)
+    }
+
+    /// The lesser (`max`: the greater) number; NaN if either is; -0 is less than +0.
+    pub fn fp_min_max(&mut self, format: Format, max: bool, a: ExprId, b: ExprId) -> ExprId {
+        let less = self.fp_lt(format, a, b);
+        let equal = self.fp_eq(format, a, b);
+        // Equal numbers differ in the sign of zero only.
+        let of_equal = self.binary(if max { BinOp::And } else { BinOp::Or }, a, b);
+        let (lesser, greater) = (self.ite(less, a, b), self.ite(less, b, a));
+        let of_unequal = if max { greater } else { lesser };
+        let result = self.ite(equal, of_equal, of_unequal);
+        let ordered = self.fp_ordered(format, a, b);
+        let canonical = self.bits(format.width, format.nan());
+        self.ite(ordered, result, canonical)
+    }
+
+    /// The opposite sign, whatever the operand is.
+    pub fn fp_neg(&mut self, format: Format, x: ExprId) -> ExprId {
+        let sign = self.bits(format.width, 1 << (format.width - 1));
+        self.binary(BinOp::Xor, x, sign)
+    }
+
+    /// Rounding to an integral number.
+    pub fn fp_round(&mut self, rounding: Rounding, format: Format, x: ExprId) -> ExprId {
+        let (sign, exponent, magnitude) = self.fp_parts(format, x);
+        let width = format.width - 1;
+        let negative = self.one_bit(width, x);
+        let zero = self.bits(width, 0);
+        let one_bits = self.bits(width, 1);
+        // From 1 up to where every number is integral: `mask` has the bits behind the point.
+        let bias = self.bits(width, format.bias());
+        let amount = self.zero_ext(width, exponent);
+        let amount = self.binary(BinOp::Sub, amount, bias);
+        let fraction = self.bits(width, (1 << format.fraction) - 1);
+        let mask = self.binary(BinOp::Lshr, fraction, amount);
+        let kept = self.bvnot(mask);
+        let down = self.binary(BinOp::And, magnitude, kept);
+        let behind = self.binary(BinOp::And, magnitude, mask);
+        let up = self.binary(BinOp::Or, magnitude, mask);
+        let up = self.binary(BinOp::Add, up, one_bits);
+        let exact = self.eq(behind, zero);
+        let inexact = self.not(exact);
+        // Below 1: zero or one.
+        let one = self.bits(width, format.bias() << format.fraction);
+        let is_zero = self.eq(magnitude, zero);
+        let nonzero = self.not(is_zero);
+        let (up_mid, up_small) = match rounding {
+            Rounding::Trunc => (self.bool(false), self.bool(false)),
+            Rounding::Floor => (self.and(negative, inexact), self.and(negative, nonzero)),
+            Rounding::Ceil => {
+                let positive = self.not(negative);
+                (self.and(positive, inexact), self.and(positive, nonzero))
+            }
+            Rounding::Nearest => {
+                let quarter = self.binary(BinOp::Lshr, mask, one_bits);
+                let half = self.binary(BinOp::Xor, mask, quarter);
+                let last = self.binary(BinOp::Add, mask, one_bits);
+                let last = self.binary(BinOp::And, magnitude, last);
+                let even = self.eq(last, zero);
+                let odd = self.not(even);
+                let above = self.compare(CmpOp::Ult, half, behind);
+                let tie = self.eq(half, behind);
+                let tie_up = self.and(tie, odd);
+                let half_one = self.bits(width, (format.bias() - 1) << format.fraction);
+                (
+                    self.or(above, tie_up),
+                    self.compare(CmpOp::Ult, half_one, magnitude),
+                )
+            }
+        };
+        let mid = self.ite(up_mid, up, down);
+        let small = self.ite(up_small, one, zero);
+        let is_small = self.compare(CmpOp::Ult, magnitude, one);
+        let large = (format.bias() + u128::from(format.fraction)) << format.fraction;
+        let large = self.bits(width, large);
+        let is_large = self.compare(CmpOp::Ule, large, magnitude);
+        let result = self.ite(is_large, magnitude, mid);
+        let result = self.ite(is_small, small, result);
+        let result = self.concat(sign, result);
+        let nan = self.fp_is_nan(format, x);
+        let canonical = self.bits(format.width, format.nan());
+        self.ite(nan, canonical, result)
+    }
+
+    /// The truncated number as an integer. Where that does not fit the width (or of NaN), the result is
+    /// *some* function of the operand: specs must say first that it fits.
+    pub fn fp_to_int(&mut self, width: u32, format: Format, x: ExprId) -> ExprId {
+        let (sign, exponent, _) = self.fp_parts(format, x);
+        let whole = format.fraction + 1 + width;
+        let fraction = self.extract(format.fraction - 1, 0, x);
+        let one = self.bits(1, 1);
+        let significand = self.concat(one, fraction);
+        let significand = self.zero_ext(whole, significand);
+        // Below 1 the amount is "negative", that is, beyond the width: zero.
+        let bias = self.bits(whole, format.bias());
+        let amount = self.zero_ext(whole, exponent);
+        let amount = self.binary(BinOp::Sub, amount, bias);
+        let shifted = self.binary(BinOp::Shl, significand, amount);
+        let magnitude = self.extract(format.fraction + width - 1, format.fraction, shifted);
+        let negated = self.bvneg(magnitude);
+        let one = self.bits(1, 1);
+        let negative = self.eq(sign, one);
+        self.ite(negative, negated, magnitude)
+    }
+
+    /// An integer as the nearest number.
+    pub fn fp_from_int(&mut self, format: Format, signed: bool, x: ExprId) -> ExprId {
+        let from = self.width(x);
+        let whole = from.max(format.fraction + 2);
+        let (sign, magnitude) = if signed {
+            let sign = self.extract(from - 1, from - 1, x);
+            let negative = self.one_bit(from - 1, x);
+            let negated = self.bvneg(x);
+            (sign, self.ite(negative, negated, x))
+        } else {
+            (self.bits(1, 0), x)
+        };
+        let is_zero = self.is_zero_bits(magnitude);
+        let magnitude = self.zero_ext(whole, magnitude);
+        let (normal, zeros) = self.normalised(magnitude);
+        let top = self.bits(format.exponent(), format.bias() + u128::from(whole) - 1);
+        let zeros = self.zero_ext(format.exponent(), zeros);
+        let exponent = self.binary(BinOp::Sub, top, zeros);
+        let cut = whole - 1 - format.fraction;
+        let fraction = self.extract(whole - 2, cut, normal);
+        let packed = self.concat(exponent, fraction);
+        let rounded = self.rounded_up(packed, cut, normal);
+        let result = self.concat(sign, rounded);
+        let zero = self.bits(format.width, 0);
+        self.ite(is_zero, zero, result)
+    }
+
+    /// `packed`, plus one where the `cut` lowest bits of `exact`, which it lacks, round up.
+    fn rounded_up(&mut self, packed: ExprId, cut: u32, exact: ExprId) -> ExprId {
+        let half = self.one_bit(cut - 1, exact);
+        let odd = self.one_bit(cut, exact);
+        let beyond = if cut > 1 {
+            let rest = self.extract(cut - 2, 0, exact);
+            let none = self.is_zero_bits(rest);
+            self.not(none)
+        } else {
+            self.bool(false)
+        };
+        let up = self.or(odd, beyond);
+        let up = self.and(half, up);
+        let one = self.bits(self.width(packed), 1);
+        let next = self.binary(BinOp::Add, packed, one);
+        self.ite(up, next, packed)
+    }
+
+    /// The bits shifted up until the highest is one, and by how many.
+    fn normalised(&mut self, mut x: ExprId) -> (ExprId, ExprId) {
+        let width = self.width(x);
+        let mut count: Option<ExprId> = None;
+        let mut step = width.next_power_of_two() / 2;
+        while step > 0 {
+            let high = self.extract(width - 1, width - step, x);
+            let clear = self.is_zero_bits(high);
+            let amount = self.bits(width, u128::from(step));
+            let shifted = self.binary(BinOp::Shl, x, amount);
+            x = self.ite(clear, shifted, x);
+            let (one, zero) = (self.bits(1, 1), self.bits(1, 0));
+            let bit = self.ite(clear, one, zero);
+            count = Some(match count {
+                None => bit,
+                Some(count) => self.concat(count, bit),
+            });
+            step /= 2;
+        }
+        (x, count.expect("a width of two or more"))
+    }
+
+    /// A number in another format.
+    pub fn fp_convert(&mut self, from: Format, to: Format, x: ExprId) -> ExprId {
+        match from.width.cmp(&to.width) {
+            std::cmp::Ordering::Equal => self.fp_canonical(from, x),
+            std::cmp::Ordering::Less => self.fp_promote(from, to, x),
+            std::cmp::Ordering::Greater => self.fp_demote(from, to, x),
+        }
+    }
+
+    /// To a wider format: exact.
+    fn fp_promote(&mut self, from: Format, to: Format, x: ExprId) -> ExprId {
+        let (sign, exponent, magnitude) = self.fp_parts(from, x);
+        let fraction = self.extract(from.fraction - 1, 0, x);
+        let wider = to.fraction - from.fraction;
+        let zeros = self.bits(wider, 0);
+        let offset = self.bits(to.exponent(), to.bias() - from.bias());
+        let rebased = self.zero_ext(to.exponent(), exponent);
+        let rebased = self.binary(BinOp::Add, rebased, offset);
+        let normal = self.concat(rebased, fraction);
+        let normal = self.concat(normal, zeros);
+        // A subnormal fraction is normal there.
+        let (shifted, count) = self.normalised(fraction);
+        let shifted = self.extract(from.fraction - 2, 0, shifted);
+        let count = self.zero_ext(to.exponent(), count);
+        let small = self.binary(BinOp::Sub, offset, count);
+        let small = self.concat(small, shifted);
+        let zeros = self.bits(wider + 1, 0);
+        let small = self.concat(small, zeros);
+        let is_small = self.is_zero_bits(exponent);
+        let result = self.ite(is_small, small, normal);
+        let infinite = self.fp_is_infinite(from, x);
+        let infinity = self.bits(to.width - 1, to.infinity());
+        let result = self.ite(infinite, infinity, result);
+        let is_zero = self.is_zero_bits(magnitude);
+        let zero = self.bits(to.width - 1, 0);
+        let result = self.ite(is_zero, zero, result);
+        let result = self.concat(sign, result);
+        let nan = self.fp_is_nan(from, x);
+        let canonical = self.bits(to.width, to.nan());
+        self.ite(nan, canonical, result)
+    }
+
+    /// To a narrower format: the nearest number of it.
+    fn fp_demote(&mut self, from: Format, to: Format, x: ExprId) -> ExprId {
+        let (sign, exponent, magnitude) = self.fp_parts(from, x);
+        let cut = from.fraction - to.fraction;
+        let width = to.width - 1;
+        // Normal there: the exponent moved to the other bias, which is plain subtraction on the packed
+        // exponent and fraction; a carry of rounding goes into the exponent, up to infinity.
+        let offset = from.bias() - to.bias();
+        let rebased = self.bits(from.width - 1, offset << from.fraction);
+        let rebased = self.binary(BinOp::Sub, magnitude, rebased);
+        let packed = self.extract(cut + width - 1, cut, rebased);
+        let normal = self.rounded_up(packed, cut, magnitude);
+        let overflow = self.bits(
+            from.width - 1,
+            (offset + (1 << to.exponent()) - 1) << from.fraction,
+        );
+        let overflows = self.compare(CmpOp::Ule, overflow, magnitude);
+        let infinity = self.bits(width, to.infinity());
+        let normal = self.ite(overflows, infinity, normal);
+        // Subnormal there: the significand shifted down, with what leaves it kept below for rounding.
+        let below = to.fraction + 2;
+        let whole = from.fraction + 1 + below;
+        let fraction = self.extract(from.fraction - 1, 0, x);
+        let one = self.bits(1, 1);
+        let significand = self.concat(one, fraction);
+        let zeros = self.bits(below, 0);
+        let significand = self.concat(significand, zeros);
+        let first = self.bits(from.exponent(), offset + 1);
+        let amount = self.binary(BinOp::Sub, first, exponent);
+        let most = self.bits(from.exponent(), u128::from(below));
+        let beyond = self.compare(CmpOp::Ult, most, amount);
+        let amount = self.ite(beyond, most, amount);
+        let amount = self.zero_ext(whole, amount);
+        let shifted = self.binary(BinOp::Lshr, significand, amount);
+        let packed = self.extract(cut + below + to.fraction, cut + below, shifted);
+        let packed = self.zero_ext(width, packed);
+        let small = self.rounded_up(packed, cut + below, shifted);
+        let smallest = self.bits(from.width - 1, (offset + 1) << from.fraction);
+        let is_small = self.compare(CmpOp::Ult, magnitude, smallest);
+        let result = self.ite(is_small, small, normal);
+        let zero = self.bits(width, 0);
+        let source_small = self.is_zero_bits(exponent);
+        let result = self.ite(source_small, zero, result);
+        let result = self.concat(sign, result);
+        let nan = self.fp_is_nan(from, x);
+        let canonical = self.bits(to.width, to.nan());
+        self.ite(nan, canonical, result)
+    }
+}
