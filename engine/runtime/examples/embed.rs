@@ -1,3 +1,5 @@
+#![doc = "A program that embeds the engine: compiles a module, defines a host function, calls an export."]
+
 use skerry_runtime::{Caller, Engine, Linker, Module, Result, Store};
 
 fn main() -> Result<()> {

@@ -487,6 +487,84 @@ fn handlers_that_were_there_before_are_chained() {
     );
 }
 
+#[test]
+fn code_comes_and_goes_while_other_threads_trap() {
+    let ud2 = function(&[0x0f, 0x0b]);
+    let traps = [(4, Trap::Unreachable)];
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                let mut store = TestStore::new();
+                for _ in 0..200 {
+                    // Each round has code of its own, so that ranges appear and vanish beside those in use.
+                    let (code, at) = publish(&[(&ud2, &traps)]);
+                    for _ in 0..10 {
+                        assert_eq!(store.trap(&code, at[0]).0, Trap::Unreachable);
+                    }
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn foreign_signals_may_arrive_on_the_wasm_stack() {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    static TICKS: AtomicUsize = AtomicUsize::new(0);
+    extern "C" fn tick(_: i32) {
+        TICKS.fetch_add(1, Ordering::SeqCst);
+    }
+    // In a child process, because the timer is the process's.
+    if std::env::var_os("SKERRY_TEST_TICK").is_some() {
+        // SAFETY: the handler only touches an atomic; it does not ask for the alternate stack.
+        unsafe {
+            let mut action: libc::sigaction = std::mem::zeroed();
+            action.sa_sigaction = tick as *const () as usize;
+            action.sa_flags = libc::SA_RESTART;
+            assert_eq!(
+                libc::sigaction(libc::SIGPROF, &action, std::ptr::null_mut()),
+                0
+            );
+            let every = libc::timeval {
+                tv_sec: 0,
+                tv_usec: 200,
+            };
+            let timer = libc::itimerval {
+                it_interval: every,
+                it_value: every,
+            };
+            assert_eq!(
+                libc::setitimer(libc::ITIMER_PROF, &timer, std::ptr::null_mut()),
+                0
+            );
+        }
+        let (ud2, builtin) = (function(&[0x0f, 0x0b]), function(&call_builtin(0)));
+        // mov ecx, 100000; dec ecx; jne -4
+        let spin = function(&[0xb9, 0xa0, 0x86, 1, 0, 0xff, 0xc9, 0x75, 0xfc]);
+        let (code, at) = publish(&[
+            (&ud2, &[(4, Trap::Unreachable)]),
+            (&builtin, &[]),
+            (&spin, &[]),
+        ]);
+        let mut store = TestStore::new();
+        while TICKS.load(Ordering::SeqCst) < 50 {
+            assert_eq!(store.trap(&code, at[0]).0, Trap::Unreachable);
+            assert!(store.run(&code, at[1]).is_ok());
+            assert!(store.run(&code, at[2]).is_ok());
+        }
+        println!("ticked");
+        return;
+    }
+    let output = child(
+        "foreign_signals_may_arrive_on_the_wasm_stack",
+        "SKERRY_TEST_TICK",
+    );
+    assert!(
+        String::from_utf8_lossy(&output.stdout).contains("ticked"),
+        "{output:?}"
+    );
+}
+
 /// Runs one test of this file in a process of its own.
 fn child(test: &str, variable: &str) -> std::process::Output {
     std::process::Command::new(std::env::current_exe().unwrap())
