@@ -59,11 +59,19 @@ fn named<T>(
 }
 
 /// Length, then the first element that differs.
+#[expect(
+    clippy::ptr_arg,
+    reason = "called through a function of the map's own value type"
+)]
 fn table(what: &str, reference: &Vec<Value>, subject: &Vec<Value>) -> Option<String> {
     elements(what, reference, subject)
 }
 
 /// Length, then the first byte that differs.
+#[expect(
+    clippy::ptr_arg,
+    reason = "called through a function of the map's own value type"
+)]
 fn memory(what: &str, reference: &Vec<u8>, subject: &Vec<u8>) -> Option<String> {
     elements(what, reference, subject)
 }
