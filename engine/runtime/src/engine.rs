@@ -3,8 +3,9 @@
 use crate::error::{Error, Result};
 use crate::vm::code::CodeMemory;
 use crate::vm::func::HostSignature;
+use crate::vm::table::MAX_ELEMENTS;
 use skerry_compiler::Flags;
-use skerry_environ::FuncType;
+use skerry_environ::{FuncType, MemoryType};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -13,6 +14,14 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 pub struct Config {
     wasm_stack: usize,
     flags: Flags,
+    limits: Limits,
+}
+
+/// How large what one instance has may become.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    pub(crate) memory_pages: u64,
+    pub(crate) table_elements: u64,
 }
 
 impl Default for Config {
@@ -20,6 +29,10 @@ impl Default for Config {
         Self {
             wasm_stack: 1 << 20,
             flags: Flags::default(),
+            limits: Limits {
+                memory_pages: MemoryType::MAX_PAGES,
+                table_elements: MAX_ELEMENTS,
+            },
         }
     }
 }
@@ -34,6 +47,19 @@ impl Config {
     /// "call stack exhausted".
     pub fn wasm_stack(&mut self, bytes: usize) -> &mut Self {
         self.wasm_stack = bytes;
+        self
+    }
+
+    /// The most pages of 64 KiB that each memory may have, at most and by default 65,536: beyond it `memory.grow` answers
+    /// -1, and instantiation is [`Error::Limit`].
+    pub fn max_memory_pages(&mut self, pages: u64) -> &mut Self {
+        self.limits.memory_pages = pages.min(MemoryType::MAX_PAGES);
+        self
+    }
+
+    /// The most elements of 8 bytes that each table may have, by default 10,000,000.
+    pub fn max_table_elements(&mut self, elements: u64) -> &mut Self {
+        self.limits.table_elements = elements;
         self
     }
 
@@ -101,6 +127,10 @@ impl Engine {
 
     pub(crate) fn wasm_stack_size(&self) -> usize {
         self.inner.config.wasm_stack
+    }
+
+    pub(crate) fn limits(&self) -> Limits {
+        self.inner.config.limits
     }
 
     pub(crate) fn flags(&self) -> &Flags {

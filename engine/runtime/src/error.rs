@@ -197,6 +197,18 @@ impl Error {
     }
 }
 
+/// An error unless `actual` of `what` is at most `limit`.
+pub(crate) fn within(what: &'static str, limit: u64, actual: u64) -> Result<()> {
+    match actual <= limit {
+        true => Ok(()),
+        false => Err(Error::Limit {
+            what,
+            limit,
+            actual,
+        }),
+    }
+}
+
 impl From<Trap> for Error {
     fn from(trap: Trap) -> Self {
         Self::Trap(Box::new(trap))

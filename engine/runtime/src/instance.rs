@@ -4,7 +4,7 @@
 //! everything is allocated, then active segments are copied in order (what is out of bounds traps, and what was written
 //! before stays), then the start function runs.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, within};
 use crate::externs::Extern;
 use crate::func::{Func, HostFunc, TypedFunc, WasmParams, WasmResults};
 use crate::global::Global;
@@ -335,6 +335,13 @@ fn check_imports(store: &StoreInner, module: &Module, imports: &[Given<'_>]) -> 
 fn build(store: &mut StoreInner, module: &Module, imports: &[Given<'_>]) -> Result<usize> {
     check_imports(store, module, imports)?;
     let (environ, layout) = (module.environ(), module.layout());
+    let limits = store.engine().limits();
+    for ty in environ.memories.values().skip(environ.imported_memories) {
+        within("pages of a memory", limits.memory_pages, ty.minimum)?;
+    }
+    for ty in environ.tables.values().skip(environ.imported_tables) {
+        within("elements of a table", limits.table_elements, ty.minimum)?;
+    }
     let number = store.next_instance() as usize;
     let memory = InstanceMemory::new(&module.blueprint(), store.context(), number)
         .map_err(Error::OutOfMemory)?;
@@ -373,7 +380,7 @@ fn build(store: &mut StoreInner, module: &Module, imports: &[Given<'_>]) -> Resu
         (0..environ.memories.len() - environ.imported_memories).map(DefinedMemoryIndex::new)
     {
         let defined = memory
-            .define_memory(environ, layout, index)
+            .define_memory(environ, layout, index, limits.memory_pages)
             .map_err(Error::OutOfMemory)?;
         memories.push(store.push_memory(defined));
     }
@@ -401,7 +408,13 @@ fn build(store: &mut StoreInner, module: &Module, imports: &[Given<'_>]) -> Resu
             .get(index)
             .and_then(Option::as_ref);
         let init = init.map_or(0, |expr| entry.evaluate(expr, store.globals()) as u64);
-        let table = vm::table::Table::in_slot(entry.memory.slot(), layout.table(index), ty, init);
+        let table = vm::table::Table::in_slot(
+            entry.memory.slot(),
+            layout.table(index),
+            ty,
+            limits.table_elements,
+            init,
+        );
         let table =
             table.ok_or_else(|| Error::OutOfMemory(std::io::ErrorKind::OutOfMemory.into()))?;
         entry.tables.push(store.push_table(table));

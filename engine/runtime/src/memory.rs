@@ -1,6 +1,6 @@
 //! Linear memories, as the host sees them.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, within};
 use crate::store::{AsContext, AsContextMut, Handle, StoreInner};
 use crate::vm::memory::{LinearMemory, in_bounds};
 use skerry_environ::MemoryType;
@@ -16,18 +16,12 @@ impl Memory {
     /// A memory of zeros.
     ///
     /// # Errors
-    /// [`Error::Limit`] if the type asks for more than 4 GiB; [`Error::OutOfMemory`].
+    /// [`Error::Limit`] if the type asks for more than the engine allows; [`Error::OutOfMemory`].
     pub fn new(mut store: impl AsContextMut, ty: MemoryType) -> Result<Self> {
-        if ty.minimum > MemoryType::MAX_PAGES {
-            let limit = MemoryType::MAX_PAGES;
-            return Err(Error::Limit {
-                what: "pages of a memory",
-                limit,
-                actual: ty.minimum,
-            });
-        }
         let inner = &mut store.as_context_mut().0.inner;
-        let memory = LinearMemory::standalone(ty).map_err(Error::OutOfMemory)?;
+        let limit = inner.engine().limits().memory_pages;
+        within("pages of a memory", limit, ty.minimum)?;
+        let memory = LinearMemory::standalone(ty, limit).map_err(Error::OutOfMemory)?;
         let index = inner.push_memory(memory);
         Ok(Self(inner.handle(index)))
     }
@@ -71,22 +65,11 @@ impl Memory {
     /// Adds pages of zeros; the old size in pages.
     ///
     /// # Errors
-    /// [`Error::Limit`] where the maximum or 4 GiB are passed; [`Error::OutOfMemory`].
+    /// [`Error::Limit`] where the maximum or what the engine allows is passed; [`Error::OutOfMemory`].
     pub fn grow(&self, mut store: impl AsContextMut, delta: u64) -> Result<u64> {
         let inner = &mut store.as_context_mut().0.inner;
-        let ty = self.ty_in(inner);
-        let limit = ty
-            .maximum
-            .unwrap_or(MemoryType::MAX_PAGES)
-            .min(MemoryType::MAX_PAGES);
-        let actual = ty.minimum.saturating_add(delta);
-        if actual > limit {
-            return Err(Error::Limit {
-                what: "pages of a memory",
-                limit,
-                actual,
-            });
-        }
+        let (size, limit) = (self.ty_in(inner).minimum, self.inner(inner).limit());
+        within("pages of a memory", limit, size.saturating_add(delta))?;
         let grown = self.inner_mut(inner).grow(delta);
         grown.ok_or_else(|| Error::OutOfMemory(std::io::ErrorKind::OutOfMemory.into()))
     }

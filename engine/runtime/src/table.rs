@@ -1,10 +1,9 @@
 //! Tables, as the host sees them.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, within};
 use crate::store::{AsContext, AsContextMut, Handle, StoreInner};
 use crate::value::Val;
 use crate::vm;
-use crate::vm::table::MAX_ELEMENTS;
 use skerry_environ::TableType;
 
 /// A table in a store. Sizes are in elements.
@@ -17,16 +16,11 @@ impl Table {
     /// # Errors
     /// [`Error::ValueType`] if `init` is no element of it; [`Error::Limit`]; [`Error::OutOfMemory`].
     pub fn new(mut store: impl AsContextMut, ty: TableType, init: Val) -> Result<Self> {
-        if ty.minimum > MAX_ELEMENTS {
-            return Err(Error::Limit {
-                what: "elements of a table",
-                limit: MAX_ELEMENTS,
-                actual: ty.minimum,
-            });
-        }
         let inner = &mut store.as_context_mut().0.inner;
+        let limit = inner.engine().limits().table_elements;
+        within("elements of a table", limit, ty.minimum)?;
         let init = init.to_raw_of(inner, ty.element)? as u64;
-        let table = vm::table::Table::standalone(ty, init);
+        let table = vm::table::Table::standalone(ty, limit, init);
         let table =
             table.ok_or_else(|| Error::OutOfMemory(std::io::ErrorKind::OutOfMemory.into()))?;
         let index = inner.push_table(table);
@@ -95,20 +89,21 @@ impl Table {
     /// Adds `delta` elements; the old size.
     ///
     /// # Errors
-    /// [`Error::ValueType`], [`Error::WrongStore`]; [`Error::Limit`] where it would become too large.
+    /// [`Error::ValueType`], [`Error::WrongStore`]; [`Error::Limit`] where it would become too large;
+    /// [`Error::OutOfMemory`].
     pub fn grow(&self, mut store: impl AsContextMut, delta: u64, init: Val) -> Result<u64> {
         let inner = &mut store.as_context_mut().0.inner;
         let ty = self.ty_in(inner);
         let word = init.to_raw_of(inner, ty.element)? as u64;
-        let limit = ty.maximum.unwrap_or(MAX_ELEMENTS).min(MAX_ELEMENTS);
-        let actual = ty.minimum.saturating_add(delta);
+        let limit = self.inner(inner).limit();
+        within(
+            "elements of a table",
+            limit,
+            ty.minimum.saturating_add(delta),
+        )?;
         let index = inner.resolve(self.0);
         let grown = inner.table_mut(index).grow(delta, word);
-        grown.ok_or(Error::Limit {
-            what: "elements of a table",
-            limit,
-            actual,
-        })
+        grown.ok_or_else(|| Error::OutOfMemory(std::io::ErrorKind::OutOfMemory.into()))
     }
 
     /// Copies `len` elements from `src` to `dst`, which may be the same table.

@@ -1,8 +1,8 @@
 //! Bad input and lack of resources are errors; the process goes on.
 
 use skerry_runtime::{
-    Engine, Error, Func, FuncType, Instance, Memory, MemoryType, Module, Store, Table, TableType,
-    Val, ValType,
+    Config, Engine, Error, Func, FuncType, Instance, Memory, MemoryType, Module, Store, Table,
+    TableType, Val, ValType,
 };
 
 #[test]
@@ -99,7 +99,7 @@ fn absurd_sizes_are_errors() {
     if let Ok(module) = module {
         assert!(matches!(
             Instance::new(&mut store, &module, &[]),
-            Err(Error::OutOfMemory(_))
+            Err(Error::Limit { .. })
         ));
     }
     let module = Module::new(&engine, "(module (memory 65536) (table 10000000 funcref))").unwrap();
@@ -122,6 +122,53 @@ fn absurd_sizes_are_errors() {
                 .all(|(n, v)| v.i32() == Some(n as i32))
         );
     }
+}
+
+#[test]
+fn the_engine_limits_memories_and_tables() {
+    let mut config = Config::new();
+    config.max_memory_pages(2).max_table_elements(3);
+    let engine = Engine::new(config);
+    let mut store = Store::new(&engine, ());
+    for text in ["(module (memory 3))", "(module (table 4 funcref))"] {
+        let module = Module::new(&engine, text).unwrap();
+        assert!(matches!(
+            Instance::new(&mut store, &module, &[]),
+            Err(Error::Limit { .. })
+        ));
+    }
+    let module = Module::new(
+        &engine,
+        r#"(module (memory (export "m") 1) (table (export "t") 1 10 funcref)
+             (func (export "grow") (param i32) (result i32) (memory.grow (local.get 0)))
+             (func (export "grow table") (param i32) (result i32) (table.grow (ref.null func) (local.get 0))))"#,
+    )
+    .unwrap();
+    let instance = Instance::new(&mut store, &module, &[]).unwrap();
+    let grow = instance
+        .get_typed_func::<i32, i32>(&mut store, "grow")
+        .unwrap();
+    assert_eq!(grow.call(&mut store, 2).unwrap(), -1);
+    assert_eq!(grow.call(&mut store, 1).unwrap(), 1);
+    let grow = instance
+        .get_typed_func::<i32, i32>(&mut store, "grow table")
+        .unwrap();
+    assert_eq!(grow.call(&mut store, 3).unwrap(), -1);
+    assert_eq!(grow.call(&mut store, 2).unwrap(), 1);
+    let memory = instance.get_memory(&mut store, "m").unwrap();
+    assert!(matches!(
+        memory.grow(&mut store, 1),
+        Err(Error::Limit {
+            limit: 2,
+            actual: 3,
+            ..
+        })
+    ));
+    let table = instance.get_table(&mut store, "t").unwrap();
+    assert!(matches!(
+        table.grow(&mut store, 1, Val::FuncRef(None)),
+        Err(Error::Limit { .. })
+    ));
 }
 
 #[test]

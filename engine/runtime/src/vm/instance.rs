@@ -137,6 +137,7 @@ impl InstanceMemory {
         module: &Module,
         layout: &VmctxLayout,
         index: DefinedMemoryIndex,
+        limit: u64,
     ) -> std::io::Result<LinearMemory> {
         let ty = module.memories[module.memory_index(index)];
         let slot = match index.index() {
@@ -148,6 +149,7 @@ impl InstanceMemory {
             self.slot(),
             layout.memory(index),
             ty,
+            limit,
         ))
     }
 

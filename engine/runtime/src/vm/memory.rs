@@ -34,12 +34,13 @@ pub(crate) fn bytes_of(pages: u64) -> usize {
 
 impl LinearMemory {
     /// The memory of `slot`, which was mapped with `ty.minimum` pages accessible; its definition is written at
-    /// `definition_offset` of `definition_owner`.
+    /// `definition_offset` of `definition_owner`. It never grows beyond `limit` pages.
     pub(crate) fn new(
         slot: Arc<Slot>,
         definition_owner: Arc<Slot>,
         definition_offset: i32,
         ty: MemoryType,
+        limit: u64,
     ) -> Self {
         let len = bytes_of(ty.minimum) as u64;
         definition_owner.set(
@@ -50,10 +51,7 @@ impl LinearMemory {
             },
         );
         let definition = definition_owner.field(definition_offset);
-        let limit = ty
-            .maximum
-            .unwrap_or(MemoryType::MAX_PAGES)
-            .min(MemoryType::MAX_PAGES);
+        let limit = ty.maximum.unwrap_or(limit).min(limit);
         Self {
             slot,
             definition,
@@ -67,14 +65,19 @@ impl LinearMemory {
     ///
     /// # Errors
     /// What the operating system answers, typically `ENOMEM`.
-    pub(crate) fn standalone(ty: MemoryType) -> std::io::Result<Self> {
+    pub(crate) fn standalone(ty: MemoryType, limit: u64) -> std::io::Result<Self> {
         let slot = Arc::new(Slot::new(HEADER_SIZE, Some(bytes_of(ty.minimum)))?);
-        Ok(Self::new(slot.clone(), slot, MEMORY0, ty))
+        Ok(Self::new(slot.clone(), slot, MEMORY0, ty, limit))
     }
 
     /// The type with which it was made.
     pub(crate) fn ty(&self) -> MemoryType {
         self.ty
+    }
+
+    /// The size in pages that growth cannot pass.
+    pub(crate) fn limit(&self) -> u64 {
+        self.limit
     }
 
     /// Where compiled code of other instances finds it.
@@ -149,10 +152,13 @@ mod tests {
 
     #[test]
     fn growth_keeps_bytes_and_honours_limits() {
-        let mut memory = LinearMemory::standalone(MemoryType {
-            minimum: 1,
-            maximum: Some(3),
-        })
+        let mut memory = LinearMemory::standalone(
+            MemoryType {
+                minimum: 1,
+                maximum: Some(3),
+            },
+            65536,
+        )
         .unwrap();
         memory.bytes_mut()[65535] = 9;
         let base = memory.base();
@@ -173,10 +179,13 @@ mod tests {
 
     #[test]
     fn copies_overlap_and_check_bounds() {
-        let mut memory = LinearMemory::standalone(MemoryType {
-            minimum: 1,
-            maximum: None,
-        })
+        let mut memory = LinearMemory::standalone(
+            MemoryType {
+                minimum: 1,
+                maximum: None,
+            },
+            65536,
+        )
         .unwrap();
         memory.bytes_mut()[..4].copy_from_slice(&[1, 2, 3, 4]);
         assert_eq!(LinearMemory::copy(&memory, &memory, 1, 0, 4), Some(()));

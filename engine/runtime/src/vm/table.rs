@@ -7,7 +7,7 @@ use skerry_environ::vmctx::VMTableDefinition;
 use std::mem::ManuallyDrop;
 use std::sync::Arc;
 
-/// The most elements that a table may have: 80 MB.
+/// The most elements that a table may have unless the engine's configuration says otherwise: 80 MB.
 pub(crate) const MAX_ELEMENTS: u64 = 10_000_000;
 
 /// A table and where compiled code finds its base and length.
@@ -17,6 +17,8 @@ pub(crate) struct Table {
     /// How many elements the allocation at the definition's base has room for.
     capacity: usize,
     ty: TableType,
+    /// In elements; growth beyond it fails.
+    limit: u64,
 }
 
 /// Keeps a definition in place.
@@ -88,8 +90,14 @@ fn allocate(len: usize, init: u64) -> Option<Vec<u64>> {
 impl Table {
     /// A table of `ty.minimum` elements `init`, whose definition is written at `offset` of `slot`.
     /// `None` where there is no memory for it.
-    pub(crate) fn in_slot(slot: Arc<Slot>, offset: i32, ty: TableType, init: u64) -> Option<Self> {
-        let (base, len, capacity) = Self::elements(ty, init)?;
+    pub(crate) fn in_slot(
+        slot: Arc<Slot>,
+        offset: i32,
+        ty: TableType,
+        limit: u64,
+        init: u64,
+    ) -> Option<Self> {
+        let (base, len, capacity) = Self::elements(ty, limit, init)?;
         slot.set(offset, VMTableDefinition { base, len });
         let definition = slot.field(offset);
         Some(Self {
@@ -97,25 +105,27 @@ impl Table {
             _definition_owner: Owner::Slot { _slot: slot },
             capacity,
             ty,
+            limit: ty.maximum.unwrap_or(limit).min(limit),
         })
     }
 
     /// A table of `ty.minimum` elements `init` with a definition of its own. `None` where there is no memory for it.
-    pub(crate) fn standalone(ty: TableType, init: u64) -> Option<Self> {
-        let (base, len, capacity) = Self::elements(ty, init)?;
+    pub(crate) fn standalone(ty: TableType, limit: u64, init: u64) -> Option<Self> {
+        let (base, len, capacity) = Self::elements(ty, limit, init)?;
         let (definition, allocation) = Allocation::new(VMTableDefinition { base, len });
         Some(Self {
             definition,
             _definition_owner: Owner::Own(allocation),
             capacity,
             ty,
+            limit: ty.maximum.unwrap_or(limit).min(limit),
         })
     }
 
-    fn elements(ty: TableType, init: u64) -> Option<(*mut u64, u64, usize)> {
+    fn elements(ty: TableType, limit: u64, init: u64) -> Option<(*mut u64, u64, usize)> {
         let len = usize::try_from(ty.minimum)
             .ok()
-            .filter(|_| ty.minimum <= MAX_ELEMENTS)?;
+            .filter(|_| ty.minimum <= limit)?;
         let mut words = ManuallyDrop::new(allocate(len, init)?);
         Some((words.as_mut_ptr(), len as u64, words.capacity()))
     }
@@ -123,6 +133,11 @@ impl Table {
     /// The type with which it was made.
     pub(crate) fn ty(&self) -> TableType {
         self.ty
+    }
+
+    /// The size in elements that growth cannot pass.
+    pub(crate) fn limit(&self) -> u64 {
+        self.limit
     }
 
     /// Where compiled code of other instances finds it.
@@ -186,7 +201,7 @@ impl Table {
     /// Adds `delta` elements `init`; the old size, or `None` where that is over a limit or there is no memory.
     pub(crate) fn grow(&mut self, delta: u64, init: u64) -> Option<u64> {
         let old = self.len();
-        let limit = self.ty.maximum.unwrap_or(u64::MAX).min(MAX_ELEMENTS);
+        let limit = self.limit;
         let new = (old as u64)
             .checked_add(delta)
             .filter(|&new| new <= limit)? as usize;
@@ -237,6 +252,7 @@ mod tests {
                 minimum,
                 maximum,
             },
+            MAX_ELEMENTS,
             5,
         )
     }
