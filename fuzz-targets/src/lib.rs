@@ -8,6 +8,8 @@
 //! * [`validate`]: any bytes compile or are refused with an offset inside them; valid modules compile;
 //! * [`outcome`]: what a module did, as plain values that every engine can produce;
 //! * [`reference`]: the outcome according to wasmi;
+//! * [`subject`]: the outcome according to Skerry;
+//! * [`differential`]: the two are equal;
 //! * [`compare`]: the first difference of two outcomes, NaNs canonical.
 //!
 //! Architecture invariant: generators and oracles know nothing of libFuzzer, and a target's answer
@@ -16,22 +18,27 @@
 #![forbid(unsafe_code)]
 
 pub mod compare;
+pub mod differential;
 pub mod generate;
 pub mod outcome;
 pub mod reference;
+pub mod subject;
 pub mod validate;
 
 /// The deterministic bytes of the smoke tests: `count` inputs of `len` bytes each.
 pub fn fixed_inputs(count: u64, len: usize) -> impl Iterator<Item = Vec<u8>> {
-    (0..count).map(move |seed| {
-        let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-        let byte = |_| {
-            // Xorshift64*: the high byte of the product.
-            state ^= state >> 12;
-            state ^= state << 25;
-            state ^= state >> 27;
-            (state.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 56) as u8
-        };
-        (0..len).map(byte).collect()
-    })
+    (0..count).map(move |seed| fixed_input(seed, len))
+}
+
+/// `len` bytes that `seed` alone determines.
+pub fn fixed_input(seed: u64, len: usize) -> Vec<u8> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let byte = |_| {
+        // Xorshift64*: the high byte of the product.
+        state ^= state >> 12;
+        state ^= state << 25;
+        state ^= state >> 27;
+        (state.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 56) as u8
+    };
+    (0..len).map(byte).collect()
 }

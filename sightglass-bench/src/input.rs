@@ -143,7 +143,7 @@ mod tests {
         assert_eq!(input.len(), LEN);
         assert_eq!(
             digest(&input),
-            0,
+            0xe732_32f4_493d_4657,
             "the input has changed: old figures no longer compare"
         );
     }

@@ -9,10 +9,10 @@ use std::fmt::Write;
 pub fn table(samples: &[Samples], compiler: &str) -> String {
     let runs = samples.first().map_or(0, |engine| engine.compress.len());
     let mut text = format!("bzip2, 20 MB, median of {runs} alternating runs, {compiler}\n\n");
-    let columns = "total s    run s  ratio";
+    let columns = "total s    cpu s    run s  ratio";
     let _ = writeln!(
         text,
-        "{:<12}  {:^23}   {:^23}   compile   code",
+        "{:<12}  {:^32}   {:^32}   compile   code",
         "", "compress", "decompress"
     );
     let _ = writeln!(
@@ -55,15 +55,19 @@ pub fn table(samples: &[Samples], compiler: &str) -> String {
     text
 }
 
-/// `total`, `run` and `ratio` of one direction.
+/// `total`, `cpu`, `run` and `ratio` of one direction.
 fn columns_of(samples: &[Sample], wasmtime: Option<&[Sample]>) -> String {
     let run = |samples: &[Sample]| median(samples.iter().map(Sample::run));
     let total = median(samples.iter().map(|sample| sample.total));
+    let cpu = median(samples.iter().map(|sample| sample.cpu));
     let ratio = wasmtime.map_or("-".into(), |w| format!("{:.2}", run(samples) / run(w)));
-    format!("{total:>7.3}  {:>7.3}  {ratio:>5}", run(samples))
+    format!(
+        "{total:>7.3}  {cpu:>7.3}  {:>7.3}  {ratio:>5}",
+        run(samples)
+    )
 }
 
-/// Every sample, and the two ratios that the project watches.
+/// Every sample, and the ratios that the project watches.
 pub fn json(samples: &[Samples], compiler: &str) -> String {
     let engines: Vec<_> = samples
         .iter()
@@ -75,20 +79,22 @@ pub fn json(samples: &[Samples], compiler: &str) -> String {
             })
         })
         .collect();
-    let ratio = |direction: fn(&Samples) -> &[Sample]| {
-        let run = |wanted: Engine| {
+    let ratio = |direction: fn(&Samples) -> &[Sample], seconds: fn(&Sample) -> f64| {
+        let of = |wanted: Engine| {
             let engine = samples.iter().find(|engine| engine.engine == wanted)?;
-            Some(median(direction(engine).iter().map(Sample::run)))
+            Some(median(direction(engine).iter().map(seconds)))
         };
-        Some(run(Engine::Skerry)? / run(Engine::Wasmtime)?)
+        Some(of(Engine::Skerry)? / of(Engine::Wasmtime)?)
     };
     let report = serde_json::json!({
         "benchmark": "bzip2",
         "input_bytes": crate::input::LEN,
         "compiler": compiler,
         "skerry_to_wasmtime": {
-            "compress": ratio(|engine| &engine.compress),
-            "decompress": ratio(|engine| &engine.decompress),
+            "compress": ratio(|engine| &engine.compress, Sample::run),
+            "decompress": ratio(|engine| &engine.decompress, Sample::run),
+            "compress_cpu": ratio(|engine| &engine.compress, |sample| sample.cpu),
+            "decompress_cpu": ratio(|engine| &engine.decompress, |sample| sample.cpu),
         },
         "engines": engines,
     });
