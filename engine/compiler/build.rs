@@ -4,6 +4,7 @@
 //! generated code marks the end of each rule with a comment that names its line; every such comment
 //! gets a call `C::rule_fired(ctx, ID)`, and `RULES[ID]` names the rule. Nothing else of the generated
 //! code is touched.
+#![forbid(unsafe_code)]
 
 use cranelift_isle::codegen::{CodegenOptions, Prefix};
 use cranelift_isle::error::{Error, Errors, Span};

@@ -1,4 +1,4 @@
-#![doc = "A program that embeds the engine: compiles a module, defines a host function, calls an export."]
+//! A program that embeds the engine: compiles a module, defines a host function, calls an export.
 
 use skerry_runtime::{Caller, Engine, Linker, Module, Result, Store};
 

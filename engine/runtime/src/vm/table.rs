@@ -32,6 +32,7 @@ pub(super) enum Owner {
 /// A boxed value that is only reached through its pointer.
 pub(super) struct Allocation {
     pointer: *mut u8,
+    /// SAFETY: to be called once, with `pointer`.
     free: unsafe fn(*mut u8),
 }
 
