@@ -114,7 +114,8 @@ mod tests {
 
     #[test]
     fn each_kind_of_difference_is_seen() {
-        let changes: [(&str, fn(&mut Outcome)); 7] = [
+        type Change = fn(&mut Outcome);
+        let changes: [(&str, Change); 7] = [
             ("call 0", |o| o.calls[0] = Ok(vec![Value::I32(2)])),
             ("call 0", |o| {
                 o.calls[0] = Err(Stop::Trap(Trap::IntegerOverflow))
