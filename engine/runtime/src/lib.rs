@@ -20,6 +20,7 @@
 #![doc = include_str!("../examples/embed.rs")]
 //! ```
 #![deny(unsafe_code)]
+#![deny(clippy::undocumented_unsafe_blocks)]
 
 mod caller;
 mod engine;

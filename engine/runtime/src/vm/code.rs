@@ -127,11 +127,10 @@ unsafe impl Send for Retired {}
 fn registry_update(change: impl FnOnce(&mut Snapshot)) {
     let mut replaced = REPLACED.lock().unwrap_or_else(PoisonError::into_inner);
     let old = CURRENT.load(Ordering::Acquire);
-    // SAFETY: the current snapshot is freed only below, by a later holder of the mutex that is held here.
-    let mut new = if old.is_null() {
-        Vec::new()
-    } else {
-        unsafe { (*old).clone() }
+    let mut new = match old.is_null() {
+        true => Vec::new(),
+        // SAFETY: the current snapshot is freed only below, by a later holder of the mutex that is held here.
+        false => unsafe { (*old).clone() },
     };
     change(&mut new);
     CURRENT.store(Box::into_raw(Box::new(new)), Ordering::SeqCst);
