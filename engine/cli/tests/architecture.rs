@@ -182,7 +182,7 @@ fn every_crate_forbids_unsafe_code() {
         let is_root = path.ends_with("src/lib.rs")
             || path.ends_with("src/main.rs")
             || path.contains("src/bin/")
-            || path.ends_with("build.rs");
+            || path.ends_with("/build.rs");
         if !is_root || path.starts_with("engine/runtime/") || path.ends_with("source/src/lib.rs") {
             continue;
         }

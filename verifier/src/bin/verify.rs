@@ -1,4 +1,5 @@
 //! `cargo verify`: proves the rules of a unit and prints what is not proven.
+#![forbid(unsafe_code)]
 
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
