@@ -204,6 +204,17 @@ impl Module {
         self.inner.code.start()
     }
 
+    /// The name of a function from the name section, or else one that it is exported under.
+    fn func_name(&self, index: FuncIndex) -> Option<String> {
+        let module = self.environ();
+        let exported = || {
+            let wanted = EntityIndex::Function(index);
+            let export = module.exports.iter().find(|e| e.index == wanted)?;
+            Some(export.name.clone())
+        };
+        module.function_names.get(&index).cloned().or_else(exported)
+    }
+
     /// The frame of a function of this module that is at `pc`; `None` for code that is not a function's.
     pub(crate) fn frame(&self, pc: usize) -> Option<Frame> {
         let offset = self.inner.code.offset_of(pc)?;
@@ -221,7 +232,7 @@ impl Module {
         Some(Frame {
             module_name: self.environ().name.clone(),
             func_index: index.as_u32(),
-            func_name: self.environ().function_names.get(&index).cloned(),
+            func_name: self.func_name(index),
             wasm_offset,
             func_offset: wasm_offset.and_then(|o| o.checked_sub(function.wasm_offset)),
         })

@@ -122,7 +122,7 @@ impl Frame {
         self.func_index
     }
 
-    /// The name of the function from the name section of its module.
+    /// The name of the function from the name section of its module, or else one that it is exported under.
     pub fn func_name(&self) -> Option<&str> {
         self.func_name.as_deref()
     }

@@ -118,6 +118,13 @@ fn backtraces_name_functions_and_offsets() {
         .map(|f| wasm[f.wasm_offset().unwrap() as usize])
         .collect();
     assert_eq!(ops, [I32_DIV_S, CALL, CALL]);
+    let (mut store, unnamed) = self::instance(r#"(module (func (export "out") unreachable))"#);
+    let out = unnamed.get_typed_func::<(), ()>(&mut store, "out").unwrap();
+    let unnamed = out.call(&mut store, ()).unwrap_err();
+    assert_eq!(
+        unnamed.backtrace().unwrap().frames()[0].func_name(),
+        Some("out")
+    );
     let text = error.to_string();
     assert!(
         text.starts_with("wasm trap: integer divide by zero\nwasm backtrace:\n    0: "),
