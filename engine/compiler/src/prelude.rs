@@ -173,6 +173,11 @@ macro_rules! prelude_methods {
             Some(i32::from(u8::try_from(self.iconst_u64(value)?).ok()?))
         }
 
+        fn iconst_u7(&mut self, value: Value) -> Option<i32> {
+            let bits = i32::try_from(self.iconst_u64(value)?).ok()?;
+            (bits < 0x80).then_some(bits)
+        }
+
         fn iconst_single_bit(&mut self, value: Value) -> Option<u8> {
             let bits = self.iconst_u64(value)?;
             bits.is_power_of_two().then(|| bits.trailing_zeros() as u8)

@@ -247,6 +247,10 @@ impl Context for Isle<'_, '_> {
         slot_amode(crate::frame::slot_offset(slots, slot) as i32 + offset)
     }
 
+    fn high_half_amount_of(&mut self, amount: u64) -> u8 {
+        32 | (amount as u8 & 31)
+    }
+
     fn high_half_amount(&mut self, value: Value) -> Option<()> {
         matches!(self.iconst_u64(value)?, 32..=63).then_some(())
     }
