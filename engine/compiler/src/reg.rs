@@ -6,11 +6,12 @@
 use regalloc2::{PReg, RegClass, VReg};
 use std::fmt;
 
-/// A virtual or real register.
+/// A virtual or real register; of an operand that need not be one, also a spill slot.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Reg(u32);
 
 const REAL: u32 = 1 << 31;
+const SLOT: u32 = 1 << 30;
 
 impl Reg {
     /// No register: a slot that lowering has not filled yet.
@@ -39,11 +40,26 @@ impl Reg {
         (self.0 & REAL == 0).then(|| VReg::from_bits(self.0))
     }
 
+    /// A spill slot: where an operand that need not be a register may be after allocation.
+    pub fn from_slot(slot: usize) -> Reg {
+        debug_assert!(
+            slot < 1 << 24,
+            "the allocator numbers spill slots below 2^24"
+        );
+        Reg(REAL | SLOT | slot as u32)
+    }
+
     /// The real register, if it is one.
     #[inline]
     pub fn as_real(self) -> Option<PReg> {
-        (self.0 & REAL != 0 && self != Reg::INVALID)
-            .then(|| PReg::from_index((self.0 & 0xff) as usize))
+        (self.0 & (REAL | SLOT) == REAL).then(|| PReg::from_index((self.0 & 0xff) as usize))
+    }
+
+    /// The spill slot, if it is one.
+    #[inline]
+    pub fn as_slot(self) -> Option<u32> {
+        (self.0 & (REAL | SLOT) == (REAL | SLOT) && self != Reg::INVALID)
+            .then_some(self.0 & !(REAL | SLOT))
     }
 
     /// The register class.
@@ -71,6 +87,8 @@ impl fmt::Debug for Reg {
 pub trait OperandVisitor {
     /// A register that is read at the start.
     fn read(&mut self, reg: &mut Reg);
+    /// A register or spill slot that is read at the start.
+    fn read_any(&mut self, reg: &mut Reg);
     /// A register that is written at the end.
     fn write(&mut self, reg: &mut Reg);
     /// A register that is written before the last operand is read.

@@ -284,6 +284,15 @@ impl OperandVisitor for Collector<'_> {
         );
     }
     #[inline]
+    fn read_any(&mut self, reg: &mut Reg) {
+        self.push(
+            reg,
+            OperandConstraint::Any,
+            OperandKind::Use,
+            OperandPos::Early,
+        );
+    }
+    #[inline]
     fn write(&mut self, reg: &mut Reg) {
         self.push(
             reg,

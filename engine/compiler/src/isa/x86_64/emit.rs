@@ -1,7 +1,7 @@
 //! x86_64: from VCode over real registers to bytes: frame, moves, blocks in their final order.
 
 use super::inst::{Call, Callee, FuncName, Inst};
-use super::operands::{Amode, CC, SLOTS, amode, memory};
+use super::operands::{Amode, CC, GprMem, SLOTS, SPILLS, amode, memory};
 use super::regs::*;
 use crate::buffer::{BranchEncoding, CodeBuffer, Label};
 use crate::code::FunctionCode;
@@ -205,8 +205,11 @@ impl assembler::CodeSink for Emitter {
         }
     }
     fn known_offset(&self, offset: assembler::KnownOffset) -> i32 {
-        assert_eq!(offset, SLOTS, "the one offset that the frame decides");
-        self.frame.slots
+        match offset {
+            SLOTS => self.frame.slots,
+            SPILLS => self.frame.spill(0),
+            _ => unreachable!("the frame decides two offsets"),
+        }
     }
 }
 
@@ -359,6 +362,7 @@ impl Emitter {
             }
             Inst::Args(_) => {}
             Inst::Imm { dst, value } => self.imm(*dst, *value),
+            Inst::TestZero { bits, value } => self.test_zero(*bits, *value),
             Inst::Move { dst, src } => self.move_reg(*src, *dst),
             Inst::FuncAddr { dst, func } => {
                 self.funcs.push(*func);
@@ -441,6 +445,21 @@ impl Emitter {
             self.asm(asm::movq_mi_sxl::new(assembler::GprMem::Gpr(dst), imm));
         } else {
             self.asm(asm::movabsq_oi::new(dst, value));
+        }
+    }
+
+    /// TEST of a register with itself; of memory, CMP with 0, which leaves the same flags.
+    fn test_zero(&mut self, bits: u8, value: GprMem) {
+        let (m, zero) = (value, 0i8);
+        match (value, bits) {
+            (GprMem::Gpr(reg), 8) => self.asm(asm::testb_mr::new(m, reg)),
+            (GprMem::Gpr(reg), 16) => self.asm(asm::testw_mr::new(m, reg)),
+            (GprMem::Gpr(reg), 32) => self.asm(asm::testl_mr::new(m, reg)),
+            (GprMem::Gpr(reg), _) => self.asm(asm::testq_mr::new(m, reg)),
+            (GprMem::Mem(_), 8) => self.asm(asm::cmpb_mi::new(m, 0u8)),
+            (GprMem::Mem(_), 16) => self.asm(asm::cmpw_mi_sxb::new(m, zero)),
+            (GprMem::Mem(_), 32) => self.asm(asm::cmpl_mi_sxb::new(m, zero)),
+            (GprMem::Mem(_), _) => self.asm(asm::cmpq_mi_sxb::new(m, zero)),
         }
     }
 
@@ -567,6 +586,20 @@ impl Rewriter<'_> {
 }
 
 impl OperandVisitor for Rewriter<'_> {
+    #[inline]
+    fn read_any(&mut self, reg: &mut Reg) {
+        if reg.as_virtual().is_some() {
+            let alloc = self
+                .allocs
+                .next()
+                .expect("both visits see the same operands");
+            *reg = match (alloc.as_reg(), alloc.as_stack()) {
+                (Some(real), _) => Reg::from_real(real),
+                (_, Some(slot)) => Reg::from_slot(slot.index()),
+                _ => unreachable!("every operand is somewhere"),
+            };
+        }
+    }
     #[inline]
     fn read(&mut self, reg: &mut Reg) {
         self.put(reg);

@@ -1,7 +1,7 @@
 //! x86_64: the machine instructions of VCode: the assembler's own, and the few that know the frame, the
 //! ABI or the control flow.
 
-use super::operands::{AsmInst, CC};
+use super::operands::{AsmInst, CC, GprMem, spill_amode};
 use super::regs::{Pair, Regs, int};
 use crate::reg::{OperandVisitor, Reg};
 use crate::vcode::{Flow, MachInst};
@@ -28,7 +28,7 @@ pub enum Callee {
     /// A function of this compilation.
     Direct(FuncName),
     /// The address in a register or in memory.
-    Indirect(asm::GprMem<Reg, Reg>),
+    Indirect(GprMem),
 }
 
 /// A call.
@@ -68,6 +68,13 @@ pub enum Inst {
         dst: Reg,
         /// The original.
         src: Reg,
+    },
+    /// The flags of a value itself: whether it is zero, and its sign.
+    TestZero {
+        /// The size in bits.
+        bits: u8,
+        /// The value.
+        value: GprMem,
     },
     /// The address of a function of this compilation.
     FuncAddr {
@@ -109,17 +116,27 @@ impl MachInst for Inst {
     #[inline]
     fn visit_operands(&mut self, visitor: &mut impl OperandVisitor) {
         match self {
-            Inst::Asm(inst) => inst.visit(&mut AsmVisitor(visitor)),
+            Inst::Asm(inst) => {
+                // BT with a register index reads beyond its memory operand: not what it does to a register.
+                let any = !matches!(inst, AsmInst::btl_mr(_) | AsmInst::btq_mr(_));
+                inst.visit(&mut AsmVisitor { visitor, any });
+            }
             Inst::Args(defs) => fixed_writes(defs, visitor),
             Inst::Imm { dst, .. } | Inst::FuncAddr { dst, .. } => visitor.write(dst),
             Inst::Move { dst, src } => {
                 visitor.read(src);
                 visitor.write(dst);
             }
+            Inst::TestZero { value, .. } => {
+                asm::RegisterVisitor::read_gpr_mem(&mut AsmVisitor { visitor, any: true }, value);
+            }
             Inst::Call(call) => {
                 fixed_reads(&mut call.uses, visitor);
                 if let Callee::Indirect(address) = &mut call.callee {
-                    asm::RegisterVisitor::read_gpr_mem(&mut AsmVisitor(visitor), address);
+                    asm::RegisterVisitor::read_gpr_mem(
+                        &mut AsmVisitor { visitor, any: true },
+                        address,
+                    );
                 }
                 if let Some(vmctx) = &mut call.vmctx {
                     visitor.read(vmctx);
@@ -176,6 +193,9 @@ impl MachInst for Inst {
             Inst::Imm { dst, value } => format!("imm ${value:#x}, {}", show(*dst)),
             Inst::Move { dst, src } => format!("mov {}, {}", show(*src), show(*dst)),
             Inst::FuncAddr { dst, func } => format!("lea {}, {}", func_text(*func), show(*dst)),
+            Inst::TestZero { bits, value } => {
+                format!("test{bits} {}", value.to_string(asm::gpr::Size::Quadword))
+            }
             Inst::Call(call) => {
                 let callee = match call.callee {
                     Callee::Direct(func) => func_text(func),
@@ -231,52 +251,70 @@ fn fixed_writes(list: &mut Fixed, visitor: &mut impl OperandVisitor) {
 }
 
 /// The assembler's view of operands in terms of ours.
-struct AsmVisitor<'a, V>(&'a mut V);
+struct AsmVisitor<'a, V> {
+    visitor: &'a mut V,
+    /// Whether a register operand that could be memory may stay in its spill slot.
+    any: bool,
+}
 
 fn float(number: u8) -> PReg {
     super::regs::float(number)
 }
 
 impl<V: OperandVisitor> asm::RegisterVisitor<Regs> for AsmVisitor<'_, V> {
+    /// A register operand that could be memory may stay in its spill slot.
+    #[inline]
+    fn read_gpr_mem(&mut self, operand: &mut GprMem) {
+        match operand {
+            GprMem::Gpr(reg) if self.any => {
+                self.visitor.read_any(reg);
+                if let Some(slot) = reg.as_slot() {
+                    *operand = GprMem::Mem(spill_amode(slot));
+                }
+            }
+            GprMem::Gpr(reg) => self.read_gpr(reg),
+            GprMem::Mem(address) => self.read_amode(address),
+        }
+    }
     #[inline]
     fn read_gpr(&mut self, reg: &mut Reg) {
-        self.0.read(reg);
+        self.visitor.read(reg);
     }
     #[inline]
     fn read_write_gpr(&mut self, pair: &mut Pair) {
-        self.0.read_write(&mut pair.read, &mut pair.write);
+        self.visitor.read_write(&mut pair.read, &mut pair.write);
     }
     #[inline]
     fn write_gpr(&mut self, reg: &mut Reg) {
-        self.0.write(reg);
+        self.visitor.write(reg);
     }
     fn fixed_read_gpr(&mut self, reg: &mut Reg, encoding: u8) {
-        self.0.fixed_read(reg, int(encoding));
+        self.visitor.fixed_read(reg, int(encoding));
     }
     fn fixed_read_write_gpr(&mut self, pair: &mut Pair, encoding: u8) {
-        self.0.fixed_read(&mut pair.read, int(encoding));
-        self.0.fixed_write(&mut pair.write, int(encoding));
+        self.visitor.fixed_read(&mut pair.read, int(encoding));
+        self.visitor.fixed_write(&mut pair.write, int(encoding));
     }
     fn fixed_write_gpr(&mut self, reg: &mut Reg, encoding: u8) {
-        self.0.fixed_write(reg, int(encoding));
+        self.visitor.fixed_write(reg, int(encoding));
     }
     fn read_xmm(&mut self, reg: &mut Reg) {
-        self.0.read(reg);
+        self.visitor.read(reg);
     }
     fn read_write_xmm(&mut self, pair: &mut Pair) {
-        self.0.read_write(&mut pair.read, &mut pair.write);
+        self.visitor.read_write(&mut pair.read, &mut pair.write);
     }
     fn write_xmm(&mut self, reg: &mut Reg) {
-        self.0.write(reg);
+        self.visitor.write(reg);
     }
     fn fixed_read_xmm(&mut self, reg: &mut Reg, encoding: u8) {
-        self.0.fixed_read(reg, float(encoding));
+        self.visitor.fixed_read(reg, float(encoding));
     }
     fn fixed_read_write_xmm(&mut self, pair: &mut Pair, encoding: u8) {
-        self.0.fixed_read(&mut pair.read, float(encoding));
-        self.0.fixed_write(&mut pair.write, float(encoding));
+        self.visitor.fixed_read(&mut pair.read, float(encoding));
+        self.visitor.fixed_write(&mut pair.write, float(encoding));
     }
     fn fixed_write_xmm(&mut self, reg: &mut Reg, encoding: u8) {
-        self.0.fixed_write(reg, float(encoding));
+        self.visitor.fixed_write(reg, float(encoding));
     }
 }

@@ -292,6 +292,11 @@ macro_rules! compare {
 macro_rules! test {
     ($term:ident: $b_mr:ident $b_i:ident, $w_mr:ident $w_i:ident, $l_mr:ident $l_i:ident, $q_mr:ident $q_i:ident) => {
         fn $term(&mut self, size: &OperandSize, a: Gpr, b: GprMemImm) -> Flags {
+            if let GprMemImm::Rm(assembler::GprMem::Gpr(b)) = b
+                && b == a
+            {
+                return self.flags_of_value(size, a);
+            }
             let inst = match b {
                 GprMemImm::Rm(b) => any_size!(
                     size,

@@ -40,8 +40,8 @@ type Places = PlaceList;
 pub struct Isle<'a, 'f> {
     /// The function being lowered.
     pub lower: &'a mut Lower<'f, MInst>,
-    /// Producers of flags, and whether their consumer has come.
-    pending: SmallVec<[(AsmInst, bool); 2]>,
+    /// Producers of flags whose consumer has not come.
+    pending: SmallVec<[Option<MInst>; 2]>,
     places: SmallVec<[Placed; 1]>,
 }
 
@@ -159,18 +159,27 @@ impl<'a, 'f> Isle<'a, 'f> {
     }
 
     /// A producer of flags, emitted when its consumer is.
-    fn flags(&mut self, inst: impl Into<AsmInst>) -> Flags {
-        self.pending.push((inst.into(), false));
+    fn flags(&mut self, inst: impl Into<MInst>) -> Flags {
+        self.pending.push(Some(inst.into()));
         Flags(self.pending.len() as u32 - 1)
+    }
+
+    /// TEST of a register with itself: one operand, which may be in a spill slot.
+    fn flags_of_value(&mut self, size: &OperandSize, reg: Gpr) -> Flags {
+        let bits = match size {
+            OperandSize::Size8 => 8,
+            OperandSize::Size16 => 16,
+            OperandSize::Size32 => 32,
+            OperandSize::Size64 => 64,
+        };
+        let value = assembler::GprMem::Gpr(reg);
+        self.flags(MInst::TestZero { bits, value })
     }
 
     /// Emits the producer of flags; the consumer comes next.
     fn consume(&mut self, flags: Flags) {
-        let (inst, consumed) = &mut self.pending[flags.0 as usize];
-        assert!(!*consumed, "flags have one consumer");
-        *consumed = true;
-        let inst = *inst;
-        self.emit(inst);
+        let producer = self.pending[flags.0 as usize].take();
+        self.inst(producer.expect("flags have one consumer"));
     }
 
     fn trap_code(&self, flags: MemFlags) -> Option<assembler::TrapCode> {

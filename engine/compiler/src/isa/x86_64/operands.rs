@@ -155,6 +155,21 @@ pub fn slot_amode(offset: i32) -> Amode {
     }
 }
 
+/// The offset of the frame's first spill slot, known when the frame is laid out.
+pub const SPILLS: u8 = 1;
+
+/// The address of a spill slot: they go downwards.
+pub fn spill_amode(slot: u32) -> Amode {
+    Amode::ImmReg {
+        base: super::regs::FRAME,
+        simm32: asm::AmodeOffsetPlusKnownOffset {
+            simm32: (-8 * slot as i32).into(),
+            offset: Some(SPILLS),
+        },
+        trap: None,
+    }
+}
+
 /// A memory operand that is written.
 pub fn memory<R: asm::AsReg>(address: Amode) -> asm::GprMem<R, Reg> {
     asm::GprMem::Mem(address)
