@@ -38,14 +38,17 @@ pub struct Call {
 pub struct Features {
     /// Floating point types and instructions.
     pub floats: bool,
-    /// What came after Wasm 1.0, as far as Skerry has it.
+    /// What came after Wasm 1.0 but SIMD, with several memories and extended constants.
     pub wasm2: bool,
+    /// Tail calls.
+    pub tail_calls: bool,
 }
 
 /// What Skerry compiles today.
 pub const SUPPORTED: Features = Features {
     floats: false,
     wasm2: true,
+    tail_calls: false,
 };
 
 /// A module and up to six calls.
@@ -87,7 +90,11 @@ pub fn module(u: &mut Unstructured<'_>, features: Features) -> Result<Vec<u8>> {
 
 /// The limits and features of wasm-smith; a few of them are drawn, so that small modules stay common.
 fn config(u: &mut Unstructured<'_>, features: Features) -> Result<Config> {
-    let Features { floats, wasm2 } = features;
+    let Features {
+        floats,
+        wasm2,
+        tail_calls,
+    } = features;
     Ok(Config {
         allow_floats: floats,
         saturating_float_to_int_enabled: floats && wasm2,
@@ -98,7 +105,7 @@ fn config(u: &mut Unstructured<'_>, features: Features) -> Result<Config> {
         multi_value_enabled: wasm2 && u.arbitrary()?,
         reference_types_enabled: wasm2 && u.arbitrary()?,
         sign_extension_ops_enabled: wasm2,
-        tail_call_enabled: wasm2 && u.arbitrary()?,
+        tail_call_enabled: tail_calls && u.arbitrary()?,
         extended_const_enabled: wasm2 && u.arbitrary()?,
         max_memories: if wasm2 { u.int_in_range(1..=3)? } else { 1 },
         max_tables: if wasm2 { u.int_in_range(1..=3)? } else { 1 },

@@ -4,8 +4,13 @@
 
 #![forbid(unsafe_code)]
 
+use arbitrary::Unstructured;
 use skerry_fuzz_targets::{differential, fixed_input, validate};
 use std::panic::catch_unwind;
+use std::path::Path;
+
+/// Bytes of an input.
+const LEN: usize = 6000;
 
 /// Nothing without `SKERRY_FUZZ`; else every seed of the range, with a line for each finding.
 #[test]
@@ -23,11 +28,28 @@ fn seeds() {
     };
     let (mut counts, mut findings) = ([0_u64; 3], Vec::new());
     for seed in from..to {
-        match catch_unwind(|| run(&fixed_input(seed, 6000))) {
+        match catch_unwind(|| run(&fixed_input(seed, LEN))) {
             Ok(verdict) => counts[usize::from(verdict)] += 1,
-            Err(_) => findings.push(seed),
+            Err(_) => {
+                findings.push(seed);
+                save(target, seed);
+            }
         }
     }
     println!("{target} {range}: verdicts {counts:?}, findings {findings:?}");
     assert!(findings.is_empty());
+}
+
+/// Writes the module and the calls of a differential finding to `target/findings/`.
+fn save(target: &str, seed: u64) {
+    let bytes = fixed_input(seed, LEN);
+    if let ("differential", Ok((flags, case))) =
+        (target, differential::input(&mut Unstructured::new(&bytes)))
+    {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/findings");
+        std::fs::create_dir_all(&folder).expect("target/ can be written to");
+        let file = folder.join(format!("{target}-{seed}.wasm"));
+        std::fs::write(&file, &case.wasm).expect("target/ can be written to");
+        println!("{}: {flags:?}, {:?}", file.display(), case.calls);
+    }
 }
