@@ -183,4 +183,22 @@ mod tests {
         );
         assert!(run(&case).exhausted());
     }
+
+    /// The answer is 1; wasmi 2.0.0 says 0, Wasmtime 48 and Skerry say 1. Found by `differential`.
+    #[test]
+    fn wasmi_gets_this_select_wrong() {
+        let case = case(
+            r#"(module (func (export "f") (param i32) (result i32) (local i32)
+                (i32.clz (local.get 0))
+                (local.set 1 (i32.const 0))
+                (local.set 1 (select (i32.const 1) (local.get 1) (i32.eqz (local.get 1))))
+                (drop)
+                (local.get 1)))"#,
+            &[("f", vec![Value::I32(5)])],
+        );
+        let wrong = [Ok(vec![Value::I32(0)])];
+        let message =
+            "wasmi is right now: draw disallow_traps in generate.rs again and delete this test";
+        assert_eq!(run(&case).calls, wrong, "{message}");
+    }
 }
