@@ -188,13 +188,13 @@ mod tests {
     #[test]
     fn wasmi_gets_this_select_wrong() {
         let case = case(
-            r#"(module (func (export "f") (param i32) (result i32) (local i32)
-                (i32.clz (local.get 0))
+            r#"(module (func (export "f") (param i64) (result i32) (local i32 i32)
+                (i32.clz (i32.wrap_i64 (local.get 0)))
                 (local.set 1 (i32.const 0))
                 (local.set 1 (select (i32.const 1) (local.get 1) (i32.eqz (local.get 1))))
-                (drop)
+                (local.set 2)
                 (local.get 1)))"#,
-            &[("f", vec![Value::I32(5)])],
+            &[("f", vec![Value::I64(5)])],
         );
         let wrong = [Ok(vec![Value::I32(0)])];
         let message =
