@@ -1,6 +1,6 @@
 //! Where arguments and results go: the one function that assigns places.
 //!
-//! The convention is Skerry's own (README, "Internal ABI"). Integers and floats each take registers from
+//! The convention is Skerry's own (`isa/x86_64/abi.rs` has it on one page). Integers and floats each take registers from
 //! a list in order; what does not fit goes to 8-byte slots of the caller's outgoing area, which begins at
 //! the stack pointer at the call: first the arguments', then, above them, the results'.
 //! A vmctx parameter has a register of its own and takes part in none of this.
