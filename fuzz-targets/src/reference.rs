@@ -197,8 +197,7 @@ mod tests {
             &[("f", vec![Value::I64(5)])],
         );
         let wrong: Vec<Result<Vec<Value>, Stop>> = vec![Ok(vec![Value::I32(0)])];
-        let message =
-            "wasmi is right now: delete this test and what refers to it";
+        let message = "wasmi is right now: delete this test and what refers to it";
         assert_eq!(run(&case).calls, wrong, "{message}");
     }
 }
