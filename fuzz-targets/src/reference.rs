@@ -184,7 +184,7 @@ mod tests {
         assert!(run(&case).exhausted());
     }
 
-    /// The answer is 1; wasmi 2.0.0 says 0, Wasmtime 48 and Skerry say 1. Found by `differential`.
+    /// The answer is 1; wasmi 2.0.0 says 0, Wasmtime 50 and Skerry say 1. Found by `differential`.
     #[test]
     fn wasmi_gets_this_select_wrong() {
         let case = case(
