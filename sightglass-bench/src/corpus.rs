@@ -68,6 +68,18 @@ impl Corpus {
         Ok(corpus)
     }
 
+    /// SpiderMonkey as a core module.
+    ///
+    /// # Errors
+    /// It is not there and cannot be fetched.
+    pub fn spidermonkey() -> Result<PathBuf, BenchError> {
+        let path = root().join("target/corpus/fastly.wasm");
+        match path.exists() {
+            true => Ok(path),
+            false => Err(BenchError::MissingTool { tool: "fastly.wasm", packages: "TODO" }),
+        }
+    }
+
     /// Compiles driver and library to `output`, unless its stamp says that just this was done.
     fn compile(&self, clang: &str, flags: &[&str], output: &Path) -> Result<(), BenchError> {
         let driver = root().join("sightglass-bench/bzip2/driver.c");
