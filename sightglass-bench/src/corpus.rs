@@ -68,16 +68,14 @@ impl Corpus {
         Ok(corpus)
     }
 
-    /// SpiderMonkey as a core module.
+    /// SpiderMonkey as a core module, which `skerry js` runs too; npm fetches it the first time.
     ///
     /// # Errors
-    /// It is not there and cannot be fetched.
+    /// It is not there and cannot be fetched, or is not the pinned file.
     pub fn spidermonkey() -> Result<PathBuf, BenchError> {
-        let path = root().join("target/corpus/fastly.wasm");
-        match path.exists() {
-            true => Ok(path),
-            false => Err(BenchError::MissingTool { tool: "fastly.wasm", packages: "TODO" }),
-        }
+        let fastly = &skerry_cli::corpus::FASTLY;
+        fastly.fetch(&mut std::io::stderr())?;
+        Ok(fastly.path())
     }
 
     /// Compiles driver and library to `output`, unless its stamp says that just this was done.

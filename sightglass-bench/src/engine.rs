@@ -101,7 +101,13 @@ impl Engine {
     ///
     /// # Panics
     /// For native code: no such SpiderMonkey is built.
-    pub fn script(self, module: &Path, script: &Path, cache: Option<&Path>, account: &Path) -> Command {
+    pub fn script(
+        self,
+        module: &Path,
+        script: &Path,
+        cache: Option<&Path>,
+        account: &Path,
+    ) -> Command {
         let mut command = match self {
             Self::Native => panic!("there is no native SpiderMonkey"),
             Self::Wasmtime => Command::new(wasmtime_run()),
@@ -131,5 +137,6 @@ fn skerry() -> PathBuf {
 
 /// This program, whose hidden subcommand `phase` is Skerry.
 fn this() -> PathBuf {
-    std::env::current_exe().unwrap_or_else(|_| root().join("target/release/skerry-sightglass-bench"))
+    std::env::current_exe()
+        .unwrap_or_else(|_| root().join("target/release/skerry-sightglass-bench"))
 }

@@ -159,7 +159,10 @@ impl Bench {
 
     /// The whole script in a process; its output is checked.
     fn script(&self, engine: Engine, cache: bool) -> Result<Script, BenchError> {
-        let (file, printed) = (self.directory.join("phases.json"), self.directory.join("out"));
+        let (file, printed) = (
+            self.directory.join("phases.json"),
+            self.directory.join("out"),
+        );
         let cache = cache.then(|| self.directory.join("wasmtime-cache"));
         let mut command = engine.script(&self.module, &self.script, cache.as_deref(), &file);
         command.stdin(Stdio::null());
@@ -226,17 +229,35 @@ fn rows(ours: &[Run], theirs: &[Run]) -> Vec<Row> {
         pooled.skerry.clear();
     }
     vec![
-        row("compile, wall clock", "s", 1.0, |run| Some(run.compiled.compile)),
-        row("compile, processor time", "s", 1.0, |run| Some(run.compiled.cpu)),
-        row("compile, peak resident", "MiB", MIB, |run| Some(run.compiled.peak_bytes as f64)),
-        row("machine code", "MiB", MIB, |run| Some(run.compiled.code_bytes as f64)),
-        row("serialised module", "MiB", MIB, |run| run.compiled.artifact_bytes.map(|b| b as f64)),
-        row("instantiate and drop, on demand", "us", 1e6, |run| Some(run.instantiate)),
+        row("compile, wall clock", "s", 1.0, |run| {
+            Some(run.compiled.compile)
+        }),
+        row("compile, processor time", "s", 1.0, |run| {
+            Some(run.compiled.cpu)
+        }),
+        row("compile, peak resident", "MiB", MIB, |run| {
+            Some(run.compiled.peak_bytes as f64)
+        }),
+        row("machine code", "MiB", MIB, |run| {
+            Some(run.compiled.code_bytes as f64)
+        }),
+        row("serialised module", "MiB", MIB, |run| {
+            run.compiled.artifact_bytes.map(|b| b as f64)
+        }),
+        row("instantiate and drop, on demand", "us", 1e6, |run| {
+            Some(run.instantiate)
+        }),
         pooled,
-        row("script, from code to its end", "s", 1.0, |run| Some(run.cached.phases.run)),
-        row("process without a cache", "s", 1.0, |run| Some(run.cold.total)),
+        row("script, from code to its end", "s", 1.0, |run| {
+            Some(run.cached.phases.run)
+        }),
+        row("process without a cache", "s", 1.0, |run| {
+            Some(run.cold.total)
+        }),
         row("  its processor time", "s", 1.0, |run| Some(run.cold.cpu)),
-        row("process from the cache", "s", 1.0, |run| Some(run.cached.total)),
+        row("process from the cache", "s", 1.0, |run| {
+            Some(run.cached.total)
+        }),
         row("  its processor time", "s", 1.0, |run| Some(run.cached.cpu)),
     ]
 }

@@ -54,6 +54,9 @@ pub enum BenchError {
         path: PathBuf,
         source: std::io::Error,
     },
+    /// A file of the corpus cannot be fetched.
+    #[error(transparent)]
+    Corpus(#[from] skerry_cli::Error),
     /// Our engine refuses a module.
     #[error("{path}: {error}")]
     Engine {

@@ -36,6 +36,19 @@ pub struct JsOptions {
     script: PathBuf,
 }
 
+/// The directory of the script, as SpiderMonkey sees it.
+const GUEST_DIRECTORY: &str = "/script";
+
+/// What WebAssembly gets of the stack of the main thread, which has 8 MiB; SpiderMonkey counts the depth of
+/// JavaScript's recursion itself and wants more than the default.
+const STACK_BYTES: usize = 4 << 20;
+
+/// The exports that are called.
+struct Entries {
+    initialize: Option<&'static str>,
+    run: &'static str,
+}
+
 /// Runs `_start` of a WASI command.
 pub fn run(options: &RunOptions) -> Result<ExitCode> {
     let mut builder = WasiCtxBuilder::new();
@@ -53,7 +66,11 @@ pub fn run(options: &RunOptions) -> Result<ExitCode> {
         let (host, guest) = dir.split_once("::").unwrap_or((dir, dir));
         builder.preopened_dir(host, guest, FsPerms::ReadWrite)?;
     }
-    phases(&options.common, &options.file, builder, &["_start"])
+    let entries = Entries {
+        initialize: None,
+        run: "_start",
+    };
+    phases(&options.common, &options.file, builder, &entries)
 }
 
 /// Runs a script: SpiderMonkey reads its name and options from standard input.
@@ -64,14 +81,20 @@ pub fn js(options: &JsOptions) -> Result<ExitCode> {
         Some(parent) if parent != Path::new("") => parent,
         _ => Path::new("."),
     };
-    let line = format!("/{} --legacy-script", name.to_string_lossy());
+    let line = format!(
+        "\"{GUEST_DIRECTORY}/{}\" --legacy-script",
+        name.to_string_lossy()
+    );
     let mut builder = WasiCtxBuilder::new();
     builder
         .inherit_stdout()
         .inherit_stderr()
         .stdin(MemoryInputPipe::new(line.into_bytes()))
-        .preopened_dir(directory, "/", FsPerms::ReadOnly)?;
-    let entries = ["_initialize", "wizer.initialize"];
+        .preopened_dir(directory, GUEST_DIRECTORY, FsPerms::ReadWrite)?;
+    let entries = Entries {
+        initialize: Some("_initialize"),
+        run: "wizer.initialize",
+    };
     phases(&options.common, &options.engine, builder, &entries)
 }
 
@@ -80,10 +103,10 @@ fn phases(
     common: &Common,
     file: &Path,
     mut wasi: WasiCtxBuilder,
-    entries: &[&str],
+    entries: &Entries,
 ) -> Result<ExitCode> {
     let wasm = std::fs::read(file)?;
-    let engine = common.engine(|_| ())?;
+    let engine = common.engine(|config| _ = config.max_wasm_stack(STACK_BYTES))?;
     let start = Instant::now();
     let module = Module::new(&engine, &wasm)?;
     let compile = start.elapsed().as_secs_f64();
@@ -98,24 +121,34 @@ fn phases(
     let instance = linker.instantiate(&mut store, &module)?;
     let instantiate = start.elapsed().as_secs_f64();
 
-    let start = Instant::now();
-    let outcome = call_all(&mut store, &instance, entries);
-    let run = start.elapsed().as_secs_f64();
+    let (mut initialize, mut run) = (0.0, 0.0);
+    let mut outcome = Ok(());
+    if let Some(entry) = entries.initialize {
+        (initialize, outcome) = call(&mut store, &instance, entry)?;
+    }
+    if outcome.is_ok() {
+        (run, outcome) = call(&mut store, &instance, entries.run)?;
+    }
     common.report(&json!({
         "compile": compile,
         "instantiate": instantiate,
+        "initialize": initialize,
         "run": run,
         "code_bytes": module.text().len(),
     }))?;
     Ok(exit_code(outcome))
 }
 
-fn call_all(store: &mut Store<WasiP1Ctx>, instance: &Instance, entries: &[&str]) -> Result<()> {
-    for entry in entries {
-        let entry = instance.get_typed_func::<(), ()>(&mut *store, entry)?;
-        entry.call(&mut *store, ())?;
-    }
-    Ok(())
+/// The seconds that an export took, and how it ended.
+fn call(
+    store: &mut Store<WasiP1Ctx>,
+    instance: &Instance,
+    entry: &str,
+) -> Result<(f64, Result<()>)> {
+    let entry = instance.get_typed_func::<(), ()>(&mut *store, entry)?;
+    let start = Instant::now();
+    let outcome = entry.call(&mut *store, ());
+    Ok((start.elapsed().as_secs_f64(), outcome))
 }
 
 /// The exit code that `wasmtime run` gives for `outcome`.
