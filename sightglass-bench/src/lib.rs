@@ -30,28 +30,39 @@ pub enum BenchError {
     /// A tool is missing.
     #[error("{tool} is missing; on Debian: apt-get install -y {packages}")]
     MissingTool {
+        /// Its name.
         tool: &'static str,
+        /// What to install.
         packages: &'static str,
     },
     /// A build step or an engine ended with an error.
     #[error("{what} failed ({status}){hint}")]
     Failed {
+        /// The step.
         what: String,
+        /// How it ended.
         status: String,
+        /// What may help, or nothing.
         hint: String,
     },
     /// An engine's output differs from the reference.
     #[error("{engine} {phase}: output differs from {reference} ({detail})")]
     WrongOutput {
+        /// Whose output.
         engine: &'static str,
+        /// Of what.
         phase: &'static str,
+        /// What it was compared with.
         reference: &'static str,
+        /// Where they differ.
         detail: String,
     },
     /// A file could not be read or written.
     #[error("{path}: {source}")]
     Io {
+        /// The file.
         path: PathBuf,
+        /// What the system said.
         source: std::io::Error,
     },
     /// A file of the corpus cannot be fetched.
@@ -60,7 +71,9 @@ pub enum BenchError {
     /// Our engine refuses a module.
     #[error("{path}: {error}")]
     Engine {
+        /// The file.
         path: PathBuf,
+        /// What it says.
         error: Box<skerry_runtime::Error>,
     },
     /// Figures of code without optimisation mean nothing.
