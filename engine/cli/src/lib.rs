@@ -3,6 +3,8 @@
 //!
 //! - [`wast`]: the specification's test scripts.
 //! - [`run`]: programs with WASI.
+//! - [`js`]: JavaScript, by SpiderMonkey; the example of an embedding.
+//! - [`corpus`]: what is fetched for it and for the tests.
 //! - [`compile`]: a function, stage by stage.
 //! - [`clif`]: CLIF functions, with the tests beside the rules ([`filetest`]).
 #![forbid(unsafe_code)]
@@ -10,11 +12,13 @@
 pub mod clif;
 mod clif_program;
 pub mod compile;
+pub mod corpus;
 mod error;
 mod files;
 pub mod filetest;
+pub mod js;
 pub mod options;
-mod phases;
+pub mod phases;
 pub mod run;
 pub mod session;
 pub mod wast;
@@ -53,6 +57,7 @@ pub fn main() -> ExitCode {
 fn dispatch(command: &Command, out: &mut dyn Write, log: &mut dyn Write) -> Result<u8, Error> {
     match command {
         Command::Run(options) => run::command(options, out),
+        Command::Js(options) => js::command(options, log),
         Command::Compile(options) => compile::command(options, out).map(|()| 0),
         Command::Clif(options) => Ok(u8::from(!clif::command(options, out, log)?)),
         Command::Wast(options) => {

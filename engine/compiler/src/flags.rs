@@ -1,6 +1,7 @@
 //! What a compilation depends on besides its input.
 
-/// Optional instructions of the processor that the code runs on. Each is the guard of rules.
+/// Optional instructions of the processor that the code runs on. Each is the guard of rules, but for AVX, which
+/// chooses among encodings of one instruction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct CpuFeatures {
     /// ANDN, BLSI, BLSMSK, BLSR, TZCNT.
@@ -11,6 +12,10 @@ pub struct CpuFeatures {
     pub lzcnt: bool,
     /// POPCNT.
     pub popcnt: bool,
+    /// SSE4.1: ROUNDSS, ROUNDSD.
+    pub sse41: bool,
+    /// AVX: the three-operand forms of instructions of scalars.
+    pub avx: bool,
 }
 
 impl CpuFeatures {
@@ -21,6 +26,8 @@ impl CpuFeatures {
             bmi2: true,
             lzcnt: true,
             popcnt: true,
+            sse41: true,
+            avx: true,
         }
     }
 
@@ -32,6 +39,8 @@ impl CpuFeatures {
             bmi2: std::arch::is_x86_feature_detected!("bmi2"),
             lzcnt: std::arch::is_x86_feature_detected!("lzcnt"),
             popcnt: std::arch::is_x86_feature_detected!("popcnt"),
+            sse41: std::arch::is_x86_feature_detected!("sse4.1"),
+            avx: std::arch::is_x86_feature_detected!("avx"),
         }
     }
 

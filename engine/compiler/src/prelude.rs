@@ -2,9 +2,9 @@
 //!
 //! [`prelude_methods`] expands to methods of an ISLE `Context` that has a field `lower`.
 
-pub use cranelift_codegen::ir::condcodes::IntCC;
-pub use cranelift_codegen::ir::immediates::{Imm64, Offset32};
-pub use cranelift_codegen::ir::types::{I8, I16, I32, I64, I128};
+pub use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
+pub use cranelift_codegen::ir::immediates::{Ieee32, Ieee64, Imm64, Offset32};
+pub use cranelift_codegen::ir::types::{F32, F64, I8, I16, I32, I64, I128};
 pub use cranelift_codegen::ir::{
     BlockCall, FuncRef, Inst, InstructionData, JumpTable, MemFlags, Opcode, SigRef, StackSlot,
     TrapCode, Type, Value, ValueList,
@@ -23,6 +23,8 @@ pub type Unit = ();
 
 /// `$INTEGER_OVERFLOW`
 pub const INTEGER_OVERFLOW: TrapCode = TrapCode::INTEGER_OVERFLOW;
+/// `$BAD_CONVERSION_TO_INTEGER`
+pub const BAD_CONVERSION_TO_INTEGER: TrapCode = TrapCode::BAD_CONVERSION_TO_INTEGER;
 /// `$INTEGER_DIVISION_BY_ZERO`
 pub const INTEGER_DIVISION_BY_ZERO: TrapCode = TrapCode::INTEGER_DIVISION_BY_ZERO;
 
@@ -122,6 +124,19 @@ macro_rules! prelude_methods {
         #[inline]
         fn ty_int_8_16(&mut self, ty: Type) -> Option<Type> {
             (ty == I8 || ty == I16).then_some(ty)
+        }
+
+        #[inline]
+        fn ty_float(&mut self, ty: Type) -> Option<Type> {
+            (ty == F32 || ty == F64).then_some(ty)
+        }
+
+        fn ieee32_bits(&mut self, number: Ieee32) -> u64 {
+            number.bits().into()
+        }
+
+        fn ieee64_bits(&mut self, number: Ieee64) -> u64 {
+            number.bits()
         }
 
         fn int_cc_swapped(&mut self, cc: &IntCC) -> IntCC {

@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 
 /// Proves every lowering rule at every instantiation of its types.
 ///
-/// Exit code: 0 if everything is verified, else 1.
+/// Exit code: 0 if everything is verified, else 1. With BLESS=1 a pass over the whole unit writes the listing
+/// `verdicts.txt` anew.
 #[derive(Debug, Parser)]
 #[command(name = "verify", version)]
 struct Arguments {
@@ -87,6 +88,14 @@ fn run(arguments: &Arguments) -> Result<Report, VerifyError> {
             path: path.clone(),
             source,
         })?;
+    }
+    let whole = arguments.files.is_empty() && options.rule.is_none() && options.family.is_none();
+    if whole && report.passed() && std::env::var_os("BLESS").is_some_and(|value| value == "1") {
+        let path = skerry_isle_rules::rules_dir()
+            .join(&arguments.isa)
+            .join("verdicts.txt");
+        std::fs::write(&path, report.listing())
+            .map_err(|source| VerifyError::Io { path, source })?;
     }
     Ok(report)
 }

@@ -371,6 +371,18 @@ impl Emitter {
             Inst::Args(_) => {}
             Inst::Imm { dst, value } => self.imm(*dst, *value),
             Inst::TestZero { bits, value } => self.test_zero(*bits, *value),
+            Inst::XmmZero { dst } => {
+                self.asm(asm::xorps_a::new(
+                    Pair::real(*dst),
+                    assembler::XmmMem::Xmm(*dst),
+                ));
+            }
+            Inst::XmmSelect { cc, taken, dst } => {
+                let end = self.buffer.label();
+                self.buffer.branch(Jump(Some(cc.invert())), end);
+                self.move_reg(*taken, dst.write);
+                self.buffer.bind(end);
+            }
             Inst::Move { dst, src } => self.move_reg(*src, *dst),
             Inst::FuncAddr { dst, func } => {
                 self.funcs.push(*func);

@@ -1,7 +1,7 @@
 //! x86_64: the machine instructions of VCode: the assembler's own, and the few that know the frame, the
 //! ABI or the control flow.
 
-use super::operands::{AsmInst, CC, GprMem, spill_amode};
+use super::operands::{AsmInst, CC, GprMem, XmmMem, spill_amode};
 use super::regs::{Pair, Regs, int};
 use crate::reg::{OperandVisitor, Reg};
 use crate::vcode::{Flow, MachInst};
@@ -88,6 +88,20 @@ pub enum Inst {
         /// The original.
         src: Reg,
     },
+    /// Zero, all 128 bits.
+    XmmZero {
+        /// The register.
+        dst: Reg,
+    },
+    /// One of two numbers: `taken` if the flags say so, else what `dst` reads.
+    XmmSelect {
+        /// The condition.
+        cc: CC,
+        /// The number where it holds.
+        taken: Reg,
+        /// The number where it does not, and the result.
+        dst: Pair,
+    },
     /// The flags of a value itself: whether it is zero, and its sign.
     TestZero {
         /// The size in bits.
@@ -138,12 +152,17 @@ impl MachInst for Inst {
     fn visit_operands(&mut self, visitor: &mut impl OperandVisitor) {
         match self {
             Inst::Asm(inst) => {
-                // BT with a register index reads beyond its memory operand: not what it does to a register.
-                let any = !matches!(inst, AsmInst::btl_mr(_) | AsmInst::btq_mr(_));
+                let any = !beyond_its_slot(inst);
                 inst.visit(&mut AsmVisitor { visitor, any });
             }
             Inst::Args(defs) => fixed_writes(defs, visitor),
-            Inst::Imm { dst, .. } | Inst::FuncAddr { dst, .. } => visitor.write(dst),
+            Inst::Imm { dst, .. } | Inst::FuncAddr { dst, .. } | Inst::XmmZero { dst } => {
+                visitor.write(dst);
+            }
+            Inst::XmmSelect { taken, dst, .. } => {
+                visitor.read(taken);
+                visitor.read_write(&mut dst.read, &mut dst.write);
+            }
             Inst::Move { dst, src } => {
                 visitor.read(src);
                 visitor.write(dst);
@@ -227,6 +246,13 @@ impl MachInst for Inst {
             Inst::Args(defs) => format!("args {}", places(defs)),
             Inst::Imm { dst, value } => format!("imm ${value:#x}, {}", show(*dst)),
             Inst::Move { dst, src } => format!("mov {}, {}", show(*src), show(*dst)),
+            Inst::XmmZero { dst } => format!("zero {}", asm::AsReg::to_string(dst, None)),
+            Inst::XmmSelect { cc, taken, dst } => format!(
+                "{} over; movaps {}, {}",
+                cc.invert().jump_name(),
+                asm::AsReg::to_string(taken, None),
+                asm::AsReg::to_string(dst, None)
+            ),
             Inst::FuncAddr { dst, func } => format!("lea {}, {}", func_text(*func), show(*dst)),
             Inst::TestZero { bits, value } => {
                 format!("test{bits} {}", value.to_string(asm::gpr::Size::Quadword))
@@ -254,6 +280,26 @@ impl MachInst for Inst {
             Inst::Trap(code) => format!("ud2 trap={code}"),
         }
     }
+}
+
+/// Whether an instruction reads more of a memory operand than of a register: then its register operand
+/// cannot stay in its spill slot. BT takes the bit from beyond the operand, and the packed
+/// instructions read 16 bytes, twice the slot.
+#[inline]
+fn beyond_its_slot(inst: &AsmInst) -> bool {
+    matches!(
+        inst,
+        AsmInst::btl_mr(_)
+            | AsmInst::btq_mr(_)
+            | AsmInst::andps_a(_)
+            | AsmInst::andnps_a(_)
+            | AsmInst::orps_a(_)
+            | AsmInst::xorps_a(_)
+            | AsmInst::vandps_b(_)
+            | AsmInst::vandnps_b(_)
+            | AsmInst::vorps_b(_)
+            | AsmInst::vxorps_b(_)
+    )
 }
 
 fn func_text(func: FuncName) -> String {
@@ -328,6 +374,20 @@ impl<V: OperandVisitor> asm::RegisterVisitor<Regs> for AsmVisitor<'_, V> {
     }
     fn fixed_write_gpr(&mut self, reg: &mut Reg, encoding: u8) {
         self.visitor.fixed_write(reg, int(encoding));
+    }
+    /// A register operand that could be memory may stay in its spill slot, which holds the low 64 bits.
+    #[inline]
+    fn read_xmm_mem(&mut self, operand: &mut XmmMem) {
+        match operand {
+            XmmMem::Xmm(reg) if self.any => {
+                self.visitor.read_any(reg);
+                if let Some(slot) = reg.as_slot() {
+                    *operand = XmmMem::Mem(spill_amode(slot));
+                }
+            }
+            XmmMem::Xmm(reg) => self.read_xmm(reg),
+            XmmMem::Mem(address) => self.read_amode(address),
+        }
     }
     fn read_xmm(&mut self, reg: &mut Reg) {
         self.visitor.read(reg);

@@ -11,7 +11,7 @@ use crate::lower::{Backend, InstOutput, Lower};
 use crate::prelude::*;
 use crate::reg::Reg;
 use cranelift_assembler_x64::{self as assembler, inst as asm};
-use generated::{Context, OperandSize, constructor_lower};
+use generated::{ComparePredicate, Context, FloatSize, OperandSize, RoundMode, constructor_lower};
 use regalloc2::RegClass;
 use smallvec::SmallVec;
 
@@ -106,6 +106,21 @@ impl<'a, 'f> Isle<'a, 'f> {
     #[inline]
     pub fn gpr(&mut self) -> Gpr {
         self.lower.fresh(RegClass::Int)
+    }
+
+    /// A fresh XMM register.
+    #[inline]
+    pub fn xmm(&mut self) -> Xmm {
+        self.lower.fresh(RegClass::Float)
+    }
+
+    /// A register for the bits above a scalar's result, which nobody reads: the operand's own, so that the
+    /// instruction waits for nothing else, or zero where the operand is memory.
+    fn bits_above(&mut self, operand: XmmMem) -> Xmm {
+        match operand {
+            assembler::XmmMem::Xmm(reg) => reg,
+            assembler::XmmMem::Mem(_) => self.x64_xmm_zero(),
+        }
     }
 
     /// The register itself, or a copy if it is a real one: those cannot be placed or overwritten.
@@ -204,6 +219,7 @@ impl<'a, 'f> Isle<'a, 'f> {
 impl Context for Isle<'_, '_> {
     prelude_methods!();
     instruction_table!();
+    float_instruction_table!();
 
     // inst/operands.isle
 
@@ -390,6 +406,110 @@ impl Context for Isle<'_, '_> {
             (OperandSize::Size64, _) => asm::movq_rm::new(dst, x).into(),
         };
         self.emit(inst);
+        dst
+    }
+
+    // inst/float.isle
+
+    fn put_in_xmm(&mut self, value: Value) -> Xmm {
+        let reg = self.reg_of(value);
+        debug_assert_eq!(
+            reg.class(),
+            RegClass::Float,
+            "rules put numbers in XMM registers"
+        );
+        reg
+    }
+
+    fn output_xmm(&mut self, reg: Xmm) -> InstOutput {
+        InstOutput::One(reg)
+    }
+
+    fn float_size(&mut self, ty: Type) -> FloatSize {
+        if ty.bits() == 64 {
+            FloatSize::Double
+        } else {
+            FloatSize::Single
+        }
+    }
+
+    fn xmm_rm(&mut self, reg: Xmm) -> XmmMem {
+        assembler::XmmMem::Xmm(reg)
+    }
+
+    fn xmm_sunk_load(&mut self, inst: Inst, flags: MemFlags, address: Amode) -> XmmMem {
+        self.lower.sink(inst);
+        assembler::XmmMem::Mem(with_trap(address, self.trap_code(flags)))
+    }
+
+    fn has_sse41(&mut self) -> bool {
+        self.lower.features.sse41
+    }
+
+    fn x64_xmm_zero(&mut self) -> Xmm {
+        let dst = self.xmm();
+        self.inst(MInst::XmmZero { dst });
+        dst
+    }
+
+    fn x64_gpr_to_xmm(&mut self, size: &FloatSize, reg: Gpr) -> Xmm {
+        let dst = self.xmm();
+        self.emit(by_precision!(
+            size,
+            asm::movd_a::new(dst, assembler::GprMem::Gpr(reg)),
+            asm::movq_a::new(dst, assembler::GprMem::Gpr(reg))
+        ));
+        dst
+    }
+
+    fn x64_xmm_to_gpr(&mut self, size: &FloatSize, reg: Xmm) -> Gpr {
+        let dst = self.gpr();
+        self.emit(by_precision!(
+            size,
+            asm::movd_b::new(assembler::GprMem::Gpr(dst), reg),
+            asm::movq_b::new(assembler::GprMem::Gpr(dst), reg)
+        ));
+        dst
+    }
+
+    fn x64_xmm_load(&mut self, size: &FloatSize, address: Amode, flags: MemFlags) -> Xmm {
+        let dst = self.xmm();
+        let address = with_trap(address, self.trap_code(flags));
+        self.emit(by_precision!(
+            size,
+            asm::movss_a_m::new(dst, address),
+            asm::movsd_a_m::new(dst, address)
+        ));
+        dst
+    }
+
+    fn x64_xmm_store(&mut self, size: &FloatSize, x: Xmm, address: Amode, flags: MemFlags) -> Unit {
+        let address = with_trap(address, self.trap_code(flags));
+        self.emit(by_precision!(
+            size,
+            asm::movss_c_m::new(address, x),
+            asm::movsd_c_m::new(address, x)
+        ));
+    }
+
+    fn x64_xmm_select(&mut self, cond: Cond, taken: Xmm, not_taken: Xmm) -> Xmm {
+        let dst = self.modify(not_taken);
+        self.consume(cond.flags);
+        self.inst(MInst::XmmSelect {
+            cc: cond.cc,
+            taken,
+            dst,
+        });
+        dst.write
+    }
+
+    fn x64_cvts2si(&mut self, from: &FloatSize, x: XmmMem) -> Gpr {
+        let dst = self.gpr();
+        self.emit(by_precision!(
+            from,
+            asm::cvtss2si_aq::new(dst, x),
+            asm::cvtsd2si_aq::new(dst, x)
+        ));
         dst
     }
 

@@ -6,6 +6,8 @@ mod emit;
 mod inst;
 #[macro_use]
 mod insts;
+#[macro_use]
+mod float_insts;
 mod isle;
 mod operands;
 mod regs;

@@ -8,10 +8,15 @@ use cranelift_assembler_x64 as asm;
 pub type AsmInst = asm::Inst<Regs>;
 /// A general-purpose register.
 pub type Gpr = Reg;
+/// An XMM register.
+pub type Xmm = Reg;
 /// An effective address.
 pub type Amode = asm::Amode<Reg>;
 /// A register or memory operand.
 pub type GprMem = asm::GprMem<Reg, Reg>;
+
+/// An XMM register or memory operand.
+pub type XmmMem = asm::XmmMem<Reg, Reg>;
 
 /// A register, memory or immediate operand.
 #[derive(Clone, Copy, Debug)]
