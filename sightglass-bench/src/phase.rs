@@ -1,12 +1,18 @@
-//! One phase of Skerry in a process of its own: `phase compile FILE`, `phase instantiate FILE`.
+//! One phase of Skerry in a process of its own: `phase compile FILE`, `phase instantiate FILE`; and
+//! `phase profile SCRIPT` for `perf`.
 //!
 //! The counterpart of `wasmtime/src/main.rs`: the same subcommands, and the same fields in the account.
 
 use crate::BenchError;
-use crate::corpus::{io, write};
+use crate::corpus::{Corpus, io, write};
 use clap::{Args, Subcommand};
 use serde::{Deserialize, Serialize};
+use skerry_cli::js::SpiderMonkey;
+use skerry_cli::phases::Phases;
 use skerry_runtime::{Engine, Linker, Module, Store};
+use skerry_wasi::WasiCtxBuilder;
+use std::fs::File;
+use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -28,6 +34,11 @@ enum Phase {
         /// How many instances are made, one after the other.
         #[arg(long, default_value_t = 1000)]
         count: usize,
+    },
+    /// Runs a script with a map for `perf`, which then names the functions of SpiderMonkey.
+    Profile {
+        /// The script.
+        script: PathBuf,
     },
 }
 
@@ -67,6 +78,7 @@ pub fn run(options: &Options) -> Result<(), BenchError> {
     match &options.phase {
         Phase::Compile(common) => compile(common),
         Phase::Instantiate { common, count } => instantiate(common, *count),
+        Phase::Profile { script } => profile(script),
     }
 }
 
@@ -123,6 +135,27 @@ fn instantiate(common: &Common, count: usize) -> Result<(), BenchError> {
         seconds.push(start.elapsed().as_secs_f64());
     }
     common.report(&Instantiated { seconds })
+}
+
+/// Runs a script in SpiderMonkey, with `/tmp/perf-PID.map`.
+fn profile(script: &Path) -> Result<(), BenchError> {
+    let wasm = Corpus::spidermonkey()?;
+    let failed = |error| BenchError::Engine {
+        path: wasm.clone(),
+        error: Box::new(error),
+    };
+    let bytes = std::fs::read(&wasm).map_err(|source| io(&wasm, source))?;
+    let spidermonkey = SpiderMonkey::new(&bytes).map_err(failed)?;
+    let map = PathBuf::from(format!("/tmp/perf-{}.map", std::process::id()));
+    let written = |source| io(&map, source);
+    let mut file = BufWriter::new(File::create(&map).map_err(written)?);
+    let module = spidermonkey.module();
+    module.write_perf_map(&mut file).map_err(written)?;
+    file.flush().map_err(written)?;
+    let (mut wasi, mut phases) = (WasiCtxBuilder::new(), Phases::default());
+    let ended = spidermonkey.run(script, wasi.inherit_stdio(), &mut phases)?;
+    eprint!("{phases}");
+    ended.map_err(failed)
 }
 
 /// Processor seconds of all threads of this process.

@@ -87,6 +87,11 @@ impl SpiderMonkey {
     pub fn code_size(&self) -> usize {
         self.module.code_size()
     }
+
+    /// The compiled module.
+    pub fn module(&self) -> &Module {
+        &self.module
+    }
 }
 
 /// Directory and name of the script.
