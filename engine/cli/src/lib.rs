@@ -3,7 +3,7 @@
 //!
 //! - [`wast`]: the specification's test scripts.
 //! - [`run`]: programs with WASI.
-//! - [`compile`]: a function, stage by stage.
+//! - [`compile`]: a function, stage by stage, or an artifact.
 //! - [`clif`]: CLIF functions, with the tests beside the rules ([`filetest`]).
 #![forbid(unsafe_code)]
 
@@ -13,8 +13,10 @@ pub mod compile;
 mod error;
 mod files;
 pub mod filetest;
+mod load;
 pub mod options;
 mod phases;
+mod progress;
 pub mod run;
 pub mod session;
 pub mod wast;
