@@ -28,6 +28,7 @@ pub mod error;
 mod flags;
 mod frame;
 mod function;
+mod image;
 mod inspect;
 mod isa;
 mod link;
