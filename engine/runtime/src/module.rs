@@ -6,6 +6,7 @@ use crate::trap::Frame;
 use crate::types::{ExportType, ExternType, ImportType};
 use crate::vm::code::CodeMemory;
 use crate::vm::instance::{Blueprint, FuncRefCode};
+use skerry_compiler::{Progress, compile_module_on};
 use skerry_environ::{
     CompiledModule, DefinedFuncIndex, EntityIndex, FuncIndex, Module as Environ, TypeIndex,
     VmctxLayout,
@@ -62,7 +63,19 @@ impl Module {
     /// # Errors
     /// As [`Module::new`].
     pub fn from_binary(engine: &Engine, wasm: &[u8]) -> Result<Self> {
-        let compiled = skerry_compiler::compile_module(wasm, engine.flags())?;
+        Self::from_binary_with(engine, wasm, &|_| ())
+    }
+
+    /// [`Module::from_binary`], telling `progress` how far it is: often, and from any of the threads that compile.
+    ///
+    /// # Errors
+    /// As [`Module::new`].
+    pub fn from_binary_with(
+        engine: &Engine,
+        wasm: &[u8],
+        progress: &(dyn Fn(Progress) + Sync),
+    ) -> Result<Self> {
+        let compiled = compile_module_on(engine.workers(), wasm, engine.flags(), progress)?;
         Self::from_compiled(engine, compiled)
     }
 
@@ -95,7 +108,7 @@ impl Module {
         let text = std::mem::take(&mut compiled.text);
         let traps = std::mem::take(&mut compiled.traps);
         let starts = compiled.functions.values().map(|f| f.text.start);
-        let code = CodeMemory::publish(&text, &traps, starts).map_err(Error::OutOfMemory)?;
+        let code = CodeMemory::publish(&text, traps, starts).map_err(Error::OutOfMemory)?;
         let module = &compiled.module;
         let type_ids: Box<[u32]> = module.types.values().map(|ty| engine.type_id(ty)).collect();
         let func_refs = module
@@ -171,6 +184,23 @@ impl Module {
         self.inner.code.len()
     }
 
+    /// Writes one line `START SIZE NAME` (hexadecimal, without prefix) for each function: what Linux's `perf` reads from
+    /// `/tmp/perf-PID.map` to tell functions of a process that no file on disk has.
+    ///
+    /// # Errors
+    /// Those of the writer.
+    pub fn write_perf_map(&self, out: &mut dyn std::io::Write) -> std::io::Result<()> {
+        for &(start, defined) in &self.inner.by_offset {
+            let text = &self.inner.compiled.functions[defined].text;
+            let index = self.environ().func_index(defined);
+            let name = self.func_name(index);
+            let name = name.unwrap_or_else(|| format!("wasm[{}]", index.as_u32()));
+            let address = self.code_start() + start as usize;
+            writeln!(out, "{address:x} {:x} {name}", text.len())?;
+        }
+        Ok(())
+    }
+
     pub(crate) fn environ(&self) -> &Environ {
         &self.inner.compiled.module
     }
@@ -228,7 +258,7 @@ impl Module {
             return None;
         }
         let index = self.environ().func_index(defined);
-        let wasm_offset = self.inner.compiled.wasm_offset(offset);
+        let wasm_offset = self.inner.compiled.addrmap.get(offset);
         Some(Frame {
             module_name: self.environ().name.clone(),
             func_index: index.as_u32(),

@@ -5,7 +5,7 @@
 //! mutex that only ordinary code takes. A replaced snapshot is freed once no reader is under way.
 
 use super::mmap::Mapping;
-use skerry_environ::Trap;
+use skerry_environ::{Trap, TrapTable};
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -20,8 +20,8 @@ pub(crate) struct CodeMemory {
 /// What the signal handler and backtraces look up; offsets are in bytes from the start of the text.
 #[derive(Debug, Default)]
 struct CodeTables {
-    /// Instructions that may trap, sorted by offset.
-    traps: Box<[(u32, Trap)]>,
+    /// Instructions that may trap.
+    traps: TrapTable,
     /// Where functions start, sorted.
     starts: Box<[u32]>,
 }
@@ -33,7 +33,7 @@ impl CodeMemory {
     /// What the operating system answers, typically `ENOMEM`.
     pub(crate) fn publish(
         text: &[u8],
-        traps: &[(u32, Trap)],
+        traps: TrapTable,
         starts: impl IntoIterator<Item = u32>,
     ) -> std::io::Result<Self> {
         let mapping = Mapping::reserve(text.len())?;
@@ -42,8 +42,6 @@ impl CodeMemory {
         unsafe { std::ptr::copy_nonoverlapping(text.as_ptr(), mapping.base(), text.len()) };
         mapping.make_executable(0, mapping.len())?;
         mapping.base().expose_provenance();
-        let mut traps: Box<[_]> = traps.into();
-        traps.sort_unstable_by_key(|&(offset, _)| offset);
         let mut starts: Box<[u32]> = starts.into_iter().collect();
         starts.sort_unstable();
         let tables = Box::new(CodeTables { traps, starts });
@@ -170,13 +168,7 @@ fn lookup<R>(pc: usize, f: impl FnOnce(&CodeTables, u32) -> R) -> Option<R> {
 /// What the trap table says about the instruction at `pc`: `None` if `pc` is not in compiled code, `Some(None)` if the
 /// instruction is not listed. Async-signal-safe.
 pub(super) fn trap_at(pc: usize) -> Option<Option<Trap>> {
-    lookup(pc, |tables, offset| {
-        let traps = &tables.traps;
-        traps
-            .binary_search_by_key(&offset, |&(at, _)| at)
-            .ok()
-            .map(|index| traps[index].1)
-    })
+    lookup(pc, |tables, offset| tables.traps.get(offset))
 }
 
 /// How many bytes of its function lie before `pc`; `None` if `pc` is not in a function of compiled code.
@@ -197,7 +189,8 @@ mod tests {
     #[test]
     fn published_code_is_found_until_it_is_dropped() {
         let text = [0x90u8, 0x0f, 0x0b, 0xc3];
-        let code = CodeMemory::publish(&text, &[(1, Trap::Unreachable)], [0]).unwrap();
+        let code =
+            CodeMemory::publish(&text, TrapTable::new([(1, Trap::Unreachable)]), [0]).unwrap();
         let start = code.start();
         assert_eq!(trap_at(start), Some(None));
         assert_eq!(trap_at(start + 1), Some(Some(Trap::Unreachable)));
@@ -212,12 +205,14 @@ mod tests {
     #[test]
     fn lookups_race_with_publishing() {
         let text = [0x0fu8, 0x0b];
-        let kept = CodeMemory::publish(&text, &[(0, Trap::Unreachable)], [0]).unwrap();
+        let traps = TrapTable::new([(0, Trap::Unreachable)]);
+        let publish = || CodeMemory::publish(&text, traps.clone(), [0]).unwrap();
+        let kept = publish();
         std::thread::scope(|scope| {
             for _ in 0..2 {
                 scope.spawn(|| {
                     for _ in 0..500 {
-                        drop(CodeMemory::publish(&text, &[(0, Trap::Unreachable)], [0]).unwrap());
+                        drop(publish());
                     }
                 });
             }

@@ -7,8 +7,8 @@ use super::context::{
     DynStore, EntryCall, FaultRegion, StoreObject, Unwind, VMStoreContext, ValRaw, enter,
 };
 use super::mmap::Mapping;
-use skerry_environ::Trap;
 use skerry_environ::vmctx::VMContextHeader;
+use skerry_environ::{Trap, TrapTable};
 use std::any::Any;
 use std::ptr::NonNull;
 
@@ -185,7 +185,8 @@ fn publish(functions: &[Body<'_>]) -> (CodeMemory, Vec<u32>) {
         );
         text.extend_from_slice(body);
     }
-    let code = CodeMemory::publish(&text, &traps, offsets.iter().copied()).unwrap();
+    traps.sort_unstable();
+    let code = CodeMemory::publish(&text, TrapTable::new(traps), offsets.iter().copied()).unwrap();
     (code, offsets)
 }
 
