@@ -5,7 +5,7 @@ use crate::error::CompileError;
 use crate::flags::{Flags, OptLevel};
 use crate::inspect::Inspection;
 use crate::isa::x86_64::{self, X86_64};
-use crate::lower::{Lowered, lower};
+use crate::lower::{Backend, Lowered, lower};
 use crate::regalloc::Allocator;
 use crate::translate::{
     FEATURES, FunctionTranslator, Namespace, entry_trampoline, host_trampoline, translate_module,
@@ -269,6 +269,31 @@ pub fn phase_times(wasm: &[u8], flags: &Flags) -> Result<String, CompileError> {
         text += &format!("  {name:<10} {:8.1} ms\n", time.as_secs_f64() * 1e3);
     }
     Ok(text)
+}
+
+/// The names of the rules that fire for the functions of a module, each as often as it does.
+///
+/// # Errors
+///
+/// As for [`compile_module`].
+pub fn fired_rules(wasm: &[u8], flags: &Flags) -> Result<Vec<&'static str>, CompileError> {
+    let translation = translate_module(wasm)?;
+    let mut translator = FunctionTranslator::new();
+    let mut compiler = FunctionCompiler::new(*flags);
+    let mut names = Vec::new();
+    for body in translation.bodies.values() {
+        compiler.optimise(translator.translate(&translation, body)?)?;
+        let lowered = compiler.lower(true)?;
+        let trace = lowered.vcode.trace.expect("a trace was asked for");
+        let fired = trace.rules.iter().flat_map(|(rules, _)| rules);
+        names.extend(fired.map(|&rule| rule_names()[usize::from(rule)]));
+    }
+    Ok(names)
+}
+
+/// The names of all rules.
+pub fn rule_names() -> &'static [&'static str] {
+    X86_64::RULES
 }
 
 /// Validates a Wasm module without compiling it.

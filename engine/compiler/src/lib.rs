@@ -35,7 +35,7 @@ mod vcode;
 pub use code::{FuncName, FunctionCode, Reloc};
 pub use compiler::{
     CompiledClif, FunctionCompiler, compile_clif, compile_clif_text, compile_module,
-    compile_trampolines, phase_times, validate,
+    compile_trampolines, fired_rules, phase_times, rule_names, validate,
 };
 pub use error::CompileError;
 pub use flags::{CpuFeatures, Flags, OptLevel};
