@@ -299,7 +299,7 @@ fn between_instances() {
 fn to_the_host() {
     let engine = Engine::default();
     let mut store = Store::new(&engine, Vec::new());
-    let mut linker = Linker::new(&engine);
+    let mut linker: Linker<Vec<u8>> = Linker::new(&engine);
     let ty = FuncType::new([ValType::I64; 12], [ValType::I64; 10]);
     linker
         .func_new("h", "many", ty, |mut caller, params, results| {
