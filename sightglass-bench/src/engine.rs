@@ -116,6 +116,7 @@ impl Engine {
         command.arg("js").arg("--time-json").arg(account);
         match (self, cache) {
             (Self::Wasmtime, Some(directory)) => _ = command.arg("--cache").arg(directory),
+            (Self::Skerry, Some(directory)) => _ = command.env("SKERRY_CACHE_DIR", directory),
             (Self::Skerry, None) => _ = command.arg("--no-cache"),
             _ => {}
         }

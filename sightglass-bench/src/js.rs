@@ -12,8 +12,9 @@ use crate::ratio::{self, Row};
 use crate::{BenchError, measure::Phases};
 use clap::Args;
 use std::fs::File;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 /// The options of `js`.
 #[derive(Args)]
@@ -29,7 +30,7 @@ pub struct Options {
     no_skerry: bool,
     /// Compilation threads of both engines (default: one per core).
     #[arg(long)]
-    threads: Option<usize>,
+    threads: Option<NonZeroUsize>,
     /// Instances that are made one after the other in each run.
     #[arg(long, default_value_t = 500)]
     instances: usize,
@@ -64,7 +65,7 @@ struct Bench {
     script: PathBuf,
     expected: Vec<u8>,
     directory: PathBuf,
-    threads: usize,
+    threads: String,
     instances: String,
 }
 
@@ -111,13 +112,13 @@ impl Bench {
         let default = || root().join("sightglass-bench/js/workload.js");
         let script = options.script.clone().unwrap_or_else(default);
         let expected = script.with_extension("expected");
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let cores = || std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
         Ok(Self {
             module: Corpus::spidermonkey()?,
             expected: std::fs::read(&expected).map_err(|source| io(&expected, source))?,
             script,
             directory: root().join("target/corpus"),
-            threads: options.threads.unwrap_or(cores),
+            threads: options.threads.unwrap_or_else(cores).to_string(),
             instances: options.instances.max(1).to_string(),
         })
     }
@@ -153,7 +154,8 @@ impl Bench {
     ) -> Result<A, BenchError> {
         let file = self.directory.join("phases.json");
         let mut command = engine.phase(phase, &self.module, &file);
-        self.timed(command.stdin(Stdio::null()))?;
+        command.arg("--threads").arg(&self.threads);
+        timed(command.stdin(Stdio::null()))?;
         account(&file)
     }
 
@@ -163,11 +165,16 @@ impl Bench {
             self.directory.join("phases.json"),
             self.directory.join("out"),
         );
-        let cache = cache.then(|| self.directory.join("wasmtime-cache"));
+        let own = match engine {
+            Engine::Skerry => "cache-skerry",
+            _ => "cache-wasmtime",
+        };
+        let cache = cache.then(|| self.directory.join(own));
         let mut command = engine.script(&self.module, &self.script, cache.as_deref(), &file);
+        command.arg("--threads").arg(&self.threads);
         command.stdin(Stdio::null());
         command.stdout(File::create(&printed).map_err(|source| io(&printed, source))?);
-        let (total, cpu) = self.timed(&mut command)?;
+        let (total, cpu) = timed(&mut command)?;
         let actual = std::fs::read(&printed).map_err(|source| io(&printed, source))?;
         if actual != self.expected {
             return Err(BenchError::WrongOutput {
@@ -179,11 +186,6 @@ impl Bench {
         }
         let phases = account(&file)?;
         Ok(Script { total, cpu, phases })
-    }
-
-    /// Both engines compile with rayon, which takes the number of its threads from the environment.
-    fn timed(&self, command: &mut Command) -> Result<(f64, f64), BenchError> {
-        timed(command.env("RAYON_NUM_THREADS", self.threads.to_string()))
     }
 
     fn heading(&self, options: &Options) -> String {
@@ -242,7 +244,7 @@ fn rows(ours: &[Run], theirs: &[Run]) -> Vec<Row> {
             Some(run.compiled.code_bytes as f64)
         }),
         row("serialised module", "MiB", MIB, |run| {
-            run.compiled.artifact_bytes.map(|b| b as f64)
+            Some(run.compiled.artifact_bytes as f64)
         }),
         row("instantiate and drop, on demand", "us", 1e6, |run| {
             Some(run.instantiate)
