@@ -121,7 +121,7 @@ mod tests {
         assert_eq!(row().ratio(), Some(1.0));
         assert_eq!(row().ratio_spread(), Some((0.5, 2.0)));
         let text = table(&[row()]);
-        let expected = "compile  s        2.00 [1.00 .. 4.00]          2.00 [2.00 .. 4.00]";
+        let expected = "compile  s        2.00 [1.00 .. 4.00]           2.00 [2.00 .. 4.00]";
         assert!(text.contains(expected), "{text}");
         assert!(text.ends_with(" 1.00 [0.50 .. 2.00]\n"), "{text}");
     }
