@@ -6,7 +6,7 @@ use crate::store::{AsContext, AsContextMut, Handle, StoreData, StoreInner, call}
 pub use crate::typed::{IntoFunc, WasmParams, WasmResults, WasmTy};
 use crate::value::Val;
 use crate::vm::context::{DynStore, ValRaw};
-use crate::vm::func::{CallerFrame, HostCall, HostFunction};
+use crate::vm::func::{CallerFrame, HostCall, HostFunction, HostSignature};
 use skerry_environ::FuncType;
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -74,12 +74,17 @@ impl HostFunc {
         importer: Option<*mut u8>,
     ) -> Result<HostFunction> {
         let signature = store.engine().host_signature(&self.ty)?;
-        Ok(HostFunction::new(
-            store.context(),
-            signature,
-            self.call.clone(),
-            importer,
-        ))
+        Ok(self.with_signature(store, signature, importer))
+    }
+
+    /// [`HostFunc::in_store`] with the code of the function's type in the store's engine.
+    pub(crate) fn with_signature(
+        &self,
+        store: &StoreInner,
+        signature: HostSignature,
+        importer: Option<*mut u8>,
+    ) -> HostFunction {
+        HostFunction::new(store.context(), signature, self.call.clone(), importer)
     }
 
     /// Places the function in a store.

@@ -15,7 +15,7 @@ use crate::store::{AsContext, AsContextMut, Handle, StoreData, StoreInner, call}
 use crate::table::Table;
 use crate::types::ExternType;
 use crate::vm;
-use crate::vm::func::{FuncRef, HostFunction};
+use crate::vm::func::{FuncRef, HostFunction, HostSignature};
 use crate::vm::instance::InstanceMemory;
 use skerry_environ::vmctx::VMFuncRef;
 use skerry_environ::{
@@ -282,6 +282,8 @@ pub(crate) enum Given<'a> {
     Extern(Extern),
     /// A host function that is in no store yet.
     Host(&'a HostFunc),
+    /// One that was compared with the import before, with the code of its type.
+    Checked(&'a HostFunc, HostSignature),
 }
 
 /// The function that an instance imports: a host function is made for that instance, so that it knows its caller.
@@ -292,6 +294,7 @@ fn import_function(
 ) -> Result<FuncRef> {
     let function = match given {
         Given::Host(func) => func.in_store(store, Some(importer))?,
+        Given::Checked(func, signature) => func.with_signature(store, *signature, Some(importer)),
         Given::Extern(item) => {
             let func = store.func(store.resolve(item.handle()));
             match HostFunction::for_importer(store.context(), func, importer) {
@@ -316,13 +319,16 @@ fn check_imports(store: &StoreInner, module: &Module, imports: &[Given<'_>]) -> 
         });
     }
     for (import, given) in wanted.iter().zip(imports) {
+        if matches!(given, Given::Checked(..)) {
+            continue;
+        }
         let expected = ExternType::of(module.environ(), import.index);
         let found = match given {
             Given::Extern(item) if !store.owns(item.handle()) => {
                 return Err(Error::WrongStore { what: item.kind() });
             }
             Given::Extern(item) => item.type_in(store),
-            Given::Host(func) => ExternType::Func(func.ty.clone()),
+            Given::Host(func) | Given::Checked(func, _) => ExternType::Func(func.ty.clone()),
         };
         if !found.matches(&expected) {
             let (module, name) = (import.module.clone(), import.name.clone());
@@ -359,7 +365,9 @@ fn build(store: &mut StoreInner, module: &Module, imports: &[Given<'_>]) -> Resu
     for (import, given) in environ.imports.iter().zip(imports) {
         let id = |given: &Given<'_>| match given {
             Given::Extern(item) => store.resolve(item.handle()),
-            Given::Host(_) => unreachable!("host functions are functions, which was checked"),
+            Given::Host(_) | Given::Checked(..) => {
+                unreachable!("host functions are functions, which was checked")
+            }
         };
         match import.index {
             EntityIndex::Function(index) => {

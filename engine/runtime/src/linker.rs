@@ -6,6 +6,7 @@ use crate::error::{Error, Result};
 use crate::externs::Extern;
 use crate::func::{HostFunc, IntoFunc};
 use crate::instance::{Given, Instance};
+use crate::instance_pre::{InstancePre, Prepared};
 use crate::module::Module;
 use crate::store::{AsContextMut, StoreInner};
 use crate::types::{ExternType, ImportType};
@@ -242,21 +243,52 @@ impl<T: 'static> Linker<T> {
     ) -> Result<Instance> {
         let mut imports = Vec::with_capacity(module.imports().len());
         for import in module.imports() {
-            imports.push(match self.lookup(import.module, import.name) {
-                Some(Definition::Extern(item)) => Given::Extern(*item),
-                Some(Definition::Host(func)) => Given::Host(func),
-                None => {
-                    let (module, name) = (import.module.to_string(), import.name.to_string());
-                    let expected = Box::new(import.ty);
-                    return Err(Error::UnknownImport {
-                        module,
-                        name,
-                        expected,
-                    });
-                }
+            imports.push(match self.required(&import)? {
+                Definition::Extern(item) => Given::Extern(*item),
+                Definition::Host(func) => Given::Host(func),
             });
         }
         Instance::from_given(store.as_context_mut().0, module, &imports)
+    }
+
+    /// Does once what [`Linker::instantiate`] does for each instance: finds what is defined for the imports of `module`, and
+    /// compares the types of host functions.
+    ///
+    /// # Errors
+    /// [`Error::UnknownImport`], [`Error::IncompatibleImport`], [`Error::WrongStore`] for a module of another engine.
+    pub fn instantiate_pre(&self, module: &Module) -> Result<InstancePre<T>> {
+        if !Engine::same(&self.engine, module.engine()) {
+            return Err(Error::WrongStore { what: "module" });
+        }
+        let mut imports = Vec::with_capacity(module.imports().len());
+        for import in module.imports() {
+            imports.push(match self.required(&import)? {
+                Definition::Extern(item) => Prepared::Extern(*item),
+                Definition::Host(func) => {
+                    let found = ExternType::Func(func.ty.clone());
+                    if !found.matches(&import.ty) {
+                        return Err(Error::IncompatibleImport {
+                            module: import.module.to_string(),
+                            name: import.name.to_string(),
+                            expected: Box::new(import.ty),
+                            found: Box::new(found),
+                        });
+                    }
+                    Prepared::Host(func.clone(), self.engine.host_signature(&func.ty)?)
+                }
+            });
+        }
+        Ok(InstancePre::new(module.clone(), imports))
+    }
+
+    /// What is defined for an import.
+    fn required(&self, import: &ImportType<'_>) -> Result<&Definition> {
+        let found = self.lookup(import.module, import.name);
+        found.ok_or_else(|| Error::UnknownImport {
+            module: import.module.to_string(),
+            name: import.name.to_string(),
+            expected: Box::new(import.ty.clone()),
+        })
     }
 }
 

@@ -117,6 +117,11 @@ pub(crate) struct HostSignature {
     pub host: *const u8,
 }
 
+// SAFETY: addresses of immutable code.
+unsafe impl Send for HostSignature {}
+// SAFETY: as above.
+unsafe impl Sync for HostSignature {}
+
 impl HostFunction {
     /// A host function of the store with context `ctx`. If it is imported by one instance, `importer` is the vmctx of that:
     /// then whoever calls it is that instance, as far as [`CallerFrame`] is concerned. A tail call leaves no other trace
