@@ -127,7 +127,8 @@ fn compile(common: &Common) -> Result<(), BenchError> {
     })
 }
 
-/// Makes a store and an instance in it, and drops both, `count` times; every import is a trap.
+/// Makes a store and an instance in it, and drops both, `count` times; every import is a trap. The linking is done
+/// before.
 fn instantiate(common: &Common, count: usize) -> Result<(), BenchError> {
     let (wasm, engine) = common.open()?;
     let failed = |error| common.error(error);
