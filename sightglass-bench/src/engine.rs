@@ -67,7 +67,7 @@ impl Engine {
             Self::Skerry => {
                 let mut command = Command::new(root().join("target/release/skerry"));
                 command
-                    .args(["run", "--time-json"])
+                    .args(["run", "--no-cache", "--time-json"])
                     .arg(phases)
                     .arg(&corpus.bzip2_wasm);
                 command

@@ -143,6 +143,6 @@ fn module(types: &[Option<FuncType>], compiled: CompiledClif) -> CompiledModule 
         functions,
         entry_trampolines,
         traps: compiled.traps,
-        addrmap: Vec::new(),
+        ..CompiledModule::default()
     }
 }

@@ -29,3 +29,13 @@ pub struct FunctionCode {
     /// Of a traced function, what the assembler calls each of its instructions.
     pub listing: Vec<(u32, String)>,
 }
+
+impl FunctionCode {
+    /// Gives back the room that was not needed.
+    pub fn shrink(&mut self) {
+        self.code.shrink_to_fit();
+        self.traps.shrink_to_fit();
+        self.addrmap.shrink_to_fit();
+        self.relocs.shrink_to_fit();
+    }
+}

@@ -2,8 +2,11 @@
 //!
 //! ```text
 //! translate  -> optimise -> lower    -> allocate   -> encode  -> link
-//! translate/    optimise    lower       regalloc      isa/*/emit  compiler
+//! translate/    function    lower       regalloc      isa/*/emit  link
 //! ```
+//!
+//! `function` is the driver of one function, `module` that of a module with many threads, `clif_functions`
+//! that of CLIF texts.
 //!
 //! `lower` runs the Rust that `build.rs` generates from `isle-rules`: the text that the verifier proves.
 //!
@@ -19,24 +22,33 @@ mod prelude;
 mod abi;
 mod block_order;
 mod buffer;
+mod clif_functions;
 mod code;
-mod compiler;
+mod coverage;
 pub mod error;
 mod flags;
 mod frame;
+mod function;
+mod image;
 mod inspect;
 mod isa;
+mod link;
 mod lower;
+mod module;
+mod phases;
 mod reg;
 mod regalloc;
 pub mod translate;
 mod vcode;
+mod workers;
 
+pub use clif_functions::{CompiledClif, compile_clif, compile_clif_text};
 pub use code::{FuncName, FunctionCode, Reloc};
-pub use compiler::{
-    CompiledClif, FunctionCompiler, compile_clif, compile_clif_text, compile_module,
-    compile_trampolines, phase_times, validate,
-};
+pub use coverage::{fired_rules, rule_names};
 pub use error::CompileError;
 pub use flags::{CpuFeatures, Flags, OptLevel};
+pub use function::FunctionCompiler;
 pub use inspect::{AsmLine, Inspection, disassemble};
+pub use module::{Progress, compile_module, compile_module_on, compile_trampolines, validate};
+pub use phases::phase_times;
+pub use workers::Workers;

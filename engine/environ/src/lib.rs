@@ -8,6 +8,7 @@
 //! * [`types`]: Wasm's value, function, table, memory and global types;
 //! * [`module`]: a validated module without its code, as plain data;
 //! * [`compiled`]: a compiled module, as plain data;
+//! * [`tables`]: its trap table and address map, which are read in place;
 //! * [`vmctx`]: the layout of the memory that compiled code addresses through its vmctx register;
 //! * [`trap`]: the reasons to stop, with their codes and the specification's messages;
 //! * [`builtins`]: the functions of the runtime that compiled code calls.
@@ -20,15 +21,18 @@ pub mod builtins;
 pub mod compiled;
 pub mod indices;
 pub mod module;
+mod serial;
+pub mod tables;
 pub mod trap;
 pub mod types;
 pub mod vmctx;
 
 pub use builtins::Builtin;
-pub use compiled::{CompiledFunction, CompiledModule, CompiledTrampolines};
+pub use compiled::{CompiledFunction, CompiledModule, CompiledTrampolines, MemoryImage};
 pub use cranelift_entity::{self as entity, EntityRef, PrimaryMap, SecondaryMap};
 pub use indices::*;
 pub use module::*;
+pub use tables::{AddressMap, TrapTable};
 pub use trap::Trap;
 pub use types::*;
 pub use vmctx::VmctxLayout;

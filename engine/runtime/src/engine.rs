@@ -4,9 +4,10 @@ use crate::error::{Error, Result};
 use crate::vm::code::CodeMemory;
 use crate::vm::func::HostSignature;
 use crate::vm::table::MAX_ELEMENTS;
-use skerry_compiler::Flags;
-use skerry_environ::{FuncType, MemoryType};
+use skerry_compiler::{Flags, Workers};
+use skerry_environ::{FuncType, MemoryType, TrapTable};
 use std::collections::HashMap;
+use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// How an [`Engine`] compiles and runs.
@@ -14,6 +15,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 pub struct Config {
     wasm_stack: usize,
     flags: Flags,
+    threads: Option<NonZeroUsize>,
     limits: Limits,
 }
 
@@ -29,6 +31,7 @@ impl Default for Config {
         Self {
             wasm_stack: 1 << 20,
             flags: Flags::default(),
+            threads: None,
             limits: Limits {
                 memory_pages: MemoryType::MAX_PAGES,
                 table_elements: MAX_ELEMENTS,
@@ -68,6 +71,12 @@ impl Config {
         self.flags = flags;
         self
     }
+
+    /// How many threads compile a module, by default one for each core. The code does not depend on it.
+    pub fn compiler_threads(&mut self, threads: NonZeroUsize) -> &mut Self {
+        self.threads = Some(threads);
+        self
+    }
 }
 
 /// What modules and stores share: configuration, function types, trampolines. Cheap to clone.
@@ -79,6 +88,7 @@ pub struct Engine {
 #[derive(Debug)]
 struct EngineInner {
     config: Config,
+    workers: Workers,
     types: Mutex<TypeRegistry>,
 }
 
@@ -114,6 +124,7 @@ impl Engine {
     pub fn new(config: Config) -> Self {
         Self {
             inner: Arc::new(EngineInner {
+                workers: config.threads.map_or_else(Workers::default, Workers::new),
                 config,
                 types: Mutex::default(),
             }),
@@ -135,6 +146,11 @@ impl Engine {
 
     pub(crate) fn flags(&self) -> &Flags {
         &self.inner.config.flags
+    }
+
+    /// The threads that compile modules.
+    pub(crate) fn workers(&self) -> &Workers {
+        &self.inner.workers
     }
 
     /// The engine-wide number of a function type.
@@ -182,8 +198,8 @@ impl Engine {
         if registered.trampolines.get().is_none() {
             let compiled = skerry_compiler::compile_trampolines(ty, self.flags())?;
             let starts = [compiled.entry.start, compiled.host.start];
-            let code =
-                CodeMemory::publish(&compiled.text, &[], starts).map_err(Error::OutOfMemory)?;
+            let code = CodeMemory::publish(&compiled.text, TrapTable::default(), starts)
+                .map_err(Error::OutOfMemory)?;
             // Another thread may have been faster; then this code is dropped again, unused.
             let _ = registered.trampolines.set(Trampolines {
                 code,

@@ -2,7 +2,8 @@
 //!
 //! Instantiation follows the core specification, section "Instantiation", as of version 2.0: imports are checked,
 //! everything is allocated, then active segments are copied in order (what is out of bounds traps, and what was written
-//! before stays), then the start function runs.
+//! before stays), then the start function runs. Data segments that are known to fit are not copied: the compiler has put
+//! them into images, which are mapped when it is their turn.
 
 use crate::error::{Error, Result, within};
 use crate::externs::Extern;
@@ -92,6 +93,12 @@ impl InstanceEntry {
             ElementItems::Functions(items) => self.func_word(items[at]),
             ElementItems::Expressions(items) => self.evaluate(&items[at], globals) as u64,
         }
+    }
+
+    /// For a segment that is a list of functions: what the words of its elements are relative to, and how far from that.
+    pub(crate) fn function_words(&self, segment: ElemIndex) -> Option<(u64, &[i32])> {
+        let offsets = self.module.element_offsets(segment)?;
+        Some((self.memory.word_base(), offsets))
     }
 
     fn func_word(&self, func: FuncIndex) -> u64 {
@@ -450,16 +457,30 @@ fn copy_segments(store: &mut StoreInner, instance: usize) -> Result<()> {
             store.drop_elements(instance, segment);
         }
     }
+    let compiled = module.compiled();
+    for image in &compiled.images {
+        let memory = module.environ().memory_index(image.memory);
+        let id = store.instance(instance).memory(memory);
+        let (start, end) = (image.start as usize, (image.start + image.len) as usize);
+        let applied =
+            module
+                .images()
+                .apply(store.memory_mut(id), image.offset as usize, start..end);
+        applied.map_err(Error::OutOfMemory)?;
+    }
     for (segment, data) in module.environ().data.iter() {
-        if let SegmentMode::Active {
+        let SegmentMode::Active {
             target,
             offset: expr,
         } = &data.mode
-        {
+        else {
+            continue;
+        };
+        if segment.index() >= compiled.imaged_segments {
             let at = offset(store, expr);
             store.memory_init(instance, *target, segment, at, 0, data.bytes.len() as u64)?;
-            store.drop_data(instance, segment);
         }
+        store.drop_data(instance, segment);
     }
     Ok(())
 }

@@ -417,6 +417,12 @@ impl StoreInner {
         let from =
             in_bounds(src, len, entry.element_count(segment)).ok_or(TrapCode::TableOutOfBounds)?;
         in_bounds(dst, len, self.tables[id as usize].len()).ok_or(TrapCode::TableOutOfBounds)?;
+        if let Some((base, offsets)) = entry.function_words(segment) {
+            let words = offsets[from].iter();
+            let words = words.map(|&offset| base.wrapping_add_signed(offset.into()));
+            let written = self.tables[id as usize].write(dst, words);
+            return written.ok_or(TrapCode::TableOutOfBounds);
+        }
         let globals = &self.globals;
         let words = from.map(|at| entry.element(segment, at, globals));
         self.tables[id as usize]

@@ -84,4 +84,28 @@ block0(v0: i32):
     v16 = load.i64 notrap aligned readonly region0 v10+8
     return_call_indirect sig0, v15(v16, v1)  ; v1 = 1
 }
+
+function u0:3(i32) -> i32 tail {
+    region0 = 0 "constants"
+    sig0 = (i32) -> i32 tail
+    sig1 = (i64 vmctx, i32) -> i32 tail
+    fn0 = colocated u0:0 sig0
+
+block0(v0: i32):
+    v2 = get_pinned_reg.i64
+    v1 = call fn0(v0)
+    v3 = load.i64 notrap aligned readonly can_move region0 v2-112
+    v4 = load.i64 notrap aligned readonly can_move region0 v2-104
+    return_call_indirect sig1, v3(v4, v1)
+}
+
+function u0:4(i32) -> i32 tail {
+    sig0 = (i64 vmctx, i32) -> i32 tail
+    fn0 = colocated u0:3 sig0
+
+block0(v0: i32):
+    v1 = get_pinned_reg.i64
+    v2 = call fn0(v1, v0)
+    return v2
+}
 ;)

@@ -66,23 +66,16 @@ impl InstanceMemory {
         slot.set(vmctx::STORE, std::ptr::from_ref(ctx));
         slot.set(vmctx::TYPE_IDS, plan.type_ids.as_ptr());
         slot.set(vmctx::BUILTINS, builtins::table());
-        for (
-            index,
-            &FuncRefCode {
-                code,
-                entry,
-                type_id,
-            },
-        ) in plan.func_refs.iter().enumerate()
-        {
-            let value = VMFuncRef {
-                code,
-                vmctx: slot.vmctx(),
-                type_id,
+        if !plan.func_refs.is_empty() {
+            let vmctx = slot.vmctx();
+            let func_refs = plan.func_refs.iter().map(|func| VMFuncRef {
+                code: func.code,
+                vmctx,
+                type_id: func.type_id,
                 reserved: 0,
-                entry,
-            };
-            slot.set(plan.layout.func_ref(FuncRefIndex::new(index)), value);
+                entry: func.entry,
+            });
+            slot.set_downwards(plan.layout.func_ref(FuncRefIndex::new(0)), func_refs);
         }
         Ok(Self { slot })
     }
@@ -153,6 +146,11 @@ impl InstanceMemory {
         ))
     }
 
+    /// The address that [`func_ref_offset`] is relative to, as compiled code computes with it.
+    pub(crate) fn word_base(&self) -> u64 {
+        self.slot.vmctx().expose_provenance() as u64
+    }
+
     /// The reference to a function of the instance; `None` for a defined one that does not escape.
     pub(crate) fn func_ref(
         &self,
@@ -160,11 +158,20 @@ impl InstanceMemory {
         layout: &VmctxLayout,
         index: FuncIndex,
     ) -> Option<FuncRef> {
-        let offset = if index.index() < module.imported_functions {
-            layout.imported_function(index)
-        } else {
-            layout.func_ref(module.functions[index].func_ref?)
-        };
+        let offset = func_ref_offset(module, layout, index)?;
         Some(FuncRef::new(self.slot.field(offset)))
+    }
+}
+
+/// Where the `VMFuncRef` of a function lies in the vmctx; `None` for a defined one that does not escape.
+pub(crate) fn func_ref_offset(
+    module: &Module,
+    layout: &VmctxLayout,
+    index: FuncIndex,
+) -> Option<i32> {
+    if index.index() < module.imported_functions {
+        Some(layout.imported_function(index))
+    } else {
+        Some(layout.func_ref(module.functions[index].func_ref?))
     }
 }

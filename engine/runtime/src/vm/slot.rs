@@ -13,7 +13,9 @@
 
 use super::context::FaultRegion;
 use super::mmap::{Mapping, round_up_to_pages};
+use std::fs::File;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 /// Bytes before the vmctx area, and after a vmctx without a memory.
 const SMALL_GUARD: usize = 64 << 10;
@@ -22,21 +24,26 @@ pub(crate) const MEMORY_RESERVATION: usize = 4 << 30;
 /// Bytes after the reservation that an access may reach.
 const MEMORY_GUARD: usize = (2 << 30) + (64 << 10);
 
-/// The most slots of a process. Linux lets a process have 65,530 mappings and a slot takes two, its neighbours' guards
-/// being one with its own; what is left is for everybody else, who may not be able to go on without.
-const MAX_SLOTS: usize = 24_000;
+/// The most mappings that slots of a process may have. Linux allows a process 65,530; what is left is for everybody else,
+/// who may not be able to go on without.
+const MAX_MAPPINGS: usize = 48_000;
 
-static SLOTS: AtomicUsize = AtomicUsize::new(0);
+/// How many mappings a slot is: what is accessible and what is not, its neighbours' guards being one with its own.
+const OF_SLOT: usize = 2;
+/// How many more a file makes in the middle of a memory.
+const OF_FILE: usize = 2;
 
-/// One of the slots of the process.
+static MAPPINGS: AtomicUsize = AtomicUsize::new(0);
+
+/// Some of the mappings of the process.
 #[derive(Debug)]
-struct Ticket;
+struct Ticket(usize);
 
 impl Ticket {
-    fn take() -> std::io::Result<Self> {
-        let ticket = Self;
-        match SLOTS.fetch_add(1, Ordering::Relaxed) {
-            taken if taken < MAX_SLOTS => Ok(ticket),
+    fn take(mappings: usize) -> std::io::Result<Self> {
+        let ticket = Self(mappings);
+        match MAPPINGS.fetch_add(mappings, Ordering::Relaxed) {
+            taken if taken + mappings <= MAX_MAPPINGS => Ok(ticket),
             _ => Err(std::io::Error::new(
                 std::io::ErrorKind::OutOfMemory,
                 "too many instances and memories are alive",
@@ -47,7 +54,7 @@ impl Ticket {
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        SLOTS.fetch_sub(1, Ordering::Relaxed);
+        MAPPINGS.fetch_sub(self.0, Ordering::Relaxed);
     }
 }
 
@@ -60,6 +67,8 @@ pub(crate) struct Slot {
     vmctx_size: usize,
     has_memory: bool,
     _ticket: Ticket,
+    /// Those of files.
+    file_tickets: Mutex<Vec<Ticket>>,
 }
 
 impl Slot {
@@ -77,7 +86,7 @@ impl Slot {
             SMALL_GUARD
         };
         let total = vmctx.checked_add(after).ok_or(rustix::io::Errno::NOMEM)?;
-        let ticket = Ticket::take()?;
+        let ticket = Ticket::take(OF_SLOT)?;
         let mapping = Mapping::reserve(total)?;
         let accessible = memory.unwrap_or(0);
         assert!(
@@ -91,6 +100,7 @@ impl Slot {
             vmctx_size,
             has_memory: memory.is_some(),
             _ticket: ticket,
+            file_tickets: Mutex::default(),
         })
     }
 
@@ -112,6 +122,36 @@ impl Slot {
             "growth stays in the reservation"
         );
         self.mapping.make_writable(self.vmctx + from, to - from)
+    }
+
+    /// Makes the memory's bytes from `at` on those of `file` from `offset` on, `len` of them, without copying any; all three
+    /// are in whole pages of the host. What is written there stays in the memory.
+    ///
+    /// # Errors
+    /// What the operating system answers, typically `ENOMEM`.
+    ///
+    /// # Panics
+    /// If the slot has no memory, the range is not inside its reservation, or nothing is mapped.
+    pub(crate) fn map_file(
+        &self,
+        at: usize,
+        len: usize,
+        file: &File,
+        offset: u64,
+    ) -> std::io::Result<()> {
+        let end = at.checked_add(len);
+        assert!(
+            self.has_memory && end.is_some_and(|end| end <= MEMORY_RESERVATION),
+            "files are mapped in the reservation"
+        );
+        let ticket = Ticket::take(OF_FILE)?;
+        self.mapping.map_file(self.vmctx + at, len, file, offset)?;
+        let mut tickets = self
+            .file_tickets
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        tickets.push(ticket);
+        Ok(())
     }
 
     /// Where accesses to the memory may fault; `None` without a memory.
@@ -144,6 +184,29 @@ impl Slot {
         // instantiation calls this.
         unsafe { self.field::<T>(offset).write(value) }
     }
+
+    /// Writes fields of one type below each other: the first at `offset`, each of the others directly below.
+    ///
+    /// # Panics
+    /// As [`Slot::field`], for the first and the last.
+    pub(crate) fn set_downwards<T: Copy>(
+        &self,
+        offset: i32,
+        values: impl ExactSizeIterator<Item = T>,
+    ) {
+        let Some(further) = values.len().checked_sub(1) else {
+            return;
+        };
+        let below = i32::try_from(further * size_of::<T>()).expect("a vmctx is under 2 GiB");
+        let mut field = self.field::<T>(offset);
+        let last = self.field::<T>(offset - below);
+        for value in values {
+            assert!(field >= last, "an exact size is exact");
+            // SAFETY: between the two fields that were checked, at their distance from each other; otherwise as in `set`.
+            unsafe { field.write(value) };
+            field = field.wrapping_sub(1);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -155,6 +218,11 @@ mod tests {
         let slot = Slot::new(4097, Some(1 << 16)).unwrap();
         slot.set(-8, 7u64);
         slot.set(-4096, 8u64);
+        slot.set_downwards(-24, [1u64, 2, 3].into_iter());
+        // SAFETY: fields of the slot.
+        assert_eq!(unsafe { slot.field::<[u64; 3]>(-40).read() }, [3, 2, 1]);
+        let below = std::panic::catch_unwind(|| slot.set_downwards(-4088, [1u64; 3].into_iter()));
+        assert!(below.is_err());
         let region = slot.fault_region().unwrap();
         assert_eq!(region.start, slot.vmctx().addr());
         assert_eq!(region.end - region.start, (6 << 30) + (64 << 10));

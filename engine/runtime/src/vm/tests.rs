@@ -6,9 +6,10 @@ use super::code::CodeMemory;
 use super::context::{
     DynStore, EntryCall, FaultRegion, StoreObject, Unwind, VMStoreContext, ValRaw, enter,
 };
+use super::file::Bytes;
 use super::mmap::Mapping;
-use skerry_environ::Trap;
 use skerry_environ::vmctx::VMContextHeader;
+use skerry_environ::{Trap, TrapTable};
 use std::any::Any;
 use std::ptr::NonNull;
 
@@ -185,7 +186,9 @@ fn publish(functions: &[Body<'_>]) -> (CodeMemory, Vec<u32>) {
         );
         text.extend_from_slice(body);
     }
-    let code = CodeMemory::publish(&text, &traps, offsets.iter().copied()).unwrap();
+    traps.sort_unstable();
+    let traps = TrapTable::new(traps).map_bytes(Bytes::Owned);
+    let code = CodeMemory::publish(&text, traps, offsets.iter().copied()).unwrap();
     (code, offsets)
 }
 

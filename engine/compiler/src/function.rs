@@ -1,0 +1,165 @@
+//! The driver of one function: its phases from CLIF to machine code.
+
+use crate::code::FunctionCode;
+use crate::error::CompileError;
+use crate::flags::{Flags, OptLevel};
+use crate::inspect::Inspection;
+use crate::isa::x86_64::{self, X86_64};
+use crate::lower::{Lowered, lower};
+use crate::regalloc::Allocator;
+use crate::translate::verify;
+use cranelift_codegen::Context;
+use cranelift_codegen::control::ControlPlane;
+use cranelift_codegen::ir::{Function, SourceLoc};
+use cranelift_codegen::settings::{self, Configurable};
+
+/// Compiles functions one after another and reuses its memory from one to the next.
+///
+/// The result for a function depends on the function and the flags alone.
+pub struct FunctionCompiler {
+    flags: Flags,
+    pub(crate) settings: settings::Flags,
+    context: Context,
+    pub(crate) allocator: Allocator,
+}
+
+impl FunctionCompiler {
+    /// A compiler with these flags.
+    pub fn new(flags: Flags) -> FunctionCompiler {
+        let mut builder = settings::builder();
+        let level = match flags.opt_level {
+            OptLevel::None => "none",
+            OptLevel::Speed => "speed",
+        };
+        builder
+            .set("opt_level", level)
+            .expect("cranelift has this level");
+        builder
+            .set("enable_pinned_reg", "true")
+            .expect("cranelift has pinned registers");
+        builder
+            .set("enable_verifier", "false")
+            .expect("cranelift has a verifier");
+        FunctionCompiler {
+            flags,
+            settings: settings::Flags::new(builder),
+            context: Context::new(),
+            allocator: Allocator::new(x86_64::machine_env()),
+        }
+    }
+
+    /// CLIF to machine code: the phases.
+    ///
+    /// # Errors
+    ///
+    /// [`CompileError::Unsupported`] for what no rule lowers, [`CompileError::Limit`] for a frame that
+    /// is too large.
+    pub fn compile(&mut self, func: Function) -> Result<FunctionCode, CompileError> {
+        self.optimise(func)?;
+        let lowered = self.lower(false)?;
+        self.allocate_and_encode(lowered)
+    }
+
+    /// [`compile`](Self::compile), keeping the text of every stage.
+    ///
+    /// # Errors
+    ///
+    /// As for `compile`.
+    pub fn inspect(&mut self, func: Function) -> Result<(FunctionCode, Inspection), CompileError> {
+        let mut inspection = Inspection::new(&func);
+        self.optimise(func)?;
+        inspection.optimised(&self.context.func);
+        let lowered = self.lower(true)?;
+        inspection.lowered(&lowered.vcode);
+        let code = self.allocate_and_encode(lowered)?;
+        inspection.encoded(&code);
+        Ok((code, inspection))
+    }
+
+    /// The mid-end: Cranelift's, which is given no instruction set.
+    pub(crate) fn optimise(&mut self, func: Function) -> Result<(), CompileError> {
+        if self.flags.check
+            && let Err(report) = verify(&func, &self.settings)
+        {
+            panic!("the CLIF of {} is invalid: {report}", func.name);
+        }
+        self.context.clear();
+        self.context.func = func;
+        let context = &mut self.context;
+        let internal = |error| panic!("cranelift's mid-end failed: {error}");
+        context.compute_cfg();
+        context.compute_domtree();
+        context
+            .eliminate_unreachable_code(&self.settings)
+            .unwrap_or_else(internal);
+        if self.flags.opt_level != OptLevel::None {
+            context
+                .remove_constant_phis(&self.settings)
+                .unwrap_or_else(internal);
+            context.func.dfg.resolve_all_aliases();
+            context
+                .egraph_pass(&self.settings, &mut ControlPlane::default())
+                .unwrap_or_else(internal);
+        }
+        context.func.dfg.resolve_all_aliases();
+        Ok(())
+    }
+
+    pub(crate) fn lower(&self, trace: bool) -> Result<Lowered<x86_64::Inst>, CompileError> {
+        let func = &self.context.func;
+        lower::<X86_64>(func, &self.context.domtree, self.flags.features, trace).map_err(
+            |unlowered| CompileError::Unsupported {
+                offset: offset(unlowered.loc),
+                feature: format!("no rule lowers {} in {}", unlowered.what, func.name),
+            },
+        )
+    }
+
+    fn allocate_and_encode(
+        &mut self,
+        lowered: Lowered<x86_64::Inst>,
+    ) -> Result<FunctionCode, CompileError> {
+        let func = &self.context.func;
+        let start = func
+            .layout
+            .blocks_insts()
+            .map(|inst| func.srcloc(inst))
+            .find(|loc| !loc.is_default());
+        let limit = |what, limit, actual| CompileError::Limit {
+            offset: offset(start.unwrap_or_default()),
+            what,
+            limit,
+            actual,
+        };
+        let slots = crate::frame::slots_size(&func.sized_stack_slots);
+        if slots > x86_64::MAX_FRAME {
+            return Err(limit(FRAME, x86_64::MAX_FRAME, slots));
+        }
+        let allocation = self
+            .allocator
+            .run(&lowered.vcode, self.flags.check)
+            .map_err(|_| limit("registers that one instruction needs", 13, 14))?;
+        x86_64::emit(lowered, allocation, slots)
+            .map_err(|size| limit(FRAME, x86_64::MAX_FRAME, size))
+    }
+}
+
+const FRAME: &str = "size of a stack frame in bytes";
+
+fn offset(loc: SourceLoc) -> u64 {
+    if loc.is_default() {
+        0
+    } else {
+        u64::from(loc.bits())
+    }
+}
+
+trait BlocksInsts {
+    fn blocks_insts(&self) -> impl Iterator<Item = cranelift_codegen::ir::Inst>;
+}
+
+impl BlocksInsts for cranelift_codegen::ir::Layout {
+    fn blocks_insts(&self) -> impl Iterator<Item = cranelift_codegen::ir::Inst> {
+        self.blocks().flat_map(|block| self.block_insts(block))
+    }
+}

@@ -1,0 +1,264 @@
+//! The driver of one module: its functions, on as many threads as there are workers.
+//!
+//! Each worker takes the next function from a common list, the largest first, so that none is left with a
+//! long one at the end. It validates, translates and compiles it with memory of its own that it reuses, and
+//! keeps nothing but the machine code: what a compilation holds besides is the work of as many functions as
+//! there are workers. The code is linked in the order of the module, so the result does not depend on who
+//! compiled what; neither does the error, which is that of the first function that has one.
+
+use crate::code::FunctionCode;
+use crate::error::CompileError;
+use crate::flags::Flags;
+use crate::function::FunctionCompiler;
+use crate::image::images;
+use crate::link::{Linker, name};
+use crate::translate::{
+    FEATURES, FunctionTranslator, ModuleTranslation, Namespace, entry_trampoline, host_trampoline,
+    translate_module,
+};
+use crate::workers::Workers;
+use skerry_environ::{
+    CompiledFunction, CompiledModule, CompiledTrampolines, DefinedFuncIndex, EntityRef, FuncType,
+    PrimaryMap, TypeIndex,
+};
+use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use wasmparser::Validator;
+
+/// Bytes of function bodies below which another thread costs more than it saves.
+const BYTES_PER_WORKER: usize = 4 << 10;
+
+/// How far a compilation is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// The bytes of the functions that are compiled.
+    pub done: usize,
+    /// The bytes of all functions.
+    pub total: usize,
+}
+
+/// Compiles a Wasm module on the thread of the caller.
+///
+/// # Errors
+///
+/// [`CompileError`], with the offset in `wasm`.
+pub fn compile_module(wasm: &[u8], flags: &Flags) -> Result<CompiledModule, CompileError> {
+    compile_module_on(&Workers::none(), wasm, flags, &|_| ())
+}
+
+/// Compiles a Wasm module; the result does not depend on how many workers there are. `progress` is told, from any
+/// thread, how far it is.
+///
+/// # Errors
+///
+/// As for [`compile_module`].
+pub fn compile_module_on(
+    workers: &Workers,
+    wasm: &[u8],
+    flags: &Flags,
+    progress: &(dyn Fn(Progress) + Sync),
+) -> Result<CompiledModule, CompileError> {
+    let translation = translate_module(wasm)?;
+    let jobs = Jobs::new(&translation, progress);
+    let done = workers.run(jobs.useful_workers(), || jobs.work(flags));
+    let codes = collect(jobs.len(), done)?;
+    link(translation, codes)
+}
+
+/// The functions and entry trampolines of a module, to be compiled. A job's number is that of the function, or comes
+/// after all functions; its place in the list is when it is done.
+struct Jobs<'a> {
+    translation: &'a ModuleTranslation<'a>,
+    /// The numbers in the order of work.
+    order: Vec<u32>,
+    /// How many of the list are taken.
+    taken: AtomicUsize,
+    /// The lowest number of a job that failed: no later one matters any more.
+    failed: AtomicUsize,
+    done: AtomicUsize,
+    total: usize,
+    progress: &'a (dyn Fn(Progress) + Sync),
+}
+
+/// What a worker gives: the numbers of its jobs with their code.
+type Results = Vec<(usize, Result<FunctionCode, CompileError>)>;
+
+impl<'a> Jobs<'a> {
+    fn new(
+        translation: &'a ModuleTranslation<'a>,
+        progress: &'a (dyn Fn(Progress) + Sync),
+    ) -> Jobs<'a> {
+        let bodies = &translation.bodies;
+        let size = |index: u32| body_size(translation, index as usize);
+        let mut order: Vec<u32> = (0..bodies.len() as u32).collect();
+        order.sort_by_key(|&index| std::cmp::Reverse(size(index)));
+        order.extend((0..translation.module.types.len()).map(|ty| (bodies.len() + ty) as u32));
+        Jobs {
+            translation,
+            order,
+            taken: AtomicUsize::new(0),
+            failed: AtomicUsize::new(usize::MAX),
+            done: AtomicUsize::new(0),
+            total: (0..bodies.len())
+                .map(|index| body_size(translation, index))
+                .sum(),
+            progress,
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.order.len()
+    }
+
+    fn useful_workers(&self) -> usize {
+        self.total.div_ceil(BYTES_PER_WORKER).min(self.len())
+    }
+
+    /// What one worker does: jobs until none is left.
+    fn work(&self, flags: &Flags) -> Results {
+        let mut translator = FunctionTranslator::new();
+        let mut compiler = FunctionCompiler::new(*flags);
+        let mut results = Results::new();
+        while let Some(&job) = self.order.get(self.taken.fetch_add(1, Ordering::Relaxed)) {
+            let job = job as usize;
+            if job > self.failed.load(Ordering::Relaxed) {
+                continue;
+            }
+            let mut result = self.compile(job, &mut translator, &mut compiler);
+            match &mut result {
+                Ok(code) => code.shrink(),
+                Err(_) => _ = self.failed.fetch_min(job, Ordering::Relaxed),
+            }
+            results.push((job, result));
+            let size = body_size(self.translation, job);
+            let done = self.done.fetch_add(size, Ordering::Relaxed) + size;
+            let total = self.total;
+            (self.progress)(Progress { done, total });
+        }
+        results
+    }
+
+    fn compile(
+        &self,
+        job: usize,
+        translator: &mut FunctionTranslator,
+        compiler: &mut FunctionCompiler,
+    ) -> Result<FunctionCode, CompileError> {
+        let bodies = &self.translation.bodies;
+        if let Some(body) = bodies.get(DefinedFuncIndex::new(job)) {
+            return compiler.compile(translator.translate(self.translation, body)?);
+        }
+        let ty = TypeIndex::new(job - bodies.len());
+        match compiler.compile(entry_trampoline(ty, &self.translation.module.types[ty])) {
+            // The type has values that no rule can pass: nothing of this type was compiled, and the empty code
+            // tells the runtime so.
+            Err(CompileError::Unsupported { .. }) => Ok(FunctionCode::default()),
+            result => result,
+        }
+    }
+}
+
+/// The bytes of a job's function: none for a trampoline.
+fn body_size(translation: &ModuleTranslation<'_>, job: usize) -> usize {
+    let body = translation.bodies.get(DefinedFuncIndex::new(job));
+    body.map_or(0, |body| {
+        let range = body.body.range();
+        (range.end - range.start) as usize
+    })
+}
+
+/// The code of all jobs by their numbers, or the error with the lowest.
+fn collect(jobs: usize, done: Vec<Results>) -> Result<Vec<FunctionCode>, CompileError> {
+    let mut codes: Vec<FunctionCode> = Vec::new();
+    codes.resize_with(jobs, FunctionCode::default);
+    let mut first: Option<(usize, CompileError)> = None;
+    for (job, result) in done.into_iter().flatten() {
+        match result {
+            Ok(code) => codes[job] = code,
+            Err(error) if first.as_ref().is_none_or(|&(failed, _)| job < failed) => {
+                first = Some((job, error));
+            }
+            Err(_) => {}
+        }
+    }
+    match first {
+        Some((_, error)) => Err(error),
+        None => Ok(codes),
+    }
+}
+
+/// Puts the code of all jobs together, in their order.
+fn link(
+    translation: ModuleTranslation<'_>,
+    codes: Vec<FunctionCode>,
+) -> Result<CompiledModule, CompileError> {
+    let size = codes.iter().map(|code| code.code.len()).sum();
+    let mut linker = Linker::with_capacity(codes.len(), size);
+    // Each code is freed as soon as it is in the text.
+    let mut codes = codes.into_iter();
+    let mut functions = PrimaryMap::with_capacity(translation.bodies.len());
+    for (body, code) in translation.bodies.values().zip(codes.by_ref()) {
+        functions.push(CompiledFunction {
+            text: linker.add(name(Namespace::Function, body.index.as_u32()), code)?,
+            wasm_offset: body.body.range().start as u32,
+        });
+    }
+    let mut entry_trampolines = PrimaryMap::with_capacity(translation.module.types.len());
+    for (index, code) in codes.enumerate() {
+        entry_trampolines.push(match code.code.is_empty() {
+            true => 0..0,
+            false => linker.add(name(Namespace::EntryTrampoline, index as u32), code)?,
+        });
+    }
+    let linked = linker.finish();
+    let mut module = translation.module;
+    let images = images(&mut module);
+    Ok(CompiledModule {
+        module,
+        text: linked.text,
+        functions,
+        entry_trampolines,
+        traps: linked.traps,
+        addrmap: linked.addrmap,
+        images: images.images,
+        image_bytes: images.bytes,
+        imaged_segments: images.segments,
+    })
+}
+
+/// Validates a Wasm module without compiling it.
+///
+/// # Errors
+///
+/// [`CompileError::Invalid`] and [`CompileError::Unsupported`], with the offset in `wasm`.
+pub fn validate(wasm: &[u8]) -> Result<(), CompileError> {
+    translate_module(wasm)?;
+    Validator::new_with_features(FEATURES).validate_all(wasm)?;
+    Ok(())
+}
+
+/// Compiles the two trampolines of a function type.
+///
+/// # Errors
+///
+/// [`CompileError::Unsupported`] for a type with values that no rule can pass.
+pub fn compile_trampolines(
+    ty: &FuncType,
+    flags: &Flags,
+) -> Result<CompiledTrampolines, CompileError> {
+    let index = TypeIndex::from_u32(0);
+    let mut compiler = FunctionCompiler::new(*flags);
+    let mut linker = Linker::default();
+    let mut add = |namespace: Namespace, func| -> Result<Range<u32>, CompileError> {
+        let code = compiler.compile(func)?;
+        linker.add(name(namespace, 0), code)
+    };
+    let entry = add(Namespace::EntryTrampoline, entry_trampoline(index, ty))?;
+    let host = add(Namespace::HostTrampoline, host_trampoline(index, ty))?;
+    Ok(CompiledTrampolines {
+        ty: ty.clone(),
+        text: linker.finish().text,
+        entry,
+        host,
+    })
+}
