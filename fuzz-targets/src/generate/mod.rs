@@ -77,7 +77,7 @@ pub struct Features {
 pub const SUPPORTED: Features = Features {
     floats: true,
     wasm2: true,
-    tail_calls: false,
+    tail_calls: true,
 };
 
 /// A module, by either generator, and calls on it.
