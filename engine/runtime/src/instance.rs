@@ -65,6 +65,11 @@ impl InstanceEntry {
         }
     }
 
+    /// Drops all data segments that were active.
+    pub(crate) fn drop_active_data(&mut self) {
+        self.dropped_data.copy_from_slice(self.module.active_data());
+    }
+
     pub(crate) fn drop_data(&mut self, segment: DataIndex) {
         self.dropped_data[segment.index()] = true;
     }
@@ -326,7 +331,7 @@ fn check_imports(store: &StoreInner, module: &Module, imports: &[Given<'_>]) -> 
         });
     }
     for (import, given) in wanted.iter().zip(imports) {
-        let expected = ExternType::of(module.environ(), import.index);
+        let expected = || ExternType::of(module.environ(), import.index);
         let found = match given {
             Given::Extern(item) if !store.owns(item.handle()) => {
                 return Err(Error::WrongStore { what: item.kind() });
@@ -335,6 +340,7 @@ fn check_imports(store: &StoreInner, module: &Module, imports: &[Given<'_>]) -> 
             Given::Host(func) => ExternType::Func(func.ty.clone()),
             Given::Prepared => continue,
         };
+        let expected = expected();
         if !found.matches(&expected) {
             let (module, name) = (import.module.clone(), import.name.clone());
             let (expected, found) = (Box::new(expected), Box::new(found));
@@ -483,20 +489,20 @@ fn copy_segments(store: &mut StoreInner, instance: usize) -> Result<()> {
                 .apply(store.memory_mut(id), image.offset as usize, start..end);
         applied.map_err(Error::OutOfMemory)?;
     }
-    for (segment, data) in module.environ().data.iter() {
-        let SegmentMode::Active {
+    let data = &module.environ().data;
+    for segment in (compiled.imaged_segments..data.len()).map(DataIndex::new) {
+        let data = &data[segment];
+        if let SegmentMode::Active {
             target,
             offset: expr,
         } = &data.mode
-        else {
-            continue;
-        };
-        if segment.index() >= compiled.imaged_segments {
+        {
             let at = offset(store, expr);
             store.memory_init(instance, *target, segment, at, 0, data.bytes.len() as u64)?;
+            store.drop_data(instance, segment);
         }
-        store.drop_data(instance, segment);
     }
+    store.drop_active_data(instance);
     Ok(())
 }
 

@@ -242,14 +242,13 @@ impl<T: 'static> Linker<T> {
         mut store: impl AsContextMut<Data = T>,
         module: &Module,
     ) -> Result<Instance> {
-        let given: Vec<Given<'_>> = self
-            .definitions_for(module)?
-            .into_iter()
-            .map(|definition| match definition {
+        let given = |import| {
+            Ok(match self.definition_for(&import)? {
                 Definition::Extern(item) => Given::Extern(*item),
                 Definition::Host(func) => Given::Host(func),
             })
-            .collect();
+        };
+        let given = module.imports().map(given).collect::<Result<Vec<_>>>()?;
         let prepared = PreparedCalls::default();
         Instance::from_given(store.as_context_mut().0, module, &given, &prepared)
     }
@@ -265,8 +264,8 @@ impl<T: 'static> Linker<T> {
         }
         let mut imports = Vec::with_capacity(module.imports().len());
         let mut calls = Vec::new();
-        for (definition, import) in self.definitions_for(module)?.iter().zip(module.imports()) {
-            imports.push(match definition {
+        for import in module.imports() {
+            imports.push(match self.definition_for(&import)? {
                 Definition::Extern(item) => Some(*item),
                 Definition::Host(func) => {
                     let found = ExternType::Func(func.ty.clone());
@@ -291,17 +290,13 @@ impl<T: 'static> Linker<T> {
         })
     }
 
-    /// The definition of each import.
-    fn definitions_for(&self, module: &Module) -> Result<Vec<&Definition>> {
-        let find = |import: ImportType<'_>| {
-            let found = self.lookup(import.module, import.name);
-            found.ok_or_else(|| Error::UnknownImport {
-                module: import.module.to_string(),
-                name: import.name.to_string(),
-                expected: Box::new(import.ty),
-            })
-        };
-        module.imports().map(find).collect()
+    fn definition_for(&self, import: &ImportType<'_>) -> Result<&Definition> {
+        let found = self.lookup(import.module, import.name);
+        found.ok_or_else(|| Error::UnknownImport {
+            module: import.module.to_string(),
+            name: import.name.to_string(),
+            expected: Box::new(import.ty.clone()),
+        })
     }
 }
 

@@ -12,8 +12,8 @@ use crate::vm::instance::{Blueprint, FuncRefCode, func_ref_offset};
 use crate::vm::pool::Home;
 use skerry_compiler::{Progress, compile_module_on};
 use skerry_environ::{
-    AddressMap, CompiledModule, DefinedFuncIndex, ElemIndex, ElementItems, EntityIndex, EntityRef,
-    FuncIndex, Module as Environ, TypeIndex, VmctxLayout,
+    AddressMap, CompiledModule, DataSegment, DefinedFuncIndex, ElemIndex, ElementItems,
+    EntityIndex, EntityRef, FuncIndex, Module as Environ, SegmentMode, TypeIndex, VmctxLayout,
 };
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -40,6 +40,8 @@ struct ModuleInner {
     exports: HashMap<String, EntityIndex>,
     /// Where machine code of defined functions starts, sorted, for backtraces.
     by_offset: Box<[(u32, DefinedFuncIndex)]>,
+    /// For each data segment, whether it is active.
+    active_data: Box<[bool]>,
     /// For each element segment that is a list of functions, where their func refs lie in the vmctx.
     element_offsets: Box<[Option<Box<[i32]>>]>,
 }
@@ -164,7 +166,10 @@ impl Module {
         };
         let segments = module.elements.values();
         let element_offsets = segments.map(|segment| offsets(&segment.items)).collect();
+        let active = |data: &DataSegment| matches!(data.mode, SegmentMode::Active { .. });
+        let active_data = compiled.module.data.values().map(active).collect();
         let inner = ModuleInner {
+            active_data,
             home: Home::new(),
             engine: engine.clone(),
             compiled,
@@ -273,6 +278,10 @@ impl Module {
 
     pub(crate) fn export_index(&self, name: &str) -> Option<EntityIndex> {
         self.inner.exports.get(name).copied()
+    }
+
+    pub(crate) fn active_data(&self) -> &[bool] {
+        &self.inner.active_data
     }
 
     pub(crate) fn blueprint(&self) -> Blueprint<'_> {

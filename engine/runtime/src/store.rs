@@ -439,6 +439,11 @@ impl StoreInner {
             .ok_or(TrapCode::TableOutOfBounds)
     }
 
+    /// Drops the data segments of an instance that were active.
+    pub(crate) fn drop_active_data(&mut self, instance: usize) {
+        self.instances[instance].drop_active_data();
+    }
+
     /// `elem.drop`.
     pub(crate) fn drop_elements(&mut self, instance: usize, segment: ElemIndex) {
         self.instances[instance].drop_elements(segment);
