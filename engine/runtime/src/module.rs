@@ -9,6 +9,7 @@ use crate::vm::code::CodeMemory;
 use crate::vm::file::Bytes;
 use crate::vm::image::ImageSource;
 use crate::vm::instance::{Blueprint, FuncRefCode, func_ref_offset};
+use crate::vm::pool::Home;
 use skerry_compiler::{Progress, compile_module_on};
 use skerry_environ::{
     AddressMap, CompiledModule, DefinedFuncIndex, ElemIndex, ElementItems, EntityIndex, EntityRef,
@@ -24,6 +25,8 @@ pub struct Module {
 }
 
 struct ModuleInner {
+    /// For the slots of its instances.
+    home: Arc<Home>,
     engine: Engine,
     /// Without what the next three hold.
     compiled: CompiledModule,
@@ -162,6 +165,7 @@ impl Module {
         let segments = module.elements.values();
         let element_offsets = segments.map(|segment| offsets(&segment.items)).collect();
         let inner = ModuleInner {
+            home: Home::new(),
             engine: engine.clone(),
             compiled,
             code,
@@ -277,6 +281,7 @@ impl Module {
             layout: self.layout(),
             type_ids: &self.inner.type_ids,
             func_refs: &self.inner.func_refs,
+            home: &self.inner.home,
         }
     }
 
