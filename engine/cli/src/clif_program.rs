@@ -4,8 +4,7 @@
 use cranelift_codegen::ir::{AbiParam, Function, types};
 use skerry_compiler::CompiledClif;
 use skerry_environ::{
-    self as environ, AddressMap, CompiledFunction, CompiledModule, EntityIndex, FuncType,
-    PrimaryMap, ValType,
+    self as environ, CompiledFunction, CompiledModule, EntityIndex, FuncType, PrimaryMap, ValType,
 };
 use skerry_runtime::{Engine, Func, Instance, Module, Store, Val};
 
@@ -144,6 +143,6 @@ fn module(types: &[Option<FuncType>], compiled: CompiledClif) -> CompiledModule 
         functions,
         entry_trampolines,
         traps: compiled.traps,
-        addrmap: AddressMap::default(),
+        ..CompiledModule::default()
     }
 }

@@ -1,16 +1,22 @@
-//! `skerry compile`: the stages of a module's functions as text.
+//! `skerry compile`: a module as an artifact, or the stages of its functions as text.
 
-use std::io::Write;
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::Path;
 
 use skerry_compiler::translate::{FunctionTranslator, ModuleTranslation, translate_module};
 use skerry_compiler::{CompileError, Flags, FunctionCompiler, Inspection};
 use skerry_environ::{EntityIndex, EntityRef as _, FuncIndex, Module};
+use skerry_runtime::{Config, Module as CompiledModule};
 
 use crate::error::Error;
 use crate::files::read_module;
+use crate::load;
 use crate::options::{CompileOptions, Emit};
+use crate::progress::Bar;
 
-/// `skerry compile`: the asked-for functions at the asked-for stage, to `out` or to the file.
+/// `skerry compile`: the module as an artifact, or the asked-for functions at the asked-for stage, to `out` or to the
+/// file.
 ///
 /// # Errors
 ///
@@ -18,6 +24,14 @@ use crate::options::{CompileOptions, Emit};
 /// that there is not.
 pub fn command(options: &CompileOptions, out: &mut dyn Write) -> Result<(), Error> {
     let wasm = read_module(&options.file)?;
+    if let (None, Some(output)) = (options.emit, &options.output) {
+        if options.func.is_some() {
+            let message = "--func shows one function, say --emit asm: a compiled module has all";
+            return Err(Error::Usage(message.into()));
+        }
+        return write_artifact(options, &wasm, output);
+    }
+    let stage = options.emit.unwrap_or(Emit::Asm);
     let path = options.file.display().to_string();
     let failed = |error: CompileError| Error::Invalid {
         path: path.clone(),
@@ -29,15 +43,48 @@ pub fn command(options: &CompileOptions, out: &mut dyn Write) -> Result<(), Erro
         None => None,
     };
     let Some(output) = &options.output else {
-        return emit(&translation, wanted, options.emit, out, &failed);
+        return emit(&translation, wanted, stage, out, &failed);
     };
     let mut text = Vec::new();
-    emit(&translation, wanted, options.emit, &mut text, &failed)?;
+    emit(&translation, wanted, stage, &mut text, &failed)?;
     let written = std::fs::write(output, text);
     written.map_err(|source| Error::Write {
         path: output.clone(),
         source,
     })
+}
+
+/// Compiles the module to a file, whole or not at all: one that is in use must be replaced, not written to.
+fn write_artifact(options: &CompileOptions, wasm: &[u8], output: &Path) -> Result<(), Error> {
+    let engine = load::engine(Config::new(), &options.compiler);
+    let mut name = output.as_os_str().to_owned();
+    name.push(format!(".{}.tmp", std::process::id()));
+    let temporary = Path::new(&name);
+    let cannot_write = |source| Error::Write {
+        path: output.into(),
+        source,
+    };
+    let mut out = BufWriter::new(File::create(temporary).map_err(cannot_write)?);
+    let bar = Bar::new();
+    let progress = |progress| bar.update(progress);
+    let compiled = CompiledModule::compile_to(&engine, wasm, &progress, &mut out);
+    let written = compiled.map_err(|error| match error {
+        skerry_runtime::Error::Write(source) => cannot_write(source),
+        error => Error::Invalid {
+            path: options.file.display().to_string(),
+            message: error.to_string(),
+        },
+    });
+    let done = written.and_then(|()| {
+        let flushed = out
+            .flush()
+            .and_then(|()| std::fs::rename(temporary, output));
+        flushed.map_err(cannot_write)
+    });
+    if done.is_err() {
+        _ = std::fs::remove_file(temporary);
+    }
+    done
 }
 
 fn emit(

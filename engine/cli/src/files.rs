@@ -10,7 +10,11 @@ use crate::error::Error;
 ///
 /// [`Error::Read`], and [`Error::Invalid`] with line and column for text that is not a module.
 pub(crate) fn read_module(path: &Path) -> Result<Vec<u8>, Error> {
-    let bytes = read(path)?;
+    to_binary(path, read(path)?)
+}
+
+/// The same for bytes that were read from `path`.
+pub(crate) fn to_binary(path: &Path, bytes: Vec<u8>) -> Result<Vec<u8>, Error> {
     if bytes.starts_with(b"\0asm") {
         return Ok(bytes);
     }

@@ -5,7 +5,7 @@
 //! - [`run`]: programs with WASI.
 //! - [`js`]: JavaScript, by SpiderMonkey; the example of an embedding.
 //! - [`corpus`]: what is fetched for it and for the tests.
-//! - [`compile`]: a function, stage by stage.
+//! - [`compile`]: a function, stage by stage, or an artifact.
 //! - [`clif`]: CLIF functions, with the tests beside the rules ([`filetest`]).
 #![forbid(unsafe_code)]
 
@@ -17,8 +17,10 @@ mod error;
 mod files;
 pub mod filetest;
 pub mod js;
+mod load;
 pub mod options;
 pub mod phases;
+mod progress;
 pub mod run;
 pub mod session;
 pub mod wast;

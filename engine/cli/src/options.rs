@@ -1,5 +1,6 @@
 //! The command line: what can be asked for, and its help.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
@@ -31,10 +32,18 @@ pub enum Command {
     Js(JsOptions),
     /// Run scripts of the WebAssembly specification's test suite
     Wast(WastOptions),
-    /// Compile a module and show it at one stage, with the rule behind each instruction
+    /// Compile a module to a file that `run` maps (with -o), or show it at one stage, with the rule behind each instruction
     Compile(CompileOptions),
     /// Compile functions in CLIF's text format, run their `; run:` lines and check what follows them
     Clif(ClifOptions),
+}
+
+/// How modules are compiled.
+#[derive(Clone, Copy, Debug, Default, clap::Args)]
+pub struct CompilerOptions {
+    /// Compile with this many threads [default: one for each core]
+    #[arg(long, value_name = "N")]
+    pub threads: Option<NonZeroUsize>,
 }
 
 /// Options of `skerry run`.
@@ -62,7 +71,16 @@ pub struct RunOptions {
     #[arg(long, value_name = "OUT")]
     pub time_json: Option<PathBuf>,
 
-    /// The module, binary (.wasm) or text (.wat), then the program's arguments
+    /// Compile the module even if that was done before, and do not keep the code. The cache is in $SKERRY_CACHE_DIR, else
+    /// in $XDG_CACHE_HOME/skerry or ~/.cache/skerry
+    #[arg(long)]
+    pub no_cache: bool,
+
+    /// How the module is compiled
+    #[command(flatten)]
+    pub compiler: CompilerOptions,
+
+    /// The module, binary (.wasm), text (.wat) or compiled (.cwasm), then the program's arguments
     #[arg(
         value_name = "FILE [ARGS]",
         required = true,
@@ -91,6 +109,14 @@ pub struct JsOptions {
     /// Write the same, and the size of the code, to this file
     #[arg(long, value_name = "OUT")]
     pub time_json: Option<PathBuf>,
+
+    /// Compile SpiderMonkey even if that was done before, and do not keep the code (see `skerry help run`)
+    #[arg(long)]
+    pub no_cache: bool,
+
+    /// How SpiderMonkey is compiled
+    #[command(flatten)]
+    pub compiler: CompilerOptions,
 
     /// The script
     #[arg(value_name = "SCRIPT")]
@@ -145,17 +171,21 @@ pub struct CompileOptions {
     /// The module, binary (.wasm) or text (.wat)
     pub file: PathBuf,
 
-    /// Write to this file instead of standard output
+    /// Write to this file: what `--emit` says, or without that the compiled module, which `skerry run` then maps
     #[arg(short, long, value_name = "OUT")]
     pub output: Option<PathBuf>,
 
-    /// The stage to show
-    #[arg(long, value_enum, default_value = "asm")]
-    pub emit: Emit,
+    /// The stage to show [default without -o: asm]
+    #[arg(long, value_enum)]
+    pub emit: Option<Emit>,
 
     /// Only this function: the name of an export, a name of the name section, or an index
     #[arg(long, value_name = "NAME|INDEX")]
     pub func: Option<String>,
+
+    /// How the module is compiled
+    #[command(flatten)]
+    pub compiler: CompilerOptions,
 }
 
 /// Options of `skerry clif`.

@@ -3,11 +3,11 @@
 use std::io::Write;
 use std::path::Path;
 
-use skerry_runtime::{Engine, ExternType, Func, Instance, Linker, Module, Store, Val, ValType};
+use skerry_runtime::{Config, ExternType, Func, Instance, Linker, Store, Val, ValType};
 use skerry_wasi::{Stop, WasiCtx, WasiCtxBuilder};
 
 use crate::error::Error;
-use crate::files::read_module;
+use crate::load;
 use crate::options::RunOptions;
 use crate::phases::Phases;
 
@@ -23,12 +23,18 @@ pub fn command(options: &RunOptions, out: &mut dyn Write) -> Result<u8, Error> {
         .split_first()
         .expect("clap requires the file");
     let path = Path::new(file);
-    let wasm = read_module(path)?;
-    let engine = Engine::default();
+    let source = load::source(path)?;
+    let engine = load::engine(Config::new(), &options.compiler);
+    let cache = if options.no_cache {
+        None
+    } else {
+        load::cache()
+    };
     let program = Program { name: file };
     let mut phases = Phases::default();
-    let module = Phases::time(&mut phases.compile, || Module::from_binary(&engine, &wasm))
-        .map_err(|error| program.error(error))?;
+    let load = || load::module(&engine, &source, cache.as_ref());
+    let module = Phases::time(&mut phases.compile, load).map_err(|error| program.error(error))?;
+    drop(source);
     phases.code_bytes = module.code_size();
     let ctx = context(options, path, arguments)?;
 

@@ -78,10 +78,10 @@ fn all_functions_and_the_output_file() {
     assert_eq!(out.matches("; function ").count(), 14);
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("out.s");
-    let (code, nothing, _) = compile(&["-o", path.to_str().unwrap(), &program]);
+    let (code, nothing, _) = compile(&["--emit", "asm", "-o", path.to_str().unwrap(), &program]);
     assert_eq!((code, nothing.as_str()), (Some(0), ""));
     assert_eq!(std::fs::read_to_string(path).unwrap(), out);
-    let (code, _, log) = compile(&["-o", "/nonexistent/out.s", &program]);
+    let (code, _, log) = compile(&["--emit", "asm", "-o", "/nonexistent/out.s", &program]);
     assert_eq!(code, Some(1));
     assert!(log.contains("cannot write \"/nonexistent/out.s\""), "{log}");
 }

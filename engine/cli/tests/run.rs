@@ -19,6 +19,10 @@ fn skerry(arguments: &[&str]) -> Output {
 fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_skerry"));
     command.args(arguments).stdin(Stdio::null());
+    command.env(
+        "SKERRY_CACHE_DIR",
+        concat!(env!("CARGO_TARGET_TMPDIR"), "/cache"),
+    );
     command
 }
 

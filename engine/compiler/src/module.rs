@@ -10,6 +10,7 @@ use crate::code::FunctionCode;
 use crate::error::CompileError;
 use crate::flags::Flags;
 use crate::function::FunctionCompiler;
+use crate::image::images;
 use crate::link::{Linker, name};
 use crate::translate::{
     FEATURES, FunctionTranslator, ModuleTranslation, Namespace, entry_trampoline, host_trampoline,
@@ -210,13 +211,18 @@ fn link(
         });
     }
     let linked = linker.finish();
+    let mut module = translation.module;
+    let images = images(&mut module);
     Ok(CompiledModule {
-        module: translation.module,
+        module,
         text: linked.text,
         functions,
         entry_trampolines,
         traps: linked.traps,
         addrmap: linked.addrmap,
+        images: images.images,
+        image_bytes: images.bytes,
+        imaged_segments: images.segments,
     })
 }
 

@@ -5,12 +5,13 @@
 //! [`Module`](crate::Module) converts between the two.
 
 use cranelift_entity::entity_impl;
+use serde::{Deserialize, Serialize};
 
 macro_rules! indices {
     ($($(#[$doc:meta])* $name:ident, $display:literal;)*) => {
         $(
             $(#[$doc])*
-            #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+            #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
             pub struct $name(u32);
             entity_impl!($name, $display);
         )*

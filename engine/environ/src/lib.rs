@@ -21,13 +21,14 @@ pub mod builtins;
 pub mod compiled;
 pub mod indices;
 pub mod module;
+mod serial;
 pub mod tables;
 pub mod trap;
 pub mod types;
 pub mod vmctx;
 
 pub use builtins::Builtin;
-pub use compiled::{CompiledFunction, CompiledModule, CompiledTrampolines};
+pub use compiled::{CompiledFunction, CompiledModule, CompiledTrampolines, MemoryImage};
 pub use cranelift_entity::{self as entity, EntityRef, PrimaryMap, SecondaryMap};
 pub use indices::*;
 pub use module::*;

@@ -3,10 +3,11 @@
 use crate::indices::*;
 use crate::types::*;
 use cranelift_entity::{EntityRef, PrimaryMap};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// A function of the index space.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Function {
     /// Its type.
     pub ty: TypeIndex,
@@ -15,7 +16,7 @@ pub struct Function {
 }
 
 /// What an import or an export names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum EntityIndex {
     /// A function.
     Function(FuncIndex),
@@ -28,7 +29,7 @@ pub enum EntityIndex {
 }
 
 /// An import; its type is that of `index` in the module's index spaces.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Import {
     /// The name of the module.
     pub module: String,
@@ -39,7 +40,7 @@ pub struct Import {
 }
 
 /// An export. Names are unique within a module.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Export {
     /// The name.
     pub name: String,
@@ -49,7 +50,7 @@ pub struct Export {
 
 /// One operator of a constant expression (core specification, "Constant Expressions",
 /// with the extended-const additions).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ConstOp {
     /// Pushes a constant: its bits, zero-extended to a 16-byte value slot.
     Const(u128),
@@ -74,7 +75,7 @@ pub enum ConstOp {
 }
 
 /// A validated constant expression.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConstExpr {
     ops: Box<[ConstOp]>,
 }
@@ -143,7 +144,7 @@ impl ConstExpr {
 }
 
 /// When a segment is copied.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SegmentMode<Target> {
     /// At instantiation, into `target` from `offset` (elements or bytes).
     Active {
@@ -159,7 +160,7 @@ pub enum SegmentMode<Target> {
 }
 
 /// The elements of a segment.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ElementItems {
     /// References to functions.
     Functions(Box<[FuncIndex]>),
@@ -183,7 +184,7 @@ impl ElementItems {
 }
 
 /// An element segment.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ElementSegment {
     /// `FuncRef` or `ExternRef`.
     pub element: ValType,
@@ -194,11 +195,12 @@ pub struct ElementSegment {
 }
 
 /// A data segment. Its mode is never `Declared`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DataSegment {
     /// When it is copied.
     pub mode: SegmentMode<MemoryIndex>,
-    /// The bytes.
+    /// The bytes. Empty for an active segment that is part of a memory image.
+    #[serde(with = "crate::serial::bytes")]
     pub bytes: Box<[u8]>,
 }
 
@@ -206,31 +208,40 @@ pub struct DataSegment {
 ///
 /// In the maps over whole index spaces the imports come first; the four `imported_*` counts
 /// say how many there are.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Module {
     /// The name of the module from its name section.
     pub name: Option<String>,
     /// The function types.
+    #[serde(with = "crate::serial")]
     pub types: PrimaryMap<TypeIndex, FuncType>,
     /// The imports in the order of the module.
     pub imports: Vec<Import>,
     /// The exports in the order of the module.
     pub exports: Vec<Export>,
     /// All functions.
+    #[serde(with = "crate::serial")]
     pub functions: PrimaryMap<FuncIndex, Function>,
     /// All tables.
+    #[serde(with = "crate::serial")]
     pub tables: PrimaryMap<TableIndex, TableType>,
     /// All memories.
+    #[serde(with = "crate::serial")]
     pub memories: PrimaryMap<MemoryIndex, MemoryType>,
     /// All globals.
+    #[serde(with = "crate::serial")]
     pub globals: PrimaryMap<GlobalIndex, GlobalType>,
     /// The initial values of the defined globals.
+    #[serde(with = "crate::serial")]
     pub global_initializers: PrimaryMap<DefinedGlobalIndex, ConstExpr>,
     /// The initial value of every element of a defined table: null if absent.
+    #[serde(with = "crate::serial")]
     pub table_initializers: PrimaryMap<DefinedTableIndex, Option<ConstExpr>>,
     /// The element segments.
+    #[serde(with = "crate::serial")]
     pub elements: PrimaryMap<ElemIndex, ElementSegment>,
     /// The data segments.
+    #[serde(with = "crate::serial")]
     pub data: PrimaryMap<DataIndex, DataSegment>,
     /// The function that instantiation runs last.
     pub start: Option<FuncIndex>,
@@ -243,6 +254,7 @@ pub struct Module {
     /// How many globals are imported.
     pub imported_globals: usize,
     /// The defined functions that own a `VMFuncRef`.
+    #[serde(with = "crate::serial")]
     pub func_refs: PrimaryMap<FuncRefIndex, FuncIndex>,
     /// Names of functions from the name section, for backtraces.
     pub function_names: BTreeMap<FuncIndex, String>,

@@ -48,6 +48,14 @@ impl TrapTable {
     }
 }
 
+impl<Bytes> TrapTable<Bytes> {
+    /// The same with its bytes elsewhere.
+    pub fn map_bytes<Other>(self, f: impl FnOnce(Bytes) -> Other) -> TrapTable<Other> {
+        let bytes = f(self.bytes);
+        TrapTable { bytes }
+    }
+}
+
 impl<Bytes: Deref<Target = [u8]>> TrapTable<Bytes> {
     /// The table in these bytes; `None` if they cannot be one.
     pub fn from_bytes(bytes: Bytes) -> Option<Self> {
@@ -89,6 +97,14 @@ impl AddressMap {
             builder.push(offset, wasm);
         }
         builder.finish()
+    }
+}
+
+impl<Bytes> AddressMap<Bytes> {
+    /// The same with its bytes elsewhere.
+    pub fn map_bytes<Other>(self, f: impl FnOnce(Bytes) -> Other) -> AddressMap<Other> {
+        let bytes = f(self.bytes);
+        AddressMap { bytes }
     }
 }
 
@@ -183,7 +199,7 @@ mod tests {
         let bytes = table.bytes().to_vec();
         assert_eq!(TrapTable::from_bytes(bytes.clone()), Some(table));
         assert_eq!(TrapTable::from_bytes(&bytes[1..]), None);
-        assert_eq!(TrapTable::<Vec<u8>>::default().get(0), None);
+        assert_eq!(TrapTable::new([]).get(0), None);
     }
 
     #[test]
@@ -203,6 +219,6 @@ mod tests {
         let bytes = map.bytes().to_vec();
         assert_eq!(AddressMap::from_bytes(&bytes[..]).unwrap().len(), 3);
         assert_eq!(AddressMap::from_bytes(&bytes[..23]), None);
-        assert_eq!(AddressMap::<Vec<u8>>::default().get(7), None);
+        assert_eq!(AddressMap::new([]).get(7), None);
     }
 }

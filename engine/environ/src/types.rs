@@ -1,9 +1,10 @@
 //! Wasm's types, as in the core specification, section "Types".
 
 use core::fmt;
+use serde::{Deserialize, Serialize};
 
 /// The type of a value on Wasm's operand stack.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum ValType {
     /// A 32-bit integer.
     I32,
@@ -43,7 +44,7 @@ impl fmt::Display for ValType {
 }
 
 /// The type of a function: what it takes and what it returns.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct FuncType {
     /// The types of the parameters, first to last.
     pub params: Box<[ValType]>,
@@ -89,7 +90,7 @@ impl fmt::Display for FuncType {
 }
 
 /// The type of a table; sizes in elements.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct TableType {
     /// `FuncRef` or `ExternRef`. Every element is 8 bytes.
     pub element: ValType,
@@ -107,7 +108,7 @@ impl TableType {
 }
 
 /// The type of a linear memory; sizes in pages of 64 KiB.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct MemoryType {
     /// The size at instantiation.
     pub minimum: u64,
@@ -125,7 +126,7 @@ impl MemoryType {
 }
 
 /// The type of a global variable.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct GlobalType {
     /// What it holds.
     pub content: ValType,

@@ -1,5 +1,6 @@
 //! What can go wrong when modules are loaded, linked and run.
 
+use crate::artifact::ArtifactError;
 use crate::trap::{Backtrace, Trap, TrapCode};
 use crate::types::ExternType;
 use skerry_compiler::CompileError;
@@ -19,6 +20,12 @@ pub enum Error {
     /// The text of a module is malformed; the message shows where.
     #[error("{0}")]
     Text(String),
+    /// An artifact cannot be used.
+    #[error(transparent)]
+    Artifact(#[from] ArtifactError),
+    /// An artifact cannot be written.
+    #[error("cannot write the artifact: {0}")]
+    Write(std::io::Error),
     /// WebAssembly trapped.
     #[error(transparent)]
     Trap(Box<Trap>),

@@ -22,6 +22,8 @@
 #![deny(unsafe_code)]
 #![deny(clippy::undocumented_unsafe_blocks)]
 
+mod artifact;
+mod cache;
 mod caller;
 mod engine;
 mod error;
@@ -32,6 +34,7 @@ mod instance;
 mod linker;
 mod memory;
 mod module;
+mod serialize;
 mod store;
 mod table;
 mod trap;
@@ -40,6 +43,8 @@ mod types;
 mod value;
 mod vm;
 
+pub use artifact::ArtifactError;
+pub use cache::{Cache, CacheWarning, Cached};
 pub use caller::Caller;
 
 pub use engine::{Config, Engine};
@@ -48,7 +53,7 @@ pub use externs::Extern;
 pub use func::{Func, TypedFunc};
 pub use global::Global;
 pub use instance::Instance;
-pub use linker::Linker;
+pub use linker::{InstancePre, Linker};
 pub use memory::Memory;
 pub use module::Module;
 pub use skerry_compiler::{CompileError, CpuFeatures, Flags, OptLevel, Progress};

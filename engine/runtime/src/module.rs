@@ -1,15 +1,19 @@
 //! A module: validated, compiled, and ready to be instantiated any number of times.
 
+use crate::artifact::Parts;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::trap::Frame;
 use crate::types::{ExportType, ExternType, ImportType};
 use crate::vm::code::CodeMemory;
-use crate::vm::instance::{Blueprint, FuncRefCode};
+use crate::vm::file::Bytes;
+use crate::vm::image::ImageSource;
+use crate::vm::instance::{Blueprint, FuncRefCode, func_ref_offset};
+use crate::vm::pool::Home;
 use skerry_compiler::{Progress, compile_module_on};
 use skerry_environ::{
-    CompiledModule, DefinedFuncIndex, EntityIndex, FuncIndex, Module as Environ, TypeIndex,
-    VmctxLayout,
+    AddressMap, CompiledModule, DefinedFuncIndex, ElemIndex, ElementItems, EntityIndex, EntityRef,
+    FuncIndex, Module as Environ, TypeIndex, VmctxLayout,
 };
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -21,9 +25,14 @@ pub struct Module {
 }
 
 struct ModuleInner {
+    /// For the slots of its instances.
+    home: Arc<Home>,
     engine: Engine,
+    /// Without what the next three hold.
     compiled: CompiledModule,
     code: CodeMemory,
+    addrmap: AddressMap<Bytes>,
+    images: ImageSource,
     layout: VmctxLayout,
     /// The engine-wide number of each type.
     type_ids: Box<[u32]>,
@@ -31,6 +40,8 @@ struct ModuleInner {
     exports: HashMap<String, EntityIndex>,
     /// Where machine code of defined functions starts, sorted, for backtraces.
     by_offset: Box<[(u32, DefinedFuncIndex)]>,
+    /// For each element segment that is a list of functions, where their func refs lie in the vmctx.
+    element_offsets: Box<[Option<Box<[i32]>>]>,
 }
 
 impl std::fmt::Debug for Module {
@@ -106,9 +117,22 @@ impl Module {
     /// [`Error::OutOfMemory`].
     pub fn from_compiled(engine: &Engine, mut compiled: CompiledModule) -> Result<Self> {
         let text = std::mem::take(&mut compiled.text);
-        let traps = std::mem::take(&mut compiled.traps);
+        let traps = std::mem::take(&mut compiled.traps).map_bytes(Bytes::Owned);
+        let addrmap = std::mem::take(&mut compiled.addrmap).map_bytes(Bytes::Owned);
+        let images = ImageSource::new(std::mem::take(&mut compiled.image_bytes));
         let starts = compiled.functions.values().map(|f| f.text.start);
         let code = CodeMemory::publish(&text, traps, starts).map_err(Error::OutOfMemory)?;
+        Ok(Self::assemble(engine, compiled, code, addrmap, images))
+    }
+
+    /// Prepares what instances share of a module whose parts are in their places.
+    pub(crate) fn assemble(
+        engine: &Engine,
+        compiled: CompiledModule,
+        code: CodeMemory,
+        addrmap: AddressMap<Bytes>,
+        images: ImageSource,
+    ) -> Self {
         let module = &compiled.module;
         let type_ids: Box<[u32]> = module.types.values().map(|ty| engine.type_id(ty)).collect();
         let func_refs = module
@@ -131,19 +155,32 @@ impl Module {
             .map(|e| (e.name.clone(), e.index))
             .collect();
         let layout = VmctxLayout::new(module);
+        let offsets = |items: &ElementItems| match items {
+            ElementItems::Functions(functions) => functions
+                .iter()
+                .map(|&func| func_ref_offset(module, &layout, func))
+                .collect(),
+            ElementItems::Expressions(_) => None,
+        };
+        let segments = module.elements.values();
+        let element_offsets = segments.map(|segment| offsets(&segment.items)).collect();
         let inner = ModuleInner {
+            home: Home::new(),
             engine: engine.clone(),
             compiled,
             code,
+            addrmap,
+            images,
             layout,
             type_ids,
             func_refs,
             exports,
             by_offset,
+            element_offsets,
         };
-        Ok(Self {
+        Self {
             inner: Arc::new(inner),
-        })
+        }
     }
 
     /// The name of the module from its name section.
@@ -205,6 +242,31 @@ impl Module {
         &self.inner.compiled.module
     }
 
+    /// The metadata, without the parts that are used in place.
+    pub(crate) fn compiled(&self) -> &CompiledModule {
+        &self.inner.compiled
+    }
+
+    /// The parts that are used in place.
+    pub(crate) fn parts(&self) -> Parts<'_> {
+        Parts {
+            text: self.inner.code.text(),
+            images: self.inner.images.bytes(),
+            traps: self.inner.code.traps().bytes(),
+            addrmap: self.inner.addrmap.bytes(),
+        }
+    }
+
+    /// Where images of memories lie.
+    pub(crate) fn images(&self) -> &ImageSource {
+        &self.inner.images
+    }
+
+    /// For an element segment that is a list of functions, where their func refs lie in the vmctx.
+    pub(crate) fn element_offsets(&self, segment: ElemIndex) -> Option<&[i32]> {
+        self.inner.element_offsets[segment.index()].as_deref()
+    }
+
     pub(crate) fn layout(&self) -> &VmctxLayout {
         &self.inner.layout
     }
@@ -219,6 +281,7 @@ impl Module {
             layout: self.layout(),
             type_ids: &self.inner.type_ids,
             func_refs: &self.inner.func_refs,
+            home: &self.inner.home,
         }
     }
 
@@ -258,7 +321,7 @@ impl Module {
             return None;
         }
         let index = self.environ().func_index(defined);
-        let wasm_offset = self.inner.compiled.addrmap.get(offset);
+        let wasm_offset = self.inner.addrmap.get(offset);
         Some(Frame {
             module_name: self.environ().name.clone(),
             func_index: index.as_u32(),

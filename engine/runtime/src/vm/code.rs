@@ -4,24 +4,36 @@
 //! in an immutable sorted snapshot behind one atomic pointer; publishing or dropping code replaces the snapshot under a
 //! mutex that only ordinary code takes. A replaced snapshot is freed once no reader is under way.
 
+use super::file::{Bytes, MappedFile};
 use super::mmap::Mapping;
+use memmap2::Mmap;
 use skerry_environ::{Trap, TrapTable};
+use std::ops::Range;
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 /// The machine code of one module (or of trampolines), executable and listed for the signal handler until it is dropped.
 #[derive(Debug)]
 pub(crate) struct CodeMemory {
-    mapping: Mapping,
+    home: Home,
     len: usize,
     tables: Box<CodeTables>,
+}
+
+/// Where machine code lies.
+#[derive(Debug)]
+enum Home {
+    /// In memory that it was copied to.
+    Memory(Mapping),
+    /// In an artifact.
+    File(Mmap),
 }
 
 /// What the signal handler and backtraces look up; offsets are in bytes from the start of the text.
 #[derive(Debug, Default)]
 struct CodeTables {
     /// Instructions that may trap.
-    traps: TrapTable,
+    traps: TrapTable<Bytes>,
     /// Where functions start, sorted.
     starts: Box<[u32]>,
 }
@@ -33,7 +45,7 @@ impl CodeMemory {
     /// What the operating system answers, typically `ENOMEM`.
     pub(crate) fn publish(
         text: &[u8],
-        traps: TrapTable,
+        traps: TrapTable<Bytes>,
         starts: impl IntoIterator<Item = u32>,
     ) -> std::io::Result<Self> {
         let mapping = Mapping::reserve(text.len())?;
@@ -42,20 +54,71 @@ impl CodeMemory {
         unsafe { std::ptr::copy_nonoverlapping(text.as_ptr(), mapping.base(), text.len()) };
         mapping.make_executable(0, mapping.len())?;
         mapping.base().expose_provenance();
+        Ok(Self::listed(
+            Home::Memory(mapping),
+            text.len(),
+            traps,
+            starts,
+        ))
+    }
+
+    /// Maps the part `text` of a file, which starts on a page, as executable memory; otherwise as [`CodeMemory::publish`].
+    /// Where the file may not be executed, the code is copied.
+    ///
+    /// # Errors
+    /// What the operating system answers, typically `ENOMEM`.
+    pub(crate) fn map(
+        file: &MappedFile,
+        text: Range<usize>,
+        traps: TrapTable<Bytes>,
+        starts: impl IntoIterator<Item = u32>,
+    ) -> std::io::Result<Self> {
+        if text.is_empty() {
+            return Self::publish(&[], traps, starts);
+        }
+        match file.map_executable(&text) {
+            Ok(mapping) => {
+                mapping.as_ptr().expose_provenance();
+                Ok(Self::listed(Home::File(mapping), text.len(), traps, starts))
+            }
+            Err(_) => Self::publish(&file[text], traps, starts),
+        }
+    }
+
+    fn listed(
+        home: Home,
+        len: usize,
+        traps: TrapTable<Bytes>,
+        starts: impl IntoIterator<Item = u32>,
+    ) -> Self {
         let mut starts: Box<[u32]> = starts.into_iter().collect();
         starts.sort_unstable();
         let tables = Box::new(CodeTables { traps, starts });
-        let code = Self {
-            mapping,
-            len: text.len(),
-            tables,
-        };
+        let code = Self { home, len, tables };
         registry_update(|ranges| {
             let range = code.range();
             let at = ranges.partition_point(|r| r.start < range.start);
             ranges.insert(at, range);
         });
-        Ok(code)
+        code
+    }
+
+    fn base(&self) -> *const u8 {
+        match &self.home {
+            Home::Memory(mapping) => mapping.base(),
+            Home::File(mapping) => mapping.as_ptr(),
+        }
+    }
+
+    /// The machine code.
+    pub(crate) fn text(&self) -> &[u8] {
+        // SAFETY: `len` bytes are mapped and readable as long as this value lives, and nobody writes them.
+        unsafe { std::slice::from_raw_parts(self.base(), self.len) }
+    }
+
+    /// The trap table.
+    pub(crate) fn traps(&self) -> &TrapTable<Bytes> {
+        &self.tables.traps
     }
 
     fn range(&self) -> CodeRange {
@@ -69,7 +132,7 @@ impl CodeMemory {
 
     /// The address of the first byte.
     pub(crate) fn start(&self) -> usize {
-        self.mapping.base().addr()
+        self.base().addr()
     }
 
     /// The length of the text in bytes.
@@ -86,7 +149,7 @@ impl CodeMemory {
             (offset as usize) < self.len,
             "code offsets lie inside the text"
         );
-        self.mapping.base().wrapping_add(offset as usize)
+        self.base().wrapping_add(offset as usize)
     }
 
     /// The offset of an address inside the text.
@@ -186,11 +249,14 @@ pub(super) fn executed_in_function(pc: usize) -> Option<usize> {
 mod tests {
     use super::*;
 
+    fn traps(entries: impl IntoIterator<Item = (u32, Trap)>) -> TrapTable<Bytes> {
+        TrapTable::new(entries).map_bytes(Bytes::Owned)
+    }
+
     #[test]
     fn published_code_is_found_until_it_is_dropped() {
         let text = [0x90u8, 0x0f, 0x0b, 0xc3];
-        let code =
-            CodeMemory::publish(&text, TrapTable::new([(1, Trap::Unreachable)]), [0]).unwrap();
+        let code = CodeMemory::publish(&text, traps([(1, Trap::Unreachable)]), [0]).unwrap();
         let start = code.start();
         assert_eq!(trap_at(start), Some(None));
         assert_eq!(trap_at(start + 1), Some(Some(Trap::Unreachable)));
@@ -205,8 +271,7 @@ mod tests {
     #[test]
     fn lookups_race_with_publishing() {
         let text = [0x0fu8, 0x0b];
-        let traps = TrapTable::new([(0, Trap::Unreachable)]);
-        let publish = || CodeMemory::publish(&text, traps.clone(), [0]).unwrap();
+        let publish = || CodeMemory::publish(&text, traps([(0, Trap::Unreachable)]), [0]).unwrap();
         let kept = publish();
         std::thread::scope(|scope| {
             for _ in 0..2 {

@@ -5,6 +5,7 @@ use super::context::VMStoreContext;
 use super::func::FuncRef;
 use super::global::Global;
 use super::memory::{LinearMemory, bytes_of};
+use super::pool::Home;
 use super::slot::Slot;
 use super::table::Table;
 use skerry_environ::vmctx::{self, MAGIC_INSTANCE, VMFuncRef, VMMemoryImport};
@@ -12,7 +13,8 @@ use skerry_environ::{
     DefinedMemoryIndex, EntityRef, FuncIndex, FuncRefIndex, GlobalIndex, MemoryIndex, Module,
     TableIndex, VmctxLayout,
 };
-use std::sync::Arc;
+use std::ops::Range;
+use std::sync::{Arc, Weak};
 
 /// What an instance's memory is made from.
 pub(crate) struct Blueprint<'a> {
@@ -22,6 +24,20 @@ pub(crate) struct Blueprint<'a> {
     pub type_ids: &'a [u32],
     /// For each func ref: machine code and entry trampoline.
     pub func_refs: &'a [FuncRefCode],
+    /// The module, as the pool of slots knows it.
+    pub home: &'a Arc<Home>,
+}
+
+impl Blueprint<'_> {
+    /// Where the func refs lie, relative to the vmctx pointer.
+    fn func_refs_range(&self) -> Range<i32> {
+        let Some(last) = self.func_refs.len().checked_sub(1) else {
+            return 0..0;
+        };
+        let start = self.layout.func_ref(FuncRefIndex::new(last));
+        let end = self.layout.func_ref(FuncRefIndex::new(0)) + size_of::<VMFuncRef>() as i32;
+        start..end
+    }
 }
 
 /// The code of a defined function that escapes.
@@ -60,29 +76,29 @@ impl InstanceMemory {
             .memories
             .get(memory0)
             .map(|ty| bytes_of(ty.minimum));
-        let slot = Arc::new(Slot::new(plan.layout.size(), accessible)?);
+        let func_refs = plan.func_refs_range();
+        let reused = Slot::reuse(plan.home, func_refs);
+        let fresh = reused.is_none();
+        let slot = match reused {
+            Some(slot) => slot,
+            None => Slot::new(plan.layout.size(), accessible, Arc::downgrade(plan.home))?,
+        };
+        let slot = Arc::new(slot);
         slot.set(vmctx::MAGIC, MAGIC_INSTANCE);
         slot.set(vmctx::OWNER, owner);
         slot.set(vmctx::STORE, std::ptr::from_ref(ctx));
         slot.set(vmctx::TYPE_IDS, plan.type_ids.as_ptr());
         slot.set(vmctx::BUILTINS, builtins::table());
-        for (
-            index,
-            &FuncRefCode {
-                code,
-                entry,
-                type_id,
-            },
-        ) in plan.func_refs.iter().enumerate()
-        {
-            let value = VMFuncRef {
-                code,
-                vmctx: slot.vmctx(),
-                type_id,
+        if fresh && !plan.func_refs.is_empty() {
+            let vmctx = slot.vmctx();
+            let func_refs = plan.func_refs.iter().map(|func| VMFuncRef {
+                code: func.code,
+                vmctx,
+                type_id: func.type_id,
                 reserved: 0,
-                entry,
-            };
-            slot.set(plan.layout.func_ref(FuncRefIndex::new(index)), value);
+                entry: func.entry,
+            });
+            slot.set_downwards(plan.layout.func_ref(FuncRefIndex::new(0)), func_refs);
         }
         Ok(Self { slot })
     }
@@ -142,7 +158,7 @@ impl InstanceMemory {
         let ty = module.memories[module.memory_index(index)];
         let slot = match index.index() {
             0 => self.slot(),
-            _ => Arc::new(Slot::new(0, Some(bytes_of(ty.minimum)))?),
+            _ => Arc::new(Slot::new(0, Some(bytes_of(ty.minimum)), Weak::new())?),
         };
         Ok(LinearMemory::new(
             slot,
@@ -153,6 +169,11 @@ impl InstanceMemory {
         ))
     }
 
+    /// The address that [`func_ref_offset`] is relative to, as compiled code computes with it.
+    pub(crate) fn word_base(&self) -> u64 {
+        self.slot.vmctx().expose_provenance() as u64
+    }
+
     /// The reference to a function of the instance; `None` for a defined one that does not escape.
     pub(crate) fn func_ref(
         &self,
@@ -160,11 +181,20 @@ impl InstanceMemory {
         layout: &VmctxLayout,
         index: FuncIndex,
     ) -> Option<FuncRef> {
-        let offset = if index.index() < module.imported_functions {
-            layout.imported_function(index)
-        } else {
-            layout.func_ref(module.functions[index].func_ref?)
-        };
+        let offset = func_ref_offset(module, layout, index)?;
         Some(FuncRef::new(self.slot.field(offset)))
+    }
+}
+
+/// Where the `VMFuncRef` of a function lies in the vmctx; `None` for a defined one that does not escape.
+pub(crate) fn func_ref_offset(
+    module: &Module,
+    layout: &VmctxLayout,
+    index: FuncIndex,
+) -> Option<i32> {
+    if index.index() < module.imported_functions {
+        Some(layout.imported_function(index))
+    } else {
+        Some(layout.func_ref(module.functions[index].func_ref?))
     }
 }

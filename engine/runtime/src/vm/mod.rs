@@ -3,8 +3,11 @@
 //! | file | owns |
 //! |---|---|
 //! | `mmap` | address space: reserve, open, unmap |
+//! | `file` | mapped files: artifacts, whose parts are used where they lie |
 //! | `code` | executable memory, and who an instruction belongs to |
 //! | `slot` | the address space of an instance: vmctx and memory 0 with their guards |
+//! | `pool` | slots that wait for the next instance of their module |
+//! | `image` | what memories begin with, mapped over them |
 //! | `stack`, `host_stack` | the wasm stack with its guard; how deep the host's own stack is |
 //! | `arch` | the hand-written machine code: entry, exit, builtin stubs; registers in signal frames |
 //! | `context` | activations: entering wasm and every way of leaving it |
@@ -22,16 +25,21 @@ pub(crate) mod backtrace;
 mod builtins;
 pub(crate) mod code;
 pub(crate) mod context;
+pub(crate) mod file;
 pub(crate) mod func;
 pub(crate) mod global;
 mod host_stack;
+pub(crate) mod image;
 pub(crate) mod instance;
 pub(crate) mod memory;
 mod mmap;
+pub(crate) mod pool;
 mod signals;
 mod slot;
 mod stack;
 pub(crate) mod table;
+
+pub(crate) use mmap::page_size;
 
 #[cfg(test)]
 mod tests;

@@ -6,6 +6,7 @@ use super::code::CodeMemory;
 use super::context::{
     DynStore, EntryCall, FaultRegion, StoreObject, Unwind, VMStoreContext, ValRaw, enter,
 };
+use super::file::Bytes;
 use super::mmap::Mapping;
 use skerry_environ::vmctx::VMContextHeader;
 use skerry_environ::{Trap, TrapTable};
@@ -186,7 +187,8 @@ fn publish(functions: &[Body<'_>]) -> (CodeMemory, Vec<u32>) {
         text.extend_from_slice(body);
     }
     traps.sort_unstable();
-    let code = CodeMemory::publish(&text, TrapTable::new(traps), offsets.iter().copied()).unwrap();
+    let traps = TrapTable::new(traps).map_bytes(Bytes::Owned);
+    let code = CodeMemory::publish(&text, traps, offsets.iter().copied()).unwrap();
     (code, offsets)
 }
 

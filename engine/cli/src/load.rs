@@ -1,0 +1,125 @@
+//! From a file to a module: compiled, out of the cache, or mapped from an artifact.
+
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use skerry_runtime::{Cache, Config, Engine, Module};
+
+use crate::error::Error;
+use crate::files::{read, to_binary};
+use crate::options::CompilerOptions;
+use crate::progress::Bar;
+
+/// The engine that a command line asks for, otherwise as in `config`.
+pub(crate) fn engine(mut config: Config, options: &CompilerOptions) -> Engine {
+    if let Some(threads) = options.threads {
+        config.compiler_threads(threads);
+    }
+    Engine::new(config)
+}
+
+/// A module that is to be loaded: what can be had without compiling.
+pub(crate) enum Source {
+    /// An artifact that can be mapped.
+    Artifact(PathBuf),
+    /// The bytes of an artifact out of a pipe.
+    ArtifactBytes(Vec<u8>),
+    /// A module in the binary format.
+    Wasm(Vec<u8>),
+}
+
+/// Reads a file, as far as that is necessary.
+///
+/// # Errors
+///
+/// As [`read_module`](crate::files::read_module).
+pub(crate) fn source(path: &Path) -> Result<Source, Error> {
+    if path.is_file() && starts_as_artifact(path) {
+        return Ok(Source::Artifact(path.into()));
+    }
+    let bytes = read(path)?;
+    if Module::is_artifact(&bytes) {
+        return Ok(Source::ArtifactBytes(bytes));
+    }
+    to_binary(path, bytes).map(Source::Wasm)
+}
+
+fn starts_as_artifact(path: &Path) -> bool {
+    let mut start = [0; 8];
+    let read = std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut start));
+    read.is_ok() && Module::is_artifact(&start)
+}
+
+/// Makes the module, with the cache unless there is none. What is wrong with the cache is told on standard error.
+///
+/// # Errors
+///
+/// Those of the engine.
+pub(crate) fn module(
+    engine: &Engine,
+    source: &Source,
+    cache: Option<&Cache>,
+) -> skerry_runtime::Result<Module> {
+    let wasm = match source {
+        Source::Artifact(path) => return Module::deserialize_file(engine, path),
+        Source::ArtifactBytes(bytes) => return Module::deserialize(engine, bytes),
+        Source::Wasm(wasm) => wasm,
+    };
+    let bar = Bar::new();
+    let progress = |progress| bar.update(progress);
+    let Some(cache) = cache else {
+        return Module::from_binary_with(engine, wasm, &progress);
+    };
+    let cached = cache.module(engine, wasm, &progress)?;
+    drop(bar);
+    if let Some(warning) = cached.warning {
+        eprintln!("warning: {warning}; --no-cache does without");
+    }
+    Ok(cached.module)
+}
+
+/// The user's cache: `$SKERRY_CACHE_DIR`, else `skerry` in `$XDG_CACHE_HOME` or `~/.cache`. `None` if there is no home
+/// either.
+pub(crate) fn cache() -> Option<Cache> {
+    directory(|name| std::env::var_os(name).map(PathBuf::from)).map(Cache::new)
+}
+
+fn directory(variable: impl Fn(&str) -> Option<PathBuf>) -> Option<PathBuf> {
+    let named = |name| variable(name).filter(|path| !path.as_os_str().is_empty());
+    // The XDG specification: a path that is not absolute is to be ignored.
+    let absolute = |name| named(name).filter(|path| path.is_absolute());
+    named("SKERRY_CACHE_DIR").or_else(|| {
+        let base = absolute("XDG_CACHE_HOME");
+        let base = base.or_else(|| Some(absolute("HOME")?.join(".cache")));
+        Some(base?.join("skerry"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cache_is_where_the_environment_says() {
+        let found = |variables: &[(&str, &str)]| {
+            let path = directory(|name| {
+                let found = variables.iter().find(|(key, _)| *key == name);
+                found.map(|(_, value)| value.into())
+            });
+            path.map(|path| path.display().to_string())
+        };
+        let (own, xdg, home) = (
+            ("SKERRY_CACHE_DIR", "c"),
+            ("XDG_CACHE_HOME", "/x"),
+            ("HOME", "/h"),
+        );
+        assert_eq!(found(&[own, xdg, home]).unwrap(), "c");
+        assert_eq!(found(&[xdg, home]).unwrap(), "/x/skerry");
+        assert_eq!(found(&[home]).unwrap(), "/h/.cache/skerry");
+        assert_eq!(
+            found(&[("XDG_CACHE_HOME", "x"), home]).unwrap(),
+            "/h/.cache/skerry"
+        );
+        assert_eq!(found(&[("SKERRY_CACHE_DIR", "")]), None);
+    }
+}

@@ -1,0 +1,166 @@
+//! Compiled modules on disk as users see them: `compile -o`, `run` of the result, and the cache.
+
+#![forbid(unsafe_code)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+fn program(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/programs")
+        .join(name)
+}
+
+/// The command with a cache of its own.
+fn skerry(cache: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_skerry"))
+        .args(arguments)
+        .env("SKERRY_CACHE_DIR", cache)
+        .output()
+        .expect("skerry starts")
+}
+
+#[track_caller]
+fn check(output: &Output, code: i32, stdout: &str, stderr: &str) {
+    let log = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{log}");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), stdout);
+    match stderr {
+        "" => assert_eq!(log, ""),
+        _ => assert!(log.contains(stderr), "no {stderr:?} in {log}"),
+    }
+}
+
+fn entries(directory: &Path) -> usize {
+    fs::read_dir(directory).map_or(0, Iterator::count)
+}
+
+#[test]
+fn a_compiled_module_runs_and_needs_no_cache() {
+    let directory = tempfile::tempdir().unwrap();
+    let cache = directory.path().join("cache");
+    let artifact = directory.path().join("hello.cwasm");
+    let (source, artifact) = (program("hello.wat"), artifact.to_str().unwrap());
+    let compile = [
+        "compile",
+        source.to_str().unwrap(),
+        "-o",
+        artifact,
+        "--threads",
+        "2",
+    ];
+    check(&skerry(&cache, &compile), 0, "", "");
+    check(&skerry(&cache, &["run", artifact]), 0, "hello, world\n", "");
+    // It is replaced, not written to, and leaves nothing behind.
+    check(&skerry(&cache, &compile), 0, "", "");
+    assert_eq!((entries(directory.path()), cache.exists()), (1, false));
+
+    let bytes = fs::read(artifact).unwrap();
+    fs::write(artifact, &bytes[..bytes.len() / 2]).unwrap();
+    let cut = skerry(&cache, &["run", artifact]);
+    check(&cut, 1, "", "hello.cwasm: the artifact is");
+    let mut changed = bytes;
+    *changed.last_mut().unwrap() ^= 1;
+    fs::write(artifact, changed).unwrap();
+    check(&skerry(&cache, &["run", artifact]), 1, "", "corrupt");
+}
+
+#[test]
+fn traps_of_a_compiled_module_have_their_places() {
+    let directory = tempfile::tempdir().unwrap();
+    let artifact = directory.path().join("traps.cwasm");
+    let (source, artifact) = (program("traps.wat"), artifact.to_str().unwrap());
+    let source = source.to_str().unwrap();
+    check(
+        &skerry(directory.path(), &["compile", source, "-o", artifact]),
+        0,
+        "",
+        "",
+    );
+    let trap = |file: &str| {
+        let output = skerry(
+            directory.path(),
+            &["run", "--no-cache", "--invoke", "recurse", file],
+        );
+        assert_eq!(output.status.code(), Some(134));
+        String::from_utf8_lossy(&output.stderr).replace(file, "FILE")
+    };
+    assert!(trap(artifact).contains("call stack exhausted"));
+    assert_eq!(trap(artifact), trap(source));
+}
+
+#[test]
+fn options_that_do_not_fit_are_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let source = program("hello.wat");
+    let source = source.to_str().unwrap();
+    let refuse = |arguments: &[&str], message: &str| {
+        check(&skerry(directory.path(), arguments), 2, "", message);
+    };
+    refuse(
+        &["compile", source, "-o", "x.cwasm", "--func", "0"],
+        "say --emit asm",
+    );
+    refuse(&["run", "--threads", "0", source], "--threads");
+    let nowhere = skerry(
+        directory.path(),
+        &["compile", source, "-o", "/nonexistent/x.cwasm"],
+    );
+    check(&nowhere, 1, "", "cannot write \"/nonexistent/x.cwasm\"");
+    let wrong = directory.path().join("wrong.wat");
+    fs::write(&wrong, "(module (func (result i32) (i64.const 1)))").unwrap();
+    let out = directory.path().join("out.cwasm");
+    let compile = [
+        "compile",
+        wrong.to_str().unwrap(),
+        "-o",
+        out.to_str().unwrap(),
+    ];
+    check(
+        &skerry(directory.path(), &compile),
+        1,
+        "",
+        "wrong.wat: type mismatch",
+    );
+    assert_eq!(entries(directory.path()), 1);
+}
+
+#[test]
+fn the_cache_is_used_and_can_be_left_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let cache = directory.path().join("cache");
+    let source = program("hello.wat");
+    let source = source.to_str().unwrap();
+    check(
+        &skerry(&cache, &["run", "--no-cache", source]),
+        0,
+        "hello, world\n",
+        "",
+    );
+    assert!(!cache.exists());
+    for _ in 0..2 {
+        check(&skerry(&cache, &["run", source]), 0, "hello, world\n", "");
+        assert_eq!(entries(&cache), 1);
+    }
+    let entry = fs::read_dir(&cache)
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap()
+        .path();
+    fs::write(&entry, "skerry\x1a\nnonsense").unwrap();
+    check(&skerry(&cache, &["run", source]), 0, "hello, world\n", "");
+    assert!(fs::metadata(&entry).unwrap().len() > 4096);
+    // A folder that cannot be one: the program runs, and the user is told once.
+    let file = directory.path().join("file");
+    fs::write(&file, "").unwrap();
+    let output = skerry(&file, &["run", source]);
+    check(
+        &output,
+        0,
+        "hello, world\n",
+        "warning: cannot use the cache",
+    );
+    assert_eq!(String::from_utf8_lossy(&output.stderr).lines().count(), 1);
+}

@@ -1,0 +1,231 @@
+//! The bytes of an artifact: header, checksums and the places of sections, checked before anything is believed.
+
+use super::error::ArtifactError;
+use std::io::Write;
+use std::ops::Range;
+
+/// The first bytes: a transfer that changes line ends or stops at ^Z breaks them.
+const MAGIC: [u8; 8] = *b"skerry\x1a\n";
+/// Changes whenever anything in this file does.
+const FORMAT: u32 = 1;
+/// Sections that are mapped by themselves start at multiples of this many bytes.
+const PAGE: u64 = 4096;
+/// The size of the header in bytes.
+const HEADER: usize = BODY_HASH.end + SECTIONS * 16;
+
+const LENGTH: Range<usize> = 16..24;
+const HEAD_HASH: Range<usize> = 24..56;
+const BODY_HASH: Range<usize> = 56..88;
+
+/// How many sections there are.
+pub(super) const SECTIONS: usize = 6;
+
+/// The sections in the order of the file. The first two belong to the head.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Section {
+    Origin,
+    Metadata,
+    Text,
+    Images,
+    Traps,
+    Addresses,
+}
+
+/// The first section that does not belong to the head.
+const BODY: usize = Section::Text as usize;
+
+/// Those that start on a page.
+const ON_PAGES: [bool; SECTIONS] = [false, false, true, true, false, false];
+
+/// What lies between the code and the next section stops whoever gets there: INT3.
+const PADDING: u8 = 0xcc;
+
+/// Whether a file that starts with these bytes is meant to be an artifact.
+pub(crate) fn is_artifact(bytes: &[u8]) -> bool {
+    bytes.starts_with(&MAGIC)
+}
+
+/// Writes an artifact of these sections.
+pub(super) fn write(sections: &[&[u8]; SECTIONS], out: &mut dyn Write) -> std::io::Result<()> {
+    let mut header = [0; HEADER];
+    header[..8].copy_from_slice(&MAGIC);
+    header[8..12].copy_from_slice(&FORMAT.to_le_bytes());
+    let mut end = HEADER as u64;
+    let mut paddings = [0; SECTIONS];
+    for (index, section) in sections.iter().enumerate() {
+        let start = match ON_PAGES[index] {
+            true => end.next_multiple_of(PAGE),
+            false => end,
+        };
+        paddings[index] = (start - end) as usize;
+        end = start + section.len() as u64;
+        let entry = &mut header[BODY_HASH.end + index * 16..][..16];
+        entry[..8].copy_from_slice(&start.to_le_bytes());
+        entry[8..].copy_from_slice(&(section.len() as u64).to_le_bytes());
+    }
+    header[LENGTH].copy_from_slice(&end.to_le_bytes());
+    let padding = [PADDING; PAGE as usize];
+    let pieces = || {
+        let pieces = sections.iter().zip(paddings);
+        pieces.flat_map(|(section, before)| [&padding[..before], section])
+    };
+    let mut body = blake3::Hasher::new();
+    for piece in pieces().skip(2 * BODY) {
+        body.update(piece);
+    }
+    header[BODY_HASH].copy_from_slice(body.finalize().as_bytes());
+    let mut head = head_hasher(&header);
+    for piece in pieces().take(2 * BODY) {
+        head.update(piece);
+    }
+    header[HEAD_HASH].copy_from_slice(head.finalize().as_bytes());
+    out.write_all(&header)?;
+    pieces().try_for_each(|piece| out.write_all(piece))
+}
+
+/// A hasher that has seen the header, but for the hash itself.
+fn head_hasher(header: &[u8]) -> blake3::Hasher {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&header[..HEAD_HASH.start]);
+    hasher.update(&header[HEAD_HASH.end..HEADER]);
+    hasher
+}
+
+/// The header of a file whose head is what was written.
+#[derive(Debug)]
+pub(super) struct Header {
+    sections: [Range<usize>; SECTIONS],
+    /// Where the head ends.
+    head: usize,
+    body_hash: [u8; 32],
+}
+
+impl Header {
+    /// Reads and checks the head of a file.
+    ///
+    /// # Errors
+    /// All of [`ArtifactError`] that do not depend on the origin.
+    pub(super) fn read(file: &[u8]) -> Result<Header, ArtifactError> {
+        if !is_artifact(file) {
+            return Err(ArtifactError::NotAnArtifact);
+        }
+        let actual = file.len() as u64;
+        let length = |expected| ArtifactError::Length { expected, actual };
+        let format = file.get(8..12).and_then(|bytes| bytes.try_into().ok());
+        let found = u32::from_le_bytes(format.ok_or_else(|| length(HEADER as u64))?);
+        if found != FORMAT {
+            let supported = FORMAT;
+            return Err(ArtifactError::Format { found, supported });
+        }
+        let header = file.get(..HEADER).ok_or_else(|| length(HEADER as u64))?;
+        let expected = word(header, LENGTH.start);
+        if expected != actual {
+            return Err(length(expected));
+        }
+        let corrupt = || ArtifactError::Corrupt { what: "its header" };
+        let sections = places(header, file.len()).ok_or_else(corrupt)?;
+        let head = sections[BODY - 1].end;
+        let mut hasher = head_hasher(header);
+        hasher.update(&file[HEADER..head]);
+        if hasher.finalize().as_bytes()[..] != header[HEAD_HASH] {
+            return Err(corrupt());
+        }
+        let body_hash = header[BODY_HASH].try_into().expect("a hash has 32 bytes");
+        Ok(Header {
+            sections,
+            head,
+            body_hash,
+        })
+    }
+
+    /// Checks all that is not the head.
+    ///
+    /// # Errors
+    /// [`ArtifactError::Corrupt`].
+    pub(super) fn check_body(&self, file: &[u8]) -> Result<(), ArtifactError> {
+        match blake3::hash(&file[self.head..]) == self.body_hash {
+            true => Ok(()),
+            false => Err(ArtifactError::Corrupt {
+                what: "its code or tables",
+            }),
+        }
+    }
+
+    /// Where a section lies in the file.
+    pub(super) fn section(&self, section: Section) -> Range<usize> {
+        self.sections[section as usize].clone()
+    }
+}
+
+fn word(header: &[u8], at: usize) -> u64 {
+    let (words, _) = header[at..].as_chunks();
+    u64::from_le_bytes(words[0])
+}
+
+/// The places of the sections, if they lie in order inside a file of `len` bytes, on pages where they must.
+fn places(header: &[u8], len: usize) -> Option<[Range<usize>; SECTIONS]> {
+    let mut sections = [const { 0..0 }; SECTIONS];
+    let mut end = HEADER;
+    for (index, section) in sections.iter_mut().enumerate() {
+        let [start, size] = [0, 8].map(|at| word(header, BODY_HASH.end + index * 16 + at));
+        let start = usize::try_from(start).ok()?;
+        let contiguous = index >= BODY || start == end;
+        let on_page = !ON_PAGES[index] || (start as u64).is_multiple_of(PAGE);
+        if start < end || !contiguous || !on_page {
+            return None;
+        }
+        end = start.checked_add(usize::try_from(size).ok()?)?;
+        *section = start..end;
+    }
+    (end == len).then_some(sections)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn artifact() -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let sections: [&[u8]; SECTIONS] =
+            [b"origin", b"meta", &[0x90; 5000], b"image", b"", b"map"];
+        write(&sections, &mut bytes).unwrap();
+        bytes
+    }
+
+    #[test]
+    fn sections_come_back_where_they_were_put() {
+        let bytes = artifact();
+        let header = Header::read(&bytes).unwrap();
+        header.check_body(&bytes).unwrap();
+        let section = |section| &bytes[header.section(section)];
+        assert_eq!(section(Section::Origin), b"origin");
+        assert_eq!(section(Section::Metadata), b"meta");
+        assert_eq!(section(Section::Text), [0x90; 5000]);
+        assert_eq!(section(Section::Images), b"image");
+        assert_eq!(section(Section::Traps), b"");
+        assert_eq!(section(Section::Addresses), b"map");
+        assert_eq!(header.section(Section::Text).start, 4096);
+        assert_eq!(header.section(Section::Images).start, 12288);
+    }
+
+    #[test]
+    fn no_byte_can_change_and_none_can_be_missing() {
+        let bytes = artifact();
+        let read = |bytes: &[u8]| Header::read(bytes).and_then(|header| header.check_body(bytes));
+        for len in 0..bytes.len() {
+            assert!(
+                read(&bytes[..len]).is_err(),
+                "the first {len} bytes will do"
+            );
+        }
+        assert!(read(&[&bytes[..], b"\0"].concat()).is_err());
+        let mut changed = bytes.clone();
+        for at in 0..bytes.len() {
+            let bit = 1 << (at % 8);
+            changed[at] ^= bit;
+            assert!(read(&changed).is_err(), "bit {bit} of byte {at} may change");
+            changed[at] ^= bit;
+        }
+        read(&changed).unwrap();
+    }
+}

@@ -1,0 +1,135 @@
+//! Artifacts: compiled modules as files that are mapped, not read.
+//!
+//! ```text
+//!  0      header: magic, format, length of the file, two checksums, the places of the sections
+//!         origin: lines of text, who made it for which machine
+//!         metadata: the module without its code, in postcard's format
+//!  page   text: machine code, relocations applied, executed where it lies
+//!  page   images: what memories begin with, mapped over them privately
+//!         trap table and address map, read in place
+//! ```
+//!
+//! One checksum is of header, origin and metadata, the other of all that follows them. They catch accidents. They do
+//! not make a file harmless: whoever can write it can write machine code, so an artifact is trusted as an
+//! executable is.
+
+mod error;
+mod header;
+pub(crate) mod origin;
+
+pub use error::ArtifactError;
+
+use crate::vm::file::MappedFile;
+use header::{Header, SECTIONS, Section};
+use skerry_compiler::Flags;
+use skerry_environ::{CompiledModule, DefinedFuncIndex, EntityRef, MemoryType};
+use std::io::Write;
+use std::ops::Range;
+
+pub(crate) use header::is_artifact;
+
+/// The parts of a compiled module that are used where they lie.
+#[derive(Clone, Copy)]
+pub(crate) struct Parts<'a> {
+    pub(crate) text: &'a [u8],
+    pub(crate) images: &'a [u8],
+    pub(crate) traps: &'a [u8],
+    pub(crate) addrmap: &'a [u8],
+}
+
+impl<'a> Parts<'a> {
+    /// Those of a module that is not in use yet.
+    pub(crate) fn of(compiled: &'a CompiledModule) -> Self {
+        Self {
+            text: &compiled.text,
+            images: &compiled.image_bytes,
+            traps: compiled.traps.bytes(),
+            addrmap: compiled.addrmap.bytes(),
+        }
+    }
+}
+
+/// Writes the artifact of a module that was compiled with `flags`; of `compiled` only the metadata is looked at.
+///
+/// # Errors
+/// Those of `out`.
+pub(crate) fn write(
+    compiled: &CompiledModule,
+    parts: Parts<'_>,
+    flags: &Flags,
+    out: &mut dyn Write,
+) -> std::io::Result<()> {
+    let origin = origin::describe(flags);
+    let metadata = postcard::to_stdvec(compiled).map_err(std::io::Error::other)?;
+    let mut contents = [&[][..]; SECTIONS];
+    contents[Section::Origin as usize] = origin.as_bytes();
+    contents[Section::Metadata as usize] = &metadata;
+    contents[Section::Text as usize] = parts.text;
+    contents[Section::Images as usize] = parts.images;
+    contents[Section::Traps as usize] = parts.traps;
+    contents[Section::Addresses as usize] = parts.addrmap;
+    header::write(&contents, out)
+}
+
+/// A checked artifact: the metadata, and where the rest lies in the file.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    /// Without what lies in the ranges below.
+    pub(crate) compiled: CompiledModule,
+    pub(crate) text: Range<usize>,
+    pub(crate) images: Range<usize>,
+    pub(crate) traps: Range<usize>,
+    pub(crate) addrmap: Range<usize>,
+}
+
+/// Checks a whole artifact: that it is for this build and this machine, and that it is what was written.
+///
+/// # Errors
+/// [`ArtifactError`], the first that applies.
+pub(crate) fn open(file: &MappedFile) -> Result<Opened, ArtifactError> {
+    let header = Header::read(file)?;
+    let origin = std::str::from_utf8(&file[header.section(Section::Origin)])
+        .map_err(|_| ArtifactError::Corrupt { what: "its origin" })?;
+    origin::check(origin)?;
+    header.check_body(file)?;
+    let metadata = &file[header.section(Section::Metadata)];
+    let corrupt = || ArtifactError::Corrupt {
+        what: "its metadata",
+    };
+    let opened = Opened {
+        compiled: postcard::from_bytes(metadata).map_err(|_| corrupt())?,
+        text: header.section(Section::Text),
+        images: header.section(Section::Images),
+        traps: header.section(Section::Traps),
+        addrmap: header.section(Section::Addresses),
+    };
+    opened.is_consistent().then_some(opened).ok_or_else(corrupt)
+}
+
+impl Opened {
+    /// Whether the metadata stays inside the sections: what would otherwise be a panic later.
+    fn is_consistent(&self) -> bool {
+        let compiled = &self.compiled;
+        let module = &compiled.module;
+        let inside =
+            |range: &Range<u32>| range.start <= range.end && range.end as usize <= self.text.len();
+        let mut functions = compiled.functions.values();
+        let functions = functions.len() + module.imported_functions == module.functions.len()
+            && functions.all(|f| inside(&f.text) && !f.text.is_empty());
+        let types = &compiled.entry_trampolines;
+        let trampolines = types.len() == module.types.len() && types.values().all(inside);
+        let referenced = module.func_refs.values().all(|&func| {
+            let defined = func.index().checked_sub(module.imported_functions);
+            defined.is_some_and(|f| compiled.functions.is_valid(DefinedFuncIndex::new(f)))
+        });
+        let images = compiled.images.iter().all(|image| {
+            let memory = module.memories.get(module.memory_index(image.memory));
+            let size = memory.map_or(0, |ty| ty.minimum.saturating_mul(MemoryType::PAGE_SIZE));
+            let end = |start: u64| start.checked_add(image.len);
+            end(image.offset).is_some_and(|end| end <= size)
+                && end(image.start).is_some_and(|end| end <= self.images.len() as u64)
+        });
+        let segments = compiled.imaged_segments <= module.data.len();
+        functions && trampolines && referenced && images && segments
+    }
+}

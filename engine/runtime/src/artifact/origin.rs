@@ -1,0 +1,115 @@
+//! Where an artifact comes from: who made it and for which machine, as lines of text that `head` shows.
+//!
+//! ```text
+//! skerry 0.1.0 (0123456789abcdef)
+//! target x86_64-linux, pages of 4096 bytes
+//! features bmi1 bmi2 lzcnt popcnt
+//! optimise Speed
+//! ```
+
+use super::error::ArtifactError;
+use skerry_compiler::{CpuFeatures, Flags};
+
+/// The version with the hash of the sources that code depends on.
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("SKERRY_BUILD"), ")");
+
+/// The lines of an artifact that this build makes with these flags.
+pub(crate) fn describe(flags: &Flags) -> String {
+    format!(
+        "skerry {VERSION}\ntarget {}\nfeatures {}\noptimise {:?}\n",
+        target(),
+        names(flags.features).join(" "),
+        flags.opt_level
+    )
+}
+
+/// Whether this process can run the code that these lines describe.
+///
+/// # Errors
+/// What differs.
+pub(super) fn check(lines: &str) -> Result<(), ArtifactError> {
+    let line = |key: &str| {
+        let mut lines = lines.lines();
+        lines.find_map(|line| line.strip_prefix(key)?.strip_prefix(' '))
+    };
+    let [Some(version), Some(found), Some(features)] = ["skerry", "target", "features"].map(line)
+    else {
+        return Err(ArtifactError::Corrupt { what: "its origin" });
+    };
+    if version != VERSION {
+        return Err(ArtifactError::Version {
+            found: version.into(),
+            ours: VERSION.into(),
+        });
+    }
+    let ours = target();
+    if found != ours {
+        let found = found.into();
+        return Err(ArtifactError::Target { found, ours });
+    }
+    let host = names(CpuFeatures::host());
+    let wanted = features.split_whitespace();
+    let missing: Vec<&str> = wanted.filter(|name| !host.contains(name)).collect();
+    match missing.is_empty() {
+        true => Ok(()),
+        false => Err(ArtifactError::Features {
+            missing: missing.join(", "),
+        }),
+    }
+}
+
+fn target() -> String {
+    format!(
+        "{}-{}, pages of {} bytes",
+        std::env::consts::ARCH,
+        std::env::consts::OS,
+        crate::vm::page_size()
+    )
+}
+
+/// What of `features` there is, by the names of the processor's manual.
+fn names(features: CpuFeatures) -> Vec<&'static str> {
+    // Without `..`: a feature that is added must be named here.
+    let CpuFeatures {
+        bmi1,
+        bmi2,
+        lzcnt,
+        popcnt,
+        sse41,
+        avx,
+    } = features;
+    let named = [
+        (bmi1, "bmi1"),
+        (bmi2, "bmi2"),
+        (lzcnt, "lzcnt"),
+        (popcnt, "popcnt"),
+        (sse41, "sse4.1"),
+        (avx, "avx"),
+    ];
+    named
+        .iter()
+        .filter(|(has, _)| *has)
+        .map(|(_, name)| *name)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_differs_is_told_with_the_remedy() {
+        let ours = describe(&Flags::default());
+        check(&ours).unwrap();
+        let told = |lines: &str| check(lines).unwrap_err().to_string();
+        let other = told(&ours.replace("skerry 0", "skerry 9"));
+        assert!(other.contains("made by skerry 9") && other.ends_with("compile the module again"));
+        assert!(told(&ours.replace("target ", "target pdp11 or ")).contains("is for pdp11"));
+        let feature = told(&ours.replace("features", "features warp"));
+        assert!(
+            feature.contains("uses warp, which this processor lacks"),
+            "{feature}"
+        );
+        assert!(told("skerry").contains("corrupt"));
+    }
+}

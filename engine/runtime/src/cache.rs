@@ -1,0 +1,384 @@
+//! A folder of artifacts: modules that were compiled before are mapped instead.
+//!
+//! The name of an entry is the hash of the module's bytes and of all else that its code depends on: version and build of
+//! Skerry, machine, processor features, optimisations. So entries are never wrong, only unused; the least recently used
+//! ones go when the folder is over its limit.
+//!
+//! Nothing that goes wrong here stops a program: an entry that is not whole is compiled again and replaced, and a folder
+//! that cannot be used is a [`CacheWarning`]. Entries appear by renaming, so processes may share a folder.
+
+use crate::artifact::origin;
+use crate::engine::Engine;
+use crate::error::Result;
+use crate::module::Module;
+use crate::serialize::write_compiled;
+use skerry_compiler::{Progress, compile_module_on};
+use skerry_environ::CompiledModule;
+use std::fs::{self, DirBuilder, File};
+use std::io::{BufWriter, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
+
+/// How large a folder may become by default, in bytes.
+const LIMIT: u64 = 2 << 30;
+
+/// Files that writers have left behind are removed when they are this old.
+const ABANDONED: Duration = Duration::from_secs(3600);
+
+/// A folder of artifacts.
+#[derive(Clone, Debug)]
+pub struct Cache {
+    directory: PathBuf,
+    limit: u64,
+}
+
+/// A module, and how the cache served.
+#[derive(Debug)]
+pub struct Cached {
+    /// The module.
+    pub module: Module,
+    /// Whether it was not compiled now.
+    pub hit: bool,
+    /// Why the folder was not of use, if it was not.
+    pub warning: Option<CacheWarning>,
+}
+
+/// Why a cache was not used or not filled. The module is there all the same.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CacheWarning {
+    /// The folder cannot be made or looked at.
+    #[error("cannot use the cache {directory:?}: {source}")]
+    Directory {
+        /// The folder.
+        directory: PathBuf,
+        /// What the operating system says.
+        source: std::io::Error,
+    },
+    /// Somebody else could put code there that this process would run.
+    #[error(
+        "the cache {directory:?} is not used because others can write to it: make it yours alone (chmod 700), or choose another"
+    )]
+    Unsafe {
+        /// The folder.
+        directory: PathBuf,
+    },
+    /// The artifact cannot be written.
+    #[error("cannot write to the cache {directory:?}: {source}")]
+    Write {
+        /// The folder.
+        directory: PathBuf,
+        /// What the operating system says.
+        source: std::io::Error,
+    },
+}
+
+impl Cache {
+    /// The cache in this folder, which is made when it is first needed. It may grow to 2 GiB.
+    pub fn new(directory: impl Into<PathBuf>) -> Self {
+        Self {
+            directory: directory.into(),
+            limit: LIMIT,
+        }
+    }
+
+    /// How large the folder may become, in bytes. One entry is always kept.
+    pub fn limit(&mut self, bytes: u64) -> &mut Self {
+        self.limit = bytes;
+        self
+    }
+
+    /// The module with these bytes, in the binary format: mapped if it was compiled before, otherwise compiled, with
+    /// `progress` as in [`Module::from_binary_with`], and kept.
+    ///
+    /// # Errors
+    /// As [`Module::new`]. What goes wrong with the folder is no error.
+    pub fn module(
+        &self,
+        engine: &Engine,
+        wasm: &[u8],
+        progress: &(dyn Fn(Progress) + Sync),
+    ) -> Result<Cached> {
+        let usable = self.prepare();
+        let path = self.directory.join(name(engine, wasm));
+        if usable.is_ok()
+            && let Ok(module) = Module::deserialize_file(engine, &path)
+        {
+            // The time is for choosing what to remove; without it the entry goes sooner.
+            _ = File::open(&path).and_then(|file| file.set_modified(SystemTime::now()));
+            return Ok(Cached {
+                module,
+                hit: true,
+                warning: None,
+            });
+        }
+        let compiled = compile_module_on(engine.workers(), wasm, engine.flags(), progress)?;
+        let kept = usable.and_then(|()| self.keep(engine, &compiled, &path));
+        Ok(Cached {
+            module: Module::from_compiled(engine, compiled)?,
+            hit: false,
+            warning: kept.err(),
+        })
+    }
+
+    /// Makes the folder, for this user alone, and checks that it is so.
+    fn prepare(&self) -> Result<(), CacheWarning> {
+        let failed = |source| CacheWarning::Directory {
+            directory: self.directory.clone(),
+            source,
+        };
+        let mut builder = DirBuilder::new();
+        builder.recursive(true).mode(0o700);
+        let found = builder
+            .create(&self.directory)
+            .and_then(|()| fs::metadata(&self.directory));
+        let metadata = found.map_err(failed)?;
+        let owners = [0, rustix::process::geteuid().as_raw()];
+        if metadata.mode() & 0o022 != 0 || !owners.contains(&metadata.uid()) {
+            return Err(CacheWarning::Unsafe {
+                directory: self.directory.clone(),
+            });
+        }
+        Ok(())
+    }
+
+    /// Writes an entry, whole or not at all, and makes room.
+    fn keep(
+        &self,
+        engine: &Engine,
+        compiled: &CompiledModule,
+        path: &Path,
+    ) -> Result<(), CacheWarning> {
+        static NUMBER: AtomicU64 = AtomicU64::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let temporary = path.with_extension(format!("{}-{number}.tmp", std::process::id()));
+        let write = || {
+            let mut out = BufWriter::new(File::create(&temporary)?);
+            write_compiled(engine, compiled, &mut out)?;
+            out.flush()?;
+            fs::rename(&temporary, path)
+        };
+        let written = write();
+        if written.is_err() {
+            _ = fs::remove_file(&temporary);
+        }
+        written.map_err(|source| CacheWarning::Write {
+            directory: self.directory.clone(),
+            source,
+        })?;
+        self.make_room(path);
+        Ok(())
+    }
+
+    /// Removes the least recently used entries but `newest` until the rest is within the limit. Others may do so too, so
+    /// what cannot be looked at or removed is none of our business.
+    fn make_room(&self, newest: &Path) {
+        let Ok(entries) = fs::read_dir(&self.directory) else {
+            return;
+        };
+        let now = SystemTime::now();
+        let (mut total, mut old) = (0, Vec::new());
+        for entry in entries.flatten() {
+            let path = entry.path();
+            let Ok(metadata) = entry.metadata() else {
+                continue;
+            };
+            let Ok(modified) = metadata.modified() else {
+                continue;
+            };
+            let extension = path.extension().and_then(|extension| extension.to_str());
+            match extension {
+                Some("cwasm") => {
+                    total += metadata.len();
+                    old.push((modified, path, metadata.len()));
+                }
+                Some("tmp")
+                    if now
+                        .duration_since(modified)
+                        .is_ok_and(|age| age > ABANDONED) =>
+                {
+                    _ = fs::remove_file(&path);
+                }
+                _ => {}
+            }
+        }
+        old.sort();
+        for (_, path, len) in old {
+            if total <= self.limit {
+                break;
+            }
+            if path != newest {
+                _ = fs::remove_file(&path);
+                total -= len;
+            }
+        }
+    }
+}
+
+/// The name of the entry of a module.
+fn name(engine: &Engine, wasm: &[u8]) -> String {
+    let mut hasher = blake3::Hasher::new();
+    let origin = origin::describe(engine.flags());
+    hasher.update(&(origin.len() as u64).to_le_bytes());
+    hasher.update(origin.as_bytes());
+    hasher.update(wasm);
+    format!("{}.cwasm", &hasher.finalize().to_hex()[..40])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use skerry_compiler::{CpuFeatures, Flags, OptLevel};
+    use std::os::unix::fs::PermissionsExt;
+
+    const MODULES: [&str; 3] = [
+        r#"(module (func (export "f") (result i32) (i32.const 1)))"#,
+        r#"(module (func (export "f") (result i32) (i32.const 2)))"#,
+        r#"(module (func (export "f") (result i32) (i32.const 3)))"#,
+    ];
+
+    fn wasm(index: usize) -> Vec<u8> {
+        wat::parse_str(MODULES[index]).unwrap()
+    }
+
+    fn folder() -> (tempfile::TempDir, Cache) {
+        let directory = tempfile::tempdir().unwrap();
+        let cache = Cache::new(directory.path().join("a/b"));
+        (directory, cache)
+    }
+
+    #[track_caller]
+    fn get(cache: &Cache, engine: &Engine, index: usize) -> bool {
+        let cached = cache.module(engine, &wasm(index), &|_| ()).unwrap();
+        assert!(cached.warning.is_none(), "{:?}", cached.warning);
+        let mut store = crate::Store::new(engine, ());
+        let instance = crate::Instance::new(&mut store, &cached.module, &[]).unwrap();
+        let f = instance.get_typed_func::<(), i32>(&mut store, "f").unwrap();
+        assert_eq!(f.call(&mut store, ()).unwrap(), index as i32 + 1);
+        cached.hit
+    }
+
+    fn entries(cache: &Cache) -> Vec<PathBuf> {
+        let entries = fs::read_dir(&cache.directory).unwrap().flatten();
+        entries.map(|entry| entry.path()).collect()
+    }
+
+    #[test]
+    fn the_second_time_is_a_hit_unless_something_differs() {
+        let (_directory, cache) = folder();
+        let engine = Engine::default();
+        let served = [0, 0, 1, 0, 1].map(|index| get(&cache, &engine, index));
+        assert_eq!(served, [false, true, false, true, true]);
+        let other = [
+            Flags {
+                opt_level: OptLevel::None,
+                ..Flags::default()
+            },
+            Flags {
+                features: CpuFeatures::default(),
+                ..Flags::default()
+            },
+        ];
+        for flags in other {
+            let mut config = crate::Config::new();
+            let engine = Engine::new(config.compiler(flags).clone());
+            assert_eq!(
+                [0, 0].map(|index| get(&cache, &engine, index)),
+                [false, true]
+            );
+        }
+        assert_eq!(entries(&cache).len(), 4);
+    }
+
+    #[test]
+    fn damaged_entries_are_replaced() {
+        let (_directory, cache) = folder();
+        let engine = Engine::default();
+        get(&cache, &engine, 0);
+        let path = entries(&cache).remove(0);
+        let whole = fs::read(&path).unwrap();
+        for damaged in [&whole[..whole.len() - 1], b"", b"something else"] {
+            fs::write(&path, damaged).unwrap();
+            assert_eq!(
+                [0, 0].map(|index| get(&cache, &engine, index)),
+                [false, true]
+            );
+            assert_eq!(fs::read(&path).unwrap(), whole);
+        }
+    }
+
+    #[test]
+    fn folders_that_are_of_no_use_are_warnings() {
+        let (directory, cache) = folder();
+        let engine = Engine::default();
+        let warning = |cache: &Cache| {
+            let cached = cache.module(&engine, &wasm(0), &|_| ()).unwrap();
+            assert!(!cached.hit);
+            cached.warning.unwrap()
+        };
+        get(&cache, &engine, 0);
+        fs::set_permissions(&cache.directory, fs::Permissions::from_mode(0o777)).unwrap();
+        assert!(matches!(warning(&cache), CacheWarning::Unsafe { .. }));
+        let file = directory.path().join("file");
+        fs::write(&file, "").unwrap();
+        let warned = warning(&Cache::new(file.join("below")));
+        assert!(matches!(warned, CacheWarning::Directory { .. }), "{warned}");
+        // A folder stands where the entry should.
+        let (_directory, cache) = folder();
+        fs::create_dir_all(cache.directory.join(name(&engine, &wasm(0))).join("x")).unwrap();
+        fs::set_permissions(&cache.directory, fs::Permissions::from_mode(0o700)).unwrap();
+        let warned = warning(&cache);
+        assert!(matches!(warned, CacheWarning::Write { .. }), "{warned}");
+        assert_eq!(entries(&cache).len(), 1);
+    }
+
+    #[test]
+    fn the_least_recently_used_goes_first() {
+        let (_directory, mut cache) = folder();
+        let engine = Engine::default();
+        let old = |index: usize, minutes: u64| {
+            let file = File::open(cache.directory.join(name(&engine, &wasm(index)))).unwrap();
+            let time = SystemTime::now() - Duration::from_secs(60 * minutes);
+            file.set_modified(time).unwrap();
+        };
+        get(&cache, &engine, 0);
+        get(&cache, &engine, 1);
+        old(0, 20);
+        old(1, 10);
+        // Used again, so number 1 is the older one now.
+        assert!(get(&cache, &engine, 0));
+        let len = fs::metadata(&entries(&cache)[0]).unwrap().len();
+        let abandoned = cache.directory.join("x.1-1.tmp");
+        fs::write(&abandoned, "").unwrap();
+        File::open(&abandoned)
+            .unwrap()
+            .set_modified(SystemTime::UNIX_EPOCH)
+            .unwrap();
+        cache.limit(2 * len + len / 2);
+        get(&cache, &engine, 2);
+        assert_eq!(entries(&cache).len(), 2);
+        assert_eq!(
+            [0, 2].map(|index| get(&cache, &engine, index)),
+            [true, true]
+        );
+        assert!(!get(&cache, &engine, 1));
+    }
+
+    #[test]
+    fn one_folder_serves_many_at_once() {
+        let (_directory, cache) = folder();
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    let engine = Engine::default();
+                    for index in [0, 1, 2, 0, 1, 2] {
+                        get(&cache, &engine, index);
+                    }
+                });
+            }
+        });
+        assert_eq!(entries(&cache).len(), 3);
+    }
+}

@@ -1,0 +1,107 @@
+//! Modules to and from artifacts.
+//!
+//! The code of an artifact is trusted as that of an executable is: see `artifact`.
+
+use crate::artifact::{self, ArtifactError, Parts};
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+use crate::module::Module;
+use crate::vm::code::CodeMemory;
+use crate::vm::file::{Bytes, MappedFile};
+use crate::vm::image::ImageSource;
+use skerry_compiler::{Progress, compile_module_on};
+use skerry_environ::{AddressMap, CompiledModule, TrapTable};
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+use std::sync::Arc;
+
+impl Module {
+    /// The module as an artifact, which [`Module::deserialize_file`] maps without compiling again.
+    ///
+    /// It is for this build of Skerry, this kind of machine, and processors with at least the features that the engine
+    /// compiles for.
+    pub fn serialize(&self) -> Vec<u8> {
+        let (parts, flags) = (self.parts(), self.engine().flags());
+        let mut bytes = Vec::new();
+        artifact::write(self.compiled(), parts, flags, &mut bytes)
+            .expect("memory takes all that is written to it");
+        bytes
+    }
+
+    /// Compiles a module in the binary format to an artifact, and writes that.
+    ///
+    /// # Errors
+    /// As [`Module::new`], and [`Error::Write`].
+    pub fn compile_to(
+        engine: &Engine,
+        wasm: &[u8],
+        progress: &(dyn Fn(Progress) + Sync),
+        out: &mut dyn Write,
+    ) -> Result<()> {
+        let compiled = compile_module_on(engine.workers(), wasm, engine.flags(), progress)?;
+        write_compiled(engine, &compiled, out).map_err(Error::Write)
+    }
+
+    /// The module of an artifact, which is mapped: its code is executed, its memory images are mapped, its tables are read
+    /// where they lie in the file, so processes that use one file share them.
+    ///
+    /// **The file is trusted.** Checksums catch what accidents do to it, but whoever can write the file decides what
+    /// this process executes, as with any executable. It must not be written to while the module is alive; it may be
+    /// replaced or removed.
+    ///
+    /// # Errors
+    /// [`Error::Artifact`] for a file that is not whole, or not for this build and this machine; [`Error::OutOfMemory`].
+    pub fn deserialize_file(engine: &Engine, path: impl AsRef<Path>) -> Result<Self> {
+        let file = File::open(path).map_err(ArtifactError::Read)?;
+        let file = MappedFile::new(file).map_err(ArtifactError::Read)?;
+        Self::from_artifact(engine, file)
+    }
+
+    /// The module of an artifact in memory. As trusted as [a file](Module::deserialize_file).
+    ///
+    /// # Errors
+    /// As [`Module::deserialize_file`].
+    pub fn deserialize(engine: &Engine, bytes: &[u8]) -> Result<Self> {
+        let file = MappedFile::anonymous(bytes).map_err(ArtifactError::Read)?;
+        Self::from_artifact(engine, file)
+    }
+
+    /// Whether a file that starts with these bytes (8 are enough) is meant to be an artifact.
+    pub fn is_artifact(bytes: &[u8]) -> bool {
+        artifact::is_artifact(bytes)
+    }
+
+    fn from_artifact(engine: &Engine, file: MappedFile) -> Result<Self> {
+        let file = Arc::new(file);
+        let opened = artifact::open(&file)?;
+        let corrupt = ArtifactError::Corrupt { what: "its tables" };
+        let tables = (
+            TrapTable::from_bytes(Bytes::mapped(&file, opened.traps)),
+            AddressMap::from_bytes(Bytes::mapped(&file, opened.addrmap)),
+        );
+        let (Some(traps), Some(addrmap)) = tables else {
+            return Err(corrupt.into());
+        };
+        let images = ImageSource::mapped(&file, opened.images);
+        let starts = opened.compiled.functions.values().map(|f| f.text.start);
+        let code =
+            CodeMemory::map(&file, opened.text, traps, starts).map_err(Error::OutOfMemory)?;
+        Ok(Self::assemble(
+            engine,
+            opened.compiled,
+            code,
+            addrmap,
+            images,
+        ))
+    }
+}
+
+/// Writes the artifact of what the engine has compiled.
+pub(crate) fn write_compiled(
+    engine: &Engine,
+    compiled: &CompiledModule,
+    out: &mut dyn Write,
+) -> std::io::Result<()> {
+    artifact::write(compiled, Parts::of(compiled), engine.flags(), out)
+}

@@ -1,0 +1,216 @@
+//! Artifacts: modules that are compiled once and mapped later, and files that are not what they should be.
+
+#![forbid(unsafe_code)]
+
+use skerry_runtime::{ArtifactError, Engine, Error, Instance, Module, Store, TrapCode};
+use std::path::Path;
+
+/// Something of everything that an artifact carries.
+const TEXT: &str = r#"(module $everything
+    (type $two (func (param i32 i64) (result i64)))
+    (memory (export "memory") 3)
+    (memory $small 1)
+    (global (export "global") (mut i64) (i64.const -5))
+    (table (export "table") 4 funcref)
+    (elem (i32.const 1) $add $get)
+    (elem $passive funcref (ref.func $add) (ref.null func))
+    (data (i32.const 0x5ffe) "an image over two pages")
+    (data (memory $small) (i32.const 7) "small")
+    (data $late "passive")
+    (func $add (export "add") (type $two) (i64.add (i64.extend_i32_s (local.get 0)) (local.get 1)))
+    (func $get (export "get") (param i32) (result i32) (i32.load8_u (local.get 0)))
+    (func (export "indirect") (param i32) (result i64)
+        (call_indirect (type $two) (i32.const 2) (i64.const 40) (local.get 0)))
+    (func (export "init") (memory.init $late (i32.const 0) (i32.const 0) (i32.const 7)))
+    (func $divide (export "divide") (param i32) (result i32)
+        (i32.div_u (i32.const 1) (local.get 0))))"#;
+
+fn compiled(engine: &Engine) -> Module {
+    Module::from_text(engine, TEXT).expect("the text is a module")
+}
+
+fn instance(engine: &Engine, module: &Module) -> (Store<()>, Instance) {
+    let mut store = Store::new(engine, ());
+    let instance = Instance::new(&mut store, module, &[]).expect("it needs no imports");
+    (store, instance)
+}
+
+/// Uses all of a module that `TEXT` is the source of.
+#[track_caller]
+fn check(engine: &Engine, module: &Module) {
+    assert_eq!(module.name(), Some("everything"));
+    assert_eq!(module.exports().len(), 8);
+    let (mut store, instance) = instance(engine, module);
+    let memory = instance.get_memory(&mut store, "memory").unwrap();
+    assert_eq!(
+        &memory.data(&store)[0x5ffd..0x6016],
+        b"\0an image over two pages\0"
+    );
+    let indirect = instance
+        .get_typed_func::<i32, i64>(&mut store, "indirect")
+        .unwrap();
+    assert_eq!(indirect.call(&mut store, 1).unwrap(), 42);
+    let null = indirect.call(&mut store, 0).unwrap_err();
+    assert_eq!(null.trap_code(), Some(TrapCode::IndirectCallToNull));
+    let init = instance
+        .get_typed_func::<(), ()>(&mut store, "init")
+        .unwrap();
+    init.call(&mut store, ()).unwrap();
+    let get = instance
+        .get_typed_func::<i32, i32>(&mut store, "get")
+        .unwrap();
+    assert_eq!(get.call(&mut store, 6).unwrap(), i32::from(b'e'));
+    let far = get.call(&mut store, 3 << 16).unwrap_err();
+    assert_eq!(far.trap_code(), Some(TrapCode::MemoryOutOfBounds));
+    let divide = instance
+        .get_typed_func::<i32, i32>(&mut store, "divide")
+        .unwrap();
+    let trap = divide.call(&mut store, 0).unwrap_err();
+    assert_eq!(trap.trap_code(), Some(TrapCode::IntegerDivisionByZero));
+    let frame = &trap.backtrace().unwrap().frames()[0];
+    assert_eq!(
+        (frame.func_name(), frame.wasm_offset().is_some()),
+        (Some("divide"), true)
+    );
+}
+
+fn artifact_error(result: Result<Module, Error>) -> ArtifactError {
+    match result {
+        Err(Error::Artifact(error)) => error,
+        Err(other) => panic!("another error: {other}"),
+        Ok(_) => panic!("it was accepted"),
+    }
+}
+
+#[test]
+fn a_module_comes_back_from_bytes_and_from_a_file() {
+    let engine = Engine::default();
+    let module = compiled(&engine);
+    check(&engine, &module);
+    let bytes = module.serialize();
+    assert!(Module::is_artifact(&bytes[..8]) && !Module::is_artifact(b"\0asm\x01\0\0\0"));
+    let again = Module::deserialize(&engine, &bytes).unwrap();
+    check(&engine, &again);
+    // What is mapped is written again as it was.
+    assert_eq!(again.serialize(), bytes);
+
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("module.cwasm");
+    let mut file = std::fs::File::create(&path).unwrap();
+    let wasm = wat::parse_str(TEXT).unwrap();
+    Module::compile_to(&engine, &wasm, &|_| (), &mut file).unwrap();
+    assert_eq!(std::fs::read(&path).unwrap(), bytes);
+    let mapped = Module::deserialize_file(&Engine::default(), &path);
+    // A removed file stays until nobody uses it.
+    std::fs::remove_file(&path).unwrap();
+    let mapped = mapped.unwrap();
+    check(mapped.engine(), &mapped);
+}
+
+#[test]
+fn cut_or_changed_artifacts_are_errors() {
+    let engine = Engine::default();
+    let bytes = compiled(&engine).serialize();
+    let read = |bytes: &[u8]| artifact_error(Module::deserialize(&engine, bytes));
+    for len in (0..bytes.len())
+        .step_by(61)
+        .chain(bytes.len() - 3..bytes.len())
+    {
+        let error = read(&bytes[..len]);
+        let expected = match len {
+            0..8 => matches!(error, ArtifactError::NotAnArtifact | ArtifactError::Read(_)),
+            _ => matches!(error, ArtifactError::Length { .. }),
+        };
+        assert!(expected, "the first {len} bytes: {error}");
+    }
+    let mut changed = bytes.clone();
+    for at in (0..bytes.len()).step_by(29).chain(0..600) {
+        changed[at] ^= 1 << (at % 8);
+        let error = read(&changed);
+        let expected = match at {
+            0..8 => matches!(error, ArtifactError::NotAnArtifact),
+            8..12 => matches!(error, ArtifactError::Format { .. }),
+            16..24 => matches!(error, ArtifactError::Length { .. }),
+            _ => matches!(error, ArtifactError::Corrupt { .. }),
+        };
+        assert!(expected, "byte {at}: {error}");
+        changed[at] ^= 1 << (at % 8);
+    }
+    assert!(Module::deserialize(&engine, &changed).is_ok());
+    assert!(matches!(
+        artifact_error(Module::deserialize_file(&engine, Path::new("/nonexistent"))),
+        ArtifactError::Read(_)
+    ));
+}
+
+#[test]
+fn instances_share_an_image_until_they_write() {
+    // Large enough to be mapped, and copied where it is not.
+    for size in [1000, 200_000] {
+        let text = format!(
+            r#"(module (memory (export "memory") 8)
+                (data (i32.const 0x11003) "{}")
+                (func (export "grow") (result i32) (memory.grow (i32.const 5))))"#,
+            "abcdefgh".repeat(size / 8)
+        );
+        let engine = Engine::default();
+        let module = Module::from_text(&engine, &text).unwrap();
+        let loaded = Module::deserialize(&engine, &module.serialize()).unwrap();
+        for module in [module, loaded] {
+            let (mut a, first) = instance(&engine, &module);
+            let (mut b, second) = instance(&engine, &module);
+            let memory = first.get_memory(&mut a, "memory").unwrap();
+            let data = memory.data_mut(&mut a);
+            let end = 0x11003 + size;
+            assert!(
+                data[..0x11003]
+                    .iter()
+                    .chain(&data[end..])
+                    .all(|&byte| byte == 0)
+            );
+            assert_eq!(&data[0x11003..0x1100b], b"abcdefgh");
+            assert_eq!(&data[end - 8..end], b"abcdefgh");
+            data.fill(b'x');
+            let grow = first.get_typed_func::<(), i32>(&mut a, "grow").unwrap();
+            assert_eq!(grow.call(&mut a, ()).unwrap(), 8);
+            assert_eq!(memory.data(&a)[8 << 16..], [0; 5 << 16]);
+            let other = second.get_memory(&mut b, "memory").unwrap();
+            assert_eq!(&other.data(&b)[0x11002..0x11005], b"\0ab");
+            let (mut c, third) = instance(&engine, &module);
+            let fresh = third.get_memory(&mut c, "memory").unwrap();
+            assert_eq!(&fresh.data(&c)[0x11002..0x11005], b"\0ab");
+        }
+    }
+}
+
+#[test]
+fn segments_before_a_trap_stay_and_none_after_it() {
+    let engine = Engine::default();
+    let owner = r#"(module (table (export "table") 4 funcref) (memory (export "memory") 1))"#;
+    let owner = Module::from_text(&engine, owner).unwrap();
+    // The function that reads memory 0 of the failed instance stays reachable through the table.
+    let failing = |elements: &str, data: &str| {
+        let text = format!(
+            r#"(module (import "o" "table" (table 4 funcref)) (memory 3)
+                (elem (i32.const 0) $get) {elements}
+                (data (i32.const 1) "A") {data} (data (i32.const 2) "B")
+                (func $get (param i32) (result i32) (i32.load8_u (local.get 0))))"#
+        );
+        let module = Module::from_text(&engine, &text).unwrap();
+        let (mut store, owner) = instance(&engine, &owner);
+        let table = owner.get_export(&mut store, "table").unwrap();
+        let error = Instance::new(&mut store, &module, &[table]).unwrap_err();
+        let table = owner.get_table(&mut store, "table").unwrap();
+        let skerry_runtime::Val::FuncRef(Some(get)) = table.get(&mut store, 0).unwrap() else {
+            panic!("the first element segment was written")
+        };
+        let get = get.typed::<i32, i32>(&store).unwrap();
+        let read = [1, 2].map(|at| get.call(&mut store, at).unwrap());
+        (error.trap_code().unwrap(), read)
+    };
+    let a = i32::from(b'A');
+    let wide = r#"(data (i32.const 0x2ffff) "12")"#;
+    assert_eq!(failing("", wide), (TrapCode::MemoryOutOfBounds, [a, 0]));
+    let elements = "(elem (i32.const 4) $get)";
+    assert_eq!(failing(elements, ""), (TrapCode::TableOutOfBounds, [0, 0]));
+}
