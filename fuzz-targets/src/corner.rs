@@ -160,7 +160,7 @@ pub const F64: &[u64] = &[
 ///
 /// For vectors, which nothing here makes.
 pub fn value(ty: ValType, number: u64) -> Value {
-    let corner = number % 4 != 0;
+    let corner = !number.is_multiple_of(4);
     let (pick, sign) = ((number >> 8) as usize, number >> 2 & 1);
     match ty {
         ValType::I32 if corner => Value::I32(I32[pick % I32.len()]),

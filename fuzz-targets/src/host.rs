@@ -44,7 +44,7 @@ impl Host {
             import: import.to_owned(),
             arguments,
         });
-        if scramble(number) % FAILS == 0 {
+        if scramble(number).is_multiple_of(FAILS) {
             return None;
         }
         let seeds = (1..).map(|index| scramble(number ^ index << 32));

@@ -112,7 +112,7 @@ fn differential_seed(seed: u64, tally: &mut BTreeMap<String, u64>) -> Result<(),
     };
     count("modules", 1);
     count("calls", case.calls.len() as u64);
-    if seed % RULES_EVERY == 0
+    if seed.is_multiple_of(RULES_EVERY)
         && let Ok(rules) = fired_rules(&case.wasm, &flags)
     {
         for rule in rules {
