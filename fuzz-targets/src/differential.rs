@@ -57,7 +57,7 @@ pub fn compare(case: &Case, flags: Flags) -> Verdict {
 /// How to compile, and what.
 pub fn input(u: &mut Unstructured<'_>) -> Result<(Flags, Case)> {
     let host = CpuFeatures::host();
-    let [none, bmi1, bmi2, lzcnt, popcnt] = u.arbitrary::<[bool; 5]>()?;
+    let [none, bmi1, bmi2, lzcnt, popcnt, sse41, avx] = u.arbitrary::<[bool; 7]>()?;
     let flags = Flags {
         opt_level: if none {
             OptLevel::None
@@ -69,6 +69,8 @@ pub fn input(u: &mut Unstructured<'_>) -> Result<(Flags, Case)> {
             bmi2: host.bmi2 && bmi2,
             lzcnt: host.lzcnt && lzcnt,
             popcnt: host.popcnt && popcnt,
+            sse41: host.sse41 && sse41,
+            avx: host.avx && avx,
         },
         check: true,
     };

@@ -48,7 +48,7 @@ pub struct Features {
 pub const SUPPORTED: Features = Features {
     floats: false,
     wasm2: true,
-    tail_calls: false,
+    tail_calls: true,
 };
 
 /// A module and up to six calls.

@@ -104,6 +104,11 @@ const EDITS: &[Edit] = &[
     // Calls.
     Edit { file: CALL, rule: "call_direct", right: "(put_in_args function args)", wrong: "(put_in_results args)",
            fails: "requirement of `x64_call`" },
+    Edit { file: CALL, rule: "return_call_direct", right: "put_in_tail_args", wrong: "put_in_args",
+           fails: "requirement of `x64_return_call`" }, // places in a frame that is gone
+    Edit { file: CALL, rule: "return_call_direct", right: "(x64_return_call function (put_in_tail_args function args))",
+           wrong: "(x64_ret (put_in_results args))", fails: "return_call without partner" },
+    Edit { file: CALL, rule: "return_call_indirect_mem", right: "(to_amode p offset)", wrong: "(amode_base p 0)", fails: "load addr" },
     Edit { file: CALL, rule: "call_indirect_mem", right: "(to_amode p offset)", wrong: "(amode_base p 0)", fails: "load addr" },
 ];
 

@@ -55,6 +55,7 @@ pub fn check_text(text: &str, required: bool) -> Result<ClifReport, String> {
         ..ParseOptions::default()
     };
     let parsed = parse_test(text, options).map_err(|error| error.to_string())?;
+    check_braces(text, &parsed)?;
     for (function, details) in &parsed.functions {
         check_trap_codes(function)
             .map_err(|message| format!("{}: {message}", details.location.line_number))?;
@@ -80,6 +81,28 @@ pub fn check_text(text: &str, required: bool) -> Result<ClifReport, String> {
             .extend(failures.map(|failure| format!("without CPU features: {failure}")));
     }
     Ok(report)
+}
+
+/// Expectations are found by the closing braces, so each function needs one on a line of its own.
+fn check_braces(text: &str, parsed: &TestFile<'_>) -> Result<(), String> {
+    let lines: Vec<&str> = text.lines().collect();
+    let starts = |index: usize| {
+        let (_, details) = parsed.functions.get(index)?;
+        Some(details.location.line_number - 1)
+    };
+    for (index, (function, details)) in parsed.functions.iter().enumerate() {
+        let end = starts(index + 1).unwrap_or(lines.len());
+        let own = lines
+            .get(details.location.line_number - 1..end)
+            .unwrap_or_default();
+        if own.iter().filter(|line| line.trim_end() == "}").count() != 1 {
+            return Err(format!(
+                "{}: the closing brace of {} must stand on a line of its own",
+                details.location.line_number, function.name
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// The expectation is for a processor that has everything, whichever this one is; after a line

@@ -34,6 +34,16 @@ pub enum Error {
         /// What is wrong with it and where.
         message: String,
     },
+    /// A file of an npm package cannot be had.
+    #[error("cannot fetch {file} of the npm package {package}: {message}")]
+    Fetch {
+        /// What the file is called in the corpus.
+        file: &'static str,
+        /// The package and its version.
+        package: String,
+        /// What went wrong, and what to do.
+        message: String,
+    },
     /// A module cannot be linked or started.
     #[error("{path}: {message}")]
     Link {

@@ -3,6 +3,8 @@
 //!
 //! - [`wast`]: the specification's test scripts.
 //! - [`run`]: programs with WASI.
+//! - [`js`]: JavaScript, by SpiderMonkey; the example of an embedding.
+//! - [`corpus`]: what is fetched for it and for the tests.
 //! - [`compile`]: a function, stage by stage, or an artifact.
 //! - [`clif`]: CLIF functions, with the tests beside the rules ([`filetest`]).
 #![forbid(unsafe_code)]
@@ -10,12 +12,14 @@
 pub mod clif;
 mod clif_program;
 pub mod compile;
+pub mod corpus;
 mod error;
 mod files;
 pub mod filetest;
+pub mod js;
 mod load;
 pub mod options;
-mod phases;
+pub mod phases;
 mod progress;
 pub mod run;
 pub mod session;
@@ -55,6 +59,7 @@ pub fn main() -> ExitCode {
 fn dispatch(command: &Command, out: &mut dyn Write, log: &mut dyn Write) -> Result<u8, Error> {
     match command {
         Command::Run(options) => run::command(options, out),
+        Command::Js(options) => js::command(options, log),
         Command::Compile(options) => compile::command(options, out).map(|()| 0),
         Command::Clif(options) => Ok(u8::from(!clif::command(options, out, log)?)),
         Command::Wast(options) => {

@@ -28,6 +28,8 @@ pub struct Options {
 pub enum Command {
     /// Run a program: a WASI command, or one function of a module
     Run(RunOptions),
+    /// Run a JavaScript file in SpiderMonkey, which is fetched with npm the first time
+    Js(JsOptions),
     /// Run scripts of the WebAssembly specification's test suite
     Wast(WastOptions),
     /// Compile a module to a file that `run` maps (with -o), or show it at one stage, with the rule behind each instruction
@@ -86,6 +88,31 @@ pub struct RunOptions {
         allow_hyphen_values = true
     )]
     pub program: Vec<String>,
+}
+
+/// Options of `skerry js`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+SpiderMonkey is the file fastly.wasm of the npm package @fastly/js-compute, kept in target/corpus/ or the
+directory that SKERRY_CORPUS names. The script is a classic script, not a module; console.log writes to
+standard output. A script that throws ends with exit code 1.")]
+pub struct JsOptions {
+    /// Give SpiderMonkey the directory HOST besides the script's own, as GUEST (by default under the
+    /// same name)
+    #[arg(long = "dir", value_name = "HOST[::GUEST]")]
+    pub directories: Vec<String>,
+
+    /// Print the seconds of compilation, instantiation, initialisation and run to standard error
+    #[arg(long)]
+    pub time: bool,
+
+    /// Write the same, and the size of the code, to this file
+    #[arg(long, value_name = "OUT")]
+    pub time_json: Option<PathBuf>,
+
+    /// The script
+    #[arg(value_name = "SCRIPT")]
+    pub script: PathBuf,
 }
 
 /// Which edition of the specification a script is for.

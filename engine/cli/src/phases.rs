@@ -1,5 +1,7 @@
-//! How long the phases of `skerry run` took, for `--time-json`: what benchmarks compare.
+//! How long the phases of `skerry run` and `skerry js` took, for `--time` and `--time-json`: what benchmarks
+//! compare.
 
+use std::fmt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -12,6 +14,8 @@ pub struct Phases {
     pub compile: Duration,
     /// From executable code to an instance, its start function included.
     pub instantiate: Duration,
+    /// The constructors of a reactor (`_initialize`), where they are called apart from the program.
+    pub initialize: Duration,
     /// The program.
     pub run: Duration,
     /// Size of the machine code in bytes.
@@ -40,13 +44,29 @@ impl Phases {
     }
 
     fn json(&self) -> String {
-        let [compile, instantiate, run] =
-            [self.compile, self.instantiate, self.run].map(|phase| phase.as_secs_f64());
+        let [compile, instantiate, initialize, run] =
+            [self.compile, self.instantiate, self.initialize, self.run]
+                .map(|phase| phase.as_secs_f64());
         let bytes = self.code_bytes;
         format!(
-            "{{\"compile\": {compile:.6}, \"instantiate\": {instantiate:.6}, \"run\": {run:.6}, \
-             \"code_bytes\": {bytes}}}\n"
+            "{{\"compile\": {compile:.6}, \"instantiate\": {instantiate:.6}, \
+             \"initialize\": {initialize:.6}, \"run\": {run:.6}, \"code_bytes\": {bytes}}}\n"
         )
+    }
+}
+
+/// One line a phase, in seconds.
+impl fmt::Display for Phases {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (name, phase) in [
+            ("compile", self.compile),
+            ("instantiate", self.instantiate),
+            ("initialize", self.initialize),
+            ("run", self.run),
+        ] {
+            writeln!(f, "{name:<12}{:>10.6} s", phase.as_secs_f64())?;
+        }
+        Ok(())
     }
 }
 
@@ -61,8 +81,8 @@ mod tests {
             code_bytes: 7,
             ..Phases::default()
         };
-        let expected = "{\"compile\": 0.000000, \"instantiate\": 0.000000, \"run\": 1.500000, \
-                        \"code_bytes\": 7}\n";
+        let expected = "{\"compile\": 0.000000, \"instantiate\": 0.000000, \
+                        \"initialize\": 0.000000, \"run\": 1.500000, \"code_bytes\": 7}\n";
         assert_eq!(phases.json(), expected);
     }
 }

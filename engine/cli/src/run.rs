@@ -87,7 +87,7 @@ impl From<Error> for Ended {
 }
 
 /// The process' exit code: 8 bits; a signal as a shell shows it.
-fn exit_code(stop: Stop) -> Result<u8, Error> {
+pub(crate) fn exit_code(stop: Stop) -> Result<u8, Error> {
     match stop {
         Stop::Exit(code) => u8::try_from(code).map_err(|_| {
             Error::Ended(format!(
@@ -100,12 +100,12 @@ fn exit_code(stop: Stop) -> Result<u8, Error> {
 }
 
 /// The program's name for messages.
-struct Program<'a> {
-    name: &'a str,
+pub(crate) struct Program<'a> {
+    pub(crate) name: &'a str,
 }
 
 impl Program<'_> {
-    fn error(&self, error: skerry_runtime::Error) -> Error {
+    pub(crate) fn error(&self, error: skerry_runtime::Error) -> Error {
         use skerry_runtime::Error as Engine;
         let path = self.name.to_string();
         match &error {
@@ -160,10 +160,16 @@ fn context(options: &RunOptions, path: &Path, arguments: &[String]) -> Result<Wa
         }
     }
     for directory in &options.directories {
-        let (host, guest) = directory.split_once("::").unwrap_or((directory, directory));
-        builder.preopened_dir(host, guest)?;
+        preopen(&mut builder, directory)?;
     }
     Ok(builder.build()?)
+}
+
+/// Hands over the directory of one `--dir HOST[::GUEST]`.
+pub(crate) fn preopen(builder: &mut WasiCtxBuilder, directory: &str) -> Result<(), Error> {
+    let (host, guest) = directory.split_once("::").unwrap_or((directory, directory));
+    builder.preopened_dir(host, guest)?;
+    Ok(())
 }
 
 /// Runs a WASI command. A module without `_start` is a reactor: it is initialised, and that is all.

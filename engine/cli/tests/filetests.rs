@@ -146,6 +146,8 @@ fn filetests_refuse_what_is_no_clif() {
     assert!(told("function %f() {\nblock0:\n    nonsense\n}\n").contains('3'));
     assert!(told("function %f() -> i32 {\nblock0:\n    return\n}\n").contains("%f"));
     assert!(told("function %f() {\nblock0:\n    trap user99\n}\n").contains("user99"));
+    assert!(told("function %f() {\nblock0: return }\n").contains("line of its own"));
+    assert!(told("function %f() {\nblock0:\n    return }\n").contains("1: the closing brace"));
     let call = "function %f() {\n    fn0 = %g()\nblock0:\n    call fn0()\n    return\n}\n";
     assert!(told(call).contains("%g"));
 }

@@ -3,6 +3,8 @@
 //! The convention is Skerry's own (`isa/x86_64/abi.rs` has it on one page). Integers and floats each take registers from
 //! a list in order; what does not fit goes to 8-byte slots of the caller's outgoing area, which begins at
 //! the stack pointer at the call: first the arguments', then, above them, the results'.
+//! The callee frees the arguments' slots, so their number is even: the stack stays aligned. Where the results' slots
+//! begin then depends on no signature: a callee in a tail call finds them although it has other arguments.
 //! A vmctx parameter has a register of its own and takes part in none of this.
 
 use cranelift_codegen::ir::{AbiParam, ArgumentPurpose, Signature};
@@ -40,12 +42,23 @@ pub struct Places {
     pub results: SmallVec<[Place; 4]>,
     /// How many slots there are.
     pub slots: u32,
+    /// How many of them, the first, are the arguments' and freed by the callee: an even number.
+    pub arg_slots: u32,
 }
+
+impl Places {
+    /// The size in bytes of the slots of the arguments: what the callee frees; a multiple of 16.
+    pub fn arg_bytes(&self) -> u32 {
+        self.arg_slots * SLOT_SIZE
+    }
+}
+
+/// The size in bytes of a slot.
+pub const SLOT_SIZE: u32 = 8;
 
 /// Assigns places to the arguments and results of a signature.
 pub fn assign(signature: &Signature, regs: &AbiRegs) -> Places {
-    let mut slots = 0;
-    let mut next = |params: &[AbiParam], ints: &[PReg]| -> SmallVec<[Place; 8]> {
+    let next = |params: &[AbiParam], ints: &[PReg], slots: &mut u32| -> SmallVec<[Place; 8]> {
         let (mut ints, mut floats) = (ints.iter(), regs.floats.iter());
         params
             .iter()
@@ -61,19 +74,23 @@ pub fn assign(signature: &Signature, regs: &AbiRegs) -> Places {
                 match list.next() {
                     Some(&reg) => Place::Reg(reg),
                     None => {
-                        slots += 1;
-                        Place::Slot(slots - 1)
+                        *slots += 1;
+                        Place::Slot(*slots - 1)
                     }
                 }
             })
             .collect()
     };
-    let params = next(&signature.params, regs.int_args);
-    let results = next(&signature.returns, regs.int_results);
+    let mut slots = 0;
+    let params = next(&signature.params, regs.int_args, &mut slots);
+    let arg_slots = slots.next_multiple_of(2);
+    slots = arg_slots;
+    let results = next(&signature.returns, regs.int_results, &mut slots);
     Places {
         params,
         results: results.into_iter().collect(),
         slots,
+        arg_slots,
     }
 }
 
@@ -125,7 +142,20 @@ mod tests {
                 Place::Reg(FLOATS[0])
             ]
         );
-        assert_eq!(places.slots, 3);
+        assert_eq!((places.slots, places.arg_slots), (3, 2));
+    }
+
+    #[test]
+    fn the_first_result_slot_is_the_first_behind_an_even_number() {
+        let int = AbiParam::new(I32);
+        for arguments in 0..8 {
+            let params = vec![int; arguments];
+            let places = assign(&signature(&params, &[int, int]), &REGS);
+            let stacked = arguments.saturating_sub(2) as u32;
+            assert_eq!(places.arg_slots, stacked.next_multiple_of(2));
+            assert_eq!(places.results[1], Place::Slot(places.arg_slots));
+            assert_eq!(places.arg_bytes() % 16, 0);
+        }
     }
 
     #[test]

@@ -83,7 +83,9 @@ pub struct Lower<'f, I> {
     pub call_results: SmallVec<[Reg; 4]>,
     /// Bytes of outgoing stack arguments and results that calls need.
     pub outgoing_bytes: u32,
-    /// True if a call changes the vmctx register.
+    /// Bytes of its own stack arguments that the function frees when it returns.
+    pub freed_bytes: u32,
+    /// True if the vmctx register is restored after a call.
     pub changes_vmctx: bool,
     /// True if there is a call.
     pub has_calls: bool,
@@ -141,7 +143,9 @@ pub struct Lowered<I> {
     pub vcode: VCode<I>,
     /// Bytes of outgoing stack arguments and results that calls need.
     pub outgoing_bytes: u32,
-    /// True if a call changes the vmctx register.
+    /// Bytes of its own stack arguments that the function frees when it returns.
+    pub freed_bytes: u32,
+    /// True if the vmctx register is restored after a call.
     pub changes_vmctx: bool,
     /// True if there is a call.
     pub has_calls: bool,
@@ -165,6 +169,7 @@ impl<'f, I: MachInst> Lower<'f, I> {
             features,
             call_results: SmallVec::new(),
             outgoing_bytes: 0,
+            freed_bytes: 0,
             changes_vmctx: false,
             has_calls: false,
             emitted: Vec::new(),
@@ -433,6 +438,7 @@ impl<'f, I: MachInst> Lower<'f, I> {
         Lowered {
             vcode: self.vcode,
             outgoing_bytes: self.outgoing_bytes,
+            freed_bytes: self.freed_bytes,
             changes_vmctx: self.changes_vmctx,
             has_calls: self.has_calls,
         }

@@ -217,6 +217,23 @@ impl Module {
         self.inner.code.len()
     }
 
+    /// Writes one line `START SIZE NAME` (hexadecimal, without prefix) for each function: what Linux's `perf` reads from
+    /// `/tmp/perf-PID.map` to tell functions of a process that no file on disk has.
+    ///
+    /// # Errors
+    /// Those of the writer.
+    pub fn write_perf_map(&self, out: &mut dyn std::io::Write) -> std::io::Result<()> {
+        for &(start, defined) in &self.inner.by_offset {
+            let text = &self.inner.compiled.functions[defined].text;
+            let index = self.environ().func_index(defined);
+            let name = self.func_name(index);
+            let name = name.unwrap_or_else(|| format!("wasm[{}]", index.as_u32()));
+            let address = self.code_start() + start as usize;
+            writeln!(out, "{address:x} {:x} {name}", text.len())?;
+        }
+        Ok(())
+    }
+
     pub(crate) fn environ(&self) -> &Environ {
         &self.inner.compiled.module
     }

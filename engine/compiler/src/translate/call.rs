@@ -43,7 +43,10 @@ impl Translation<'_> {
             return self.call_func_ref(ty, vmctx, offset, flags, tail);
         };
         let callee = self.function(index, defined);
-        self.pop_arguments(ty, None);
+        // A callee that does not keep the vmctx gets this one like any other: the call restores it.
+        let keeps = self.module.keeps_vmctx(defined);
+        let vmctx = (!keeps).then(|| self.vmctx());
+        self.pop_arguments(ty, vmctx);
         let arguments = std::mem::take(self.arguments);
         let inst = match tail {
             false => self.builder.ins().call(callee, &arguments),
@@ -117,7 +120,8 @@ impl Translation<'_> {
         self.called(inst, tail);
     }
 
-    /// Moves the arguments of a call from the stack to `arguments`, after the callee's vmctx.
+    /// Moves the arguments of a call from the stack to `arguments`, after the callee's vmctx where the signature
+    /// has one.
     fn pop_arguments(&mut self, ty: TypeIndex, callee_vmctx: Option<Value>) {
         let count = self.module.module.types[ty].params.len();
         let first = self.stack.len() - count;

@@ -293,8 +293,11 @@ impl<'a> Translation<'a> {
         if let Some(&func_ref) = self.functions.get(&index) {
             return func_ref;
         }
-        let signature =
-            self.signature(SignatureKey::Direct(self.module.module.functions[index].ty));
+        let ty = self.module.module.functions[index].ty;
+        let signature = self.signature(match self.module.keeps_vmctx(defined) {
+            true => SignatureKey::Direct(ty),
+            false => SignatureKey::Indirect(ty),
+        });
         let name = Namespace::Function.external_name(defined.as_u32());
         let name = self.builder.func.declare_imported_user_function(name);
         let func_ref = self.builder.import_function(ir::ExtFuncData {

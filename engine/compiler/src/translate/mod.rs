@@ -40,6 +40,7 @@ mod memory;
 mod module;
 mod signature;
 mod table;
+mod tail;
 mod trampoline;
 mod variable;
 

@@ -1,7 +1,9 @@
 //! Everything of a module but the bodies of its functions: validated, then turned into
 //! plain data.
 
+use super::tail;
 use crate::CompileError;
+use cranelift_entity::EntitySet;
 use skerry_environ::{
     ConstExpr, ConstOp, DataSegment, DefinedFuncIndex, ElementItems, ElementSegment, EntityIndex,
     EntityRef, Export, FuncIndex, FuncType, Function, GlobalIndex, GlobalType, Import, MemoryIndex,
@@ -33,6 +35,14 @@ pub struct ModuleTranslation<'wasm> {
     pub layout: VmctxLayout,
     /// The bodies.
     pub bodies: PrimaryMap<DefinedFuncIndex, FunctionBody<'wasm>>,
+    vmctx_changers: EntitySet<DefinedFuncIndex>,
+}
+
+impl ModuleTranslation<'_> {
+    /// Whether the vmctx register is as it was when a call of this function returns.
+    pub fn keeps_vmctx(&self, func: DefinedFuncIndex) -> bool {
+        !self.vmctx_changers.contains(func)
+    }
 }
 
 /// The body of a function, parsed but not validated.
@@ -108,9 +118,11 @@ pub fn translate_module_with(
     }
     builder.name_escaping_functions();
     let layout = VmctxLayout::new(&builder.module);
+    let vmctx_changers = tail::vmctx_changers(&builder.module, &builder.bodies);
     Ok(ModuleTranslation {
         module: builder.module,
         layout,
+        vmctx_changers,
         bodies: builder.bodies,
     })
 }

@@ -50,7 +50,7 @@ fn vmctx_param() -> AbiParam {
     AbiParam::special(types::I64, ArgumentPurpose::VMContext)
 }
 
-/// The signature of a function of this type, for its definition and for direct calls.
+/// The signature of a function of this type, for its definition and for direct calls if it keeps the vmctx.
 pub fn signature(ty: &FuncType) -> Signature {
     let mut signature = Signature::new(CallConv::Tail);
     signature.params.extend(abi_params(&ty.params));
@@ -58,14 +58,15 @@ pub fn signature(ty: &FuncType) -> Signature {
     signature
 }
 
-/// The signature of an indirect call to a function of this type: the callee's vmctx first.
+/// The signature of an indirect call to a function of this type, or a direct one if it does not keep the vmctx: the
+/// callee's vmctx first.
 pub fn indirect_signature(ty: &FuncType) -> Signature {
     let mut signature = signature(ty);
     signature.params.insert(0, vmctx_param());
     signature
 }
 
-/// The signature of a call to a builtin: the caller's vmctx first.
+/// The signature of a call to a builtin: the caller's vmctx first. Its convention is not `Tail`: a builtin keeps the vmctx.
 pub(super) fn builtin_signature(builtin: Builtin) -> Signature {
     let param = |ty: &BuiltinType| {
         AbiParam::new(match ty {
@@ -73,7 +74,7 @@ pub(super) fn builtin_signature(builtin: Builtin) -> Signature {
             BuiltinType::I64 => types::I64,
         })
     };
-    let mut signature = Signature::new(CallConv::Tail);
+    let mut signature = Signature::new(CallConv::SystemV);
     signature.params.push(vmctx_param());
     signature.params.extend(builtin.params().iter().map(param));
     signature.returns.extend(builtin.result().iter().map(param));

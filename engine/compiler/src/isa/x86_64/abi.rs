@@ -6,9 +6,10 @@
 //! | integer results | rax rdx rcx rdi rsi r8 r9 r10 |
 //! | float arguments, results | xmm0 to xmm7 |
 //! | further arguments, results | 8-byte slots from \[rsp\] at the call; results above arguments |
-//! | vmctx | r15; every function leaves it as it found it |
-//! | callee-saved | rbx r12 r13 r14, rbp (always the frame pointer), rsp |
-//! | destroyed by every call | all others: r11 is for no argument, so trampolines may use it |
+//! | rsp after a call | where the results' slots begin: the callee frees the arguments' (`ret n`) |
+//! | vmctx | r15; who may have changed it: below |
+//! | callee-saved | rbx r12 r13 r14, rbp (always the frame pointer) |
+//! | destroyed by every call | all others: r11 is for no argument, so trampolines and tail calls may use it |
 //! | scratch | xmm15: never live across an instruction of VCode |
 //!
 //! A value is in its place as it is in any register (`isle-rules/contract.isle`): an i32 has its high half
@@ -17,16 +18,35 @@
 //! The frame, downwards from the frame pointer: the saved vmctx (if a call changes it), the callee-saved
 //! registers in use, spill slots, CLIF's stack slots, the outgoing area at rsp. rsp is a multiple of
 //! 16 at every call.
+//!
+//! **Tail calls.** A function that calls g in its stead leaves the stack as its own caller would have left it for g.
+//! The fixed point is where the results' slots begin, B: the caller looks for results there, whoever returns, and
+//! of the same results they have the same slots. So g's arguments end at B, g's return address lies directly below
+//! them, and g frees up to B. However long a chain of tail calls is, the stack is at most one frame and the
+//! largest argument area deeper than at the first call.
+//!
+//! If g has no more argument slots than the function, they are within the function's own, which nobody reads any
+//! more (it loaded its arguments at its entry), and lowering stores arguments directly there. Otherwise they overlap the
+//! function's frame: lowering stores them in the outgoing area, and the epilogue (`emit.rs`) copies them up, last
+//! first, when it has restored the callee-saved registers and holds return address and saved rbp in a register.
+//!
+//! **The vmctx.** A function may call another instance's function in its stead; then r15 is not as it was
+//! when the call returns, and nobody is left to restore it but the caller. So a call that says what vmctx the
+//! callee gets (a `vmctx` parameter in its signature) restores r15 from the caller's frame after it; and a function must be
+//! called so unless it *keeps* the vmctx: it makes no tail call with a vmctx parameter, and tail calls only functions that
+//! keep it. Which functions of a module do is decided before the first is translated (`translate/tail.rs`); in a
+//! module without tail calls all do. Builtins always do: their signatures are not `CallConv::Tail`.
 
-use super::inst::{Call, Callee, Fixed, FuncName, Inst};
+use super::inst::{Call, Callee, Fixed, FuncName, Inst, TailCall};
 use super::isle::Isle;
 use super::operands::{GprMem, amode};
 use super::regs::{self, *};
-use crate::abi::{self, AbiRegs, Place, Places};
+use crate::abi::{self, AbiRegs, Place, Places, SLOT_SIZE};
 use crate::lower::{InstOutput, Lower};
 use crate::reg::Reg;
 use cranelift_assembler_x64::{self as assembler, inst as asm};
 use cranelift_codegen::ir::{ExternalName, FuncRef, Signature, Type, Value};
+use cranelift_codegen::isa::CallConv;
 use regalloc2::{PReg, RegClass};
 
 const INT_ARGS: [PReg; 8] = [RDI, RSI, RDX, RCX, R8, R9, RAX, R10];
@@ -70,6 +90,15 @@ pub struct Placed {
     pub vmctx: Option<Reg>,
 }
 
+/// Which function's slots arguments are for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stead {
+    /// A function that is called.
+    Callee,
+    /// A function in the stead of the one being lowered.
+    Own,
+}
+
 impl Isle<'_, '_> {
     fn load_slot(&mut self, base: Reg, offset: i32, ty: Type) -> Reg {
         let class = class(ty).expect("lowering has refused types without a register");
@@ -91,14 +120,26 @@ impl Isle<'_, '_> {
     }
 
     /// Puts arguments into the places of a signature.
-    pub fn place_args(&mut self, signature: &Signature, args: &[Value]) -> Placed {
+    pub fn place_args(&mut self, signature: &Signature, args: &[Value], stead: Stead) -> Placed {
         let places = assign(signature);
         assert_eq!(
             places.params.len(),
             args.len(),
             "CLIF's verifier counts arguments"
         );
-        self.lower.outgoing_bytes = self.lower.outgoing_bytes.max(places.slots * 8);
+        let (base, offset) = match stead {
+            Stead::Callee => {
+                self.reserve(places.slots * SLOT_SIZE);
+                (STACK, 0)
+            }
+            Stead::Own => match self.tail_rise(&places) {
+                rise if rise < 0 => {
+                    self.reserve(places.arg_bytes());
+                    (STACK, 0)
+                }
+                rise => (FRAME, INCOMING + rise),
+            },
+        };
         let mut placed = Placed::default();
         for (&arg, &place) in args.iter().zip(&places.params) {
             let reg = self.reg_of(arg);
@@ -107,11 +148,21 @@ impl Isle<'_, '_> {
                     let reg = self.copied(reg);
                     placed.regs.push((reg, real));
                 }
-                Place::Slot(slot) => self.store_slot(STACK, slot as i32 * 8, reg),
+                Place::Slot(slot) => self.store_slot(base, offset + slot as i32 * 8, reg),
                 Place::Vmctx => placed.vmctx = Some(reg),
             }
         }
         placed
+    }
+
+    fn reserve(&mut self, bytes: u32) {
+        self.lower.outgoing_bytes = self.lower.outgoing_bytes.max(bytes);
+    }
+
+    /// How many bytes higher than this function's own the return address of a tail call's callee is.
+    fn tail_rise(&self, callee: &Places) -> i32 {
+        let own = assign(&self.lower.func.signature);
+        own.arg_bytes() as i32 - callee.arg_bytes() as i32
     }
 
     /// Puts results of the function into their places.
@@ -160,11 +211,15 @@ impl Isle<'_, '_> {
         let vmctx = placed.vmctx.filter(|&reg| reg != VMCTX);
         let in_memory = matches!(callee, Callee::Indirect(assembler::GprMem::Mem(_)));
         let temp = (in_memory && vmctx.is_some()).then(|| self.gpr());
+        let keeps_vmctx = signature.call_conv != CallConv::Tail && vmctx.is_none();
+        let restores_vmctx = placed.vmctx.is_some() && !keeps_vmctx;
         self.lower.has_calls = true;
-        self.lower.changes_vmctx |= vmctx.is_some();
+        self.lower.changes_vmctx |= restores_vmctx;
         self.inst(Inst::Call(Box::new(Call {
             callee,
             vmctx,
+            restores_vmctx,
+            freed: places.arg_bytes(),
             uses: placed.regs,
             defs,
             temp,
@@ -177,6 +232,36 @@ impl Isle<'_, '_> {
             }
         }
         InstOutput::Call
+    }
+
+    /// Emits a tail call whose arguments are in their places.
+    pub fn emit_tail_call(&mut self, signature: &Signature, callee: Callee, placed: Placed) {
+        let places = assign(signature);
+        let mut uses = placed.regs;
+        let callee = match callee {
+            Callee::Direct(_) => callee,
+            Callee::Indirect(address) => {
+                // The address must outlive the frame and the callee-saved registers.
+                let address = match address {
+                    assembler::GprMem::Gpr(reg) => self.copied(reg),
+                    assembler::GprMem::Mem(_) => {
+                        let loaded = self.gpr();
+                        self.emit(asm::movq_rm::new(loaded, address));
+                        loaded
+                    }
+                };
+                uses.push((address, R11));
+                Callee::Indirect(assembler::GprMem::Gpr(Reg::from_real(R11)))
+            }
+        };
+        let rise = self.tail_rise(&places);
+        self.inst(Inst::TailCall(Box::new(TailCall {
+            callee,
+            vmctx: placed.vmctx.filter(|&reg| reg != VMCTX),
+            uses,
+            rise,
+            copied: if rise < 0 { places.arg_bytes() } else { 0 },
+        })));
     }
 
     /// The name of a function of this compilation.
@@ -201,6 +286,7 @@ impl Isle<'_, '_> {
 pub fn take_args(lower: &mut Lower<'_, Inst>, args: &[(Value, Reg)]) {
     let func = lower.func;
     let places = assign(&func.signature);
+    lower.freed_bytes = places.arg_bytes();
     let mut defs = Fixed::new();
     let mut isle = Isle::new(lower);
     for (&(value, reg), &place) in args.iter().zip(&places.params) {

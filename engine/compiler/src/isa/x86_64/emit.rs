@@ -1,6 +1,6 @@
 //! x86_64: from VCode over real registers to bytes: frame, moves, blocks in their final order.
 
-use super::inst::{Call, Callee, FuncName, Inst};
+use super::inst::{Call, Callee, FuncName, Inst, TailCall};
 use super::operands::{Amode, CC, GprMem, SLOTS, SPILLS, amode, memory};
 use super::regs::*;
 use crate::buffer::{BranchEncoding, CodeBuffer, Label};
@@ -81,6 +81,8 @@ struct Frame {
     vmctx: bool,
     /// Where the first byte of CLIF's stack slots is, from the frame pointer.
     slots: i32,
+    /// Bytes of its own arguments that the function frees when it returns.
+    freed: u32,
 }
 
 impl Frame {
@@ -90,6 +92,11 @@ impl Frame {
 
     fn spill(&self, slot: usize) -> i32 {
         -(self.pushed() as i32) - 8 * (slot as i32 + 1)
+    }
+
+    /// Where the saved register with this number is, from the frame pointer.
+    fn save(&self, number: usize) -> i32 {
+        -8 * (number as i32 + 1 + i32::from(self.vmctx))
     }
 }
 
@@ -117,6 +124,7 @@ fn lay_out(lowered: &Lowered<Inst>, allocation: &Output, slots_size: u64) -> Res
         saved,
         vmctx: lowered.changes_vmctx,
         slots: 0,
+        freed: lowered.freed_bytes,
     };
     let spills = allocation.num_spillslots as u64 * 8;
     let below = spills + slots_size;
@@ -385,6 +393,7 @@ impl Emitter {
             }
             Inst::Call(call) => self.call(call),
             Inst::Ret(_) => self.epilogue(),
+            Inst::TailCall(call) => self.tail_call(call),
             Inst::Jump => self.jump(targets[0], next),
             Inst::JumpIf(cc) => self.jump_if(*cc, targets[0], targets[1], next),
             Inst::JumpTable {
@@ -500,9 +509,70 @@ impl Emitter {
                 self.asm(asm::callq_m::new(address));
             }
         }
-        if call.vmctx.is_some() {
+        // The callee has freed its arguments; the outgoing area is as large as ever.
+        self.lower_stack(call.freed);
+        if call.restores_vmctx {
             let saved = assembler::GprMem::Mem(amode(FRAME, -8));
             self.asm(asm::movq_rm::new(VMCTX, saved));
+        }
+    }
+
+    /// Leaves the stack as this function's caller would have left it for the callee, and jumps there. The argument
+    /// registers and r11 are taken; no argument is in an xmm register above 7. Of the memory that is written, that below
+    /// this function's own arguments holds what was read before: callee-saved registers, rbp, the return address, and
+    /// arguments still to be copied, from which the destination is 16 bytes away or more, upwards.
+    fn tail_call(&mut self, call: &TailCall) {
+        let [rbp, return_address, scratch] =
+            [13, 14, 15].map(|number| Reg::from_real(float(number)));
+        let incoming = |offset: i32| amode(FRAME, call.rise + offset);
+        if let Some(vmctx) = call.vmctx {
+            self.move_reg(vmctx, VMCTX);
+        }
+        for (number, reg) in self.frame.saved.clone().into_iter().enumerate() {
+            let saved = assembler::GprMem::Mem(amode(FRAME, self.frame.save(number)));
+            self.asm(asm::movq_rm::new(Reg::from_real(reg), saved));
+        }
+        if call.rise != 0 {
+            self.asm(asm::movsd_a_m::new(rbp, amode(FRAME, 0)));
+            self.asm(asm::movsd_a_m::new(return_address, amode(FRAME, 8)));
+        }
+        for offset in (0..call.copied as i32).step_by(8).rev() {
+            self.asm(asm::movsd_a_m::new(scratch, amode(STACK, offset)));
+            self.asm(asm::movsd_c_m::new(incoming(16 + offset), scratch));
+        }
+        if call.rise != 0 {
+            self.asm(asm::movsd_c_m::new(incoming(0), rbp));
+            self.asm(asm::movsd_c_m::new(incoming(8), return_address));
+            self.asm(asm::leaq_rm::new(STACK, incoming(0)));
+        } else if self.frame.size + self.frame.pushed() != 0 {
+            self.move_reg(FRAME, STACK);
+        }
+        self.asm(asm::popq_o::new(FRAME));
+        match call.callee {
+            Callee::Direct(func) => {
+                self.buffer.put(&[0xe9]);
+                self.buffer.reloc(func);
+                self.buffer.put(&[0; 4]);
+            }
+            Callee::Indirect(address) => self.asm(asm::jmpq_m::new(address)),
+        }
+    }
+
+    /// SUB rsp, if there is something to subtract.
+    fn lower_stack(&mut self, bytes: u32) {
+        match (bytes as i32, i8::try_from(bytes)) {
+            (0, _) => {}
+            (_, Ok(bytes)) => self.asm(asm::subq_mi_sxb::new(Pair::real(STACK), bytes)),
+            (bytes, _) => self.asm(asm::subq_mi_sxl::new(Pair::real(STACK), bytes)),
+        }
+    }
+
+    /// ADD rsp, if there is something to add.
+    fn raise_stack(&mut self, bytes: u32) {
+        match (bytes as i32, i8::try_from(bytes)) {
+            (0, _) => {}
+            (_, Ok(bytes)) => self.asm(asm::addq_mi_sxb::new(Pair::real(STACK), bytes)),
+            (bytes, _) => self.asm(asm::addq_mi_sxl::new(Pair::real(STACK), bytes)),
         }
     }
 
@@ -515,19 +585,11 @@ impl Emitter {
         for reg in self.frame.saved.clone() {
             self.asm(asm::pushq_o::new(Reg::from_real(reg)));
         }
-        match (self.frame.size as i32, i8::try_from(self.frame.size)) {
-            (0, _) => {}
-            (_, Ok(size)) => self.asm(asm::subq_mi_sxb::new(Pair::real(STACK), size)),
-            (size, _) => self.asm(asm::subq_mi_sxl::new(Pair::real(STACK), size)),
-        }
+        self.lower_stack(self.frame.size);
     }
 
     fn epilogue(&mut self) {
-        match (self.frame.size as i32, i8::try_from(self.frame.size)) {
-            (0, _) => {}
-            (_, Ok(size)) => self.asm(asm::addq_mi_sxb::new(Pair::real(STACK), size)),
-            (size, _) => self.asm(asm::addq_mi_sxl::new(Pair::real(STACK), size)),
-        }
+        self.raise_stack(self.frame.size);
         for reg in self.frame.saved.clone().into_iter().rev() {
             self.asm(asm::popq_o::new(Reg::from_real(reg)));
         }
@@ -535,7 +597,17 @@ impl Emitter {
             self.asm(asm::popq_o::new(VMCTX));
         }
         self.asm(asm::popq_o::new(FRAME));
-        self.asm(asm::retq_zo::new());
+        match u16::try_from(self.frame.freed) {
+            Ok(0) => self.asm(asm::retq_zo::new()),
+            Ok(bytes) => self.asm(asm::retq_i::new(bytes)),
+            Err(_) => {
+                // No Wasm function has so many arguments.
+                let address = Reg::from_real(R11);
+                self.asm(asm::popq_o::new(address));
+                self.raise_stack(self.frame.freed);
+                self.asm(asm::jmpq_m::new(assembler::GprMem::Gpr(address)));
+            }
+        }
     }
 
     fn move_reg(&mut self, from: Reg, to: Reg) {

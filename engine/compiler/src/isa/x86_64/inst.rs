@@ -38,6 +38,10 @@ pub struct Call {
     pub callee: Callee,
     /// The vmctx that the callee wants in r15, if it is not the caller's own.
     pub vmctx: Option<Reg>,
+    /// Whether the caller's own vmctx is restored from its frame after the call.
+    pub restores_vmctx: bool,
+    /// Bytes of arguments that the callee frees and the caller takes again.
+    pub freed: u32,
     /// Arguments in registers.
     pub uses: Fixed,
     /// Results in registers.
@@ -46,6 +50,21 @@ pub struct Call {
     pub temp: Option<Reg>,
     /// What it destroys besides.
     pub clobbers: PRegSet,
+}
+
+/// A call in the stead of the function, after the epilogue.
+#[derive(Clone, Debug)]
+pub struct TailCall {
+    /// Who is called: not in memory, and of the registers only in r11, which is among the uses.
+    pub callee: Callee,
+    /// The vmctx that the callee wants in r15, if it is not the function's own.
+    pub vmctx: Option<Reg>,
+    /// Arguments in registers, and the callee.
+    pub uses: Fixed,
+    /// How many bytes higher (or, if negative, lower) than the function's own the callee's return address is.
+    pub rise: i32,
+    /// Bytes of arguments, a multiple of 16, that are in the outgoing area and still to be put in their places.
+    pub copied: u32,
 }
 
 /// One instruction.
@@ -101,6 +120,8 @@ pub enum Inst {
     Call(Box<Call>),
     /// The epilogue and `ret`.
     Ret(Box<Fixed>),
+    /// The epilogue and a jump to another function.
+    TailCall(Box<TailCall>),
     /// To the only successor.
     Jump,
     /// To successor 0 if the flags say so, else to successor 1.
@@ -166,6 +187,12 @@ impl MachInst for Inst {
                 fixed_writes(&mut call.defs, visitor);
             }
             Inst::Ret(uses) => fixed_reads(uses, visitor),
+            Inst::TailCall(call) => {
+                fixed_reads(&mut call.uses, visitor);
+                if let Some(vmctx) = &mut call.vmctx {
+                    visitor.read(vmctx);
+                }
+            }
             Inst::JumpTable {
                 index,
                 temps: [table, target],
@@ -189,13 +216,13 @@ impl MachInst for Inst {
     fn flow(&self) -> Flow {
         match self {
             Inst::Jump | Inst::JumpIf(_) | Inst::JumpTable { .. } => Flow::Branch,
-            Inst::Ret(_) | Inst::Trap(_) => Flow::Exit,
+            Inst::Ret(_) | Inst::TailCall(_) | Inst::Trap(_) => Flow::Exit,
             _ => Flow::Next,
         }
     }
 
     fn returns(&self) -> bool {
-        matches!(self, Inst::Ret(_))
+        matches!(self, Inst::Ret(_) | Inst::TailCall(_))
     }
 
     fn print(&self) -> String {
@@ -206,6 +233,14 @@ impl MachInst for Inst {
                 .collect();
             list.join(" ")
         };
+        let callee_text = |callee: Callee| match callee {
+            Callee::Direct(func) => func_text(func),
+            Callee::Indirect(address) => {
+                format!("*{}", address.to_string(asm::gpr::Size::Quadword))
+            }
+        };
+        let vmctx_text =
+            |vmctx: Option<Reg>| vmctx.map_or(String::new(), |reg| format!(" vmctx={}", show(reg)));
         match self {
             Inst::Asm(inst) => inst.to_string(),
             Inst::Args(defs) => format!("args {}", places(defs)),
@@ -222,23 +257,19 @@ impl MachInst for Inst {
             Inst::TestZero { bits, value } => {
                 format!("test{bits} {}", value.to_string(asm::gpr::Size::Quadword))
             }
-            Inst::Call(call) => {
-                let callee = match call.callee {
-                    Callee::Direct(func) => func_text(func),
-                    Callee::Indirect(address) => {
-                        format!("*{}", address.to_string(asm::gpr::Size::Quadword))
-                    }
-                };
-                let vmctx = call
-                    .vmctx
-                    .map(|reg| format!(" vmctx={}", show(reg)))
-                    .unwrap_or_default();
-                format!(
-                    "call {callee}{vmctx} ({}) -> ({})",
-                    places(&call.uses),
-                    places(&call.defs)
-                )
-            }
+            Inst::Call(call) => format!(
+                "call {}{} ({}) -> ({})",
+                callee_text(call.callee),
+                vmctx_text(call.vmctx),
+                places(&call.uses),
+                places(&call.defs)
+            ),
+            Inst::TailCall(call) => format!(
+                "tail_call {}{} ({})",
+                callee_text(call.callee),
+                vmctx_text(call.vmctx),
+                places(&call.uses)
+            ),
             Inst::Ret(uses) => format!("ret {}", places(uses)).trim_end().to_string(),
             Inst::Jump => "jmp 0".to_string(),
             Inst::JumpIf(cc) => format!("{} 0 else 1", cc.jump_name()),

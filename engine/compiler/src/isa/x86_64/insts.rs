@@ -3,7 +3,8 @@
 //! A line names a term that `isle-rules/x86_64/inst/*.isle` declares as an extern constructor and the
 //! forms of the assembler (`cranelift_assembler_x64::inst`) that encode it. The line's macro is its
 //! *shape*: the signature of the term, and how operands and sizes choose the form. From the form follow
-//! the operands for the register allocator, the encoding and the printing.
+//! the operands for the register allocator, the encoding and the printing. Floating point is in
+//! `float_insts.rs`.
 //!
 //! # How to add an instruction
 //!

@@ -3,7 +3,7 @@
 //! Each function here is small enough to be read beside its `spec`. Instructions of a common shape are
 //! one line in `insts.rs`; the helpers over CLIF that all ISAs share are in `crate::prelude`.
 
-use super::abi::{self, PlaceList, Placed};
+use super::abi::{self, PlaceList, Placed, Stead};
 use super::inst::{Callee, Inst as MInst};
 use super::operands::*;
 use super::regs::{Pair, VMCTX};
@@ -625,13 +625,28 @@ impl Context for Isle<'_, '_> {
     fn put_in_args(&mut self, callee: FuncRef, args: ValueSlice) -> Places {
         let dfg = &self.lower.func.dfg;
         let signature = &dfg.signatures[dfg.ext_funcs[callee].signature];
-        let placed = self.place_args(signature, self.args(args));
+        let placed = self.place_args(signature, self.args(args), Stead::Callee);
         self.placed(placed)
     }
 
     fn put_in_args_of_sig(&mut self, signature: SigRef, args: ValueSlice) -> Places {
         let func = self.lower.func;
-        let placed = self.place_args(&func.dfg.signatures[signature], self.args(args));
+        let signature = &func.dfg.signatures[signature];
+        let placed = self.place_args(signature, self.args(args), Stead::Callee);
+        self.placed(placed)
+    }
+
+    fn put_in_tail_args(&mut self, callee: FuncRef, args: ValueSlice) -> Places {
+        let dfg = &self.lower.func.dfg;
+        let signature = &dfg.signatures[dfg.ext_funcs[callee].signature];
+        let placed = self.place_args(signature, self.args(args), Stead::Own);
+        self.placed(placed)
+    }
+
+    fn put_in_tail_args_of_sig(&mut self, signature: SigRef, args: ValueSlice) -> Places {
+        let func = self.lower.func;
+        let signature = &func.dfg.signatures[signature];
+        let placed = self.place_args(signature, self.args(args), Stead::Own);
         self.placed(placed)
     }
 
@@ -656,6 +671,26 @@ impl Context for Isle<'_, '_> {
             Callee::Indirect(callee),
             placed,
         )
+    }
+
+    fn x64_return_call(&mut self, callee: FuncRef, args: Places) -> Unit {
+        let func = self.lower.func;
+        let signature = &func.dfg.signatures[func.dfg.ext_funcs[callee].signature];
+        let placed = self.take_placed(args);
+        let callee = Callee::Direct(self.func_name(callee));
+        self.emit_tail_call(signature, callee, placed);
+    }
+
+    fn x64_return_call_indirect(
+        &mut self,
+        signature: SigRef,
+        callee: GprMem,
+        args: Places,
+    ) -> Unit {
+        let func = self.lower.func;
+        let placed = self.take_placed(args);
+        let signature = &func.dfg.signatures[signature];
+        self.emit_tail_call(signature, Callee::Indirect(callee), placed);
     }
 
     fn x64_func_addr(&mut self, func: FuncRef) -> Gpr {

@@ -1,0 +1,172 @@
+//! `skerry js`: runs a JavaScript file in SpiderMonkey, which is compiled to WebAssembly.
+//!
+//! It is also the example of a program that embeds Skerry and WASI, with a real module: [`SpiderMonkey`]
+//! is all of it. The module is a "reactor": it has no `_start`; `_initialize` runs its constructors, and
+//! then the host calls what it exports. `wizer.initialize` is made for taking a snapshot of an initialised
+//! script; it reads one line from standard input, `"PATH" --legacy-script`, opens the path through a
+//! preopened directory, and runs the script's top level.
+
+use std::io::Write;
+use std::path::Path;
+
+use skerry_runtime::{Config, Engine, Linker, Module, Result as EngineResult, Store};
+use skerry_wasi::{Input, Stop, WasiCtx, WasiCtxBuilder};
+
+use crate::corpus;
+use crate::error::Error;
+use crate::options::JsOptions;
+use crate::phases::Phases;
+use crate::run::{Program, exit_code, preopen};
+
+/// How much stack SpiderMonkey gets. It counts the depth of JavaScript's recursion by its own measure, up to some
+/// thousand frames of the interpreter, and throws "too much recursion" before these bytes are used up.
+const STACK_BYTES: usize = 8 << 20;
+
+/// The directory of the script, as SpiderMonkey sees it.
+const GUEST_DIRECTORY: &str = "/script";
+
+/// SpiderMonkey, compiled and linked, to run any number of scripts.
+pub struct SpiderMonkey {
+    engine: Engine,
+    module: Module,
+    linker: Linker<WasiCtx>,
+}
+
+impl SpiderMonkey {
+    /// Compiles `wasm`, the bytes of [`corpus::FASTLY`], and links it to WASI. The module imports 159 functions of
+    /// another host besides, which it never calls while a script is being initialised: they are traps that name
+    /// themselves.
+    ///
+    /// # Errors
+    ///
+    /// That the module cannot be compiled.
+    pub fn new(wasm: &[u8]) -> EngineResult<SpiderMonkey> {
+        let engine = Engine::new(Config::new().wasm_stack(STACK_BYTES).clone());
+        let module = Module::from_binary(&engine, wasm)?;
+        let mut linker = Linker::new(&engine);
+        skerry_wasi::add_to_linker(&mut linker, |ctx| ctx)?;
+        linker.define_unknown_imports_as_traps(&module)?;
+        Ok(SpiderMonkey {
+            engine,
+            module,
+            linker,
+        })
+    }
+
+    /// Runs the top level of a script in a new instance. `wasi` is what the script may use besides its own directory:
+    /// `console.log` goes to its standard output, errors of the script go to its standard error.
+    ///
+    /// # Errors
+    ///
+    /// A script that throws ends with [`Stop::Exit`] of code 1, in [`skerry_runtime::Error::downcast_host`]; a trap
+    /// is a bug, of SpiderMonkey or ours. [`Error::Usage`] for a path that cannot be handed over.
+    pub fn run(
+        &self,
+        script: &Path,
+        wasi: &mut WasiCtxBuilder,
+        phases: &mut Phases,
+    ) -> Result<EngineResult<()>, Error> {
+        let (directory, name) = split(script)?;
+        let line = format!("\"{GUEST_DIRECTORY}/{name}\" --legacy-script");
+        wasi.stdin(Input::Bytes(line.into_bytes()));
+        wasi.preopened_dir(directory, GUEST_DIRECTORY)?;
+        Ok(self.call(wasi.build()?, phases))
+    }
+
+    fn call(&self, wasi: WasiCtx, phases: &mut Phases) -> EngineResult<()> {
+        let mut store = Store::new(&self.engine, wasi);
+        let instantiate = || self.linker.instantiate(&mut store, &self.module);
+        let instance = Phases::time(&mut phases.instantiate, instantiate)?;
+        let initialize = instance.get_typed_func::<(), ()>(&mut store, "_initialize")?;
+        Phases::time(&mut phases.initialize, || initialize.call(&mut store, ()))?;
+        let run = instance.get_typed_func::<(), ()>(&mut store, "wizer.initialize")?;
+        Phases::time(&mut phases.run, || run.call(&mut store, ()))
+    }
+
+    /// The size of the machine code in bytes.
+    pub fn code_size(&self) -> usize {
+        self.module.code_size()
+    }
+}
+
+/// Directory and name of the script.
+fn split(script: &Path) -> Result<(&Path, &str), Error> {
+    let usage = |message: &str| Error::Usage(format!("{}: {message}", script.display()));
+    if !script.is_file() {
+        return Err(usage("no such file"));
+    }
+    let name = script.file_name().and_then(|name| name.to_str());
+    let name = name.ok_or_else(|| usage("a script's name has to be UTF-8 text"))?;
+    if name.contains(['"', '\n']) {
+        return Err(usage(
+            "SpiderMonkey takes no script with a quotation mark or a line break in its name",
+        ));
+    }
+    match script.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => Ok((parent, name)),
+        _ => Ok((Path::new("."), name)),
+    }
+}
+
+/// `skerry js`: the exit code of the script, 0 or, when it throws, 1.
+///
+/// # Errors
+///
+/// When SpiderMonkey cannot be fetched, compiled or linked; [`Error::Trap`] when it traps.
+pub fn command(options: &JsOptions, log: &mut dyn Write) -> Result<u8, Error> {
+    // What is wrong with the command line is said before anything is fetched or compiled.
+    split(&options.script)?;
+    let mut phases = Phases::default();
+    let wasm = corpus::FASTLY.fetch(log)?;
+    let program = Program {
+        name: corpus::FASTLY.name,
+    };
+    let spidermonkey = Phases::time(&mut phases.compile, || SpiderMonkey::new(&wasm))
+        .map_err(|error| program.error(error))?;
+    phases.code_bytes = spidermonkey.code_size();
+
+    let mut wasi = WasiCtxBuilder::new();
+    wasi.inherit_stdio();
+    for directory in &options.directories {
+        preopen(&mut wasi, directory)?;
+    }
+    let ended = spidermonkey.run(&options.script, &mut wasi, &mut phases)?;
+    if options.time {
+        _ = write!(log, "{phases}");
+    }
+    if let Some(path) = &options.time_json {
+        phases.write(path)?;
+    }
+    match ended {
+        Ok(()) => Ok(0),
+        Err(error) => match error.downcast_host::<Stop>() {
+            Some(stop) => exit_code(*stop),
+            None => Err(program.error(error)),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scripts_are_told_from_their_directories() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = |name: &str| {
+            let path = directory.path().join(name);
+            std::fs::write(&path, "").unwrap();
+            path
+        };
+        let script = file("a b.js");
+        assert_eq!(split(&script).unwrap(), (directory.path(), "a b.js"));
+        assert_eq!(
+            split(Path::new("Cargo.toml")).unwrap(),
+            (Path::new("."), "Cargo.toml")
+        );
+        let message = |path: &Path| split(path).unwrap_err().to_string();
+        assert!(message(directory.path()).ends_with("no such file"));
+        assert!(message(&directory.path().join("none.js")).ends_with("none.js: no such file"));
+        assert!(message(&file("a\"b.js")).contains("quotation mark"));
+    }
+}
