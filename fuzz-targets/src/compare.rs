@@ -1,7 +1,7 @@
 //! The first difference of two outcomes, as a sentence; or that there is none.
 //!
-//! Floats compare by bits after [`outcome`](crate::outcome) has made their NaNs canonical, references by
-//! nullness, traps by code. A run that exhausted an engine is not compared at all: how deep a stack is
+//! Floats compare by bits after [`outcome`](crate::outcome) has made their NaNs canonical, functions by the
+//! name of their export, objects of the host by number, traps by code. A run that exhausted an engine is not compared at all: how deep a stack is
 //! belongs to the engine.
 
 use crate::outcome::{Outcome, Value};
@@ -28,6 +28,17 @@ pub fn difference(reference: &Outcome, subject: &Outcome) -> Option<String> {
     .or_else(|| {
         let mut calls = reference.calls.iter().zip(&subject.calls).enumerate();
         calls.find_map(|(number, (r, s))| pair(&format!("call {number}"), r, s))
+    })
+    .or_else(|| {
+        let mut calls = reference.host_calls.iter().zip(&subject.host_calls);
+        calls.find_map(|(r, s)| pair("call of the host", r, s))
+    })
+    .or_else(|| {
+        pair(
+            "number of calls of the host",
+            &reference.host_calls.len(),
+            &subject.host_calls.len(),
+        )
     })
     .or_else(|| named("global", &reference.globals, &subject.globals, pair))
     .or_else(|| named("table", &reference.tables, &subject.tables, table))
@@ -101,7 +112,7 @@ mod tests {
         };
         outcome.memories.insert("m".into(), vec![0; 8]);
         outcome.globals.insert("g".into(), Value::f64(f64::NAN));
-        outcome.tables.insert("t".into(), vec![Value::NULL]);
+        outcome.tables.insert("t".into(), vec![Value::Null]);
         outcome
     }
 
@@ -115,7 +126,13 @@ mod tests {
     #[test]
     fn each_kind_of_difference_is_seen() {
         type Change = fn(&mut Outcome);
-        let changes: [(&str, Change); 7] = [
+        let changes: [(&str, Change); 8] = [
+            ("number of calls of the host", |o| {
+                o.host_calls.push(crate::host::HostCall {
+                    import: "m.f".into(),
+                    arguments: vec![],
+                })
+            }),
             ("call 0", |o| o.calls[0] = Ok(vec![Value::I32(2)])),
             ("call 0", |o| {
                 o.calls[0] = Err(Stop::Trap(Trap::IntegerOverflow))
@@ -131,7 +148,7 @@ mod tests {
                 *o.globals.get_mut("g").unwrap() = Value::f64(0.0)
             }),
             ("table \"t\" at 0x0", |o| {
-                o.tables.get_mut("t").unwrap()[0] = Value::Ref { null: false }
+                o.tables.get_mut("t").unwrap()[0] = Value::Func("f".into())
             }),
         ];
         for (expected, change) in changes {

@@ -1,80 +1,155 @@
-//! Skerry does what wasmi does: results, traps, memories, globals and tables after up to six calls.
+//! Skerry does what an interpreter does: results, traps, calls of the host, memories, globals and tables after
+//! up to two dozen calls.
 //!
 //! The first bytes choose how Skerry compiles (mid-end on or off, each CPU feature that this machine has on
 //! or off; the register allocator's checker is always on), the rest is the case. The same bytes choose the
 //! same case on every machine.
+//!
+//! The reference is wasmi. Where it differs from Skerry, tinywasm votes: a finding is where Skerry stands
+//! alone, or where no two agree. Where wasmi stands alone, that is the verdict, to be counted and shown.
 
 use crate::compare::difference;
 use crate::generate::{self, Case, SUPPORTED};
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, Stop};
 use crate::{reference, subject};
 use arbitrary::{Result, Unstructured};
 use skerry_runtime::{CpuFeatures, Flags, OptLevel};
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// What became of one input.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// Both engines agree.
+    /// Skerry and wasmi agree.
     Agreed,
     /// One of them ran out of something of its own: not compared.
     Exhausted,
     /// The bytes made no input.
     Skipped,
+    /// Skerry and tinywasm agree, wasmi differs from both; how.
+    ReferenceAlone(String),
+}
+
+/// Skerry is wrong, or nobody can tell.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub struct Finding {
+    /// The first difference of Skerry from wasmi.
+    pub difference: String,
+    /// What tinywasm says.
+    pub vote: Vote,
+}
+
+/// What the second reference says where Skerry and the first differ.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Vote {
+    /// It agrees with wasmi: Skerry stands alone.
+    Against,
+    /// It differs from both; how it differs from Skerry.
+    Third(String),
+    /// It could not run the case; why.
+    None(String),
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "skerry differs from wasmi: {}; ", self.difference)?;
+        match &self.vote {
+            Vote::Against => write!(f, "tinywasm agrees with wasmi"),
+            Vote::Third(other) => write!(f, "tinywasm differs from both: {other}"),
+            Vote::None(why) => write!(f, "tinywasm has no vote: {why}"),
+        }
+    }
 }
 
 /// The target.
 ///
 /// # Panics
 ///
-/// When the engines differ: the message is the first difference.
+/// With the [`Finding`], if there is one.
 pub fn run(bytes: &[u8]) -> Verdict {
-    let mut u = Unstructured::new(bytes);
-    let Ok((flags, case)) = input(&mut u) else {
-        return Verdict::Skipped;
-    };
-    compare(&case, flags)
+    match input(&mut Unstructured::new(bytes)) {
+        Ok((flags, case)) => match compare(&case, flags) {
+            Ok(verdict) => verdict,
+            Err(finding) => panic!("{finding} ({flags:?})"),
+        },
+        Err(_) => Verdict::Skipped,
+    }
 }
 
 /// The comparison by itself, for regressions.
 ///
-/// # Panics
+/// # Errors
 ///
-/// As [`run`].
-pub fn compare(case: &Case, flags: Flags) -> Verdict {
-    let expected = reference::run(case);
+/// The finding.
+pub fn compare(case: &Case, flags: Flags) -> Result<Verdict, Finding> {
+    let expected = reference::wasmi::run(case);
+    judge(case, &expected, flags)
+}
+
+/// Compares Skerry's outcome with an expected one.
+///
+/// # Errors
+///
+/// The finding.
+pub fn judge(case: &Case, expected: &Outcome, flags: Flags) -> Result<Verdict, Finding> {
     let actual = subject::run(case, flags);
-    if let Some(difference) = difference(&expected, &actual) {
-        panic!("wasmi and skerry differ with {flags:?}: {difference}");
+    let Some(difference) = difference(expected, &actual) else {
+        return Ok(if expected.exhausted() || actual.exhausted() {
+            Verdict::Exhausted
+        } else {
+            Verdict::Agreed
+        });
+    };
+    match vote(case, expected, &actual) {
+        Ok(()) => Ok(Verdict::ReferenceAlone(difference)),
+        Err(vote) => Err(Finding { difference, vote }),
     }
-    let exhausted = |outcome: &Outcome| outcome.exhausted();
-    if exhausted(&expected) || exhausted(&actual) {
-        Verdict::Exhausted
-    } else {
-        Verdict::Agreed
+}
+
+/// Does tinywasm agree with Skerry?
+fn vote(case: &Case, expected: &Outcome, actual: &Outcome) -> Result<(), Vote> {
+    let second = catch_unwind(AssertUnwindSafe(|| reference::tinywasm::run(case)));
+    let second = second.map_err(|_| Vote::None("it panicked".to_owned()))?;
+    let unable = |stop: &&Stop| matches!(stop, Stop::Exhausted | Stop::Other(_));
+    if let Some(stop) = second.stops().find(unable) {
+        return Err(Vote::None(format!("{stop:?}")));
+    }
+    match difference(&second, actual) {
+        None => Ok(()),
+        Some(_) if difference(&second, expected).is_none() => Err(Vote::Against),
+        Some(other) => Err(Vote::Third(other)),
     }
 }
 
 /// How to compile, and what.
+///
+/// # Errors
+///
+/// When the bytes make no module.
 pub fn input(u: &mut Unstructured<'_>) -> Result<(Flags, Case)> {
+    Ok((flags(u)?, generate::case(u, SUPPORTED)?))
+}
+
+/// Every feature on its own, or all that this machine has.
+fn flags(u: &mut Unstructured<'_>) -> Result<Flags> {
     let host = CpuFeatures::host();
-    let [none, bmi1, bmi2, lzcnt, popcnt, sse41, avx] = u.arbitrary::<[bool; 7]>()?;
-    let flags = Flags {
+    let [none, all, bmi1, bmi2, lzcnt, popcnt, sse41, avx] = u.arbitrary::<[bool; 8]>()?;
+    Ok(Flags {
         opt_level: if none {
             OptLevel::None
         } else {
             OptLevel::Speed
         },
         features: CpuFeatures {
-            bmi1: host.bmi1 && bmi1,
-            bmi2: host.bmi2 && bmi2,
-            lzcnt: host.lzcnt && lzcnt,
-            popcnt: host.popcnt && popcnt,
-            sse41: host.sse41 && sse41,
-            avx: host.avx && avx,
+            bmi1: host.bmi1 && (all || bmi1),
+            bmi2: host.bmi2 && (all || bmi2),
+            lzcnt: host.lzcnt && (all || lzcnt),
+            popcnt: host.popcnt && (all || popcnt),
+            sse41: host.sse41 && (all || sse41),
+            avx: host.avx && (all || avx),
         },
         check: true,
-    };
-    Ok((flags, generate::case(u, SUPPORTED)?))
+    })
 }
 
 #[cfg(test)]
@@ -85,10 +160,39 @@ mod tests {
     /// A second of the target on fixed bytes; most of them compare something.
     #[test]
     fn smoke() {
-        let mut counts = [0; 3];
-        for input in fixed_inputs(200, 4096) {
-            counts[run(&input) as usize] += 1;
+        let (mut agreed, mut all) = (0, 0);
+        for input in fixed_inputs(100, 4096) {
+            all += 1;
+            agreed += usize::from(run(&input) == Verdict::Agreed);
         }
-        assert!(counts[Verdict::Agreed as usize] > 50, "{counts:?}");
+        assert!(agreed > all * 3 / 4, "{agreed} of {all}");
+    }
+
+    /// The planted bug of this test: an outcome that no engine has.
+    #[test]
+    fn skerry_alone_is_a_finding_and_wasmi_alone_is_not() {
+        let wasm = wat::parse_str(
+            r#"(module (func (export "f") (result i32) (i32.add (i32.const 1) (i32.const 2))))"#,
+        );
+        let case = Case {
+            wasm: wasm.expect("the test's text is valid"),
+            calls: vec![generate::Call {
+                function: "f".to_owned(),
+                types: vec![],
+                arguments: vec![],
+            }],
+        };
+        let outcome = |value| Outcome {
+            calls: vec![Ok(vec![crate::outcome::Value::I32(value)])],
+            ..Outcome::default()
+        };
+        assert_eq!(vote(&case, &outcome(3), &outcome(4)), Err(Vote::Against));
+        assert_eq!(vote(&case, &outcome(4), &outcome(3)), Ok(()));
+        assert!(matches!(
+            vote(&case, &outcome(4), &outcome(5)),
+            Err(Vote::Third(_))
+        ));
+        let verdict = judge(&case, &outcome(4), Flags::default());
+        assert!(matches!(verdict, Ok(Verdict::ReferenceAlone(_))));
     }
 }

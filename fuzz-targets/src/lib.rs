@@ -5,11 +5,15 @@
 //! bytes for about one second, and every file in `regressions/` is replayed by `cargo test`.
 //!
 //! * [`generate`]: modules within the features that Skerry supports, calls with arguments;
+//! * [`corner`]: the values at the corners of each type;
+//! * [`host`]: what the modules import, the same in every engine;
 //! * [`validate`]: any bytes compile or are refused with an offset inside them; valid modules compile;
 //! * [`outcome`]: what a module did, as plain values that every engine can produce;
-//! * [`reference`]: the outcome according to wasmi;
+//! * [`mod@reference`]: the outcome according to wasmi, and according to tinywasm;
 //! * [`subject`]: the outcome according to Skerry;
 //! * [`differential`]: the two are equal;
+//! * [`script`]: a case as the text that stands on top of a finding;
+//! * [`campaign`], [`child`], [`worker`], [`minimise`]: long runs without libFuzzer;
 //! * [`compare`]: the first difference of two outcomes, NaNs canonical.
 //!
 //! Architecture invariant: generators and oracles know nothing of libFuzzer, and a target's answer
@@ -17,13 +21,20 @@
 
 #![forbid(unsafe_code)]
 
+pub mod campaign;
+pub mod child;
 pub mod compare;
+pub mod corner;
 pub mod differential;
 pub mod generate;
+pub mod host;
+pub mod minimise;
 pub mod outcome;
 pub mod reference;
+pub mod script;
 pub mod subject;
 pub mod validate;
+pub mod worker;
 
 /// The deterministic bytes of the smoke tests: `count` inputs of `len` bytes each.
 pub fn fixed_inputs(count: u64, len: usize) -> impl Iterator<Item = Vec<u8>> {

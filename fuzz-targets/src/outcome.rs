@@ -1,31 +1,30 @@
 //! What a module did, as plain values that every engine can produce and that [`compare`](crate::compare)
 //! can tell apart.
 
+use crate::host::HostCall;
 use skerry_environ::Trap;
 use std::collections::BTreeMap;
 
-/// A Wasm value without the identity of references.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A Wasm value.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Value {
     /// 32 bits.
     I32(u32),
     /// 64 bits.
     I64(u64),
-    /// The bits of a float, every NaN as the canonical one.
+    /// The bits of a float. In an outcome every NaN is the canonical one; an argument has any bits.
     F32(u32),
-    /// The bits of a float, every NaN as the canonical one.
+    /// The bits of a float; as `F32`.
     F64(u64),
-    /// A reference: null or not, the engines share no identities.
-    Ref {
-        /// Is it the null reference?
-        null: bool,
-    },
+    /// The null reference of any type.
+    Null,
+    /// A function, by the name under which the module exports it; `?` where it does not.
+    Func(String),
+    /// An object of the host, by its number.
+    Extern(u32),
 }
 
 impl Value {
-    /// The null reference of any type.
-    pub const NULL: Self = Self::Ref { null: true };
-
     /// A float with its NaN made canonical.
     pub fn f32(value: f32) -> Self {
         Self::F32(if value.is_nan() {
@@ -43,6 +42,11 @@ impl Value {
             value.to_bits()
         })
     }
+
+    /// A function that may have a name.
+    pub fn func(name: Option<&String>) -> Self {
+        Self::Func(name.map_or_else(|| "?".to_owned(), Clone::clone))
+    }
 }
 
 /// Why a call or an instantiation did not end normally.
@@ -50,6 +54,8 @@ impl Value {
 pub enum Stop {
     /// The program's own doing; the same in every engine.
     Trap(Trap),
+    /// A function of the host failed, on purpose; the same in every engine.
+    Host,
     /// A limit of the engine (its stack, its memory): nothing after this is comparable.
     Exhausted,
     /// Anything else; an engine that says this has a bug or lacks a feature.
@@ -63,21 +69,34 @@ pub struct Outcome {
     pub instantiation: Option<Stop>,
     /// Results or stop of each call.
     pub calls: Vec<Result<Vec<Value>, Stop>>,
+    /// The calls that the module made to the host, from the first to the last.
+    pub host_calls: Vec<HostCall>,
     /// The exported globals at the end.
     pub globals: BTreeMap<String, Value>,
     /// The exported memories at the end.
     pub memories: BTreeMap<String, Vec<u8>>,
-    /// The exported tables at the end: which elements are null.
+    /// The exported tables at the end.
     pub tables: BTreeMap<String, Vec<Value>>,
 }
 
 impl Outcome {
+    /// The outcome of a module that was not instantiated.
+    pub fn stopped(stop: Stop, host_calls: Vec<HostCall>) -> Self {
+        Self {
+            instantiation: Some(stop),
+            host_calls,
+            ..Self::default()
+        }
+    }
+
+    /// How everything ended that did not end normally.
+    pub fn stops(&self) -> impl Iterator<Item = &Stop> {
+        let calls = self.calls.iter().filter_map(|call| call.as_ref().err());
+        self.instantiation.iter().chain(calls)
+    }
+
     /// Did the engine run out of something of its own?
     pub fn exhausted(&self) -> bool {
-        let calls = self.calls.iter().filter_map(|call| call.as_ref().err());
-        self.instantiation
-            .iter()
-            .chain(calls)
-            .any(|stop| *stop == Stop::Exhausted)
+        self.stops().any(|stop| *stop == Stop::Exhausted)
     }
 }

@@ -1,10 +1,29 @@
 //! The outcome of a case according to Skerry: what is under test.
 
 use crate::generate::{Call, Case};
+use crate::host::{self, Host};
 use crate::outcome::{Outcome, Stop, Value};
 use skerry_runtime::{
-    Config, Engine, Error, Extern, Flags, Instance, Linker, Module, Store, TrapCode, Val, ValType,
+    AsContext, AsContextMut, Config, Engine, Error, Extern, ExternRef, ExternType, Flags, Func,
+    Global, Instance, Linker, Memory, Module, Store, Table, TrapCode, Val, ValType,
 };
+use std::collections::HashMap;
+use std::fmt;
+
+/// The failure of a function of the host.
+#[derive(Debug)]
+struct Failed;
+
+impl fmt::Display for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the host fails on purpose")
+    }
+}
+
+impl std::error::Error for Failed {}
+
+/// Names of exported functions.
+type Names = HashMap<Func, String>;
 
 /// Runs `case` under Skerry with code compiled by `flags`.
 pub fn run(case: &Case, flags: Flags) -> Outcome {
@@ -13,106 +32,176 @@ pub fn run(case: &Case, flags: Flags) -> Outcome {
     let engine = Engine::new(config);
     let module = match Module::from_binary(&engine, &case.wasm) {
         Ok(module) => module,
-        Err(error) => return stopped(Stop::Other(error.to_string())),
+        Err(error) => return Outcome::stopped(Stop::Other(error.to_string()), vec![]),
     };
-    let mut store = Store::new(&engine, ());
-    let instance = match Linker::new(&engine).instantiate(&mut store, &module) {
+    let mut store = Store::new(&engine, Host::default());
+    let instance = imports(&engine, &mut store, &module)
+        .and_then(|linker| linker.instantiate(&mut store, &module));
+    let instance = match instance {
         Ok(instance) => instance,
-        Err(error) => return stopped(stop(&error)),
+        Err(error) => return Outcome::stopped(stop(&error), store.into_data().calls),
     };
-    let calls = case
-        .calls
-        .iter()
-        .map(|call| invoke(&mut store, &instance, call))
-        .collect();
+    let names = names(&mut store, &instance);
+    let mut calls = Vec::new();
+    for call in &case.calls {
+        calls.push(invoke(&mut store, &instance, &names, call));
+    }
     let mut outcome = Outcome {
         calls,
         ..Outcome::default()
     };
-    observe(&mut store, &instance, &mut outcome);
+    observe(&mut store, &instance, &names, &mut outcome);
+    outcome.host_calls = store.into_data().calls;
     outcome
 }
 
-fn stopped(stop: Stop) -> Outcome {
-    Outcome {
-        instantiation: Some(stop),
-        ..Outcome::default()
+/// What the module imports, made as [`host`] says.
+fn imports(
+    engine: &Engine,
+    store: &mut Store<Host>,
+    module: &Module,
+) -> Result<Linker<Host>, Error> {
+    let mut linker = Linker::new(engine);
+    for import in module.imports() {
+        let full = host::import_name(import.module, import.name);
+        let item: Extern = match import.ty {
+            ExternType::Func(ty) => {
+                let results = ty.results.clone();
+                Func::new(&mut *store, ty, move |mut caller, params, out| {
+                    let arguments = params
+                        .iter()
+                        .map(|v| value(&caller, v, &Names::new()))
+                        .collect();
+                    let answer = caller.data_mut().call(&full, arguments, &results);
+                    let answer = answer.ok_or_else(|| Error::host(Failed))?;
+                    for ((slot, value), &ty) in out.iter_mut().zip(answer).zip(&results) {
+                        *slot = number(&mut caller, &value, ty);
+                    }
+                    Ok(())
+                })?
+                .into()
+            }
+            ExternType::Global(ty) => {
+                let first = number(&mut *store, &host::global(&full, ty.content), ty.content);
+                Global::new(&mut *store, ty, first)?.into()
+            }
+            ExternType::Memory(ty) => {
+                let memory = Memory::new(&mut *store, ty)?;
+                // A memory of no pages takes nothing.
+                let _ = memory.write(&mut *store, 0, &host::memory_prefix(&full));
+                memory.into()
+            }
+            ExternType::Table(ty) => {
+                Table::new(&mut *store, ty, Val::default_of(ty.element))?.into()
+            }
+        };
+        linker.define(import.module, import.name, item)?;
     }
+    Ok(linker)
+}
+
+fn names(store: &mut Store<Host>, instance: &Instance) -> Names {
+    let mut names = Names::new();
+    for (name, export) in instance.exports(&mut *store) {
+        if let Extern::Func(func) = export {
+            names.entry(func).or_insert(name);
+        }
+    }
+    names
 }
 
 /// One call; the arguments fit by construction.
-fn invoke(store: &mut Store<()>, instance: &Instance, call: &Call) -> Result<Vec<Value>, Stop> {
+fn invoke(
+    store: &mut Store<Host>,
+    instance: &Instance,
+    names: &Names,
+    call: &Call,
+) -> Result<Vec<Value>, Stop> {
     let function = instance
         .get_func(&mut *store, &call.function)
         .expect("the case names an export");
     let ty = function.ty(&*store);
     let mut results: Vec<Val> = ty.results.iter().map(|&ty| Val::default_of(ty)).collect();
-    let parameters = call.arguments.iter().zip(&ty.params);
-    let arguments: Vec<Val> = parameters
-        .map(|(value, &ty)| skerry_value(*value, ty))
-        .collect();
+    let mut arguments = Vec::new();
+    for (value, &ty) in call.arguments.iter().zip(&ty.params) {
+        arguments.push(match value {
+            Value::Func(name) => {
+                let function = instance.get_func(&mut *store, name);
+                Val::FuncRef(Some(function.expect("the case names an export")))
+            }
+            value => number(&mut *store, value, ty),
+        });
+    }
     function
         .call(&mut *store, &arguments, &mut results)
         .map_err(|error| stop(&error))?;
-    Ok(results.iter().map(value).collect())
+    Ok(results.iter().map(|v| value(&*store, v, names)).collect())
 }
 
 /// Globals, memories and tables as they are now.
-fn observe(store: &mut Store<()>, instance: &Instance, outcome: &mut Outcome) {
+fn observe(store: &mut Store<Host>, instance: &Instance, names: &Names, outcome: &mut Outcome) {
     for (name, export) in instance.exports(&mut *store) {
         match export {
             Extern::Global(global) => {
-                outcome
-                    .globals
-                    .insert(name, value(&global.get(&mut *store)));
+                let now = global.get(&mut *store);
+                outcome.globals.insert(name, value(&*store, &now, names));
             }
             Extern::Memory(memory) => {
                 outcome.memories.insert(name, memory.data(&*store).to_vec());
             }
             Extern::Table(table) => {
-                let size = table.size(&*store);
-                let element = |index| {
+                let mut elements = Vec::new();
+                for index in 0..table.size(&*store) {
                     let element = table.get(&mut *store, index);
-                    value(&element.expect("the index is below the size"))
-                };
-                outcome
-                    .tables
-                    .insert(name, (0..size).map(element).collect());
+                    let element = element.expect("the index is below the size");
+                    elements.push(value(&*store, &element, names));
+                }
+                outcome.tables.insert(name, elements);
             }
             Extern::Func(_) => {}
         }
     }
 }
 
-/// Why Skerry stopped, in the words that both engines share.
+/// Why Skerry stopped, in the words that all engines share.
 fn stop(error: &Error) -> Stop {
+    if error.downcast_host::<Failed>().is_some() {
+        return Stop::Host;
+    }
     match error.trap_code() {
         // wasmi has one code for every index outside a table.
         Some(TrapCode::UndefinedElement) => Stop::Trap(TrapCode::TableOutOfBounds),
         Some(TrapCode::StackOverflow) => Stop::Exhausted,
         Some(code) => Stop::Trap(code),
+        None if matches!(error, Error::OutOfMemory(_)) => Stop::Exhausted,
         None => Stop::Other(error.to_string()),
     }
 }
 
-fn value(value: &Val) -> Value {
+fn value(store: impl AsContext, value: &Val, names: &Names) -> Value {
     match *value {
         Val::I32(v) => Value::I32(v as u32),
         Val::I64(v) => Value::I64(v as u64),
         Val::F32(v) => Value::f32(f32::from_bits(v)),
         Val::F64(v) => Value::f64(f64::from_bits(v)),
-        Val::FuncRef(v) => Value::Ref { null: v.is_none() },
-        Val::ExternRef(v) => Value::Ref { null: v.is_none() },
+        Val::FuncRef(None) | Val::ExternRef(None) => Value::Null,
+        Val::FuncRef(Some(func)) => Value::func(names.get(&func)),
+        Val::ExternRef(Some(object)) => {
+            let number = object.downcast(store);
+            Value::Extern(number.expect("the objects of this host are numbers"))
+        }
         Val::V128(_) => unreachable!("the generator makes no vectors"),
     }
 }
 
-fn skerry_value(value: Value, ty: ValType) -> Val {
-    match value {
+/// Any value but a function that is not null.
+fn number(store: impl AsContextMut, value: &Value, ty: ValType) -> Val {
+    match *value {
         Value::I32(v) => Val::I32(v as i32),
         Value::I64(v) => Val::I64(v as i64),
         Value::F32(v) => Val::F32(v),
         Value::F64(v) => Val::F64(v),
-        Value::Ref { .. } => Val::default_of(ty),
+        Value::Extern(v) => Val::ExternRef(Some(ExternRef::new(store, v))),
+        Value::Null | Value::Func(_) => Val::default_of(ty),
     }
 }

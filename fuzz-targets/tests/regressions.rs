@@ -2,27 +2,60 @@
 
 #![forbid(unsafe_code)]
 
-use skerry_compiler::{Flags, compile_module};
-use std::path::Path;
+use skerry_compiler::compile_module;
+use skerry_fuzz_targets::minimise;
+use skerry_fuzz_targets::script::Script;
+use skerry_fuzz_targets::worker;
+use skerry_runtime::{CpuFeatures, Flags, OptLevel};
+use std::path::{Path, PathBuf};
 
-/// `.wasm` and `.wat` files compile or are refused, without a panic.
+/// `.wasm` files compile or are refused, without a panic; `.wat` files also do what the references do, in the calls of
+/// their script, compiled as it says and in every other way.
 #[test]
-fn every_regression_compiles_or_is_refused() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("regressions");
-    for entry in std::fs::read_dir(&folder)
-        .expect("regressions/ exists")
-        .flatten()
-    {
-        let path = entry.path();
-        let bytes = std::fs::read(&path).expect("a readable file");
-        let wasm = match path.extension().and_then(|extension| extension.to_str()) {
-            Some("wat") => wat::parse_bytes(&bytes)
-                .expect("a regression's text parses")
-                .into_owned(),
-            Some("wasm") => bytes,
-            _ => continue,
-        };
+fn every_regression_is_replayed() {
+    let mut replayed = 0;
+    for path in files() {
         println!("{}", path.display());
-        let _ = compile_module(&wasm, &Flags::default());
+        let (wasm, script) = if path.extension().is_some_and(|extension| extension == "wat") {
+            minimise::read(&path).unwrap_or_else(|error| panic!("{error}"))
+        } else {
+            let wasm = std::fs::read(&path).expect("a readable file");
+            let script = Script {
+                flags: None,
+                calls: vec![],
+            };
+            (wasm, script)
+        };
+        for flags in script.flags.into_iter().chain(ways()) {
+            let _ = compile_module(&wasm, &flags);
+            let script = Script {
+                flags: Some(flags),
+                calls: script.calls.clone(),
+            };
+            let said = worker::replay(wasm.clone(), &script);
+            assert_eq!(said, None, "{}: {flags:?}", path.display());
+        }
+        replayed += 1;
     }
+    assert!(replayed > 0, "there are regressions");
+}
+
+fn files() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("regressions");
+    let files = std::fs::read_dir(&folder).expect("regressions/ exists");
+    let mut files: Vec<PathBuf> = files.flatten().map(|entry| entry.path()).collect();
+    files.retain(|path| path.extension().is_some_and(|e| e == "wat" || e == "wasm"));
+    files.sort();
+    files
+}
+
+fn ways() -> impl Iterator<Item = Flags> {
+    let levels = [OptLevel::None, OptLevel::Speed];
+    levels.into_iter().flat_map(|opt_level| {
+        [CpuFeatures::default(), CpuFeatures::host()].map(|features| Flags {
+            opt_level,
+            features,
+            check: true,
+        })
+    })
 }

@@ -68,6 +68,16 @@ impl Corpus {
         Ok(corpus)
     }
 
+    /// SpiderMonkey as a core module, which `skerry js` runs too; npm fetches it the first time.
+    ///
+    /// # Errors
+    /// It is not there and cannot be fetched, or is not the pinned file.
+    pub fn spidermonkey() -> Result<PathBuf, BenchError> {
+        let fastly = &skerry_cli::corpus::FASTLY;
+        fastly.fetch(&mut std::io::stderr())?;
+        Ok(fastly.path())
+    }
+
     /// Compiles driver and library to `output`, unless its stamp says that just this was done.
     fn compile(&self, clang: &str, flags: &[&str], output: &Path) -> Result<(), BenchError> {
         let driver = root().join("sightglass-bench/bzip2/driver.c");

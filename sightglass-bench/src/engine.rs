@@ -59,13 +59,13 @@ impl Engine {
             Self::Wasmtime => {
                 let mut command = Command::new(wasmtime_run());
                 command
-                    .arg("--time-json")
+                    .args(["run", "--time-json"])
                     .arg(phases)
                     .arg(&corpus.bzip2_wasm);
                 command
             }
             Self::Skerry => {
-                let mut command = Command::new(root().join("target/release/skerry"));
+                let mut command = Command::new(skerry());
                 command
                     .args(["run", "--no-cache", "--time-json"])
                     .arg(phases)
@@ -76,8 +76,68 @@ impl Engine {
         command.arg(argument);
         command
     }
+
+    /// The command that compiles `module` or instantiates it many times, as `phase` says, and writes its account.
+    ///
+    /// # Panics
+    /// For native code, which has no phases.
+    pub fn phase(self, phase: &[&str], module: &Path, account: &Path) -> Command {
+        let mut command = match self {
+            Self::Native => panic!("native code has no phases"),
+            Self::Wasmtime => Command::new(wasmtime_run()),
+            Self::Skerry => {
+                let mut command = Command::new(this());
+                command.arg("phase");
+                command
+            }
+        };
+        command.args(phase).arg("--time-json").arg(account);
+        command.arg(module);
+        command
+    }
+
+    /// The command that runs `script` in the SpiderMonkey `module` and writes its account; with `cache`, it may
+    /// keep compiled code there.
+    ///
+    /// # Panics
+    /// For native code: no such SpiderMonkey is built.
+    pub fn script(
+        self,
+        module: &Path,
+        script: &Path,
+        cache: Option<&Path>,
+        account: &Path,
+    ) -> Command {
+        let mut command = match self {
+            Self::Native => panic!("there is no native SpiderMonkey"),
+            Self::Wasmtime => Command::new(wasmtime_run()),
+            Self::Skerry => Command::new(skerry()),
+        };
+        command.arg("js").arg("--time-json").arg(account);
+        match (self, cache) {
+            (Self::Wasmtime, Some(directory)) => _ = command.arg("--cache").arg(directory),
+            (Self::Skerry, Some(directory)) => _ = command.env("SKERRY_CACHE_DIR", directory),
+            (Self::Skerry, None) => _ = command.arg("--no-cache"),
+            _ => {}
+        }
+        if self == Self::Wasmtime {
+            command.arg("--engine").arg(module);
+        }
+        command.arg(script);
+        command
+    }
 }
 
 fn wasmtime_run() -> PathBuf {
     root().join("sightglass-bench/wasmtime/target/release/wasmtime-run")
+}
+
+fn skerry() -> PathBuf {
+    root().join("target/release/skerry")
+}
+
+/// This program, whose hidden subcommand `phase` is Skerry.
+fn this() -> PathBuf {
+    std::env::current_exe()
+        .unwrap_or_else(|_| root().join("target/release/skerry-sightglass-bench"))
 }

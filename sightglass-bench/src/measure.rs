@@ -2,6 +2,7 @@
 
 use crate::BenchError;
 use crate::corpus::io;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::path::Path;
@@ -49,6 +50,13 @@ pub fn measure(
     let _ = std::fs::remove_file(phases);
     command.stdin(File::open(stdin).map_err(|source| io(stdin, source))?);
     command.stdout(File::create(stdout).map_err(|source| io(stdout, source))?);
+    let (total, cpu) = timed(command)?;
+    let phases = account(phases).ok();
+    Ok(Sample { total, cpu, phases })
+}
+
+/// Runs `command`, which must succeed: wall-clock and processor seconds.
+pub fn timed(command: &mut Command) -> Result<(f64, f64), BenchError> {
     let (start, cpu) = (Instant::now(), children_cpu());
     let status = command.status();
     let (total, cpu) = (start.elapsed().as_secs_f64(), children_cpu() - cpu);
@@ -58,14 +66,17 @@ pub fn measure(
         hint: String::new(),
     };
     match status {
-        Ok(status) if status.success() => {}
-        Ok(status) => return Err(failed(status.to_string())),
-        Err(error) => return Err(failed(error.to_string())),
+        Ok(status) if status.success() => Ok((total, cpu)),
+        Ok(status) => Err(failed(status.to_string())),
+        Err(error) => Err(failed(error.to_string())),
     }
-    let phases = std::fs::read(phases)
-        .ok()
-        .and_then(|json| serde_json::from_slice(&json).ok());
-    Ok(Sample { total, cpu, phases })
+}
+
+/// Takes the account that a process has written: the file is gone afterwards, so that none is read twice.
+pub fn account<A: DeserializeOwned>(file: &Path) -> Result<A, BenchError> {
+    let json = std::fs::read(file).map_err(|source| io(file, source))?;
+    std::fs::remove_file(file).map_err(|source| io(file, source))?;
+    serde_json::from_slice(&json).map_err(|_| BenchError::Answer("--time-json"))
 }
 
 /// Processor seconds of all children that have ended (`proc_pid_stat(5)`, fields 16 and 17, in 1/100 s).

@@ -7,7 +7,7 @@ use std::path::Path;
 use skerry_compiler::translate::{FunctionTranslator, ModuleTranslation, translate_module};
 use skerry_compiler::{CompileError, Flags, FunctionCompiler, Inspection};
 use skerry_environ::{EntityIndex, EntityRef as _, FuncIndex, Module};
-use skerry_runtime::Module as CompiledModule;
+use skerry_runtime::{Config, Module as CompiledModule};
 
 use crate::error::Error;
 use crate::files::read_module;
@@ -56,7 +56,7 @@ pub fn command(options: &CompileOptions, out: &mut dyn Write) -> Result<(), Erro
 
 /// Compiles the module to a file, whole or not at all: one that is in use must be replaced, not written to.
 fn write_artifact(options: &CompileOptions, wasm: &[u8], output: &Path) -> Result<(), Error> {
-    let engine = load::engine(&options.compiler);
+    let engine = load::engine(Config::new(), &options.compiler);
     let mut name = output.as_os_str().to_owned();
     name.push(format!(".{}.tmp", std::process::id()));
     let temporary = Path::new(&name);

@@ -14,6 +14,7 @@ use skerry_wasi::{Input, Stop, WasiCtx, WasiCtxBuilder};
 
 use crate::corpus;
 use crate::error::Error;
+use crate::load::{self, Source};
 use crate::options::JsOptions;
 use crate::phases::Phases;
 use crate::run::{Program, exit_code, preopen};
@@ -33,16 +34,24 @@ pub struct SpiderMonkey {
 }
 
 impl SpiderMonkey {
-    /// Compiles `wasm`, the bytes of [`corpus::FASTLY`], and links it to WASI. The module imports 159 functions of
-    /// another host besides, which it never calls while a script is being initialised: they are traps that name
-    /// themselves.
+    /// Compiles `wasm`, the bytes of [`corpus::FASTLY`], and links it as [`SpiderMonkey::link`] does.
     ///
     /// # Errors
     ///
     /// That the module cannot be compiled.
     pub fn new(wasm: &[u8]) -> EngineResult<SpiderMonkey> {
-        let engine = Engine::new(Config::new().wasm_stack(STACK_BYTES).clone());
+        let engine = Engine::new(config());
         let module = Module::from_binary(&engine, wasm)?;
+        SpiderMonkey::link(engine, module)
+    }
+
+    /// Links the compiled module to WASI. It imports 159 functions of another host besides, which it never calls
+    /// while a script is being initialised: they are traps that name themselves.
+    ///
+    /// # Errors
+    ///
+    /// That there is no memory.
+    pub fn link(engine: Engine, module: Module) -> EngineResult<SpiderMonkey> {
         let mut linker = Linker::new(&engine);
         skerry_wasi::add_to_linker(&mut linker, |ctx| ctx)?;
         linker.define_unknown_imports_as_traps(&module)?;
@@ -87,6 +96,16 @@ impl SpiderMonkey {
     pub fn code_size(&self) -> usize {
         self.module.code_size()
     }
+
+    /// The compiled module.
+    pub fn module(&self) -> &Module {
+        &self.module
+    }
+}
+
+/// Enough stack for SpiderMonkey.
+fn config() -> Config {
+    Config::new().wasm_stack(STACK_BYTES).clone()
 }
 
 /// Directory and name of the script.
@@ -117,12 +136,20 @@ pub fn command(options: &JsOptions, log: &mut dyn Write) -> Result<u8, Error> {
     // What is wrong with the command line is said before anything is fetched or compiled.
     split(&options.script)?;
     let mut phases = Phases::default();
-    let wasm = corpus::FASTLY.fetch(log)?;
+    let source = Source::Wasm(corpus::FASTLY.fetch(log)?);
     let program = Program {
         name: corpus::FASTLY.name,
     };
-    let spidermonkey = Phases::time(&mut phases.compile, || SpiderMonkey::new(&wasm))
-        .map_err(|error| program.error(error))?;
+    let engine = load::engine(config(), &options.compiler);
+    let cache = if options.no_cache {
+        None
+    } else {
+        load::cache()
+    };
+    let load = || load::module(&engine, &source, cache.as_ref());
+    let module = Phases::time(&mut phases.compile, load).map_err(|error| program.error(error))?;
+    drop(source);
+    let spidermonkey = SpiderMonkey::link(engine, module).map_err(|error| program.error(error))?;
     phases.code_bytes = spidermonkey.code_size();
 
     let mut wasi = WasiCtxBuilder::new();

@@ -10,9 +10,8 @@ use crate::files::{read, to_binary};
 use crate::options::CompilerOptions;
 use crate::progress::Bar;
 
-/// The engine that a command line asks for.
-pub(crate) fn engine(options: &CompilerOptions) -> Engine {
-    let mut config = Config::new();
+/// The engine that a command line asks for, otherwise as in `config`.
+pub(crate) fn engine(mut config: Config, options: &CompilerOptions) -> Engine {
     if let Some(threads) = options.threads {
         config.compiler_threads(threads);
     }

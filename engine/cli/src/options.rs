@@ -110,6 +110,14 @@ pub struct JsOptions {
     #[arg(long, value_name = "OUT")]
     pub time_json: Option<PathBuf>,
 
+    /// Compile SpiderMonkey even if that was done before, and do not keep the code (see `skerry help run`)
+    #[arg(long)]
+    pub no_cache: bool,
+
+    /// How SpiderMonkey is compiled
+    #[command(flatten)]
+    pub compiler: CompilerOptions,
+
     /// The script
     #[arg(value_name = "SCRIPT")]
     pub script: PathBuf,

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::Path;
 
-use skerry_runtime::{ExternType, Func, Instance, Linker, Store, Val, ValType};
+use skerry_runtime::{Config, ExternType, Func, Instance, Linker, Store, Val, ValType};
 use skerry_wasi::{Stop, WasiCtx, WasiCtxBuilder};
 
 use crate::error::Error;
@@ -24,7 +24,7 @@ pub fn command(options: &RunOptions, out: &mut dyn Write) -> Result<u8, Error> {
         .expect("clap requires the file");
     let path = Path::new(file);
     let source = load::source(path)?;
-    let engine = load::engine(&options.compiler);
+    let engine = load::engine(Config::new(), &options.compiler);
     let cache = if options.no_cache {
         None
     } else {

@@ -24,6 +24,7 @@ mod block_order;
 mod buffer;
 mod clif_functions;
 mod code;
+mod coverage;
 pub mod error;
 mod flags;
 mod frame;
@@ -43,6 +44,7 @@ mod workers;
 
 pub use clif_functions::{CompiledClif, compile_clif, compile_clif_text};
 pub use code::{FuncName, FunctionCode, Reloc};
+pub use coverage::{fired_rules, rule_names};
 pub use error::CompileError;
 pub use flags::{CpuFeatures, Flags, OptLevel};
 pub use function::FunctionCompiler;

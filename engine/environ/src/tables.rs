@@ -199,7 +199,7 @@ mod tests {
         let bytes = table.bytes().to_vec();
         assert_eq!(TrapTable::from_bytes(bytes.clone()), Some(table));
         assert_eq!(TrapTable::from_bytes(&bytes[1..]), None);
-        assert_eq!(TrapTable::<Vec<u8>>::default().get(0), None);
+        assert_eq!(TrapTable::new([]).get(0), None);
     }
 
     #[test]
@@ -219,6 +219,6 @@ mod tests {
         let bytes = map.bytes().to_vec();
         assert_eq!(AddressMap::from_bytes(&bytes[..]).unwrap().len(), 3);
         assert_eq!(AddressMap::from_bytes(&bytes[..23]), None);
-        assert_eq!(AddressMap::<Vec<u8>>::default().get(7), None);
+        assert_eq!(AddressMap::new([]).get(7), None);
     }
 }

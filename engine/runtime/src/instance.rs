@@ -15,7 +15,7 @@ use crate::store::{AsContext, AsContextMut, Handle, StoreData, StoreInner, call}
 use crate::table::Table;
 use crate::types::ExternType;
 use crate::vm;
-use crate::vm::func::{FuncRef, HostFunction};
+use crate::vm::func::{FuncRef, HostFunction, PreparedCalls};
 use crate::vm::instance::InstanceMemory;
 use skerry_environ::vmctx::VMFuncRef;
 use skerry_environ::{
@@ -63,6 +63,11 @@ impl InstanceEntry {
         } else {
             &self.module.environ().data[segment].bytes
         }
+    }
+
+    /// Drops all data segments that were active.
+    pub(crate) fn drop_active_data(&mut self) {
+        self.dropped_data.copy_from_slice(self.module.active_data());
     }
 
     pub(crate) fn drop_data(&mut self, segment: DataIndex) {
@@ -168,15 +173,22 @@ impl Instance {
     /// segment does not fit or the start function traps; [`Error::OutOfMemory`].
     pub fn new(mut store: impl AsContextMut, module: &Module, imports: &[Extern]) -> Result<Self> {
         let given: Vec<Given<'_>> = imports.iter().map(|&item| Given::Extern(item)).collect();
-        Self::from_given(store.as_context_mut().0, module, &given)
+        Self::from_given(
+            store.as_context_mut().0,
+            module,
+            &given,
+            &PreparedCalls::default(),
+        )
     }
 
+    /// `prepared` are the host functions for [`Given::Prepared`], in their order.
     pub(crate) fn from_given<T>(
         store: &mut StoreData<T>,
         module: &Module,
         imports: &[Given<'_>],
+        prepared: &PreparedCalls,
     ) -> Result<Self> {
-        let index = build(&mut store.inner, module, imports)?;
+        let index = build(&mut store.inner, module, imports, prepared)?;
         copy_segments(&mut store.inner, index)?;
         if let Some(start) = module.environ().start {
             let func = store.inner.instance(index).func_to_call(start);
@@ -282,6 +294,8 @@ pub(crate) enum Given<'a> {
     Extern(Extern),
     /// A host function that is in no store yet.
     Host(&'a HostFunc),
+    /// The next of the host functions that were prepared for this instance; its type was checked.
+    Prepared,
 }
 
 /// The function that an instance imports: a host function is made for that instance, so that it knows its caller.
@@ -292,6 +306,7 @@ fn import_function(
 ) -> Result<FuncRef> {
     let function = match given {
         Given::Host(func) => func.in_store(store, Some(importer))?,
+        Given::Prepared => unreachable!("prepared functions are placed all at once"),
         Given::Extern(item) => {
             let func = store.func(store.resolve(item.handle()));
             match HostFunction::for_importer(store.context(), func, importer) {
@@ -316,14 +331,16 @@ fn check_imports(store: &StoreInner, module: &Module, imports: &[Given<'_>]) -> 
         });
     }
     for (import, given) in wanted.iter().zip(imports) {
-        let expected = ExternType::of(module.environ(), import.index);
+        let expected = || ExternType::of(module.environ(), import.index);
         let found = match given {
             Given::Extern(item) if !store.owns(item.handle()) => {
                 return Err(Error::WrongStore { what: item.kind() });
             }
             Given::Extern(item) => item.type_in(store),
             Given::Host(func) => ExternType::Func(func.ty.clone()),
+            Given::Prepared => continue,
         };
+        let expected = expected();
         if !found.matches(&expected) {
             let (module, name) = (import.module.clone(), import.name.clone());
             let (expected, found) = (Box::new(expected), Box::new(found));
@@ -339,7 +356,12 @@ fn check_imports(store: &StoreInner, module: &Module, imports: &[Given<'_>]) -> 
 }
 
 /// Allocates an instance and everything that it defines, and connects its imports. Its number in the store.
-fn build(store: &mut StoreInner, module: &Module, imports: &[Given<'_>]) -> Result<usize> {
+fn build(
+    store: &mut StoreInner,
+    module: &Module,
+    imports: &[Given<'_>],
+    prepared: &PreparedCalls,
+) -> Result<usize> {
     check_imports(store, module, imports)?;
     let (environ, layout) = (module.environ(), module.layout());
     let limits = store.engine().limits();
@@ -356,14 +378,21 @@ fn build(store: &mut StoreInner, module: &Module, imports: &[Given<'_>]) -> Resu
     let mut memories = Vec::with_capacity(environ.memories.len());
     let mut tables = Vec::with_capacity(environ.tables.len());
     let mut globals = Vec::with_capacity(environ.globals.len());
+    let prepared = prepared.place(store.context(), memory.vmctx());
+    let mut placed = prepared.func_refs();
     for (import, given) in environ.imports.iter().zip(imports) {
         let id = |given: &Given<'_>| match given {
             Given::Extern(item) => store.resolve(item.handle()),
-            Given::Host(_) => unreachable!("host functions are functions, which was checked"),
+            Given::Host(_) | Given::Prepared => {
+                unreachable!("host functions are functions, which was checked")
+            }
         };
         match import.index {
             EntityIndex::Function(index) => {
-                let func = import_function(store, memory.vmctx(), given)?;
+                let func = match given {
+                    Given::Prepared => placed.next().expect("one for each"),
+                    given => import_function(store, memory.vmctx(), given)?,
+                };
                 memory.import_function(layout, index, func);
             }
             EntityIndex::Memory(index) => {
@@ -380,6 +409,8 @@ fn build(store: &mut StoreInner, module: &Module, imports: &[Given<'_>]) -> Resu
             }
         }
     }
+
+    store.keep_host_functions(prepared);
 
     // From here on the store may keep what was made although the instantiation fails: nothing can reach it, and it goes with
     // the store. Memories and globals hold on to the slot, so it stays mapped as long as they.
@@ -437,27 +468,17 @@ fn copy_segments(store: &mut StoreInner, instance: usize) -> Result<()> {
         let bits = store.instance(instance).evaluate(expr, store.globals());
         u64::from(bits as u32)
     };
-    for (segment, element) in module.environ().elements.iter() {
-        if let SegmentMode::Active {
-            target,
-            offset: expr,
-        } = &element.mode
-        {
-            let at = offset(store, expr);
-            store.table_init(
-                instance,
-                *target,
-                segment,
-                at,
-                0,
-                element.items.len() as u64,
-            )?;
-        }
-        if element.mode != SegmentMode::Passive {
-            store.drop_elements(instance, segment);
-        }
-    }
     let compiled = module.compiled();
+    if let Err(error) = copy_elements(store, instance, &module) {
+        // Functions in an imported table may look at the memory of this instance, and it is not yet the images' turn.
+        for image in &compiled.images {
+            let memory = module.environ().memory_index(image.memory);
+            let id = store.instance(instance).memory(memory);
+            let forgotten = store.memory_mut(id).forget_files();
+            forgotten.map_err(Error::OutOfMemory)?;
+        }
+        return Err(error);
+    }
     for image in &compiled.images {
         let memory = module.environ().memory_index(image.memory);
         let id = store.instance(instance).memory(memory);
@@ -468,19 +489,39 @@ fn copy_segments(store: &mut StoreInner, instance: usize) -> Result<()> {
                 .apply(store.memory_mut(id), image.offset as usize, start..end);
         applied.map_err(Error::OutOfMemory)?;
     }
-    for (segment, data) in module.environ().data.iter() {
-        let SegmentMode::Active {
+    let data = &module.environ().data;
+    for segment in (compiled.imaged_segments..data.len()).map(DataIndex::new) {
+        let data = &data[segment];
+        if let SegmentMode::Active {
             target,
             offset: expr,
         } = &data.mode
-        else {
-            continue;
-        };
-        if segment.index() >= compiled.imaged_segments {
+        {
             let at = offset(store, expr);
             store.memory_init(instance, *target, segment, at, 0, data.bytes.len() as u64)?;
+            store.drop_data(instance, segment);
         }
-        store.drop_data(instance, segment);
+    }
+    store.drop_active_data(instance);
+    Ok(())
+}
+
+/// Copies the active element segments of an instance, then drops them.
+fn copy_elements(store: &mut StoreInner, instance: usize, module: &Module) -> Result<()> {
+    for (segment, element) in module.environ().elements.iter() {
+        if let SegmentMode::Active {
+            target,
+            offset: expr,
+        } = &element.mode
+        {
+            let at = store.instance(instance).evaluate(expr, store.globals());
+            let at = u64::from(at as u32);
+            let len = element.items.len() as u64;
+            store.table_init(instance, *target, segment, at, 0, len)?;
+        }
+        if element.mode != SegmentMode::Passive {
+            store.drop_elements(instance, segment);
+        }
     }
     Ok(())
 }

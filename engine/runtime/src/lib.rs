@@ -53,7 +53,7 @@ pub use externs::Extern;
 pub use func::{Func, TypedFunc};
 pub use global::Global;
 pub use instance::Instance;
-pub use linker::Linker;
+pub use linker::{InstancePre, Linker};
 pub use memory::Memory;
 pub use module::Module;
 pub use skerry_compiler::{CompileError, CpuFeatures, Flags, OptLevel, Progress};

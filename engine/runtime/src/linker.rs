@@ -10,10 +10,12 @@ use crate::module::Module;
 use crate::store::{AsContextMut, StoreInner};
 use crate::types::{ExternType, ImportType};
 use crate::value::Val;
+use crate::vm::func::PreparedCalls;
 use skerry_environ::FuncType;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 /// Names for what modules import. Functions defined in Rust belong to no store and can be used with any; other
 /// definitions belong to the store of their handle.
@@ -240,23 +242,109 @@ impl<T: 'static> Linker<T> {
         mut store: impl AsContextMut<Data = T>,
         module: &Module,
     ) -> Result<Instance> {
+        let given = |import| {
+            Ok(match self.definition_for(&import)? {
+                Definition::Extern(item) => Given::Extern(*item),
+                Definition::Host(func) => Given::Host(func),
+            })
+        };
+        let given = module.imports().map(given).collect::<Result<Vec<_>>>()?;
+        let prepared = PreparedCalls::default();
+        Instance::from_given(store.as_context_mut().0, module, &given, &prepared)
+    }
+
+    /// Looks up and checks once what all instances of `module` import: [`InstancePre::instantiate`] is then a matter of
+    /// microseconds.
+    ///
+    /// # Errors
+    /// [`Error::UnknownImport`], [`Error::IncompatibleImport`]; the compiler refuses the type of a function.
+    pub fn instantiate_pre(&self, module: &Module) -> Result<InstancePre<T>> {
+        if !Engine::same(&self.engine, module.engine()) {
+            return Err(Error::WrongStore { what: "module" });
+        }
         let mut imports = Vec::with_capacity(module.imports().len());
+        let mut calls = Vec::new();
         for import in module.imports() {
-            imports.push(match self.lookup(import.module, import.name) {
-                Some(Definition::Extern(item)) => Given::Extern(*item),
-                Some(Definition::Host(func)) => Given::Host(func),
-                None => {
-                    let (module, name) = (import.module.to_string(), import.name.to_string());
-                    let expected = Box::new(import.ty);
-                    return Err(Error::UnknownImport {
-                        module,
-                        name,
-                        expected,
-                    });
+            imports.push(match self.definition_for(&import)? {
+                Definition::Extern(item) => Some(*item),
+                Definition::Host(func) => {
+                    let found = ExternType::Func(func.ty.clone());
+                    if !found.matches(&import.ty) {
+                        return Err(Error::IncompatibleImport {
+                            module: import.module.to_string(),
+                            name: import.name.to_string(),
+                            expected: Box::new(import.ty),
+                            found: Box::new(found),
+                        });
+                    }
+                    calls.push((self.engine.host_signature(&func.ty)?, func.call.clone()));
+                    None
                 }
             });
         }
-        Instance::from_given(store.as_context_mut().0, module, &imports)
+        Ok(InstancePre {
+            module: module.clone(),
+            imports: imports.into(),
+            calls: PreparedCalls::new(calls),
+            state: PhantomData,
+        })
+    }
+
+    fn definition_for(&self, import: &ImportType<'_>) -> Result<&Definition> {
+        let found = self.lookup(import.module, import.name);
+        found.ok_or_else(|| Error::UnknownImport {
+            module: import.module.to_string(),
+            name: import.name.to_string(),
+            expected: Box::new(import.ty.clone()),
+        })
+    }
+}
+
+/// A module with its imports looked up, ready to be instantiated in any store of `T`. Cheap to clone.
+pub struct InstancePre<T: 'static> {
+    module: Module,
+    /// What is in a store already; `None` for the next of `calls`.
+    imports: Arc<[Option<Extern>]>,
+    calls: PreparedCalls,
+    state: PhantomData<fn() -> T>,
+}
+
+impl<T> Clone for InstancePre<T> {
+    fn clone(&self) -> Self {
+        Self {
+            module: self.module.clone(),
+            imports: self.imports.clone(),
+            calls: self.calls.clone(),
+            state: PhantomData,
+        }
+    }
+}
+
+impl<T> std::fmt::Debug for InstancePre<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("InstancePre")
+            .field("module", &self.module)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<T: 'static> InstancePre<T> {
+    /// The module.
+    pub fn module(&self) -> &Module {
+        &self.module
+    }
+
+    /// A new instance.
+    ///
+    /// # Errors
+    /// As [`Instance::new`].
+    pub fn instantiate(&self, mut store: impl AsContextMut<Data = T>) -> Result<Instance> {
+        let given = self.imports.iter().map(|import| match import {
+            Some(item) => Given::Extern(*item),
+            None => Given::Prepared,
+        });
+        let given: Vec<Given<'_>> = given.collect();
+        Instance::from_given(store.as_context_mut().0, &self.module, &given, &self.calls)
     }
 }
 

@@ -9,10 +9,11 @@ use crate::vm::code::CodeMemory;
 use crate::vm::file::Bytes;
 use crate::vm::image::ImageSource;
 use crate::vm::instance::{Blueprint, FuncRefCode, func_ref_offset};
+use crate::vm::pool::Home;
 use skerry_compiler::{Progress, compile_module_on};
 use skerry_environ::{
-    AddressMap, CompiledModule, DefinedFuncIndex, ElemIndex, ElementItems, EntityIndex, EntityRef,
-    FuncIndex, Module as Environ, TypeIndex, VmctxLayout,
+    AddressMap, CompiledModule, DataSegment, DefinedFuncIndex, ElemIndex, ElementItems,
+    EntityIndex, EntityRef, FuncIndex, Module as Environ, SegmentMode, TypeIndex, VmctxLayout,
 };
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -24,6 +25,8 @@ pub struct Module {
 }
 
 struct ModuleInner {
+    /// For the slots of its instances.
+    home: Arc<Home>,
     engine: Engine,
     /// Without what the next three hold.
     compiled: CompiledModule,
@@ -37,6 +40,8 @@ struct ModuleInner {
     exports: HashMap<String, EntityIndex>,
     /// Where machine code of defined functions starts, sorted, for backtraces.
     by_offset: Box<[(u32, DefinedFuncIndex)]>,
+    /// For each data segment, whether it is active.
+    active_data: Box<[bool]>,
     /// For each element segment that is a list of functions, where their func refs lie in the vmctx.
     element_offsets: Box<[Option<Box<[i32]>>]>,
 }
@@ -161,7 +166,11 @@ impl Module {
         };
         let segments = module.elements.values();
         let element_offsets = segments.map(|segment| offsets(&segment.items)).collect();
+        let active = |data: &DataSegment| matches!(data.mode, SegmentMode::Active { .. });
+        let active_data = compiled.module.data.values().map(active).collect();
         let inner = ModuleInner {
+            active_data,
+            home: Home::new(),
             engine: engine.clone(),
             compiled,
             code,
@@ -271,12 +280,17 @@ impl Module {
         self.inner.exports.get(name).copied()
     }
 
+    pub(crate) fn active_data(&self) -> &[bool] {
+        &self.inner.active_data
+    }
+
     pub(crate) fn blueprint(&self) -> Blueprint<'_> {
         Blueprint {
             module: self.environ(),
             layout: self.layout(),
             type_ids: &self.inner.type_ids,
             func_refs: &self.inner.func_refs,
+            home: &self.inner.home,
         }
     }
 

@@ -12,7 +12,7 @@ use crate::vm::backtrace::RawBacktrace;
 use crate::vm::context::{
     self, DynStore, FaultRegion, StoreObject, Unwind, VMStoreContext, ValRaw,
 };
-use crate::vm::func::{FuncRef, HostFunction, invoke};
+use crate::vm::func::{FuncRef, HostFunction, HostFunctions, invoke};
 use crate::vm::global::Global;
 use crate::vm::memory::{LinearMemory, in_bounds};
 use crate::vm::table::Table;
@@ -61,6 +61,7 @@ pub struct StoreInner {
     tables: Vec<Table>,
     globals: Vec<Global>,
     host_functions: Vec<HostFunction>,
+    prepared: Vec<HostFunctions>,
     funcs: Vec<FuncRef>,
     func_numbers: HashMap<FuncRef, u32>,
     externs: Vec<Box<dyn Any + Send + Sync>>,
@@ -92,6 +93,7 @@ impl<T> Store<T> {
             tables: Vec::new(),
             globals: Vec::new(),
             host_functions: Vec::new(),
+            prepared: Vec::new(),
             funcs: Vec::new(),
             func_numbers: HashMap::new(),
             externs: Vec::new(),
@@ -354,6 +356,13 @@ impl StoreInner {
         func_ref
     }
 
+    /// Keeps host functions as long as the store.
+    pub(crate) fn keep_host_functions(&mut self, functions: HostFunctions) {
+        if functions.func_refs().next().is_some() {
+            self.prepared.push(functions);
+        }
+    }
+
     /// The number of a function: the same for the same reference.
     pub(crate) fn func_number(&mut self, func: FuncRef) -> u32 {
         *self.func_numbers.entry(func).or_insert_with(|| {
@@ -428,6 +437,11 @@ impl StoreInner {
         self.tables[id as usize]
             .write(dst, words)
             .ok_or(TrapCode::TableOutOfBounds)
+    }
+
+    /// Drops the data segments of an instance that were active.
+    pub(crate) fn drop_active_data(&mut self, instance: usize) {
+        self.instances[instance].drop_active_data();
     }
 
     /// `elem.drop`.

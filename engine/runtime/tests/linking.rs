@@ -393,3 +393,83 @@ fn engines_and_stores_do_not_mix() {
     assert!(matches!(error, Error::WrongStore { .. }), "{error}");
     assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| f.ty(&mine))).is_err());
 }
+
+#[test]
+fn what_is_linked_once_makes_instances_of_any_store() {
+    let engine = Engine::default();
+    let text = r#"(module
+        (import "host" "add" (func $add (param i32) (result i32)))
+        (global $own (mut i32) (i32.const 1))
+        (func (export "next") (result i32)
+          (global.set $own (call $add (global.get $own)))
+          (global.get $own)))"#;
+    let counter = module(&engine, text);
+    let mut linker = Linker::new(&engine);
+    linker
+        .func_wrap(
+            "host",
+            "add",
+            |caller: skerry_runtime::Caller<'_, i32>, n: i32| caller.data() + n,
+        )
+        .unwrap();
+    let ready = linker.instantiate_pre(&counter).unwrap();
+    drop(linker);
+    for step in [1, 10] {
+        let mut store = Store::new(&engine, step);
+        for _ in 0..2 {
+            let instance = ready.clone().instantiate(&mut store).unwrap();
+            let next = instance
+                .get_typed_func::<(), i32>(&mut store, "next")
+                .unwrap();
+            assert_eq!(next.call(&mut store, ()).unwrap(), 1 + step);
+            assert_eq!(next.call(&mut store, ()).unwrap(), 1 + 2 * step);
+        }
+    }
+    let other = Engine::default();
+    let wrong = ready.instantiate(Store::new(&other, 1));
+    assert!(
+        matches!(wrong, Err(Error::WrongStore { .. })),
+        "{:?}",
+        wrong.err()
+    );
+}
+
+#[test]
+fn linking_once_finds_what_is_missing_or_wrong() {
+    let engine = Engine::default();
+    let text = r#"(module (import "m" "f" (func (param i32))) (import "m" "g" (global i32)))"#;
+    let importer = module(&engine, text);
+    let mut linker: Linker<()> = Linker::new(&engine);
+    let error = |linker: &Linker<()>, module: &Module| linker.instantiate_pre(module).unwrap_err();
+    let missing = error(&linker, &importer);
+    assert!(
+        matches!(&missing, Error::UnknownImport { name, .. } if name == "f"),
+        "{missing}"
+    );
+    linker.func_wrap("m", "f", |_: i64| ()).unwrap();
+    let wrong = error(&linker, &importer);
+    assert!(
+        matches!(&wrong, Error::IncompatibleImport { name, .. } if name == "f"),
+        "{wrong}"
+    );
+    let elsewhere = module(&Engine::default(), text);
+    let foreign = error(&linker, &elsewhere);
+    assert!(matches!(foreign, Error::WrongStore { .. }), "{foreign}");
+
+    // What belongs to a store is compared when there is one.
+    linker.allow_shadowing(true);
+    linker.func_wrap("m", "f", |_: i32| ()).unwrap();
+    let mut store = Store::new(&engine, ());
+    let ty = GlobalType {
+        content: ValType::I64,
+        mutable: false,
+    };
+    let global = Global::new(&mut store, ty, Val::I64(1)).unwrap();
+    linker.define("m", "g", global).unwrap();
+    let ready = linker.instantiate_pre(&importer).unwrap();
+    let wrong = ready.instantiate(&mut store).unwrap_err();
+    assert!(
+        matches!(&wrong, Error::IncompatibleImport { name, .. } if name == "g"),
+        "{wrong}"
+    );
+}

@@ -169,6 +169,51 @@ fn arguments_in_memory_change_places() {
     }
 }
 
+#[test]
+fn numbers_in_memory_and_in_registers() {
+    // Ten of each, so that two of each are in memory; with each call both kinds turn, in opposite directions.
+    let floats = |numbers: Vec<usize>| {
+        let get = |&n: &usize| format!("(f64.convert_i64_s (i64.trunc_f64_s (local.get {n}))) ");
+        numbers.iter().map(get).collect::<String>()
+    };
+    let text = format!(
+        r#"(module
+             (global $n (mut i64) (i64.const 0))
+             (func $turn (param {params}) (result {params})
+               (if (i64.eqz (global.get $n)) (then (return {all})))
+               (global.set $n (i64.sub (global.get $n) (i64.const 1)))
+               (return_call $turn {ints} (local.get 0) (local.get 19) {floats}))
+             (func (export "run") (param i64) (result {params})
+               (global.set $n (local.get 0))
+               (return_call $turn {first_ints} {first_floats})))"#,
+        params = "i64 ".repeat(10) + &"f64 ".repeat(10),
+        all = locals(0..20),
+        ints = locals(1..10),
+        floats = floats((10..19).collect()),
+        first_ints = (0..10)
+            .map(|n| format!("(i64.const {n}) "))
+            .collect::<String>(),
+        first_floats = (0..10)
+            .map(|n| format!("(f64.const {n}) "))
+            .collect::<String>(),
+    );
+    let (mut store, instance) = instance(&text);
+    let run = instance.get_func(&mut store, "run").unwrap();
+    for turns in [0, 1, 4, 100_003] {
+        let mut results = vec![Val::I64(0); 20];
+        run.call(&mut store, &[Val::I64(turns)], &mut results)
+            .unwrap();
+        let ints: Vec<i64> = results[..10].iter().map(|val| val.i64().unwrap()).collect();
+        let floats: Vec<f64> = results[10..].iter().map(|val| val.f64().unwrap()).collect();
+        let mut expected: Vec<i64> = (0..10).collect();
+        expected.rotate_left(turns as usize % 10);
+        assert_eq!(ints, expected);
+        let mut expected: Vec<f64> = (0..10).map(f64::from).collect();
+        expected.rotate_right(turns as usize % 10);
+        assert_eq!(floats, expected);
+    }
+}
+
 const TABLE: &str = r#"
 (module
   (type $step (func (param i64) (result i64)))
@@ -298,8 +343,8 @@ fn between_instances() {
 #[test]
 fn to_the_host() {
     let engine = Engine::default();
-    let mut store = Store::new(&engine, Vec::new());
-    let mut linker = Linker::new(&engine);
+    let mut store = Store::new(&engine, Vec::<u8>::new());
+    let mut linker = Linker::<Vec<u8>>::new(&engine);
     let ty = FuncType::new([ValType::I64; 12], [ValType::I64; 10]);
     linker
         .func_new("h", "many", ty, |mut caller, params, results| {

@@ -1,5 +1,6 @@
 //! The guest's file descriptors.
 
+use std::io::IsTerminal as _;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use cap_std::fs::Dir;
@@ -63,6 +64,9 @@ impl Entry {
             Descriptor::Inherited(_) | Descriptor::Host(_) => match descriptor.filetype() {
                 FileType::RegularFile | FileType::BlockDevice => Rights::FILE,
                 FileType::SocketDgram | FileType::SocketStream => Rights::SOCKET,
+                FileType::CharacterDevice if !descriptor.is_terminal() => {
+                    Rights::STREAM.or(Rights::FD_SEEK).or(Rights::FD_TELL)
+                }
                 _ => Rights::STREAM,
             },
             Descriptor::Input(_) | Descriptor::Output(_) | Descriptor::Discard => Rights::STREAM,
@@ -107,6 +111,11 @@ impl Descriptor {
     pub(crate) fn filetype(&self) -> FileType {
         self.filestat()
             .map_or(FileType::Unknown, |stat| stat.filetype)
+    }
+
+    /// Whether somebody may sit in front of it.
+    fn is_terminal(&self) -> bool {
+        self.host().is_some_and(|fd| fd.is_terminal())
     }
 
     /// The `fdflags` of the open file.

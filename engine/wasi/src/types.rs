@@ -70,7 +70,8 @@ impl Rights {
             | Self::POLL_FD_READWRITE.0,
     );
     /// The rights that mean something for a terminal, a pipe or another stream: no seek. C
-    /// libraries take a character device without `fd_seek` and `fd_tell` for a terminal.
+    /// libraries take a character device without `fd_seek` and `fd_tell` for a terminal, hence other
+    /// devices, as `/dev/null`, have these two.
     pub const STREAM: Rights = Rights(
         Self::FD_READ.0
             | Self::FD_WRITE.0

@@ -1,117 +1,138 @@
-//! `wasmtime-run [--dir HOST[::GUEST]].. [--threads N] [--time-json FILE] file.wasm args..`
+//! `wasmtime-run run|compile|instantiate|js`: the phases that the benchmark compares, by the crate `wasmtime`.
 //!
-//! Runs a WASI preview 1 command module with the crate `wasmtime` as `wasmtime run` would (Cranelift,
-//! optimisation for speed, signal-based traps, no compilation cache), and times the three phases that
-//! the benchmark compares: compile, instantiate, run. Exit codes are those of `wasmtime run`: the
-//! program's own, 134 after a trap, 1 for everything that goes wrong before the program starts.
+//! Each subcommand does one thing in a process of its own, so that its peak memory is its own, and can write
+//! its account as one JSON object (`--time-json FILE`). The benchmark's side of Skerry is
+//! `sightglass-bench/src/phase.rs`, with the same subcommands and the same fields. Exit codes are those of
+//! `wasmtime run`: the program's own, 134 after a trap, 1 for everything that goes wrong before it starts.
+//!
+//! Configuration: Cranelift, optimisation for speed, parallel compilation, signal-based traps, memory images
+//! mapped copy-on-write, the on-demand allocator: the crate's defaults.
 
 #![forbid(unsafe_code)]
 
-use clap::Parser;
+mod account;
+mod instantiate;
+mod program;
+
+use clap::{Args, Parser, Subcommand};
+use serde_json::json;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
-use wasmtime::{Config, Engine, Linker, Module, OptLevel, Result, Store, Trap};
-use wasmtime_wasi::p1::{self, WasiP1Ctx};
-use wasmtime_wasi::{FsPerms, I32Exit, WasiCtxBuilder};
+use wasmtime::{
+    Cache, CacheConfig, Config, Engine, Error, Module, OptLevel, ProfilingStrategy, Result,
+};
 
-/// Runs a WASI command module with Wasmtime and says how long each phase took.
+/// Compiles, instantiates and runs modules with Wasmtime and says how long each phase took.
 #[derive(Parser)]
-struct Args {
-    /// Directory the program may use, as HOST or HOST::GUEST; repeatable.
-    #[arg(long)]
-    dir: Vec<String>,
+#[command(name = "wasmtime-run")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Runs a WASI command module.
+    Run(program::RunOptions),
+    /// Compiles a module and does nothing with it.
+    Compile(CompileOptions),
+    /// Makes and drops an instance many times.
+    Instantiate(instantiate::Options),
+    /// Runs a script with a SpiderMonkey that is initialised as `wizer` would.
+    Js(program::JsOptions),
+}
+
+/// What every subcommand takes.
+#[derive(Args)]
+pub struct Common {
     /// Compilation threads (default: one per core).
     #[arg(long)]
     threads: Option<usize>,
-    /// Where to write {"compile": s, "instantiate": s, "run": s, "code_bytes": n}.
+    /// Where to write the account: seconds and bytes.
     #[arg(long)]
     time_json: Option<PathBuf>,
+    /// Directory of Wasmtime's own compilation cache (default: no cache).
+    #[arg(long)]
+    cache: Option<PathBuf>,
+    /// Writes /tmp/perf-PID.map, so that `perf` can name WebAssembly functions.
+    #[arg(long)]
+    perf_map: bool,
+}
+
+#[derive(Args)]
+struct CompileOptions {
+    #[command(flatten)]
+    common: Common,
+    /// Writes the serialised module here, after the measurement.
+    #[arg(long)]
+    output: Option<PathBuf>,
     /// The module.
     file: PathBuf,
-    /// The program's arguments.
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-    args: Vec<String>,
 }
 
 fn main() -> ExitCode {
-    let args = Args::parse();
-    match run(&args) {
-        Ok(code) => code,
-        Err(error) => {
-            eprintln!("error: {error:?}");
-            ExitCode::FAILURE
+    let outcome = match Cli::parse().command {
+        Command::Run(options) => program::run(&options),
+        Command::Compile(options) => compile(&options).map(|()| ExitCode::SUCCESS),
+        Command::Instantiate(options) => instantiate::command(&options).map(|()| ExitCode::SUCCESS),
+        Command::Js(options) => program::js(&options),
+    };
+    outcome.unwrap_or_else(|error| {
+        eprintln!("error: {error:?}");
+        ExitCode::FAILURE
+    })
+}
+
+impl Common {
+    /// An engine as all subcommands use it; `adjust` is what one of them changes.
+    fn engine(&self, adjust: impl FnOnce(&mut Config)) -> Result<Engine> {
+        if let Some(threads) = self.threads {
+            rayon::ThreadPoolBuilder::new()
+                .num_threads(threads)
+                .build_global()
+                .map_err(Error::new)?;
+        }
+        let mut config = Config::new();
+        config.cranelift_opt_level(OptLevel::Speed);
+        if let Some(directory) = &self.cache {
+            let mut cache = CacheConfig::new();
+            cache.with_directory(directory);
+            config.cache(Some(Cache::new(cache)?));
+        }
+        if self.perf_map {
+            config.profiler(ProfilingStrategy::PerfMap);
+        }
+        adjust(&mut config);
+        Engine::new(&config)
+    }
+
+    /// Writes the account of a subcommand where it is wanted.
+    fn report(&self, account: &serde_json::Value) -> Result<()> {
+        match &self.time_json {
+            Some(path) => Ok(std::fs::write(path, account.to_string())?),
+            None => Ok(()),
         }
     }
 }
 
-/// Compile, instantiate, run, report.
-fn run(args: &Args) -> Result<ExitCode> {
-    if let Some(threads) = args.threads {
-        rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .build_global()
-            .map_err(wasmtime::Error::new)?;
-    }
-    let wasm = std::fs::read(&args.file)?;
-
-    let mut config = Config::new();
-    config.cranelift_opt_level(OptLevel::Speed);
-    let engine = Engine::new(&config)?;
-
-    let start = Instant::now();
+/// Compiles once. The module's bytes are read before, serialised after the clock runs.
+fn compile(options: &CompileOptions) -> Result<()> {
+    let wasm = std::fs::read(&options.file)?;
+    let engine = options.common.engine(|_| ())?;
+    let (start, cpu) = (Instant::now(), account::cpu());
     let module = Module::new(&engine, &wasm)?;
-    let compile = start.elapsed().as_secs_f64();
-
-    let mut linker: Linker<WasiP1Ctx> = Linker::new(&engine);
-    p1::add_to_linker_sync(&mut linker, |context| context)?;
-    let mut store = Store::new(&engine, wasi(args)?);
-    let start = Instant::now();
-    let instance = linker.instantiate(&mut store, &module)?;
-    let instantiate = start.elapsed().as_secs_f64();
-
-    let entry = instance.get_typed_func::<(), ()>(&mut store, "_start")?;
-    let start = Instant::now();
-    let outcome = entry.call(&mut store, ());
-    let run = start.elapsed().as_secs_f64();
-
-    if let Some(path) = &args.time_json {
-        let code_bytes = module.text().len();
-        let phases = serde_json::json!({
-            "compile": compile, "instantiate": instantiate, "run": run, "code_bytes": code_bytes,
-        });
-        std::fs::write(path, phases.to_string())?;
+    let (seconds, cpu) = (start.elapsed().as_secs_f64(), account::cpu() - cpu);
+    let peak_bytes = account::peak_bytes()?;
+    let artifact = module.serialize()?;
+    if let Some(path) = &options.output {
+        std::fs::write(path, &artifact)?;
     }
-    Ok(exit_code(outcome))
-}
-
-/// What the program may see: its arguments, standard streams and the preopened directories.
-fn wasi(args: &Args) -> Result<WasiP1Ctx> {
-    let mut builder = WasiCtxBuilder::new();
-    // The program has this thread for itself: system calls without a detour over an executor.
-    builder.inherit_stdio().allow_blocking_current_thread(true);
-    builder
-        .arg(args.file.file_name().unwrap_or_default().to_string_lossy())
-        .args(&args.args);
-    for dir in &args.dir {
-        let (host, guest) = dir.split_once("::").unwrap_or((dir, dir));
-        builder.preopened_dir(host, guest, FsPerms::ReadWrite)?;
-    }
-    Ok(builder.build_p1())
-}
-
-/// The exit code that `wasmtime run` gives for `outcome`.
-fn exit_code(outcome: Result<()>) -> ExitCode {
-    let Err(error) = outcome else {
-        return ExitCode::SUCCESS;
-    };
-    if let Some(exit) = error.downcast_ref::<I32Exit>() {
-        return ExitCode::from(u8::try_from(exit.0).unwrap_or(1));
-    }
-    eprintln!("error: {error:?}");
-    if error.is::<Trap>() {
-        ExitCode::from(134)
-    } else {
-        ExitCode::FAILURE
-    }
+    options.common.report(&json!({
+        "compile": seconds,
+        "cpu": cpu,
+        "peak_bytes": peak_bytes,
+        "code_bytes": module.text().len(),
+        "artifact_bytes": artifact.len(),
+    }))
 }

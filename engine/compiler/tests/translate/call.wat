@@ -9,7 +9,12 @@
   (func (type $unary)
     (return_call $defined (local.get 0)))
   (func (type $unary)
-    (return_call_indirect (type $unary) (i32.const 1) (local.get 0))))
+    (return_call_indirect (type $unary) (i32.const 1) (local.get 0)))
+  ;; After a call of $leaves, which may return from elsewhere, the vmctx is restored; $defined keeps it.
+  (func $leaves (type $unary)
+    (return_call $imported (call $defined (local.get 0))))
+  (func (type $unary)
+    (call $leaves (local.get 0))))
 
 (; CLIF
 function u0:0(i32) -> i32 tail {
@@ -78,5 +83,29 @@ block0(v0: i32):
     v15 = load.i64 notrap aligned readonly region0 v10
     v16 = load.i64 notrap aligned readonly region0 v10+8
     return_call_indirect sig0, v15(v16, v1)  ; v1 = 1
+}
+
+function u0:3(i32) -> i32 tail {
+    region0 = 0 "constants"
+    sig0 = (i32) -> i32 tail
+    sig1 = (i64 vmctx, i32) -> i32 tail
+    fn0 = colocated u0:0 sig0
+
+block0(v0: i32):
+    v2 = get_pinned_reg.i64
+    v1 = call fn0(v0)
+    v3 = load.i64 notrap aligned readonly can_move region0 v2-112
+    v4 = load.i64 notrap aligned readonly can_move region0 v2-104
+    return_call_indirect sig1, v3(v4, v1)
+}
+
+function u0:4(i32) -> i32 tail {
+    sig0 = (i64 vmctx, i32) -> i32 tail
+    fn0 = colocated u0:3 sig0
+
+block0(v0: i32):
+    v1 = get_pinned_reg.i64
+    v2 = call fn0(v1, v0)
+    return v2
 }
 ;)

@@ -47,8 +47,8 @@ block0(v0: i32, v1: i64):
 function u0:1(i32) -> i32, i32, i32 tail {
     region0 = 0 "constants"
     region1 = 4 "lengths"
-    sig0 = (i64 vmctx, i32, i64, i32, i64) tail
-    sig1 = (i64 vmctx, i32, i64) -> i64 tail
+    sig0 = (i64 vmctx, i32, i64, i32, i64) system_v
+    sig1 = (i64 vmctx, i32, i64) -> i64 system_v
 
 block0(v0: i32):
     v6 = get_pinned_reg.i64

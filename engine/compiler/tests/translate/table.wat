@@ -18,7 +18,7 @@ function u0:0(i32, i64) -> i32, i32, i32 tail {
     region1 = 3 "tables"
     region2 = 4 "lengths"
     region3 = 2 "globals"
-    sig0 = (i64 vmctx, i32, i64, i64) -> i64 tail
+    sig0 = (i64 vmctx, i32, i64, i64) -> i64 system_v
 
 block0(v0: i32, v1: i64):
     v5 = get_pinned_reg.i64

@@ -19,7 +19,7 @@ function u2:0(i32, f64) -> i64 tail {
     ss0 = explicit_slot 32, align = 16
     region0 = 5 "values"
     region1 = 0 "constants"
-    sig0 = (i64 vmctx, i64) tail
+    sig0 = (i64 vmctx, i64) system_v
 
 block0(v0: i32, v1: f64):
     v2 = get_pinned_reg.i64

@@ -97,7 +97,121 @@ struct HostFunctionObject {
     header: VMContextHeader,
     func_ref: VMFuncRef,
     slots: usize,
-    call: Arc<HostCall>,
+    /// What it does: in `own`, or in the list that it was prepared from.
+    call: *const Arc<HostCall>,
+    own: Option<Arc<HostCall>>,
+}
+
+impl HostFunctionObject {
+    fn new(ctx: &VMStoreContext, signature: HostSignature, importer: *mut u8) -> Self {
+        Self {
+            header: VMContextHeader {
+                magic: MAGIC_HOST_FUNCTION,
+                owner: importer.cast(),
+                store: std::ptr::from_ref(ctx).cast_mut().cast(),
+                reserved: 0,
+                type_ids: std::ptr::null(),
+                builtins: builtins::table(),
+                memory0: VMMemoryDefinition {
+                    base: std::ptr::null_mut(),
+                    len: 0,
+                },
+            },
+            func_ref: VMFuncRef {
+                code: signature.host,
+                vmctx: std::ptr::null_mut(),
+                type_id: signature.type_id,
+                reserved: 0,
+                entry: signature.entry,
+            },
+            slots: signature.slots,
+            call: std::ptr::null(),
+            own: None,
+        }
+    }
+
+    /// Fills in what depends on where the object lies.
+    ///
+    /// # Safety
+    /// `object` is valid, nobody else has it, and it stays there.
+    unsafe fn settle(object: *mut Self) {
+        let vmctx = object.cast::<VMContextHeader>().wrapping_add(1).cast();
+        // SAFETY: as the caller promises.
+        unsafe {
+            (*object).func_ref.vmctx = vmctx;
+            if let Some(own) = &(*object).own {
+                (*object).call = own;
+            }
+        }
+    }
+}
+
+/// Host functions for the instances of one module: closures with the code and number of their types.
+#[derive(Clone, Default)]
+pub(crate) struct PreparedCalls(Arc<[(HostSignature, Arc<HostCall>)]>);
+
+impl PreparedCalls {
+    /// All that are to be placed together.
+    pub(crate) fn new(calls: Vec<(HostSignature, Arc<HostCall>)>) -> Self {
+        Self(calls.into())
+    }
+
+    /// The functions for one importing instance of the store with context `ctx`, in one allocation.
+    pub(crate) fn place(&self, ctx: &VMStoreContext, importer: *mut u8) -> HostFunctions {
+        let object = |(signature, call): &(HostSignature, Arc<HostCall>)| HostFunctionObject {
+            call,
+            ..HostFunctionObject::new(ctx, *signature, importer)
+        };
+        let objects: Box<[HostFunctionObject]> = self.0.iter().map(object).collect();
+        let len = objects.len();
+        let first = NonNull::from(Box::leak(objects)).cast::<HostFunctionObject>();
+        for index in 0..len {
+            // SAFETY: inside the allocation, which is not shared yet and does not move.
+            unsafe { HostFunctionObject::settle(first.as_ptr().add(index)) };
+        }
+        HostFunctions {
+            first,
+            len,
+            _calls: self.clone(),
+        }
+    }
+}
+
+// SAFETY: code addresses and closures that are `Send + Sync`.
+unsafe impl Send for PreparedCalls {}
+// SAFETY: as above.
+unsafe impl Sync for PreparedCalls {}
+
+/// Host functions of one instance in a store.
+pub(crate) struct HostFunctions {
+    first: NonNull<HostFunctionObject>,
+    len: usize,
+    /// Keeps the closures in place.
+    _calls: PreparedCalls,
+}
+
+// SAFETY: as for `HostFunction`.
+unsafe impl Send for HostFunctions {}
+// SAFETY: as above.
+unsafe impl Sync for HostFunctions {}
+
+impl HostFunctions {
+    /// The references to them, in their order; good as long as the store keeps the functions.
+    pub(crate) fn func_refs(&self) -> impl Iterator<Item = FuncRef> + use<> {
+        let first = self.first;
+        (0..self.len).map(move |index| {
+            // SAFETY: only computes the address of a field inside a live allocation.
+            FuncRef::new(unsafe { &raw mut (*first.as_ptr().add(index)).func_ref })
+        })
+    }
+}
+
+impl Drop for HostFunctions {
+    fn drop(&mut self) {
+        let objects = NonNull::slice_from_raw_parts(self.first, self.len);
+        // SAFETY: leaked in `place`, and the store to which all references to them belong is going away.
+        drop(unsafe { Box::from_raw(objects.as_ptr()) });
+    }
 }
 
 /// A host function in a store.
@@ -127,37 +241,14 @@ impl HostFunction {
         call: Arc<HostCall>,
         importer: Option<*mut u8>,
     ) -> Self {
+        let importer = importer.unwrap_or(std::ptr::null_mut());
         let object = Box::new(HostFunctionObject {
-            header: VMContextHeader {
-                magic: MAGIC_HOST_FUNCTION,
-                owner: importer.unwrap_or(std::ptr::null_mut()).cast(),
-                store: std::ptr::from_ref(ctx).cast_mut().cast(),
-                reserved: 0,
-                type_ids: std::ptr::null(),
-                builtins: builtins::table(),
-                memory0: VMMemoryDefinition {
-                    base: std::ptr::null_mut(),
-                    len: 0,
-                },
-            },
-            func_ref: VMFuncRef {
-                code: signature.host,
-                vmctx: std::ptr::null_mut(),
-                type_id: signature.type_id,
-                reserved: 0,
-                entry: signature.entry,
-            },
-            slots: signature.slots,
-            call,
+            own: Some(call),
+            ..HostFunctionObject::new(ctx, signature, importer)
         });
         let object = NonNull::from(Box::leak(object));
-        let vmctx = object
-            .as_ptr()
-            .cast::<VMContextHeader>()
-            .wrapping_add(1)
-            .cast();
-        // SAFETY: just allocated and not shared yet.
-        unsafe { (*object.as_ptr()).func_ref.vmctx = vmctx };
+        // SAFETY: just allocated and not shared yet; it stays until it is dropped.
+        unsafe { HostFunctionObject::settle(object.as_ptr()) };
         Self(object)
     }
 
@@ -173,7 +264,7 @@ impl HostFunction {
         if header.magic != MAGIC_HOST_FUNCTION {
             return None;
         }
-        // SAFETY: host functions are made in `new` only, as part of such an object.
+        // SAFETY: host functions are made as part of such objects only.
         let object = unsafe { &*std::ptr::from_ref(header).cast::<HostFunctionObject>() };
         let signature = HostSignature {
             type_id: func.type_id,
@@ -181,12 +272,9 @@ impl HostFunction {
             entry: func.entry,
             host: func.code,
         };
-        Some(Self::new(
-            ctx,
-            signature,
-            object.call.clone(),
-            Some(importer),
-        ))
+        // SAFETY: the closure lives as long as the object.
+        let call = unsafe { (*object.call).clone() };
+        Some(Self::new(ctx, signature, call, Some(importer)))
     }
 
     /// The reference to it.
@@ -224,7 +312,9 @@ pub(super) extern "C" fn host_call(vmctx: *mut u8, values: *mut ValRaw) -> built
     let store = unsafe { ctx.store() };
     // SAFETY: the trampoline reserves a slot for each argument and result on the wasm stack, used by nobody else now.
     let values = unsafe { std::slice::from_raw_parts_mut(values, object.slots) };
-    builtins::finish(ctx, || match (object.call)(store, frame, values) {
+    // SAFETY: the closure lives as long as the object.
+    let call = unsafe { &*object.call };
+    builtins::finish(ctx, || match call(store, frame, values) {
         Ok(()) => Ok(0),
         Err(error) => Err(Unwind::Error(Box::new(error))),
     })

@@ -5,6 +5,7 @@ use super::context::VMStoreContext;
 use super::func::FuncRef;
 use super::global::Global;
 use super::memory::{LinearMemory, bytes_of};
+use super::pool::Home;
 use super::slot::Slot;
 use super::table::Table;
 use skerry_environ::vmctx::{self, MAGIC_INSTANCE, VMFuncRef, VMMemoryImport};
@@ -12,7 +13,8 @@ use skerry_environ::{
     DefinedMemoryIndex, EntityRef, FuncIndex, FuncRefIndex, GlobalIndex, MemoryIndex, Module,
     TableIndex, VmctxLayout,
 };
-use std::sync::Arc;
+use std::ops::Range;
+use std::sync::{Arc, Weak};
 
 /// What an instance's memory is made from.
 pub(crate) struct Blueprint<'a> {
@@ -22,6 +24,20 @@ pub(crate) struct Blueprint<'a> {
     pub type_ids: &'a [u32],
     /// For each func ref: machine code and entry trampoline.
     pub func_refs: &'a [FuncRefCode],
+    /// The module, as the pool of slots knows it.
+    pub home: &'a Arc<Home>,
+}
+
+impl Blueprint<'_> {
+    /// Where the func refs lie, relative to the vmctx pointer.
+    fn func_refs_range(&self) -> Range<i32> {
+        let Some(last) = self.func_refs.len().checked_sub(1) else {
+            return 0..0;
+        };
+        let start = self.layout.func_ref(FuncRefIndex::new(last));
+        let end = self.layout.func_ref(FuncRefIndex::new(0)) + size_of::<VMFuncRef>() as i32;
+        start..end
+    }
 }
 
 /// The code of a defined function that escapes.
@@ -60,13 +76,20 @@ impl InstanceMemory {
             .memories
             .get(memory0)
             .map(|ty| bytes_of(ty.minimum));
-        let slot = Arc::new(Slot::new(plan.layout.size(), accessible)?);
+        let func_refs = plan.func_refs_range();
+        let reused = Slot::reuse(plan.home, func_refs);
+        let fresh = reused.is_none();
+        let slot = match reused {
+            Some(slot) => slot,
+            None => Slot::new(plan.layout.size(), accessible, Arc::downgrade(plan.home))?,
+        };
+        let slot = Arc::new(slot);
         slot.set(vmctx::MAGIC, MAGIC_INSTANCE);
         slot.set(vmctx::OWNER, owner);
         slot.set(vmctx::STORE, std::ptr::from_ref(ctx));
         slot.set(vmctx::TYPE_IDS, plan.type_ids.as_ptr());
         slot.set(vmctx::BUILTINS, builtins::table());
-        if !plan.func_refs.is_empty() {
+        if fresh && !plan.func_refs.is_empty() {
             let vmctx = slot.vmctx();
             let func_refs = plan.func_refs.iter().map(|func| VMFuncRef {
                 code: func.code,
@@ -135,7 +158,7 @@ impl InstanceMemory {
         let ty = module.memories[module.memory_index(index)];
         let slot = match index.index() {
             0 => self.slot(),
-            _ => Arc::new(Slot::new(0, Some(bytes_of(ty.minimum)))?),
+            _ => Arc::new(Slot::new(0, Some(bytes_of(ty.minimum)), Weak::new())?),
         };
         Ok(LinearMemory::new(
             slot,

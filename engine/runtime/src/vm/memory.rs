@@ -5,7 +5,7 @@ use super::slot::Slot;
 use skerry_environ::MemoryType;
 use skerry_environ::vmctx::{HEADER_SIZE, MEMORY0, VMMemoryDefinition};
 use std::fs::File;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 /// A memory and where compiled code finds its base and length.
 pub(crate) struct LinearMemory {
@@ -67,7 +67,11 @@ impl LinearMemory {
     /// # Errors
     /// What the operating system answers, typically `ENOMEM`.
     pub(crate) fn standalone(ty: MemoryType, limit: u64) -> std::io::Result<Self> {
-        let slot = Arc::new(Slot::new(HEADER_SIZE, Some(bytes_of(ty.minimum)))?);
+        let slot = Arc::new(Slot::new(
+            HEADER_SIZE,
+            Some(bytes_of(ty.minimum)),
+            Weak::new(),
+        )?);
         Ok(Self::new(slot.clone(), slot, MEMORY0, ty, limit))
     }
 
@@ -132,6 +136,14 @@ impl LinearMemory {
     ) -> std::io::Result<()> {
         in_bounds(at as u64, len as u64, self.len()).expect("an image lies inside its memory");
         self.slot.map_file(at, len, file, offset)
+    }
+
+    /// Makes what files are in it zeros again.
+    ///
+    /// # Errors
+    /// What the operating system answers, typically `ENOMEM`.
+    pub(crate) fn forget_files(&mut self) -> std::io::Result<()> {
+        self.slot.forget_files()
     }
 
     /// Adds `delta` pages of zeros; the old size in pages, or `None` where that is over a limit or there is no memory.

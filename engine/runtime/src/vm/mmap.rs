@@ -5,7 +5,9 @@
 //! that owns memory (slots, wasm stacks, code) is built on it, so this file holds every `mmap`, `mprotect`
 //! and `munmap` of the engine.
 
-use rustix::mm::{MapFlags, MprotectFlags, ProtFlags, mmap, mmap_anonymous, mprotect, munmap};
+use rustix::mm::{
+    Advice, MapFlags, MprotectFlags, ProtFlags, madvise, mmap, mmap_anonymous, mprotect, munmap,
+};
 use std::fs::File;
 use std::ptr::NonNull;
 
@@ -88,15 +90,7 @@ impl Mapping {
         file: &File,
         offset: u64,
     ) -> std::io::Result<()> {
-        let page = page_size();
-        assert!(
-            start.is_multiple_of(page) && len.is_multiple_of(page) && len > 0,
-            "files are mapped in whole pages"
-        );
-        assert!(
-            start.checked_add(len).is_some_and(|end| end <= self.len),
-            "files are mapped inside the mapping"
-        );
+        self.check_pages(start, len);
         // SAFETY: the range was checked to lie inside the mapping, which this value owns; a fixed mapping replaces
         // what was there, and no reference to that is alive, because callers hold the memory exclusively.
         unsafe {
@@ -110,6 +104,74 @@ impl Mapping {
             )
         }?;
         Ok(())
+    }
+
+    /// Makes `[start, start + len)` readable and writable zeros, whatever was there; both are in whole pages.
+    ///
+    /// # Errors
+    /// What the operating system answers, typically `ENOMEM`; what was at that place may be gone then.
+    ///
+    /// # Panics
+    /// If the range is not inside the mapping or is not made of whole pages.
+    pub(crate) fn map_zeros(&self, start: usize, len: usize) -> std::io::Result<()> {
+        self.check_pages(start, len);
+        // SAFETY: as in `map_file`.
+        unsafe {
+            mmap_anonymous(
+                self.base.as_ptr().add(start).cast(),
+                len,
+                ProtFlags::READ | ProtFlags::WRITE,
+                MapFlags::PRIVATE | MapFlags::NORESERVE | MapFlags::FIXED,
+            )
+        }?;
+        Ok(())
+    }
+
+    /// Gives the pages of `[start, start + len)` back: they are zeros again, or what a file has at that place.
+    ///
+    /// # Errors
+    /// What the operating system answers; an error on systems that do not promise it.
+    ///
+    /// # Panics
+    /// If the range is not inside the mapping or is not made of whole pages.
+    pub(crate) fn discard(&self, start: usize, len: usize) -> std::io::Result<()> {
+        self.check_pages(start, len);
+        if !cfg!(target_os = "linux") {
+            return Err(std::io::ErrorKind::Unsupported.into());
+        }
+        // SAFETY: the range was checked to lie inside the mapping, which this value owns, and no reference to its bytes
+        // is alive, because callers own whatever lies in it.
+        unsafe {
+            madvise(
+                self.base.as_ptr().add(start).cast(),
+                len,
+                Advice::LinuxDontNeed,
+            )
+        }?;
+        Ok(())
+    }
+
+    /// Closes `[start, start + len)`.
+    ///
+    /// # Errors
+    /// What the operating system answers, typically `ENOMEM`.
+    ///
+    /// # Panics
+    /// If the range is not inside the mapping or does not start on a page.
+    pub(crate) fn make_inaccessible(&self, start: usize, len: usize) -> std::io::Result<()> {
+        self.protect(start, len, MprotectFlags::empty())
+    }
+
+    fn check_pages(&self, start: usize, len: usize) {
+        let page = page_size();
+        assert!(
+            start.is_multiple_of(page) && len.is_multiple_of(page) && len > 0,
+            "ranges are made of whole pages"
+        );
+        assert!(
+            start.checked_add(len).is_some_and(|end| end <= self.len),
+            "ranges lie inside the mapping"
+        );
     }
 
     /// Makes `[start, start + len)` executable and no longer writable (W^X).

@@ -6,6 +6,7 @@
 //! | `file` | mapped files: artifacts, whose parts are used where they lie |
 //! | `code` | executable memory, and who an instruction belongs to |
 //! | `slot` | the address space of an instance: vmctx and memory 0 with their guards |
+//! | `pool` | slots that wait for the next instance of their module |
 //! | `image` | what memories begin with, mapped over them |
 //! | `stack`, `host_stack` | the wasm stack with its guard; how deep the host's own stack is |
 //! | `arch` | the hand-written machine code: entry, exit, builtin stubs; registers in signal frames |
@@ -32,6 +33,7 @@ pub(crate) mod image;
 pub(crate) mod instance;
 pub(crate) mod memory;
 mod mmap;
+pub(crate) mod pool;
 mod signals;
 mod slot;
 mod stack;

@@ -9,13 +9,15 @@
 //! bytes accessed, so whatever it reaches lies in the reservation or its guard: no bounds check is needed. A slot without
 //! a memory ends with a guard of 64 KiB after the vmctx.
 //!
-//! One `mmap` and one `mprotect` make a slot: the vmctx and the initial pages of memory 0 are neighbours.
+//! One `mmap` and one `mprotect` make a slot: the vmctx and the initial pages of memory 0 are neighbours. A slot that was
+//! used is kept for the next instance of its module (`pool`).
 
 use super::context::FaultRegion;
 use super::mmap::{Mapping, round_up_to_pages};
+use super::pool::{self, Home};
 use std::fs::File;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 /// Bytes before the vmctx area, and after a vmctx without a memory.
 const SMALL_GUARD: usize = 64 << 10;
@@ -61,23 +63,47 @@ impl Drop for Ticket {
 /// A mapped slot.
 #[derive(Debug)]
 pub(crate) struct Slot {
+    /// Present until the slot is dropped.
+    area: Option<Area>,
+    /// The module for whose next instance the slot is kept.
+    home: Weak<Home>,
+}
+
+/// What a slot is made of.
+#[derive(Debug)]
+pub(super) struct Area {
     mapping: Mapping,
     /// Where the vmctx pointer lies, in bytes from the start of the mapping.
     vmctx: usize,
     vmctx_size: usize,
     has_memory: bool,
+    /// Bytes of the memory that are accessible from the start.
+    accessible: usize,
+    /// Bytes of the memory that have been opened since.
+    opened: AtomicUsize,
     _ticket: Ticket,
-    /// Those of files.
-    file_tickets: Mutex<Vec<Ticket>>,
+    files: Mutex<Vec<FileInMemory>>,
 }
 
-impl Slot {
-    /// Maps a slot with `vmctx_size` bytes below the vmctx pointer and, if `memory` says how many bytes of it are
-    /// accessible from the start, a memory at the pointer. All accessible bytes are zero.
-    ///
-    /// # Errors
-    /// What the operating system answers, typically `ENOMEM`.
-    pub(crate) fn new(vmctx_size: usize, memory: Option<usize>) -> std::io::Result<Self> {
+/// A part of a file that is mapped over a memory.
+#[derive(Debug)]
+struct FileInMemory {
+    at: usize,
+    len: usize,
+    offset: u64,
+    _ticket: Ticket,
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        if let Some(area) = self.area.take() {
+            pool::park(&self.home, area);
+        }
+    }
+}
+
+impl Area {
+    fn map(vmctx_size: usize, memory: Option<usize>) -> std::io::Result<Self> {
         let area = round_up_to_pages(vmctx_size).ok_or(rustix::io::Errno::NOMEM)?;
         let vmctx = SMALL_GUARD + area;
         let after = if memory.is_some() {
@@ -99,14 +125,90 @@ impl Slot {
             vmctx,
             vmctx_size,
             has_memory: memory.is_some(),
+            accessible,
+            opened: AtomicUsize::new(accessible),
             _ticket: ticket,
-            file_tickets: Mutex::default(),
+            files: Mutex::default(),
         })
+    }
+
+    fn files(&self) -> std::sync::MutexGuard<'_, Vec<FileInMemory>> {
+        self.files.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Undoes what an instance did to its memory. Not the vmctx: [`Slot::reuse`] zeroes it.
+    ///
+    /// # Errors
+    /// What the operating system answers; the slot must not be used again then.
+    pub(super) fn clean(&mut self) -> std::io::Result<()> {
+        let opened = *self.opened.get_mut();
+        if self.has_memory && opened > 0 {
+            self.mapping.discard(self.vmctx, opened)?;
+            if opened > self.accessible {
+                let grown = opened - self.accessible;
+                self.mapping
+                    .make_inaccessible(self.vmctx + self.accessible, grown)?;
+            }
+            *self.opened.get_mut() = self.accessible;
+        }
+        Ok(())
+    }
+}
+
+impl Slot {
+    /// Maps a slot with `vmctx_size` bytes below the vmctx pointer and, if `memory` says how many bytes of it are
+    /// accessible from the start, a memory at the pointer. All accessible bytes are zero. When it is dropped it is kept
+    /// for `home`, if that is a module.
+    ///
+    /// # Errors
+    /// What the operating system answers, typically `ENOMEM`.
+    pub(crate) fn new(
+        vmctx_size: usize,
+        memory: Option<usize>,
+        home: Weak<Home>,
+    ) -> std::io::Result<Self> {
+        let area = Area::map(vmctx_size, memory).or_else(|_| {
+            // What waits for later is in the way now.
+            pool::empty();
+            Area::map(vmctx_size, memory)
+        })?;
+        let area = Some(area);
+        Ok(Self { area, home })
+    }
+
+    /// The slot of an earlier instance of the module, if one waits: as [`Slot::new`] would make it, but that the bytes
+    /// of `kept` (relative to the vmctx pointer) are what they were, and that the files are in the memory already.
+    pub(crate) fn reuse(home: &Arc<Home>, kept: std::ops::Range<i32>) -> Option<Self> {
+        let area = pool::take(home)?;
+        let slot = Self {
+            area: Some(area),
+            home: Arc::downgrade(home),
+        };
+        let area = slot.area();
+        let below = kept.start + i32::try_from(area.vmctx_size).expect("a vmctx is under 2 GiB");
+        assert!(
+            below >= 0 && kept.start <= kept.end && kept.end <= 0,
+            "what is kept lies in the vmctx area"
+        );
+        let start = slot.vmctx().wrapping_sub(area.vmctx_size);
+        let above = slot.vmctx().wrapping_offset(kept.end as isize);
+        // SAFETY: the two parts of the area around `kept`, which was checked to lie inside; the area is writable, and
+        // nobody else has the slot.
+        unsafe {
+            start.write_bytes(0, below as usize);
+            above.write_bytes(0, kept.end.unsigned_abs() as usize);
+        }
+        Some(slot)
+    }
+
+    fn area(&self) -> &Area {
+        self.area.as_ref().expect("taken by drop only")
     }
 
     /// The vmctx pointer, which is also the base of the slot's memory.
     pub(crate) fn vmctx(&self) -> *mut u8 {
-        self.mapping.base().wrapping_add(self.vmctx)
+        let area = self.area();
+        area.mapping.base().wrapping_add(area.vmctx)
     }
 
     /// Opens bytes `[from, to)` of the memory, which are zero then. Both are multiples of the wasm page size.
@@ -117,11 +219,14 @@ impl Slot {
     /// # Panics
     /// If the slot has no memory or the range is not inside its reservation.
     pub(crate) fn open_memory(&self, from: usize, to: usize) -> std::io::Result<()> {
+        let area = self.area();
         assert!(
-            self.has_memory && from <= to && to <= MEMORY_RESERVATION,
+            area.has_memory && from <= to && to <= MEMORY_RESERVATION,
             "growth stays in the reservation"
         );
-        self.mapping.make_writable(self.vmctx + from, to - from)
+        area.mapping.make_writable(area.vmctx + from, to - from)?;
+        area.opened.fetch_max(to, Ordering::Relaxed);
+        Ok(())
     }
 
     /// Makes the memory's bytes from `at` on those of `file` from `offset` on, `len` of them, without copying any; all three
@@ -139,18 +244,39 @@ impl Slot {
         file: &File,
         offset: u64,
     ) -> std::io::Result<()> {
+        let area = self.area();
         let end = at.checked_add(len);
         assert!(
-            self.has_memory && end.is_some_and(|end| end <= MEMORY_RESERVATION),
+            area.has_memory && end.is_some_and(|end| end <= MEMORY_RESERVATION),
             "files are mapped in the reservation"
         );
+        let mut files = area.files();
+        let same = |file: &FileInMemory| (file.at, file.len, file.offset) == (at, len, offset);
+        if files.iter().any(same) {
+            // The same module maps the same file.
+            return Ok(());
+        }
         let ticket = Ticket::take(OF_FILE)?;
-        self.mapping.map_file(self.vmctx + at, len, file, offset)?;
-        let mut tickets = self
-            .file_tickets
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        tickets.push(ticket);
+        area.mapping.map_file(area.vmctx + at, len, file, offset)?;
+        files.push(FileInMemory {
+            at,
+            len,
+            offset,
+            _ticket: ticket,
+        });
+        Ok(())
+    }
+
+    /// Makes what files are in the memory zeros again: an instantiation has failed before it was their turn.
+    ///
+    /// # Errors
+    /// What the operating system answers, typically `ENOMEM`.
+    pub(crate) fn forget_files(&self) -> std::io::Result<()> {
+        let area = self.area();
+        let mut files = area.files();
+        while let Some(file) = files.pop() {
+            area.mapping.map_zeros(area.vmctx + file.at, file.len)?;
+        }
         Ok(())
     }
 
@@ -158,7 +284,7 @@ impl Slot {
     pub(crate) fn fault_region(&self) -> Option<FaultRegion> {
         let start = self.vmctx().addr();
         let end = start + MEMORY_RESERVATION + MEMORY_GUARD;
-        self.has_memory.then_some(FaultRegion { start, end })
+        self.area().has_memory.then_some(FaultRegion { start, end })
     }
 
     /// The address of the `T` at `offset` (negative) from the vmctx pointer.
@@ -167,7 +293,7 @@ impl Slot {
     /// If that is not inside the vmctx area, or not aligned.
     pub(crate) fn field<T>(&self, offset: i32) -> *mut T {
         let inside = offset < 0
-            && offset.unsigned_abs() as usize <= self.vmctx_size
+            && offset.unsigned_abs() as usize <= self.area().vmctx_size
             && offset.unsigned_abs() as usize >= size_of::<T>();
         assert!(inside, "vmctx field at {offset} lies outside the area");
         let field = self.vmctx().wrapping_offset(offset as isize).cast::<T>();
@@ -215,7 +341,7 @@ mod tests {
 
     #[test]
     fn fields_lie_below_and_memory_above_the_vmctx() {
-        let slot = Slot::new(4097, Some(1 << 16)).unwrap();
+        let slot = Slot::new(4097, Some(1 << 16), Weak::new()).unwrap();
         slot.set(-8, 7u64);
         slot.set(-4096, 8u64);
         slot.set_downwards(-24, [1u64, 2, 3].into_iter());
@@ -234,7 +360,7 @@ mod tests {
 
     #[test]
     fn a_slot_without_memory_is_small() {
-        let slot = Slot::new(64, None).unwrap();
+        let slot = Slot::new(64, None, Weak::new()).unwrap();
         assert_eq!(slot.fault_region(), None);
         assert!(std::panic::catch_unwind(|| slot.open_memory(0, 0)).is_err());
         assert!(std::panic::catch_unwind(|| slot.set(0, 0u8)).is_err());

@@ -180,9 +180,11 @@ impl Table {
         words: impl ExactSizeIterator<Item = u64>,
     ) -> Option<()> {
         let range = in_bounds(at, words.len() as u64, self.len())?;
-        for (index, word) in range.zip(words) {
-            // SAFETY: in bounds of the allocation, and the borrow is exclusive.
-            unsafe { self.base().add(index).write(word) };
+        // SAFETY: in bounds of the allocation, and the borrow is exclusive.
+        let places =
+            unsafe { std::slice::from_raw_parts_mut(self.base().add(range.start), range.len()) };
+        for (place, word) in places.iter_mut().zip(words) {
+            *place = word;
         }
         Some(())
     }

@@ -146,6 +146,7 @@ fn seekable(entry: &Entry, rights: Rights) -> Result<BorrowedFd<'_>, Errno> {
     let host = entry.descriptor.host().ok_or(Errno::Spipe)?;
     match entry.descriptor.filetype() {
         FileType::RegularFile | FileType::BlockDevice => entry.require(rights)?,
+        FileType::CharacterDevice if entry.base.contains(rights) => {}
         _ => return Err(Errno::Spipe),
     }
     Ok(host)
@@ -222,7 +223,8 @@ pub(super) fn fd_fdstat_get(
 }
 
 /// Append and nonblock can be changed on an open file, as on the host; asking to change the way it
-/// synchronises is `notsup`.
+/// synchronises is `notsup`. So is any change to a stream that this process handed on: its flags are
+/// shared with whoever else holds it, such as the shell.
 pub(super) fn fd_fdstat_set_flags(
     ctx: &mut WasiCtx,
     _: &mut GuestMemory<'_>,
@@ -245,6 +247,13 @@ pub(super) fn fd_fdstat_set_flags(
         return Err(Errno::Notsup.into());
     }
     let host = entry.descriptor.host().ok_or(Errno::Notsup)?;
+    if let Descriptor::Inherited(_) = entry.descriptor {
+        return if flags == now {
+            Ok(())
+        } else {
+            Err(Errno::Notsup.into())
+        };
+    }
     let mut wanted = fcntl_getfl(host)?;
     wanted.set(OFlags::APPEND, flags & fdflags::APPEND != 0);
     wanted.set(OFlags::NONBLOCK, flags & fdflags::NONBLOCK != 0);

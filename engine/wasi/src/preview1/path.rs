@@ -6,7 +6,7 @@ use std::path::Path;
 use cap_fs_ext::{
     DirExt as _, FollowSymlinks, OpenOptionsFollowExt as _, OpenOptionsSyncExt as _, SystemTimeSpec,
 };
-use cap_std::fs::{Dir, Metadata, MetadataExt as _, OpenOptions};
+use cap_std::fs::{Dir, Metadata, MetadataExt as _, OpenOptions, OpenOptionsExt as _};
 use rustix::fs::{
     FileType as HostFileType, OFlags, UTIME_NOW, UTIME_OMIT, fcntl_getfl, fcntl_setfl,
 };
@@ -38,6 +38,11 @@ fn follows(flags: u32) -> Result<bool, Errno> {
         return Err(Errno::Inval);
     }
     Ok(flags & lookupflags::SYMLINK_FOLLOW != 0)
+}
+
+/// `/` or `/.` at the end of a path asks for a directory, so a link before it is followed all the same.
+fn asks_for_directory(path: &str) -> bool {
+    path.ends_with('/') || path.ends_with("/.")
 }
 
 impl From<&Metadata> for FileStat {
@@ -75,7 +80,14 @@ pub(super) fn path_remove_directory(
     path_len: u32,
 ) -> Outcome {
     let directory = ctx.table.directory(fd, Rights::PATH_REMOVE_DIRECTORY)?;
-    Ok(directory.dir.remove_dir(path(memory, path_at, path_len)?)?)
+    let path = path(memory, path_at, path_len)?;
+    // cap-std would take a slash at the end for `/.`, and no directory is removed under that name. What
+    // is no directory is refused without the slash as well.
+    let path = match path.trim_end_matches('/') {
+        "" => path,
+        trimmed => trimmed,
+    };
+    Ok(directory.dir.remove_dir(path)?)
 }
 
 pub(super) fn path_unlink_file(
@@ -104,7 +116,7 @@ pub(super) fn path_filestat_get(
     let follow = follows(flags)?;
     let path = path(memory, path_at, path_len)?;
     let dir = &directory.dir;
-    let metadata = if follow {
+    let metadata = if follow || asks_for_directory(path) {
         dir.metadata(path)
     } else {
         dir.symlink_metadata(path)
@@ -141,7 +153,7 @@ pub(super) fn path_filestat_set_times(
     };
     let accessed = spec(times.last_access, accessed);
     let modified = spec(times.last_modification, modified);
-    if follow {
+    if follow || asks_for_directory(path) {
         directory.dir.set_times(path, accessed, modified)?;
     } else {
         directory.dir.set_symlink_times(path, accessed, modified)?;
@@ -187,6 +199,10 @@ pub(super) fn path_rename(
     let new = ctx.table.directory(new_fd, Rights::PATH_RENAME_TARGET)?;
     let old_path = path(memory, old_path, old_path_len)?;
     let new_path = path(memory, new_path, new_path_len)?;
+    // cap-std drops a slash at the end of the new path; it asks for a directory.
+    if asks_for_directory(new_path) && !old.dir.symlink_metadata(old_path)?.is_dir() {
+        return Err(Errno::Notdir.into());
+    }
     Ok(old.dir.rename(old_path, &new.dir, new_path)?)
 }
 
@@ -311,7 +327,7 @@ impl Open {
         rights
     }
 
-    fn options(&self) -> OpenOptions {
+    fn options(&self, path: &str) -> OpenOptions {
         let writing = Rights::FD_WRITE
             .or(Rights::FD_ALLOCATE)
             .or(Rights::FD_FILESTAT_SET_SIZE);
@@ -326,7 +342,7 @@ impl Open {
             .truncate(self.has(oflags::TRUNC))
             .create(self.has(oflags::CREAT))
             .create_new(self.has(oflags::CREAT) && self.has(oflags::EXCL))
-            .follow(if self.follow {
+            .follow(if self.follow || asks_for_directory(path) {
                 FollowSymlinks::Yes
             } else {
                 FollowSymlinks::No
@@ -334,11 +350,15 @@ impl Open {
             .sync(flag(fdflags::SYNC) || flag(fdflags::RSYNC))
             .dsync(flag(fdflags::DSYNC))
             .nonblock(flag(fdflags::NONBLOCK));
+        if self.has(oflags::DIRECTORY) {
+            // Without it the host would open what is there, and wait where that is a pipe.
+            options.custom_flags(OFlags::DIRECTORY.bits() as i32);
+        }
         options
     }
 
     fn open(&self, dir: &Dir, path: &str) -> Result<Descriptor, Errno> {
-        let file = dir.open_with(path, &self.options())?;
+        let file = dir.open_with(path, &self.options(path))?;
         let stat = FileStat::from(&rustix::fs::fstat(&file)?);
         if stat.filetype == FileType::Directory {
             let dir = Dir::from_std_file(file.into_std());

@@ -315,3 +315,30 @@ fn advice_and_synchronisation() {
     guest.ok("fd_datasync", &[fd]);
     assert_eq!(guest.call("fd_sync", &[77]), Errno::Badf);
 }
+
+/// A C library takes a character device that cannot seek for a terminal.
+#[test]
+fn devices_are_no_terminals() {
+    let null = || std::fs::File::open("/dev/null").unwrap();
+    let mut guest = Guest::new(|builder| _ = builder.stdin(Input::File(null().into())));
+    guest.ok("fd_fdstat_get", &[0, OUT.into()]);
+    assert_eq!(guest.get(OUT, 1), [2]);
+    let seeking = Rights::FD_SEEK.or(Rights::FD_TELL);
+    assert!(Rights(guest.u64(OUT + 8)).contains(seeking));
+    guest.ok("fd_seek", &[0, 0, 1, OUT.into()]);
+    assert_eq!(guest.read(0, 5), Ok(Vec::new()));
+}
+
+/// The flags of an inherited stream are not the program's alone.
+#[test]
+fn flags_of_inherited_streams_stay() {
+    let mut guest = Guest::new(|builder| _ = builder.inherit_stdio());
+    guest.ok("fd_fdstat_get", &[2, OUT.into()]);
+    let flags = guest.u16(OUT + 2);
+    guest.ok("fd_fdstat_set_flags", &[2, flags.into()]);
+    let other = u64::from(flags ^ fdflags::NONBLOCK);
+    assert_eq!(
+        guest.call("fd_fdstat_set_flags", &[2, other]),
+        Errno::Notsup
+    );
+}

@@ -6,6 +6,7 @@ mod poll;
 mod process;
 mod readdir;
 mod robust;
+mod sandbox;
 mod sock;
 
 use super::FUNCTIONS;

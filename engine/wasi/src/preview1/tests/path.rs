@@ -252,3 +252,49 @@ fn paths_are_utf8_and_in_memory() {
     );
     assert_eq!(guest.path("path_unlink_file", 0, "x"), Errno::Notdir);
 }
+
+/// A slash at the end asks for a directory (POSIX, "pathname resolution").
+#[test]
+fn slashes_at_the_end() {
+    let mut guest = Guest::with_directory();
+    fs::write(guest.host("f"), "text").unwrap();
+    fs::create_dir(guest.host("d")).unwrap();
+    let two = |guest: &mut Guest, function: &str, from: &str, to: &str| {
+        guest.put(STRING, from.as_bytes());
+        guest.put(STRING2, to.as_bytes());
+        let (string, string2) = (u64::from(STRING), u64::from(STRING2));
+        let (from, to) = (from.len() as u64, to.len() as u64);
+        match function {
+            "path_symlink" => guest.call(function, &[string, from, 3, string2, to]),
+            "path_link" => guest.call(function, &[3, 0, string, from, 3, string2, to]),
+            _ => guest.call(function, &[3, string, from, 3, string2, to]),
+        }
+    };
+    assert_eq!(two(&mut guest, "path_rename", "f/", "g"), Errno::Notdir);
+    assert_eq!(two(&mut guest, "path_rename", "f", "g/"), Errno::Notdir);
+    assert_eq!(two(&mut guest, "path_rename", "none", "g/"), Errno::Noent);
+    assert_eq!(two(&mut guest, "path_rename", "d/", "e/"), Errno::Success);
+    assert_eq!(two(&mut guest, "path_rename", "e", "d/"), Errno::Success);
+    assert_eq!(two(&mut guest, "path_link", "f/", "g"), Errno::Notdir);
+    assert_eq!(two(&mut guest, "path_link", "f", "g/"), Errno::Noent);
+    assert_eq!(two(&mut guest, "path_symlink", "f", "g/"), Errno::Noent);
+    assert_eq!(two(&mut guest, "path_symlink", "f", "d/"), Errno::Exist);
+    assert_eq!(guest.path("path_unlink_file", 3, "f/"), Errno::Notdir);
+    assert_eq!(guest.path("path_unlink_file", 3, "d/"), Errno::Isdir);
+    assert_eq!(guest.path("path_create_directory", 3, "n/"), Errno::Success);
+    assert_eq!(guest.path("path_remove_directory", 3, "n/"), Errno::Success);
+    assert_eq!(guest.path("path_remove_directory", 3, "f/"), Errno::Notdir);
+    assert_eq!(guest.open("new/", oflags::CREAT, 0), Err(Errno::Isdir));
+    assert!(guest.open("d/", oflags::DIRECTORY, 0).is_ok());
+    assert_eq!(fs::read(guest.host("f")).unwrap(), b"text");
+}
+
+/// Asking for a directory must not open something else first: a pipe would wait for its other side.
+#[test]
+fn a_pipe_is_no_directory() {
+    let mut guest = Guest::with_directory();
+    let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+    let kind = rustix::fs::FileType::Fifo;
+    rustix::fs::mknodat(rustix::fs::CWD, guest.host("p"), kind, mode, 0).unwrap();
+    assert_eq!(guest.open("p", oflags::DIRECTORY, 0), Err(Errno::Notdir));
+}

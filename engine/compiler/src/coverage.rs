@@ -1,0 +1,33 @@
+//! Which rules a module makes fire: what tells a fuzzer where it has not been.
+
+use crate::error::CompileError;
+use crate::flags::Flags;
+use crate::function::FunctionCompiler;
+use crate::isa::x86_64::X86_64;
+use crate::lower::Backend;
+use crate::translate::{FunctionTranslator, translate_module};
+
+/// The names of the rules that fire for the functions of a module, each as often as it does.
+///
+/// # Errors
+///
+/// As for [`compile_module`](crate::compile_module).
+pub fn fired_rules(wasm: &[u8], flags: &Flags) -> Result<Vec<&'static str>, CompileError> {
+    let translation = translate_module(wasm)?;
+    let mut translator = FunctionTranslator::new();
+    let mut compiler = FunctionCompiler::new(*flags);
+    let mut names = Vec::new();
+    for body in translation.bodies.values() {
+        compiler.optimise(translator.translate(&translation, body)?)?;
+        let lowered = compiler.lower(true)?;
+        let trace = lowered.vcode.trace.expect("a trace was asked for");
+        let fired = trace.rules.iter().flat_map(|(rules, _)| rules);
+        names.extend(fired.map(|&rule| rule_names()[usize::from(rule)]));
+    }
+    Ok(names)
+}
+
+/// The names of all rules.
+pub fn rule_names() -> &'static [&'static str] {
+    X86_64::RULES
+}

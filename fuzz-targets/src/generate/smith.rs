@@ -1,0 +1,130 @@
+//! wasm-smith's modules, in a few moods: anything, arithmetic, control flow, tables and bulk memory.
+
+use super::Features;
+use arbitrary::{Result, Unstructured};
+use std::collections::HashSet;
+use wasm_smith::{Config, InstructionKind, InstructionKinds, MemoryOffsetChoices, Module};
+use wasmparser::{Parser, Payload};
+
+/// How many branches and calls a module may take before it meets `unreachable`.
+const FUEL: u32 = 1000;
+
+/// What a module is mostly made of.
+#[derive(Clone, Copy, Debug, arbitrary::Arbitrary)]
+enum Mood {
+    Anything,
+    Arithmetic,
+    Control,
+    Bulk,
+}
+
+/// A valid module that ends.
+///
+/// # Errors
+///
+/// When the bytes are exhausted, or ask for a module that cannot be made to end.
+pub fn module(u: &mut Unstructured<'_>, features: Features) -> Result<Vec<u8>> {
+    let config = config(u, features)?;
+    let mut module = Module::new(config, u)?;
+    module
+        .ensure_termination(FUEL)
+        .map_err(|_| arbitrary::Error::IncorrectFormat)?;
+    let wasm = module.to_bytes();
+    // Two imports of one name are valid, but no linker has two things to give.
+    if names_repeat(&wasm) {
+        return Err(arbitrary::Error::IncorrectFormat);
+    }
+    Ok(wasm)
+}
+
+/// Do two imports have the same name?
+fn names_repeat(wasm: &[u8]) -> bool {
+    let mut seen = HashSet::new();
+    let sections = Parser::new(0).parse_all(wasm).filter_map(Result::ok);
+    let imports = sections.filter_map(|payload| match payload {
+        Payload::ImportSection(section) => Some(section.into_imports()),
+        _ => None,
+    });
+    let mut imports = imports.flatten().filter_map(Result::ok);
+    imports.any(|import| !seen.insert((import.module, import.name)))
+}
+
+/// The limits and features of wasm-smith; a few of them are drawn, so that small modules stay common.
+fn config(u: &mut Unstructured<'_>, features: Features) -> Result<Config> {
+    use InstructionKind::{Control, Memory, Numeric, Parametric, Reference, Table, Variable};
+    let Features {
+        floats,
+        wasm2,
+        tail_calls,
+    } = features;
+    let mood: Mood = u.arbitrary()?;
+    let (kinds, max_funcs, max_instructions): (&[InstructionKind], _, _) = match mood {
+        Mood::Anything => (
+            &[
+                Numeric, Parametric, Variable, Memory, Control, Reference, Table,
+            ],
+            u.int_in_range(1..=12)?,
+            u.int_in_range(10..=400)?,
+        ),
+        Mood::Arithmetic => (
+            &[Numeric, Parametric, Variable, Memory],
+            u.int_in_range(1..=3)?,
+            u.int_in_range(100..=1500)?,
+        ),
+        Mood::Control => (
+            &[Numeric, Parametric, Variable, Control],
+            u.int_in_range(1..=6)?,
+            u.int_in_range(50..=600)?,
+        ),
+        Mood::Bulk => (
+            &[Parametric, Variable, Memory, Control, Reference, Table],
+            u.int_in_range(1..=8)?,
+            u.int_in_range(20..=200)?,
+        ),
+    };
+    let bulk = matches!(mood, Mood::Bulk);
+    Ok(Config {
+        allowed_instructions: InstructionKinds::new(kinds),
+        allow_floats: floats,
+        saturating_float_to_int_enabled: floats && wasm2,
+        canonicalize_nans: true,
+        // A trap ends a call, so most modules have none.
+        disallow_traps: u.ratio(9, 10)?,
+        // Wasm 2.0 but SIMD, with what Skerry has from 3.0.
+        bulk_memory_enabled: wasm2 && (bulk || u.arbitrary()?),
+        multi_value_enabled: wasm2 && u.arbitrary()?,
+        reference_types_enabled: wasm2 && (bulk || u.arbitrary()?),
+        sign_extension_ops_enabled: wasm2,
+        tail_call_enabled: tail_calls && u.arbitrary()?,
+        extended_const_enabled: wasm2 && u.arbitrary()?,
+        max_memories: if wasm2 { u.int_in_range(1..=3)? } else { 1 },
+        max_tables: if wasm2 { u.int_in_range(1..=3)? } else { 1 },
+        // Not built.
+        simd_enabled: false,
+        relaxed_simd_enabled: false,
+        memory64_enabled: false,
+        threads_enabled: false,
+        exceptions_enabled: false,
+        gc_enabled: false,
+        wide_arithmetic_enabled: false,
+        custom_page_sizes_enabled: false,
+        compact_imports_enabled: false,
+        // Comparable: everything visible, memories and tables that fit.
+        max_imports: if u.ratio(1, 3)? {
+            u.int_in_range(1..=8)?
+        } else {
+            0
+        },
+        export_everything: true,
+        memory_max_size_required: true,
+        table_max_size_required: true,
+        max_memory32_bytes: 10 << 16,
+        max_table_elements: 1000,
+        // More accesses at the end of memory than the default has.
+        memory_offset_choices: MemoryOffsetChoices(50, 30, 20),
+        min_funcs: 1,
+        max_funcs,
+        max_instructions,
+        ..Config::default()
+    })
+}

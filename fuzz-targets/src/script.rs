@@ -1,0 +1,253 @@
+//! A case as text: how Skerry compiles it and the calls, one a line. It stands in comments at the top of a finding's
+//! `.wat` file, so that the file alone replays it.
+//!
+//! ```text
+//! ;; flags none bmi1 avx
+//! ;; call f0 i32:0x5 f64:0x7ff8000000000000 funcref:null externref:0x3 funcref:f1
+//! ```
+//!
+//! Names of exports are percent-encoded.
+
+use crate::generate::Call;
+use crate::outcome::Value;
+use skerry_environ::ValType;
+use skerry_runtime::{CpuFeatures, Flags, OptLevel};
+use std::fmt::Write;
+
+/// How to compile, and the calls.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Script {
+    /// How to compile; `None` where the text says nothing: every way.
+    pub flags: Option<Flags>,
+    /// The calls, in order.
+    pub calls: Vec<Call>,
+}
+
+/// A line that is not understood.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("line {line} of the script: {what:?} is not understood")]
+pub struct ScriptError {
+    /// Its number, from 1.
+    pub line: usize,
+    /// The word.
+    pub what: String,
+}
+
+const FEATURES: [&str; 6] = ["bmi1", "bmi2", "lzcnt", "popcnt", "sse41", "avx"];
+
+impl Script {
+    /// The comments.
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        let sure = "strings take all";
+        if let Some(flags) = &self.flags {
+            let features = flags.features;
+            let present = [
+                features.bmi1,
+                features.bmi2,
+                features.lzcnt,
+                features.popcnt,
+                features.sse41,
+                features.avx,
+            ];
+            let level = match flags.opt_level {
+                OptLevel::None => "none",
+                OptLevel::Speed => "speed",
+            };
+            write!(text, ";; flags {level}").expect(sure);
+            for (name, _) in FEATURES.iter().zip(present).filter(|(_, present)| *present) {
+                write!(text, " {name}").expect(sure);
+            }
+            text.push('\n');
+        }
+        for call in &self.calls {
+            write!(text, ";; call {}", encode(&call.function)).expect(sure);
+            for (value, ty) in call.arguments.iter().zip(&call.types) {
+                let value = match value {
+                    Value::I32(v) | Value::F32(v) | Value::Extern(v) => format!("{v:#x}"),
+                    Value::I64(v) | Value::F64(v) => format!("{v:#x}"),
+                    Value::Null => "null".to_owned(),
+                    Value::Func(name) => format!("={}", encode(name)),
+                };
+                write!(text, " {ty}:{value}").expect(sure);
+            }
+            text.push('\n');
+        }
+        text
+    }
+
+    /// Reads the comments at the top of a text; other comments are passed over.
+    ///
+    /// # Errors
+    ///
+    /// A line of flags or of a call that is not understood.
+    pub fn parse(text: &str) -> Result<Script, ScriptError> {
+        let mut script = Script {
+            flags: None,
+            calls: Vec::new(),
+        };
+        let comments = text.lines().map_while(|line| line.strip_prefix(";;"));
+        for (line, words) in comments.enumerate() {
+            let mut words = words.split_whitespace();
+            let wrong = |what: &str| ScriptError {
+                line: line + 1,
+                what: what.to_owned(),
+            };
+            match words.next() {
+                Some("flags") => {
+                    let words: Vec<&str> = words.collect();
+                    script.flags = Some(parse_flags(&words).map_err(wrong)?);
+                }
+                Some("call") => {
+                    let name = words.next().ok_or_else(|| wrong("call"))?;
+                    let mut call = Call {
+                        function: decode(name).ok_or_else(|| wrong(name))?,
+                        types: Vec::new(),
+                        arguments: Vec::new(),
+                    };
+                    for word in words {
+                        let (ty, value) = argument(word).ok_or_else(|| wrong(word))?;
+                        call.types.push(ty);
+                        call.arguments.push(value);
+                    }
+                    script.calls.push(call);
+                }
+                _ => {}
+            }
+        }
+        Ok(script)
+    }
+}
+
+fn parse_flags<'t>(words: &[&'t str]) -> Result<Flags, &'t str> {
+    let (level, features) = words.split_first().ok_or("flags")?;
+    let known = |word: &&&str| !FEATURES.contains(*word);
+    if let Some(unknown) = features.iter().find(known) {
+        return Err(unknown);
+    }
+    let host = CpuFeatures::host();
+    let has = |name| features.contains(&name);
+    Ok(Flags {
+        opt_level: match *level {
+            "none" => OptLevel::None,
+            "speed" => OptLevel::Speed,
+            other => return Err(other),
+        },
+        features: CpuFeatures {
+            bmi1: host.bmi1 && has("bmi1"),
+            bmi2: host.bmi2 && has("bmi2"),
+            lzcnt: host.lzcnt && has("lzcnt"),
+            popcnt: host.popcnt && has("popcnt"),
+            sse41: host.sse41 && has("sse41"),
+            avx: host.avx && has("avx"),
+        },
+        check: true,
+    })
+}
+
+fn argument(word: &str) -> Option<(ValType, Value)> {
+    let (ty, value) = word.split_once(':')?;
+    let bits = value
+        .strip_prefix("0x")
+        .map(|digits| u64::from_str_radix(digits, 16));
+    let bits = bits.transpose().ok()?;
+    let narrow = || u32::try_from(bits?).ok();
+    Some(match ty {
+        "i32" => (ValType::I32, Value::I32(narrow()?)),
+        "f32" => (ValType::F32, Value::F32(narrow()?)),
+        "i64" => (ValType::I64, Value::I64(bits?)),
+        "f64" => (ValType::F64, Value::F64(bits?)),
+        "funcref" if value == "null" => (ValType::FuncRef, Value::Null),
+        "funcref" => (
+            ValType::FuncRef,
+            Value::Func(decode(value.strip_prefix('=')?)?),
+        ),
+        "externref" if value == "null" => (ValType::ExternRef, Value::Null),
+        "externref" => (ValType::ExternRef, Value::Extern(narrow()?)),
+        _ => return None,
+    })
+}
+
+/// Letters and digits stay, every other byte is `%` and two digits; the empty name is `%`.
+fn encode(name: &str) -> String {
+    if name.is_empty() {
+        return "%".to_owned();
+    }
+    let mut text = String::new();
+    for byte in name.bytes() {
+        if byte.is_ascii_alphanumeric() {
+            text.push(byte.into());
+        } else {
+            write!(text, "%{byte:02x}").expect("strings take all");
+        }
+    }
+    text
+}
+
+fn decode(text: &str) -> Option<String> {
+    if text == "%" {
+        return Some(String::new());
+    }
+    let mut bytes = Vec::new();
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        if byte != b'%' {
+            bytes.push(byte);
+            continue;
+        }
+        let digit = |byte: u8| char::from(byte).to_digit(16);
+        let (high, low) = (digit(rest.next()?)?, digit(rest.next()?)?);
+        bytes.push((high * 16 + low) as u8);
+    }
+    String::from_utf8(bytes).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_and_back() {
+        let script = Script {
+            flags: Some(Flags {
+                opt_level: OptLevel::None,
+                features: CpuFeatures::default(),
+                check: true,
+            }),
+            calls: vec![Call {
+                function: "f %é".to_owned(),
+                types: vec![
+                    ValType::I32,
+                    ValType::F64,
+                    ValType::FuncRef,
+                    ValType::ExternRef,
+                    ValType::FuncRef,
+                ],
+                arguments: vec![
+                    Value::I32(7),
+                    Value::F64(0x7ff0_0000_0000_0001),
+                    Value::Func(String::new()),
+                    Value::Extern(3),
+                    Value::Null,
+                ],
+            }],
+        };
+        let text = script.text();
+        assert_eq!(Script::parse(&text), Ok(script), "{text}");
+    }
+
+    #[test]
+    fn what_is_not_understood_is_named() {
+        let error =
+            Script::parse(";; prose\n;; call f i32:x\n(module)").expect_err("x is no number");
+        assert_eq!(
+            error.to_string(),
+            "line 2 of the script: \"i32:x\" is not understood"
+        );
+        assert!(Script::parse(";; flags none mmx").is_err());
+        assert_eq!(
+            Script::parse("(module) ;; call ?").map(|script| script.calls.len()),
+            Ok(0)
+        );
+    }
+}

@@ -1,0 +1,269 @@
+//! SpiderMonkey: compiled, instantiated, and running a script, by Skerry and by Wasmtime.
+//!
+//! The module is `fastly.wasm`, ten megabytes of real compiler output. Every figure comes from processes that
+//! alternate between the engines, so that a slow moment of the machine falls on both; every run of the script
+//! must print what stands beside it in `.expected`.
+
+use crate::corpus::{Corpus, io, root, write};
+use crate::engine::Engine;
+use crate::measure::{account, median, timed};
+use crate::phase::{Compiled, Instantiated};
+use crate::ratio::{self, Row};
+use crate::{BenchError, measure::Phases};
+use clap::Args;
+use std::fs::File;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+/// The options of `js`.
+#[derive(Args)]
+pub struct Options {
+    /// Runs of each engine; the table shows medians.
+    #[arg(long, default_value_t = 3)]
+    runs: usize,
+    /// Leaves Wasmtime out, and with it its build.
+    #[arg(long)]
+    no_wasmtime: bool,
+    /// Leaves Skerry out.
+    #[arg(long, conflicts_with = "no_wasmtime")]
+    no_skerry: bool,
+    /// Compilation threads of both engines (default: one per core).
+    #[arg(long)]
+    threads: Option<NonZeroUsize>,
+    /// Instances that are made one after the other in each run.
+    #[arg(long, default_value_t = 500)]
+    instances: usize,
+    /// The script; what it must print stands beside it with the extension `expected`.
+    #[arg(long)]
+    script: Option<PathBuf>,
+    /// Also writes every sample to this file.
+    #[arg(long)]
+    json: Option<PathBuf>,
+}
+
+/// What one engine needed in one run; seconds and bytes.
+struct Run {
+    compiled: Compiled,
+    instantiate: f64,
+    /// With the pooling allocator, where the engine has one.
+    pooled: Option<f64>,
+    cold: Script,
+    cached: Script,
+}
+
+/// One process that runs the script.
+struct Script {
+    total: f64,
+    cpu: f64,
+    phases: Phases,
+}
+
+/// Where everything is.
+struct Bench {
+    module: PathBuf,
+    script: PathBuf,
+    expected: Vec<u8>,
+    directory: PathBuf,
+    threads: String,
+    instances: String,
+}
+
+/// Builds everything, runs everything, prints the table.
+pub fn run(options: &Options) -> Result<(), BenchError> {
+    if cfg!(debug_assertions) {
+        return Err(BenchError::Debug);
+    }
+    let engines = [
+        (Engine::Skerry, !options.no_skerry),
+        (Engine::Wasmtime, !options.no_wasmtime),
+    ];
+    let engines = engines.into_iter().filter(|(_, wanted)| *wanted);
+    let engines: Vec<Engine> = engines.map(|(engine, _)| engine).collect();
+    engines.iter().try_for_each(|engine| engine.build())?;
+    let bench = Bench::new(options)?;
+
+    let mut runs: Vec<Vec<Run>> = engines.iter().map(|_| Vec::new()).collect();
+    for engine in &engines {
+        // Fills the cache, and shows early that the script's output is right.
+        bench.script(*engine, true)?;
+    }
+    for round in 0..options.runs.max(1) {
+        for turn in 0..engines.len() {
+            let which = (round + turn) % engines.len();
+            eprintln!("run {}: {}", round + 1, engines[which].name());
+            runs[which].push(bench.run(engines[which])?);
+        }
+    }
+    let of = |engine| engines.iter().position(|other| *other == engine);
+    let [ours, theirs] = [Engine::Skerry, Engine::Wasmtime]
+        .map(|engine| of(engine).map_or(&[][..], |index| runs[index].as_slice()));
+    let rows = rows(ours, theirs);
+    print!("{}\n{}", bench.heading(options), ratio::table(&rows));
+    println!("\nthe script printed what it must in every run");
+    match &options.json {
+        Some(path) => write(path, bench.json(&rows).as_bytes()),
+        None => Ok(()),
+    }
+}
+
+impl Bench {
+    fn new(options: &Options) -> Result<Self, BenchError> {
+        let default = || root().join("sightglass-bench/js/workload.js");
+        let script = options.script.clone().unwrap_or_else(default);
+        let expected = script.with_extension("expected");
+        let cores = || std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        Ok(Self {
+            module: Corpus::spidermonkey()?,
+            expected: std::fs::read(&expected).map_err(|source| io(&expected, source))?,
+            script,
+            directory: root().join("target/corpus"),
+            threads: options.threads.unwrap_or_else(cores).to_string(),
+            instances: options.instances.max(1).to_string(),
+        })
+    }
+
+    /// Everything once, with one engine.
+    fn run(&self, engine: Engine) -> Result<Run, BenchError> {
+        let compiled = self.phase(engine, &["compile"])?;
+        let instantiate = ["instantiate", "--count", &self.instances];
+        let pooling = [&instantiate[..], &["--pooling"]].concat();
+        let pooled = match engine {
+            Engine::Wasmtime => Some(self.instantiate(engine, &pooling)?),
+            _ => None,
+        };
+        Ok(Run {
+            compiled,
+            instantiate: self.instantiate(engine, &instantiate)?,
+            pooled,
+            cold: self.script(engine, false)?,
+            cached: self.script(engine, true)?,
+        })
+    }
+
+    fn instantiate(&self, engine: Engine, phase: &[&str]) -> Result<f64, BenchError> {
+        let account: Instantiated = self.phase(engine, phase)?;
+        Ok(median(account.seconds.into_iter()))
+    }
+
+    /// One phase in a process of its own.
+    fn phase<A: serde::de::DeserializeOwned>(
+        &self,
+        engine: Engine,
+        phase: &[&str],
+    ) -> Result<A, BenchError> {
+        let file = self.directory.join("phases.json");
+        let mut command = engine.phase(phase, &self.module, &file);
+        command.arg("--threads").arg(&self.threads);
+        timed(command.stdin(Stdio::null()))?;
+        account(&file)
+    }
+
+    /// The whole script in a process; its output is checked.
+    fn script(&self, engine: Engine, cache: bool) -> Result<Script, BenchError> {
+        let (file, printed) = (
+            self.directory.join("phases.json"),
+            self.directory.join("out"),
+        );
+        let own = match engine {
+            Engine::Skerry => "cache-skerry",
+            _ => "cache-wasmtime",
+        };
+        let cache = cache.then(|| self.directory.join(own));
+        let mut command = engine.script(&self.module, &self.script, cache.as_deref(), &file);
+        command.arg("--threads").arg(&self.threads);
+        command.stdin(Stdio::null());
+        command.stdout(File::create(&printed).map_err(|source| io(&printed, source))?);
+        let (total, cpu) = timed(&mut command)?;
+        let actual = std::fs::read(&printed).map_err(|source| io(&printed, source))?;
+        if actual != self.expected {
+            return Err(BenchError::WrongOutput {
+                engine: engine.name(),
+                phase: "js",
+                reference: "the file .expected beside the script",
+                detail: format!("it is in {}", printed.display()),
+            });
+        }
+        let phases = account(&file)?;
+        Ok(Script { total, cpu, phases })
+    }
+
+    fn heading(&self, options: &Options) -> String {
+        let (name, runs) = (self.script.display(), options.runs.max(1));
+        format!(
+            "SpiderMonkey (fastly.wasm, {} bytes) with {name}\n\
+             medians of {runs} alternating runs [least .. greatest], ratio = Skerry / Wasmtime 48.0.8; \
+             {} compilation threads\n",
+            file_size(&self.module),
+            self.threads,
+        )
+    }
+
+    fn json(&self, rows: &[Row]) -> String {
+        let report = serde_json::json!({
+            "benchmark": "js",
+            "script": self.script,
+            "module_bytes": file_size(&self.module),
+            "threads": self.threads,
+            "instances": self.instances,
+            "rows": ratio::json(rows),
+        });
+        format!("{report:#}\n")
+    }
+}
+
+/// The figures that the project watches, in the order of a program's life.
+fn rows(ours: &[Run], theirs: &[Run]) -> Vec<Row> {
+    const MIB: f64 = 1.0 / (1 << 20) as f64;
+    let row = |name: &str, unit, scale: f64, value: fn(&Run) -> Option<f64>| {
+        let column = |runs: &[Run]| runs.iter().filter_map(value).map(|v| v * scale).collect();
+        Row {
+            name: name.into(),
+            unit,
+            skerry: column(ours),
+            wasmtime: column(theirs),
+        }
+    };
+    let mut pooled = row("  against its pooling allocator", "us", 1e6, |run| {
+        Some(run.pooled.unwrap_or(run.instantiate))
+    });
+    if ours.is_empty() || theirs.is_empty() {
+        pooled.skerry.clear();
+    }
+    vec![
+        row("compile, wall clock", "s", 1.0, |run| {
+            Some(run.compiled.compile)
+        }),
+        row("compile, processor time", "s", 1.0, |run| {
+            Some(run.compiled.cpu)
+        }),
+        row("compile, peak resident", "MiB", MIB, |run| {
+            Some(run.compiled.peak_bytes as f64)
+        }),
+        row("machine code", "MiB", MIB, |run| {
+            Some(run.compiled.code_bytes as f64)
+        }),
+        row("serialised module", "MiB", MIB, |run| {
+            Some(run.compiled.artifact_bytes as f64)
+        }),
+        row("instantiate and drop, on demand", "us", 1e6, |run| {
+            Some(run.instantiate)
+        }),
+        pooled,
+        row("script, from code to its end", "s", 1.0, |run| {
+            Some(run.cached.phases.run)
+        }),
+        row("process without a cache", "s", 1.0, |run| {
+            Some(run.cold.total)
+        }),
+        row("  its processor time", "s", 1.0, |run| Some(run.cold.cpu)),
+        row("process from the cache", "s", 1.0, |run| {
+            Some(run.cached.total)
+        }),
+        row("  its processor time", "s", 1.0, |run| Some(run.cached.cpu)),
+    ]
+}
+
+fn file_size(path: &Path) -> u64 {
+    std::fs::metadata(path).map_or(0, |metadata| metadata.len())
+}
