@@ -54,7 +54,9 @@ fn median(
     times: usize,
     mut measure: impl FnMut() -> skerry_runtime::Result<Duration>,
 ) -> skerry_runtime::Result<Duration> {
-    let mut measured = (0..times).map(|_| measure()).collect::<Result<Vec<_>, _>>()?;
+    let mut measured = (0..times)
+        .map(|_| measure())
+        .collect::<Result<Vec<_>, _>>()?;
     measured.sort();
     Ok(measured[times / 2])
 }
