@@ -23,6 +23,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Time between two lines of progress.
 const PROGRESS: Duration = Duration::from_secs(15);
 
+/// Seeds on which the references differ that are printed; a file has all.
+const SHOWN: usize = 20;
+
 /// What to run, and how long.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
@@ -168,8 +171,15 @@ pub fn run(plan: &Plan) -> std::io::Result<Summary> {
         extent(plan),
         summary.line(start)
     );
-    for (seed, how) in &summary.differing {
+    for (seed, how) in summary.differing.iter().take(SHOWN) {
         println!("  references differ on {seed}: {how}");
+    }
+    if summary.differing.len() > SHOWN {
+        let all = summary.differing.iter();
+        let lines: String = all.map(|(seed, how)| format!("{seed}: {how}\n")).collect();
+        let file = plan.folder.join("differ.txt");
+        std::fs::write(&file, lines)?;
+        println!("  .. all of them: {}", file.display());
     }
     for (seed, what) in &summary.findings {
         println!("  FINDING {seed}: {what}");

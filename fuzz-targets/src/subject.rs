@@ -10,6 +10,9 @@ use skerry_runtime::{
 use std::collections::HashMap;
 use std::fmt;
 
+/// Bytes of stack, so that what recurses as often as its fuel allows still ends.
+const STACK: usize = 8 << 20;
+
 /// The failure of a function of the host.
 #[derive(Debug)]
 struct Failed;
@@ -28,7 +31,7 @@ type Names = HashMap<Func, String>;
 /// Runs `case` under Skerry with code compiled by `flags`.
 pub fn run(case: &Case, flags: Flags) -> Outcome {
     let mut config = Config::new();
-    config.compiler(flags);
+    config.compiler(flags).wasm_stack(STACK);
     let engine = Engine::new(config);
     let module = match Module::from_binary(&engine, &case.wasm) {
         Ok(module) => module,

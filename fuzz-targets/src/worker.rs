@@ -10,10 +10,11 @@
 //! | `differ N TEXT` | the references differ on N, Skerry is with one of them |
 //! | `tally KEY=COUNT ..` | counts since the last one |
 
+use crate::compare::difference;
 use crate::differential::{self, Verdict};
 use crate::generate::Case;
 use crate::script::Script;
-use crate::{fixed_input, validate};
+use crate::{fixed_input, reference, subject, validate};
 use arbitrary::Unstructured;
 use skerry_compiler::fired_rules;
 use skerry_runtime::Flags;
@@ -170,7 +171,7 @@ pub fn replay(wasm: Vec<u8>, script: &Script) -> Option<String> {
         return None;
     }
     let flags = script.flags.unwrap_or_default();
-    let expected = crate::reference::wasmi::run_bounded(&case);
+    let expected = reference::wasmi::run_bounded(&case);
     if expected.exhausted() {
         return None;
     }
@@ -182,4 +183,48 @@ pub fn replay(wasm: Vec<u8>, script: &Script) -> Option<String> {
         Ok(Err(finding)) => Some(finding.to_string()),
         Err(payload) => Some(format!("panic: {}", message(&*payload))),
     }
+}
+
+/// What each engine makes of a case, and where they differ: for people who look at a finding.
+pub fn explain(wasm: Vec<u8>, script: &Script) -> String {
+    let case = Case {
+        wasm,
+        calls: script.calls.clone(),
+    };
+    if !case.fits() {
+        return "the module does not have what the calls need\n".to_owned();
+    }
+    let outcomes = [
+        ("wasmi", reference::wasmi::run_bounded(&case)),
+        ("tinywasm", reference::tinywasm::run(&case)),
+        (
+            "skerry",
+            subject::run(&case, script.flags.unwrap_or_default()),
+        ),
+    ];
+    let (mut text, sure) = (String::new(), "strings take all");
+    for (name, outcome) in &outcomes {
+        writeln!(text, "{name}: {:?}", outcome.instantiation).expect(sure);
+        for (call, end) in case.calls.iter().zip(&outcome.calls) {
+            writeln!(text, "  {}: {end:?}", call.function).expect(sure);
+        }
+        writeln!(
+            text,
+            "  {} calls of the host, {:?}",
+            outcome.host_calls.len(),
+            outcome.globals
+        )
+        .expect(sure);
+    }
+    for (a, b) in [(0, 2), (1, 2), (0, 1)] {
+        let difference = difference(&outcomes[a].1, &outcomes[b].1);
+        let difference = difference.unwrap_or_else(|| "none".to_owned());
+        writeln!(
+            text,
+            "{} and {}: {difference}",
+            outcomes[a].0, outcomes[b].0
+        )
+        .expect(sure);
+    }
+    text
 }

@@ -4,15 +4,22 @@
 
 #![forbid(unsafe_code)]
 
-use skerry_fuzz_targets::{campaign, child};
+use skerry_fuzz_targets::{campaign, child, minimise, worker};
 use std::path::Path;
 
-/// Nothing without `SKERRY_FUZZ`; else the plan, in `SKERRY_FUZZ_JOBS` processes.
+/// Nothing without `SKERRY_FUZZ`; else the plan, in `SKERRY_FUZZ_JOBS` processes. `replay:FILE` shows what each engine
+/// makes of a finding.
 #[test]
 fn seeds() {
     let Ok(plan) = std::env::var("SKERRY_FUZZ") else {
         return;
     };
+    if let Some(file) = plan.strip_prefix("replay:") {
+        let (wasm, script) =
+            minimise::read(Path::new(file)).unwrap_or_else(|error| panic!("{error}"));
+        print!("{}", worker::explain(wasm, &script));
+        return;
+    }
     let jobs = std::env::var("SKERRY_FUZZ_JOBS").ok();
     let jobs = jobs.map_or_else(
         || std::thread::available_parallelism().map_or(1, usize::from),

@@ -8,12 +8,14 @@
 //! Everything is exported, so that everything can be compared. NaNs are made canonical inside the module
 //! before their bits can be seen, so memories are comparable byte by byte.
 
+mod access;
 pub mod body;
 pub mod dag;
 pub mod expression;
 mod ops;
 mod shapes;
 pub mod smith;
+mod statement;
 
 use crate::corner;
 use crate::outcome::Value;
