@@ -44,6 +44,7 @@ pub use run::{Options, Progress, verify};
 pub use verdict::Verdict;
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// The workspace's `target` folder: solver, cache and generated declarations live there.
 #[must_use]
@@ -84,7 +85,7 @@ pub fn load_unit(name: &str) -> Result<Program, VerifyError> {
 
 /// The generated declarations of the CLIF operators. They depend on nothing but the version of the crate
 /// that writes them, so they are written once for each version, into a folder of their own that appears
-/// whole: runs at the same time do no harm.
+/// whole: runs at the same time, and threads of one run, do no harm.
 fn declarations(unit: &str) -> Result<PathBuf, VerifyError> {
     let folder = target_dir().join("isle").join(unit).join(clif_version());
     let file = folder.join("clif_lower.isle");
@@ -95,7 +96,9 @@ fn declarations(unit: &str) -> Result<PathBuf, VerifyError> {
         let path = path.to_owned();
         move |source| VerifyError::Io { path, source }
     };
-    let beside = folder.with_file_name(format!("new-{}", std::process::id()));
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let beside = folder.with_file_name(format!("new-{}-{number}", std::process::id()));
     skerry_isle_rules::clif_declarations(&beside).map_err(failed(&beside))?;
     let moved = std::fs::rename(&beside, &folder);
     let _ = std::fs::remove_dir_all(&beside);
