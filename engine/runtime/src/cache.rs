@@ -14,15 +14,18 @@ use crate::module::Module;
 use crate::serialize::write_compiled;
 use skerry_compiler::{Progress, compile_module_on};
 use skerry_environ::CompiledModule;
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{BufWriter, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 /// How large a folder may become by default, in bytes.
 const LIMIT: u64 = 2 << 30;
+
+/// Characters of the hash that names an entry.
+const NAME_LEN: usize = 40;
 
 /// Files that writers have left behind are removed when they are this old.
 const ABANDONED: Duration = Duration::from_secs(3600);
@@ -155,7 +158,10 @@ impl Cache {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let temporary = path.with_extension(format!("{}-{number}.tmp", std::process::id()));
         let write = || {
-            let mut out = BufWriter::new(File::create(&temporary)?);
+            // Nobody else may write what is going to be executed, whatever the umask.
+            let mut options = OpenOptions::new();
+            options.write(true).create_new(true).mode(0o600);
+            let mut out = BufWriter::new(options.open(&temporary)?);
             write_compiled(engine, compiled, &mut out)?;
             out.flush()?;
             fs::rename(&temporary, path)
@@ -182,6 +188,9 @@ impl Cache {
         let (mut total, mut old) = (0, Vec::new());
         for entry in entries.flatten() {
             let path = entry.path();
+            if !is_entry(&path) {
+                continue;
+            }
             let Ok(metadata) = entry.metadata() else {
                 continue;
             };
@@ -217,6 +226,13 @@ impl Cache {
     }
 }
 
+/// Whether a file is ours by its name: the folder may be one that others keep files in.
+fn is_entry(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str());
+    let hash = name.and_then(|name| name.split('.').next());
+    hash.is_some_and(|hash| hash.len() == NAME_LEN && hash.bytes().all(|b| b.is_ascii_hexdigit()))
+}
+
 /// The name of the entry of a module.
 fn name(engine: &Engine, wasm: &[u8]) -> String {
     let mut hasher = blake3::Hasher::new();
@@ -224,7 +240,7 @@ fn name(engine: &Engine, wasm: &[u8]) -> String {
     hasher.update(&(origin.len() as u64).to_le_bytes());
     hasher.update(origin.as_bytes());
     hasher.update(wasm);
-    format!("{}.cwasm", &hasher.finalize().to_hex()[..40])
+    format!("{}.cwasm", &hasher.finalize().to_hex()[..NAME_LEN])
 }
 
 #[cfg(test)]
@@ -350,7 +366,15 @@ mod tests {
         // Used again, so number 1 is the older one now.
         assert!(get(&cache, &engine, 0));
         let len = fs::metadata(&entries(&cache)[0]).unwrap().len();
-        let abandoned = cache.directory.join("x.1-1.tmp");
+        let abandoned = cache
+            .directory
+            .join(format!("{}.1-1.tmp", "0".repeat(NAME_LEN)));
+        let foreign =
+            ["report.tmp", "x.1-1.tmp", "mine.cwasm"].map(|name| cache.directory.join(name));
+        for path in &foreign {
+            let file = File::create(path).unwrap();
+            file.set_modified(SystemTime::UNIX_EPOCH).unwrap();
+        }
         fs::write(&abandoned, "").unwrap();
         File::open(&abandoned)
             .unwrap()
@@ -358,6 +382,10 @@ mod tests {
             .unwrap();
         cache.limit(2 * len + len / 2);
         get(&cache, &engine, 2);
+        assert!(!abandoned.exists());
+        for path in &foreign {
+            fs::remove_file(path).expect("what others keep in the folder stays");
+        }
         assert_eq!(entries(&cache).len(), 2);
         assert_eq!(
             [0, 2].map(|index| get(&cache, &engine, index)),

@@ -474,8 +474,7 @@ fn copy_segments(store: &mut StoreInner, instance: usize) -> Result<()> {
         for image in &compiled.images {
             let memory = module.environ().memory_index(image.memory);
             let id = store.instance(instance).memory(memory);
-            let forgotten = store.memory_mut(id).forget_files();
-            forgotten.map_err(Error::OutOfMemory)?;
+            store.memory_mut(id).blank_files();
         }
         return Err(error);
     }

@@ -9,7 +9,7 @@ const MAGIC: [u8; 8] = *b"skerry\x1a\n";
 /// Changes whenever anything in this file does.
 const FORMAT: u32 = 1;
 /// Sections that are mapped by themselves start at multiples of this many bytes.
-const PAGE: u64 = 4096;
+pub(super) const PAGE: u64 = 4096;
 /// The size of the header in bytes.
 const HEADER: usize = BODY_HASH.end + SECTIONS * 16;
 

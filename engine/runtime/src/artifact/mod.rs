@@ -126,7 +126,8 @@ impl Opened {
             let memory = module.memories.get(module.memory_index(image.memory));
             let size = memory.map_or(0, |ty| ty.minimum.saturating_mul(MemoryType::PAGE_SIZE));
             let end = |start: u64| start.checked_add(image.len);
-            end(image.offset).is_some_and(|end| end <= size)
+            (image.offset | image.start | image.len).is_multiple_of(header::PAGE)
+                && end(image.offset).is_some_and(|end| end <= size)
                 && end(image.start).is_some_and(|end| end <= self.images.len() as u64)
         });
         let segments = compiled.imaged_segments <= module.data.len();

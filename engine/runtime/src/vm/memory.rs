@@ -138,12 +138,9 @@ impl LinearMemory {
         self.slot.map_file(at, len, file, offset)
     }
 
-    /// Makes what files are in it zeros again.
-    ///
-    /// # Errors
-    /// What the operating system answers, typically `ENOMEM`.
-    pub(crate) fn forget_files(&mut self) -> std::io::Result<()> {
-        self.slot.forget_files()
+    /// Makes what files are in it zeros.
+    pub(crate) fn blank_files(&mut self) {
+        self.slot.blank_files();
     }
 
     /// Adds `delta` pages of zeros; the old size in pages, or `None` where that is over a limit or there is no memory.

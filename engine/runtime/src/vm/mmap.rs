@@ -6,7 +6,8 @@
 //! and `munmap` of the engine.
 
 use rustix::mm::{
-    Advice, MapFlags, MprotectFlags, ProtFlags, madvise, mmap, mmap_anonymous, mprotect, munmap,
+    Advice, MapFlags, MprotectFlags, MremapFlags, ProtFlags, madvise, mmap, mmap_anonymous,
+    mprotect, mremap_fixed, munmap,
 };
 use std::fs::File;
 use std::ptr::NonNull;
@@ -78,8 +79,11 @@ impl Mapping {
     /// Puts `len` bytes of `file` from `offset` on at `start`: readable and writable, but what is written stays in this
     /// process. All three are multiples of the page size.
     ///
+    /// The file is mapped elsewhere first and then moved: a file that cannot be mapped must not leave a hole in the
+    /// mapping, where somebody else's memory could come to lie.
+    ///
     /// # Errors
-    /// What the operating system answers, typically `ENOMEM`; what was at that place may be gone then.
+    /// What the operating system answers, typically `ENOMEM`; nothing has changed then.
     ///
     /// # Panics
     /// If the range is not inside the mapping or is not made of whole pages.
@@ -91,39 +95,31 @@ impl Mapping {
         offset: u64,
     ) -> std::io::Result<()> {
         self.check_pages(start, len);
-        // SAFETY: the range was checked to lie inside the mapping, which this value owns; a fixed mapping replaces
-        // what was there, and no reference to that is alive, because callers hold the memory exclusively.
-        unsafe {
+        // SAFETY: a fresh mapping at an address of the kernel's choice aliases nothing.
+        let fresh = unsafe {
             mmap(
-                self.base.as_ptr().add(start).cast(),
+                std::ptr::null_mut(),
                 len,
                 ProtFlags::READ | ProtFlags::WRITE,
-                MapFlags::PRIVATE | MapFlags::FIXED,
+                MapFlags::PRIVATE | MapFlags::NORESERVE,
                 file,
                 offset,
             )
         }?;
-        Ok(())
-    }
-
-    /// Makes `[start, start + len)` readable and writable zeros, whatever was there; both are in whole pages.
-    ///
-    /// # Errors
-    /// What the operating system answers, typically `ENOMEM`; what was at that place may be gone then.
-    ///
-    /// # Panics
-    /// If the range is not inside the mapping or is not made of whole pages.
-    pub(crate) fn map_zeros(&self, start: usize, len: usize) -> std::io::Result<()> {
-        self.check_pages(start, len);
-        // SAFETY: as in `map_file`.
-        unsafe {
-            mmap_anonymous(
-                self.base.as_ptr().add(start).cast(),
-                len,
-                ProtFlags::READ | ProtFlags::WRITE,
-                MapFlags::PRIVATE | MapFlags::NORESERVE | MapFlags::FIXED,
-            )
-        }?;
+        // SAFETY: `fresh` was just mapped with this length; the range was checked to lie inside the mapping, which this
+        // value owns; no reference to what was there is alive, because callers hold the memory exclusively.
+        let moved = unsafe {
+            let place = self.base.as_ptr().add(start).cast();
+            mremap_fixed(fresh, len, len, MremapFlags::MAYMOVE, place)
+        };
+        if let Err(error) = moved {
+            // The kernel may have removed what was at the place before it failed. Nothing can close the hole for sure
+            // before another thread is in it, and going on would hand its memory to WebAssembly.
+            eprintln!(
+                "skerry: the kernel could not move a mapping ({error}), which leaves a hole in a memory"
+            );
+            std::process::abort();
+        }
         Ok(())
     }
 
@@ -228,6 +224,20 @@ mod tests {
             *byte = 7;
             assert_eq!(*byte, 7);
         }
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_mapped_changes_nothing() {
+        let page = page_size();
+        let mapping = Mapping::reserve(4 * page).unwrap();
+        mapping.make_writable(0, 4 * page).unwrap();
+        // SAFETY: opened in the line above; likewise below.
+        unsafe { mapping.base().add(page).write(7) };
+        let (socket, _other) = std::os::unix::net::UnixStream::pair().unwrap();
+        let socket = File::from(std::os::fd::OwnedFd::from(socket));
+        assert!(mapping.map_file(page, page, &socket, 0).is_err());
+        // SAFETY: as above.
+        assert_eq!(unsafe { mapping.base().add(page).read() }, 7);
     }
 
     #[test]

@@ -256,7 +256,10 @@ impl Slot {
             // The same module maps the same file.
             return Ok(());
         }
-        let ticket = Ticket::take(OF_FILE)?;
+        let ticket = Ticket::take(OF_FILE).or_else(|_| {
+            pool::empty();
+            Ticket::take(OF_FILE)
+        })?;
         area.mapping.map_file(area.vmctx + at, len, file, offset)?;
         files.push(FileInMemory {
             at,
@@ -267,17 +270,16 @@ impl Slot {
         Ok(())
     }
 
-    /// Makes what files are in the memory zeros again: an instantiation has failed before it was their turn.
-    ///
-    /// # Errors
-    /// What the operating system answers, typically `ENOMEM`.
-    pub(crate) fn forget_files(&self) -> std::io::Result<()> {
+    /// Makes what files are in the memory zeros: an instantiation has failed before it was their turn. They are there
+    /// again when the slot is reused.
+    pub(crate) fn blank_files(&self) {
         let area = self.area();
-        let mut files = area.files();
-        while let Some(file) = files.pop() {
-            area.mapping.map_zeros(area.vmctx + file.at, file.len)?;
+        for file in area.files().iter() {
+            let start = self.vmctx().wrapping_add(file.at);
+            // SAFETY: mapped there for reading and writing by `map_file`; only instantiation calls this, when wasm does not
+            // run on the memory and no reference to its bytes is alive.
+            unsafe { start.write_bytes(0, file.len) };
         }
-        Ok(())
     }
 
     /// Where accesses to the memory may fault; `None` without a memory.
