@@ -107,11 +107,13 @@ fn number_names(func: &mut Function, names: &HashMap<String, u32>) -> Result<(),
     Ok(())
 }
 
-/// The Wasm type whose trampolines serve a CLIF signature: narrow integers are passed as `i32`.
+/// The Wasm type whose trampolines serve a CLIF signature, if one does: narrow integers are passed as `i32`; a vmctx is
+/// not passed.
 fn clif_func_type(func: &Function) -> Option<FuncType> {
-    use cranelift_codegen::ir::{AbiParam, types};
+    use cranelift_codegen::ir::{AbiParam, ArgumentPurpose, types};
     use skerry_environ::ValType;
     let value = |param: &AbiParam| match param.value_type {
+        _ if param.purpose == ArgumentPurpose::VMContext => None,
         types::I8 | types::I16 | types::I32 => Some(ValType::I32),
         types::I64 => Some(ValType::I64),
         types::F32 => Some(ValType::F32),

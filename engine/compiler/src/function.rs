@@ -5,7 +5,7 @@ use crate::error::CompileError;
 use crate::flags::{Flags, OptLevel};
 use crate::inspect::Inspection;
 use crate::isa::x86_64::{self, X86_64};
-use crate::lower::{Lowered, lower};
+use crate::lower::{Lowered, MAX_INSTS, Unlowered, lower};
 use crate::regalloc::Allocator;
 use crate::translate::verify;
 use cranelift_codegen::Context;
@@ -108,9 +108,17 @@ impl FunctionCompiler {
     pub(crate) fn lower(&self, trace: bool) -> Result<Lowered<x86_64::Inst>, CompileError> {
         let func = &self.context.func;
         lower::<X86_64>(func, &self.context.domtree, self.flags.features, trace).map_err(
-            |unlowered| CompileError::Unsupported {
-                offset: offset(unlowered.loc),
-                feature: format!("no rule lowers {} in {}", unlowered.what, func.name),
+            |unlowered| match unlowered {
+                Unlowered::NoRule { what, loc } => CompileError::Unsupported {
+                    offset: offset(loc),
+                    feature: format!("no rule lowers {what} in {}", func.name),
+                },
+                Unlowered::TooLong { loc } => CompileError::Limit {
+                    offset: offset(loc),
+                    what: "machine instructions of a function",
+                    limit: MAX_INSTS as u64,
+                    actual: MAX_INSTS as u64 + 1,
+                },
             },
         )
     }

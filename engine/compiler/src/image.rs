@@ -13,8 +13,8 @@ use std::ops::Range;
 /// Images begin and end at multiples of this many bytes of memory: a page of the host.
 const ALIGN: u64 = 4096;
 
-/// An image up to this size may have any holes.
-const ALWAYS_FINE: u64 = 16 << 20;
+/// Images up to this size in all may have any holes; beyond it at most half may be holes.
+const ALWAYS_FINE: u64 = 4 << 20;
 
 /// Images of a module's memories.
 #[derive(Debug, Default)]
@@ -29,16 +29,22 @@ pub(crate) struct Images {
 pub(crate) fn images(module: &mut Module) -> Images {
     let defined = module.memories.len() - module.imported_memories;
     let mut extents = vec![Extent::default(); defined];
+    // Of all memories together: a module is not to become much larger by having many of them.
+    let (mut len, mut filled) = (0, 0);
     let mut images = Images::default();
     for segment in module.data.values() {
         if segment.mode != SegmentMode::Passive {
             let Some((memory, range)) = known_place(module, segment) else {
                 break;
             };
-            let grown = extents[memory.index()].with(range);
-            if !grown.is_dense() {
+            let old = &extents[memory.index()];
+            let bytes = range.end - range.start;
+            let grown = old.with(range);
+            let new_len = len - old.len() + grown.len();
+            if new_len > ALWAYS_FINE && new_len / 2 > filled + bytes {
                 break;
             }
+            (len, filled) = (new_len, filled + bytes);
             extents[memory.index()] = grown;
         }
         images.segments += 1;
@@ -61,8 +67,8 @@ pub(crate) fn images(module: &mut Module) -> Images {
 struct Extent {
     start: u64,
     end: u64,
-    /// How many bytes the segments have.
-    filled: u64,
+    /// Whether a segment with bytes is in it.
+    used: bool,
 }
 
 impl Extent {
@@ -71,17 +77,19 @@ impl Extent {
             return self.clone();
         }
         let start = range.start - range.start % ALIGN;
-        let first = self.filled == 0;
         Extent {
-            start: if first { start } else { self.start.min(start) },
+            start: if self.used {
+                self.start.min(start)
+            } else {
+                start
+            },
             end: self.end.max(range.end.next_multiple_of(ALIGN)),
-            filled: self.filled + (range.end - range.start),
+            used: true,
         }
     }
 
-    fn is_dense(&self) -> bool {
-        let len = self.end - self.start;
-        len <= ALWAYS_FINE || len / 2 <= self.filled
+    fn len(&self) -> u64 {
+        self.end - self.start
     }
 }
 
@@ -215,5 +223,16 @@ mod tests {
             (images.segments, images.images.len(), images.bytes.len()),
             (2, 2, 0x2000)
         );
+    }
+
+    #[test]
+    fn many_memories_make_no_large_image_of_holes() {
+        let one = |index: usize| {
+            format!("(data {index} (i32.const 0) \"x\") (data {index} (i32.const 0x2fffff) \"y\")")
+        };
+        let data: String = (0..50).map(one).collect();
+        let (_, images) = images_of(&format!("(module {} {data})", "(memory 48)".repeat(50)));
+        assert!(images.segments > 0);
+        assert!(images.bytes.len() as u64 <= ALWAYS_FINE);
     }
 }

@@ -57,12 +57,24 @@ pub trait Backend {
 
 /// Why a function was not lowered.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unlowered {
-    /// What no rule matches: the opcode with the type.
-    pub what: String,
-    /// Where.
-    pub loc: SourceLoc,
+pub enum Unlowered {
+    /// No rule matches.
+    NoRule {
+        /// The opcode with the type.
+        what: String,
+        /// Where.
+        loc: SourceLoc,
+    },
+    /// There are more than [`MAX_INSTS`] instructions.
+    TooLong {
+        /// At which place, counted from the end.
+        loc: SourceLoc,
+    },
 }
+
+/// The most machine instructions of a function. A CLIF instruction can be twenty of them, so the limit on values does not
+/// bound what the allocator has to hold.
+pub const MAX_INSTS: usize = 1 << 22;
 
 /// How often a value is used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -223,7 +235,7 @@ impl<'f, I: MachInst> Lower<'f, I> {
         loc: SourceLoc,
     ) -> Result<(), Unlowered> {
         let ty = self.func.dfg.value_type(value);
-        let class = B::class(ty).ok_or_else(|| Unlowered {
+        let class = B::class(ty).ok_or_else(|| Unlowered::NoRule {
             what: format!("values of type {ty}"),
             loc,
         })?;
@@ -305,7 +317,7 @@ impl<'f, I: MachInst> Lower<'f, I> {
                     true => opcode.to_string(),
                     false => format!("{opcode}.{ty}"),
                 };
-                return Err(Unlowered {
+                return Err(Unlowered::NoRule {
                     what,
                     loc: func.srcloc(inst),
                 });
@@ -319,6 +331,10 @@ impl<'f, I: MachInst> Lower<'f, I> {
             self.flush(func.srcloc(inst), |func| {
                 func.dfg.display_inst(inst).to_string()
             });
+            if self.vcode.insts.len() > MAX_INSTS {
+                let loc = func.srcloc(inst);
+                return Err(Unlowered::TooLong { loc });
+            }
         }
         self.root = None;
         Ok(())
@@ -363,7 +379,7 @@ impl<'f, I: MachInst> Lower<'f, I> {
             unreachable!("the entry is no edge")
         };
         if block.loop_header {
-            return Err(Unlowered {
+            return Err(Unlowered::NoRule {
                 what: "a branch to the entry block".into(),
                 loc: SourceLoc::default(),
             });

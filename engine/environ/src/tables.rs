@@ -138,6 +138,12 @@ impl<Bytes: Deref<Target = [u8]>> AddressMap<Bytes> {
     }
 }
 
+/// Whether `offset` is not before the last of `offsets`.
+fn ascends(offsets: &[u8], offset: u32) -> bool {
+    let last = offsets.last_chunk().map(|last| u32::from_le_bytes(*last));
+    last.is_none_or(|last| last <= offset)
+}
+
 /// Makes a [`TrapTable`].
 #[derive(Debug, Default)]
 pub struct TrapTableBuilder {
@@ -148,6 +154,10 @@ pub struct TrapTableBuilder {
 impl TrapTableBuilder {
     /// Adds an entry after all others.
     pub fn push(&mut self, offset: u32, trap: Trap) {
+        debug_assert!(
+            ascends(&self.offsets, offset),
+            "the table is searched by bisection"
+        );
         self.offsets.extend_from_slice(&offset.to_le_bytes());
         self.codes.push(trap.code().get());
     }
@@ -170,6 +180,10 @@ pub struct AddressMapBuilder {
 impl AddressMapBuilder {
     /// Adds an entry after all others.
     pub fn push(&mut self, offset: u32, wasm: u32) {
+        debug_assert!(
+            ascends(&self.offsets, offset),
+            "the map is searched by bisection"
+        );
         self.offsets.extend_from_slice(&offset.to_le_bytes());
         self.wasm.extend_from_slice(&wasm.to_le_bytes());
     }
