@@ -7,6 +7,7 @@ use crate::child::{self, End};
 use crate::generate::Call;
 use crate::script::{Script, ScriptError};
 use crate::worker;
+use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use wasm_shrink::WasmShrink;
@@ -27,7 +28,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// When files cannot be written or children not be started.
 pub fn write(seed: u64, what: &str, folder: &Path) -> std::io::Result<PathBuf> {
     let file = folder.join(format!("differential-{seed}.wat"));
-    let Some((flags, case)) = worker::case(seed) else {
+    // The generator itself may be what panics.
+    let Ok(Some((flags, case))) = catch_unwind(|| worker::case(seed)) else {
         std::fs::write(&file, format!(";; seed {seed} makes no module: {what}\n"))?;
         return Ok(file);
     };

@@ -187,7 +187,8 @@ impl<'m> Body<'m> {
     pub(super) fn call(&mut self, u: &mut Unstructured<'_>, callee: u32, depth: u32) -> Result<()> {
         let through_table = callee < self.shape.in_table && self.index >= self.shape.in_table;
         let through_table = through_table && u.arbitrary()?;
-        self.calls -= 1;
+        // The condition of a tail call may have made the last one.
+        self.calls = self.calls.saturating_sub(1);
         let (parameters, _) = &self.shape.functions[callee as usize];
         for &ty in parameters {
             self.expression(u, ty, depth.min(2))?;
