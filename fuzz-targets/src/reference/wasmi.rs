@@ -6,7 +6,7 @@ use crate::outcome::{Outcome, Stop, Value};
 use skerry_environ::Trap;
 use std::collections::BTreeMap;
 use std::fmt;
-use wasmi::errors::{ErrorKind, TableError};
+use wasmi::errors::{ErrorKind, InstantiationError, TableError};
 use wasmi::{
     Config, Engine, Error, Extern, ExternRef, ExternType, Func, Global, Instance, Linker, Memory,
     Module, Ref, Store, Table, TrapCode, Val, ValType,
@@ -198,7 +198,10 @@ fn stop(error: &Error) -> Stop {
         return Stop::Host;
     }
     // What traps in the specification is not always a trap here.
-    if let ErrorKind::Table(TableError::CopyOutOfBounds) = error.kind() {
+    if let ErrorKind::Table(TableError::CopyOutOfBounds)
+    | ErrorKind::Instantiation(InstantiationError::ElementSegmentDoesNotFit { .. }) =
+        error.kind()
+    {
         return Stop::Trap(Trap::TableOutOfBounds);
     }
     let Some(code) = error.as_trap_code() else {
