@@ -126,7 +126,7 @@ fn run_lines(
         .iter()
         .map(|(function, _)| function.clone())
         .collect();
-    let mut program = ClifProgram::new(&functions, compiled)?;
+    let mut program = ClifProgram::new(compiled)?;
     for (function, details) in &parsed.functions {
         for comment in &details.comments {
             let line = details.location.line_number;

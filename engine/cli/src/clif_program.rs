@@ -1,7 +1,6 @@
 //! CLIF functions as a module that can be instantiated, so that they run like Wasm: on the Wasm
 //! stack, with traps as values.
 
-use cranelift_codegen::ir::{AbiParam, Function, types};
 use skerry_compiler::CompiledClif;
 use skerry_environ::{
     self as environ, CompiledFunction, CompiledModule, EntityIndex, FuncType, PrimaryMap, ValType,
@@ -15,50 +14,28 @@ pub(crate) struct ClifProgram {
     functions: Vec<Option<(Func, FuncType)>>,
 }
 
-/// Narrow integers are passed as `i32`, as the compiler's trampolines for CLIF do.
-fn func_type(function: &Function) -> Option<FuncType> {
-    let value = |param: &AbiParam| match param.value_type {
-        types::I8 | types::I16 | types::I32 => Some(ValType::I32),
-        types::I64 => Some(ValType::I64),
-        types::F32 => Some(ValType::F32),
-        types::F64 => Some(ValType::F64),
-        _ => None,
-    };
-    let values = |params: &[AbiParam]| params.iter().map(value).collect::<Option<Vec<_>>>();
-    Some(FuncType::new(
-        values(&function.signature.params)?,
-        values(&function.signature.returns)?,
-    ))
-}
-
 impl ClifProgram {
     /// Places the code of these functions.
     ///
     /// # Errors
     ///
     /// There is no memory for it.
-    pub(crate) fn new(
-        functions: &[Function],
-        compiled: CompiledClif,
-    ) -> Result<ClifProgram, String> {
+    pub(crate) fn new(compiled: CompiledClif) -> Result<ClifProgram, String> {
         let engine = Engine::default();
-        let types: Vec<Option<FuncType>> = functions.iter().map(func_type).collect();
-        let callable: Vec<bool> = compiled.entries.iter().map(Option::is_some).collect();
-        let module = Module::from_compiled(&engine, module(&types, compiled));
+        let entries = compiled.entries.iter();
+        let types: Vec<Option<FuncType>> = entries
+            .map(|entry| entry.as_ref().map(|(ty, _)| ty.clone()))
+            .collect();
+        let module = Module::from_compiled(&engine, module(compiled));
         let module = module.map_err(|error| error.to_string())?;
         let mut store = Store::new(&engine, ());
         let instance =
             Instance::new(&mut store, &module, &[]).map_err(|error| error.to_string())?;
-        let functions =
-            types
-                .into_iter()
-                .zip(callable)
-                .enumerate()
-                .map(|(index, (ty, callable))| {
-                    let func = instance.get_func(&mut store, &index.to_string());
-                    let func = func.expect("every function is exported under its number");
-                    ty.filter(|_| callable).map(|ty| (func, ty))
-                });
+        let functions = types.into_iter().enumerate().map(|(index, ty)| {
+            let func = instance.get_func(&mut store, &index.to_string());
+            let func = func.expect("every function is exported under its number");
+            ty.map(|ty| (func, ty))
+        });
         let functions = functions.collect();
         Ok(ClifProgram { store, functions })
     }
@@ -112,14 +89,13 @@ fn bits(value: &Val) -> u64 {
 /// A module that has these functions and nothing else, exported under their numbers. Each has a
 /// type of its own, as each has its own entry trampoline; one that cannot be called has the type of
 /// no values.
-fn module(types: &[Option<FuncType>], compiled: CompiledClif) -> CompiledModule {
+fn module(compiled: CompiledClif) -> CompiledModule {
     let mut module = environ::Module::default();
     let mut functions = PrimaryMap::new();
     let mut entry_trampolines = PrimaryMap::new();
-    for (index, ty) in types.iter().enumerate() {
-        let ty = module
-            .types
-            .push(ty.clone().unwrap_or_else(|| FuncType::new([], [])));
+    for (index, entry) in compiled.entries.into_iter().enumerate() {
+        let (ty, entry) = entry.unwrap_or_else(|| (FuncType::new([], []), 0..0));
+        let ty = module.types.push(ty);
         let func = module
             .functions
             .push(environ::Function { ty, func_ref: None });
@@ -135,7 +111,7 @@ fn module(types: &[Option<FuncType>], compiled: CompiledClif) -> CompiledModule 
             text: text.clone(),
             wasm_offset: 0,
         });
-        entry_trampolines.push(compiled.entries[index].clone().unwrap_or(0..0));
+        entry_trampolines.push(entry);
     }
     CompiledModule {
         module,

@@ -18,8 +18,9 @@ pub struct CompiledClif {
     pub text: Vec<u8>,
     /// Each function: its name as in the text, and where its code is.
     pub functions: Vec<(String, Range<u32>)>,
-    /// For each function, an entry trampoline for its signature, if its values can be passed.
-    pub entries: Vec<Option<Range<u32>>>,
+    /// For each function, if its values can be passed, the Wasm type that they are passed as and an entry trampoline of
+    /// that type.
+    pub entries: Vec<Option<(FuncType, Range<u32>)>>,
     /// As in [`CompiledModule`].
     pub traps: TrapTable,
     /// The stages of each function.
@@ -52,14 +53,15 @@ pub fn compile_clif(functions: Vec<Function>, flags: &Flags) -> Result<CompiledC
             .functions
             .push((clif_name.trim_start_matches('%').to_string(), text));
         compiled.inspections.push(inspection);
-        let entry =
-            ty.map(|ty| compiler.compile(entry_trampoline(TypeIndex::from_u32(index as u32), &ty)));
-        compiled.entries.push(match entry {
-            Some(Ok(code)) => {
-                Some(linker.add(name(Namespace::EntryTrampoline, index as u32), code)?)
-            }
-            Some(Err(_)) | None => None,
-        });
+        let mut entry = None;
+        if let Some(ty) = ty
+            && let Ok(code) =
+                compiler.compile(entry_trampoline(TypeIndex::from_u32(index as u32), &ty))
+        {
+            let name = name(Namespace::EntryTrampoline, index as u32);
+            entry = Some((ty, linker.add(name, code)?));
+        }
+        compiled.entries.push(entry);
     }
     let linked = linker.finish();
     (compiled.text, compiled.traps) = (linked.text, linked.traps);
