@@ -9,6 +9,11 @@ use crate::corner::{scramble, value};
 use crate::outcome::Value;
 use skerry_environ::ValType;
 
+/// The failure of a function of the host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the host fails on purpose")]
+pub struct Failed;
+
 /// One call of a function of the host in so many fails.
 const FAILS: u64 = 40;
 
@@ -38,23 +43,21 @@ impl Host {
         import: &str,
         arguments: Vec<Value>,
         results: &[ValType],
-    ) -> Option<Vec<Value>> {
+    ) -> Result<Vec<Value>, Failed> {
         let number = hash(import).wrapping_add(self.calls.len() as u64);
         self.calls.push(HostCall {
             import: import.to_owned(),
             arguments,
         });
         if scramble(number).is_multiple_of(FAILS) {
-            return None;
+            return Err(Failed);
         }
         let seeds = (1..).map(|index| scramble(number ^ index << 32));
-        Some(
-            results
-                .iter()
-                .zip(seeds)
-                .map(|(&ty, seed)| value(ty, seed))
-                .collect(),
-        )
+        Ok(results
+            .iter()
+            .zip(seeds)
+            .map(|(&ty, seed)| value(ty, seed))
+            .collect())
     }
 }
 
@@ -97,7 +100,7 @@ mod tests {
         assert_ne!(answers("a.b"), answers("a.c"));
         let failures = answers("a.b")
             .iter()
-            .filter(|answer| answer.is_none())
+            .filter(|answer| answer.is_err())
             .count();
         assert!((5..60).contains(&failures), "{failures}");
     }

@@ -1,29 +1,16 @@
 //! The outcome of a case according to Skerry: what is under test.
 
 use crate::generate::{Call, Case};
-use crate::host::{self, Host};
+use crate::host::{self, Failed, Host};
 use crate::outcome::{Outcome, Stop, Value};
 use skerry_runtime::{
     AsContext, AsContextMut, Config, Engine, Error, Extern, ExternRef, ExternType, Flags, Func,
     Global, Instance, Linker, Memory, Module, Store, Table, TrapCode, Val, ValType,
 };
 use std::collections::HashMap;
-use std::fmt;
 
 /// Bytes of stack, so that what recurses as often as its fuel allows still ends.
 const STACK: usize = 8 << 20;
-
-/// The failure of a function of the host.
-#[derive(Debug)]
-struct Failed;
-
-impl fmt::Display for Failed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the host fails on purpose")
-    }
-}
-
-impl std::error::Error for Failed {}
 
 /// Names of exported functions.
 type Names = HashMap<Func, String>;
@@ -76,7 +63,7 @@ fn imports(
                         .map(|v| value(&caller, v, &Names::new()))
                         .collect();
                     let answer = caller.data_mut().call(&full, arguments, &results);
-                    let answer = answer.ok_or_else(|| Error::host(Failed))?;
+                    let answer = answer.map_err(Error::host)?;
                     for ((slot, value), &ty) in out.iter_mut().zip(answer).zip(&results) {
                         *slot = number(&mut caller, &value, ty);
                     }

@@ -19,11 +19,6 @@ use tinywasm::{
 /// Frames and values that calls may take.
 const STACK: StackConfig = StackConfig::dynamic(1 << 10, 1 << 22);
 
-/// The failure of a function of the host.
-#[derive(Debug, thiserror::Error)]
-#[error("the host fails on purpose")]
-struct Failed;
-
 /// Names of exported functions by address.
 type Names = BTreeMap<u32, String>;
 
@@ -73,8 +68,8 @@ fn imports(
                 HostFunction::from_untyped(store, ty, move |_, params| {
                     let arguments = params.iter().map(|v| value(v, &Names::new())).collect();
                     let answer = state.borrow_mut().call(&full, arguments, &results);
-                    let answer = answer.ok_or_else(|| {
-                        Error::Trap(tinywasm::Trap::HostFunction(Box::new(Failed)))
+                    let answer = answer.map_err(|failed| {
+                        Error::Trap(tinywasm::Trap::HostFunction(Box::new(failed)))
                     })?;
                     let typed = answer.iter().zip(&types);
                     Ok(typed.map(|(value, &ty)| number(value, ty)).collect())

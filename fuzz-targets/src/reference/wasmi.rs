@@ -1,11 +1,10 @@
 //! The outcome of a case according to wasmi, an interpreter with which Skerry shares no code that runs.
 
 use crate::generate::{Call, Case};
-use crate::host::{self, Host};
+use crate::host::{self, Failed, Host};
 use crate::outcome::{Outcome, Stop, Value};
 use skerry_environ::Trap;
 use std::collections::BTreeMap;
-use std::fmt;
 use wasmi::errors::{ErrorKind, InstantiationError, TableError};
 use wasmi::{
     Config, Engine, Error, Extern, ExternRef, ExternType, Func, Global, Instance, Linker, Memory,
@@ -17,16 +16,6 @@ const BUDGET: u64 = 20_000_000;
 
 /// Frames that calls may take: more than the fuel of a module allows.
 const FRAMES: usize = 10_000;
-
-/// The failure of a function of the host.
-#[derive(Debug)]
-struct Failed;
-
-impl fmt::Display for Failed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the host fails on purpose")
-    }
-}
 
 impl wasmi::errors::HostError for Failed {}
 
@@ -94,10 +83,7 @@ fn imports(store: &mut Store<Host>, module: &Module) -> Result<Linker<Host>, Err
                         .map(|v| value(&caller, v, &Names::new()))
                         .collect();
                     let answer = caller.data_mut().call(&full, arguments, &results);
-                    for (slot, value) in out
-                        .iter_mut()
-                        .zip(answer.ok_or_else(|| Error::host(Failed))?)
-                    {
+                    for (slot, value) in out.iter_mut().zip(answer.map_err(Error::host)?) {
                         *slot = number(&mut caller, &value, slot.ty());
                     }
                     Ok(())
