@@ -37,7 +37,11 @@ pub struct Host {
 }
 
 impl Host {
-    /// Notes a call and answers it; `None` is a failure.
+    /// Notes a call and answers it.
+    ///
+    /// # Errors
+    ///
+    /// The call is one of those that fail.
     pub fn call(
         &mut self,
         import: &str,
