@@ -142,6 +142,7 @@ impl Translation<'_> {
             .ins()
             .trapnz(out, trap_code(Trap::MemoryOutOfBounds));
         let index = self.builder.ins().iadd_imm_u(index, memarg.offset as i64);
+        let index = self.mask_speculated(out, index);
         (self.builder.ins().iadd(base, index), 0)
     }
 

@@ -100,6 +100,7 @@ impl Translation<'_> {
             .ins()
             .icmp(IntCC::UnsignedGreaterThanOrEqual, index, len);
         self.builder.ins().trapnz(out, trap_code(trap));
+        let index = self.mask_speculated(out, index);
         let base = self.table_base(table);
         let offset = self.builder.ins().ishl_imm_u(index, ELEMENT_SIZE_LOG2);
         self.builder.ins().iadd(base, offset)

@@ -39,8 +39,10 @@ block0(v0: i32, v1: i64):
     trapnz v15, heap_oob
     v16 = iconst.i64 0xffff_fff0
     v17 = iadd v11, v16  ; v16 = 0xffff_fff0
-    v18 = iadd v2, v17
-    v19 = load.i32 region0 v18
+    v18 = iconst.i64 0
+    v19 = select_spectre_guard v15, v18, v17  ; v18 = 0
+    v20 = iadd v2, v19
+    v21 = load.i32 region0 v20
     return
 }
 

@@ -21,52 +21,58 @@ function u0:0(i32, i64) -> i32, i32, i32 tail {
     sig0 = (i64 vmctx, i32, i64, i64) -> i64 system_v
 
 block0(v0: i32, v1: i64):
-    v5 = get_pinned_reg.i64
+    v7 = get_pinned_reg.i64
     v2 = uextend.i64 v0
     v3 = iconst.i64 4
     v4 = icmp uge v2, v3  ; v3 = 4
     trapnz v4, user2
-    v6 = load.i64 notrap aligned readonly can_move region0 v5-112
-    v7 = iconst.i64 3
-    v8 = ishl v2, v7  ; v7 = 3
-    v9 = iadd v6, v8
-    store notrap aligned region1 v1, v9
-    v10 = iconst.i64 -160
-    v11 = iadd v5, v10  ; v10 = -160
-    v12 = uextend.i64 v0
-    v13 = load.i64 notrap aligned region2 v5-120
-    v14 = icmp uge v12, v13
-    trapnz v14, user2
-    v15 = load.i64 notrap aligned region2 v5-128
-    v16 = iconst.i64 3
-    v17 = ishl v12, v16  ; v16 = 3
-    v18 = iadd v15, v17
-    store notrap aligned region1 v11, v18
-    v19 = iconst.i32 42
-    store notrap aligned region3 v19, v5-96  ; v19 = 42
-    v20 = iconst.i32 0
-    v21 = uextend.i64 v20  ; v20 = 0
-    v22 = load.i64 notrap aligned region2 v5-120
-    v23 = icmp uge v21, v22
-    trapnz v23, user2
-    v24 = load.i64 notrap aligned region2 v5-128
-    v25 = iconst.i64 3
-    v26 = ishl v21, v25  ; v25 = 3
-    v27 = iadd v24, v26
-    v28 = load.i64 notrap aligned region1 v27
-    v29 = iconst.i64 0
-    v30 = icmp eq v28, v29  ; v29 = 0
-    v31 = uextend.i32 v30
-    v32 = iconst.i64 4
-    v33 = ireduce.i32 v32  ; v32 = 4
-    v34 = iconst.i64 0
-    v35 = iconst.i32 1
-    v36 = uextend.i64 v35  ; v35 = 1
-    v37 = iconst.i32 1
-    v38 = load.i64 notrap aligned readonly can_move region0 v5-24
-    v39 = load.i64 notrap aligned readonly can_move region0 v38+48
-    v40 = call_indirect sig0, v39(v5, v37, v34, v36)  ; v37 = 1, v34 = 0
-    v41 = ireduce.i32 v40
-    return v31, v33, v41
+    v5 = iconst.i64 0
+    v6 = select_spectre_guard v4, v5, v2  ; v5 = 0
+    v8 = load.i64 notrap aligned readonly can_move region0 v7-112
+    v9 = iconst.i64 3
+    v10 = ishl v6, v9  ; v9 = 3
+    v11 = iadd v8, v10
+    store notrap aligned region1 v1, v11
+    v12 = iconst.i64 -160
+    v13 = iadd v7, v12  ; v12 = -160
+    v14 = uextend.i64 v0
+    v15 = load.i64 notrap aligned region2 v7-120
+    v16 = icmp uge v14, v15
+    trapnz v16, user2
+    v17 = iconst.i64 0
+    v18 = select_spectre_guard v16, v17, v14  ; v17 = 0
+    v19 = load.i64 notrap aligned region2 v7-128
+    v20 = iconst.i64 3
+    v21 = ishl v18, v20  ; v20 = 3
+    v22 = iadd v19, v21
+    store notrap aligned region1 v13, v22
+    v23 = iconst.i32 42
+    store notrap aligned region3 v23, v7-96  ; v23 = 42
+    v24 = iconst.i32 0
+    v25 = uextend.i64 v24  ; v24 = 0
+    v26 = load.i64 notrap aligned region2 v7-120
+    v27 = icmp uge v25, v26
+    trapnz v27, user2
+    v28 = iconst.i64 0
+    v29 = select_spectre_guard v27, v28, v25  ; v28 = 0
+    v30 = load.i64 notrap aligned region2 v7-128
+    v31 = iconst.i64 3
+    v32 = ishl v29, v31  ; v31 = 3
+    v33 = iadd v30, v32
+    v34 = load.i64 notrap aligned region1 v33
+    v35 = iconst.i64 0
+    v36 = icmp eq v34, v35  ; v35 = 0
+    v37 = uextend.i32 v36
+    v38 = iconst.i64 4
+    v39 = ireduce.i32 v38  ; v38 = 4
+    v40 = iconst.i64 0
+    v41 = iconst.i32 1
+    v42 = uextend.i64 v41  ; v41 = 1
+    v43 = iconst.i32 1
+    v44 = load.i64 notrap aligned readonly can_move region0 v7-24
+    v45 = load.i64 notrap aligned readonly can_move region0 v44+48
+    v46 = call_indirect sig0, v45(v7, v43, v40, v42)  ; v43 = 1, v40 = 0
+    v47 = ireduce.i32 v46
+    return v37, v39, v47
 }
 ;)
