@@ -237,6 +237,9 @@ pub struct Module {
     /// The initial value of every element of a defined table: null if absent.
     #[serde(with = "crate::serial")]
     pub table_initializers: PrimaryMap<DefinedTableIndex, Option<ConstExpr>>,
+    /// The elements of those defined tables that are never written: null but for those of their active segments,
+    /// which are empty then. They lie in the vmctx.
+    pub constant_tables: BTreeMap<DefinedTableIndex, Box<[Option<FuncIndex>]>>,
     /// The element segments.
     #[serde(with = "crate::serial")]
     pub elements: PrimaryMap<ElemIndex, ElementSegment>,

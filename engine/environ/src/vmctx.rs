@@ -5,10 +5,10 @@
 //! serves both:
 //!
 //! ```text
-//!  low addresses                                  vmctx (16-byte aligned; page-aligned
-//!                                                   v      when memory 0 starts there)
-//!  | func refs .. imports .. tables | globals | header | memory 0 ..
-//!  ^ -size()                        ^        -64      0
+//!  low addresses                                                    vmctx (16-byte aligned; page-aligned
+//!                                                                     v      when memory 0 starts there)
+//!  | constant tables | func refs .. imports .. tables | globals | header | memory 0 ..
+//!  ^ -size()                                          ^        -64      0
 //! ```
 //!
 //! * The header ([`VMContextHeader`], 64 bytes) is at a fixed place, the same for an
@@ -28,17 +28,20 @@
 //! | imported tables | pointer to [`VMTableDefinition`] | 8 |
 //! | func refs | [`VMFuncRef`] of defined functions that escape, in place | 32 |
 //!
-//! The first defined memory's definition is the last field of the header.
+//! The first defined memory's definition is the last field of the header. Below all arrays lie the elements of constant
+//! tables ([`Module::constant_tables`]), 8 bytes each, upwards.
 //!
 //! Immutable after instantiation, so that compiled code may load them at any time: the header
 //! but the length of memory 0, bases of memories, imports, func refs, the base of a table of
-//! fixed size, immutable globals.
+//! fixed size, constant tables, immutable globals.
 
 use crate::indices::*;
 use crate::module::Module;
 use core::ffi::c_void;
 use core::mem::{offset_of, size_of};
+use core::ops::Range;
 use cranelift_entity::EntityRef;
+use std::collections::BTreeMap;
 
 /// A function value: what a `funcref` points to. Null references are address 0.
 #[repr(C)]
@@ -162,6 +165,9 @@ pub const TABLE_LEN: i32 = offset_of!(VMTableDefinition, len) as i32;
 /// The size in bytes of a value in the array of an entry trampoline or a host call.
 pub const VALUE_SLOT_SIZE: usize = 16;
 
+/// The size of an element of a table in bytes.
+pub const ELEMENT_SIZE: usize = 8;
+
 /// Where everything lies in the vmctx of an instance of one module.
 ///
 /// All offsets are in bytes, negative, and relative to the vmctx pointer.
@@ -169,6 +175,9 @@ pub const VALUE_SLOT_SIZE: usize = 16;
 pub struct VmctxLayout {
     /// The arrays from the header downwards, numbered by the constants below.
     arrays: [Array; 8],
+    /// Where the elements of constant tables begin.
+    constant_tables: BTreeMap<DefinedTableIndex, i32>,
+    bottom: i64,
 }
 
 /// An array that grows downwards: element `i` is at `top - (i + 1) * stride`.
@@ -190,9 +199,12 @@ impl Array {
             "index {index} is outside a vmctx array of {}",
             self.count
         );
-        let offset = self.top - self.stride * (index as i64 + 1);
-        i32::try_from(offset).expect("wasmparser's limits keep the vmctx under 2 GiB")
+        offset(self.top - self.stride * (index as i64 + 1))
     }
+}
+
+fn offset(offset: i64) -> i32 {
+    i32::try_from(offset).expect("wasmparser's limits keep the vmctx under 2 GiB")
 }
 
 const GLOBALS: usize = 0;
@@ -240,13 +252,21 @@ impl VmctxLayout {
             top = array.bottom();
             array
         });
-        VmctxLayout { arrays }
+        let constant_tables = module.constant_tables.iter().map(|(&index, elements)| {
+            top -= (ELEMENT_SIZE * elements.len()) as i64;
+            (index, offset(top))
+        });
+        let constant_tables = constant_tables.collect();
+        VmctxLayout {
+            arrays,
+            constant_tables,
+            bottom: top,
+        }
     }
 
     /// How many bytes below the vmctx pointer are in use; a multiple of 16.
     pub fn size(&self) -> usize {
-        let bottom = self.arrays[FUNC_REFS].bottom();
-        usize::try_from(-bottom)
+        usize::try_from(-self.bottom)
             .expect("the vmctx lies below its pointer")
             .next_multiple_of(VMCTX_ALIGN)
     }
@@ -297,6 +317,16 @@ impl VmctxLayout {
     pub fn func_ref(&self, index: FuncRefIndex) -> i32 {
         self.arrays[FUNC_REFS].offset(index.index())
     }
+
+    /// The first element of a constant table; `None` if the table is not constant.
+    pub fn constant_table(&self, index: DefinedTableIndex) -> Option<i32> {
+        self.constant_tables.get(&index).copied()
+    }
+
+    /// Where func refs and constant tables lie: what is the same for all instances at one address.
+    pub fn same_for_all(&self) -> Range<i32> {
+        -(self.size() as i32)..offset(self.arrays[FUNC_REFS].top)
+    }
 }
 
 #[cfg(test)]
@@ -329,6 +359,9 @@ mod tests {
         module.imported_tables = 1;
         module.imported_memories = 2;
         module.func_refs.push(FuncIndex::new(4));
+        let elements = |len| vec![None; len].into_boxed_slice();
+        let tables = [(1, elements(3)), (3, elements(0))];
+        module.constant_tables = tables.map(|(i, e)| (DefinedTableIndex::new(i), e)).into();
         module
     }
 
@@ -374,6 +407,12 @@ mod tests {
         fields.extend((0..3).map(|i| (layout.imported_global(GlobalIndex::new(i)), 8)));
         fields.extend((0..1).map(|i| (layout.imported_table(TableIndex::new(i)), 8)));
         fields.extend((0..1).map(|i| (layout.func_ref(FuncRefIndex::new(i)), 32)));
+        let constant = |i| layout.constant_table(DefinedTableIndex::new(i));
+        fields.push((constant(1).unwrap(), 24));
+        assert_eq!((constant(0), constant(3)), (None, constant(1)));
+        let same = layout.same_for_all();
+        assert_eq!(same.start, -(layout.size() as i32));
+        assert_eq!(same.end, layout.func_ref(FuncRefIndex::new(0)) + 32);
         fields.sort();
         for pair in fields.windows(2) {
             assert!(

@@ -441,6 +441,12 @@ fn build(
     }
     for index in (0..environ.tables.len() - environ.imported_tables).map(DefinedTableIndex::new) {
         let ty = environ.tables[environ.table_index(index)];
+        if let Some(elements) = layout.constant_table(index) {
+            let slot = entry.memory.slot();
+            let table = vm::table::Table::constant(slot, layout.table(index), ty, elements);
+            entry.tables.push(store.push_table(table));
+            continue;
+        }
         let init = environ
             .table_initializers
             .get(index)

@@ -32,6 +32,7 @@
 
 mod call;
 mod clif;
+mod constant_table;
 mod control;
 mod float;
 mod func;

@@ -1,6 +1,7 @@
 //! Everything of a module but the bodies of its functions: validated, then turned into
 //! plain data.
 
+use super::constant_table::constant_tables;
 use super::tail;
 use crate::CompileError;
 use cranelift_entity::EntitySet;
@@ -117,6 +118,7 @@ pub fn translate_module_with(
         builder.payload(payload?)?;
     }
     builder.name_escaping_functions();
+    constant_tables(&mut builder.module, &builder.bodies);
     let layout = VmctxLayout::new(&builder.module);
     let vmctx_changers = tail::vmctx_changers(&builder.module, &builder.bodies);
     Ok(ModuleTranslation {

@@ -9,7 +9,7 @@ use skerry_environ::{Builtin, FuncIndex, TableIndex, Trap, vmctx};
 use wasmparser::Operator;
 
 /// The base-2 logarithm of the size of an element.
-const ELEMENT_SIZE_LOG2: i64 = 3;
+const ELEMENT_SIZE_LOG2: i64 = vmctx::ELEMENT_SIZE.ilog2() as i64;
 
 impl Translation<'_> {
     pub(super) fn table_op(&mut self, op: &Operator<'_>) -> bool {
@@ -32,7 +32,9 @@ impl Translation<'_> {
             Operator::TableSet { table } => {
                 let (index, value) = self.pop2();
                 let table = TableIndex::from_u32(table);
-                let address = self.element_address(table, index, Trap::TableOutOfBounds);
+                let index = self.element_index(table, index, Trap::TableOutOfBounds);
+                let base = self.table_base(table);
+                let address = self.builder.ins().iadd(base, index);
                 let flags = Region::Tables.trusted(self.builder.func);
                 self.builder.ins().store(flags, value, address, 0);
             }
@@ -87,12 +89,30 @@ impl Translation<'_> {
 
     /// Loads an element; `trap` if the index is outside the table.
     pub(super) fn table_get(&mut self, table: TableIndex, index: Value, trap: Trap) -> Value {
-        let address = self.element_address(table, index, trap);
-        let flags = Region::Tables.trusted(self.builder.func);
-        self.builder.ins().load(I64, flags, address, 0)
+        let index = self.element_index(table, index, trap);
+        let (base, offset, flags) = match self.constant_table(table) {
+            // Not to be moved above the check of the index.
+            Some(elements) => {
+                let flags = Region::Constants.trusted(self.builder.func).with_readonly();
+                (self.vmctx(), elements, flags)
+            }
+            None => {
+                let base = self.table_base(table);
+                (base, 0, Region::Tables.trusted(self.builder.func))
+            }
+        };
+        let address = self.builder.ins().iadd(base, index);
+        self.builder.ins().load(I64, flags, address, offset)
     }
 
-    fn element_address(&mut self, table: TableIndex, index: Value, trap: Trap) -> Value {
+    /// Where in the vmctx the elements of a constant table are.
+    fn constant_table(&self, table: TableIndex) -> Option<i32> {
+        let defined = self.module.module.defined_table(table)?;
+        self.module.layout.constant_table(defined)
+    }
+
+    /// The distance of an element from the first in bytes; `trap` if the index is outside the table.
+    fn element_index(&mut self, table: TableIndex, index: Value, trap: Trap) -> Value {
         let index = self.zero_extend(index);
         let len = self.table_len(table);
         let out = self
@@ -101,14 +121,14 @@ impl Translation<'_> {
             .icmp(IntCC::UnsignedGreaterThanOrEqual, index, len);
         self.builder.ins().trapnz(out, trap_code(trap));
         let index = self.mask_speculated(out, index);
-        let base = self.table_base(table);
-        let offset = self.builder.ins().ishl_imm_u(index, ELEMENT_SIZE_LOG2);
-        self.builder.ins().iadd(base, offset)
+        self.builder.ins().ishl_imm_u(index, ELEMENT_SIZE_LOG2)
     }
 
     /// The length of a table in elements, as an `i64`.
     fn table_len(&mut self, table: TableIndex) -> Value {
-        if let Some(len) = self.module.module.tables[table].fixed_len() {
+        let ty = self.module.module.tables[table];
+        let constant = self.constant_table(table).map(|_| ty.minimum);
+        if let Some(len) = constant.or(ty.fixed_len()) {
             return self.builder.ins().iconst(I64, len as i64);
         }
         let (definition, offset) = self.table_definition(table);

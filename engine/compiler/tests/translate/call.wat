@@ -19,7 +19,6 @@
 (; CLIF
 function u0:0(i32) -> i32 tail {
     region0 = 0 "constants"
-    region1 = 3 "tables"
     sig0 = (i64 vmctx, i32) -> i32 tail
     sig1 = (i32) -> i32 tail
     fn0 = colocated u0:0 sig1
@@ -36,20 +35,19 @@ block0(v0: i32):
     trapnz v8, user3
     v9 = iconst.i64 0
     v10 = select_spectre_guard v8, v9, v6  ; v9 = 0
-    v11 = load.i64 notrap aligned readonly can_move region0 v1-80
-    v12 = iconst.i64 3
-    v13 = ishl v10, v12  ; v12 = 3
-    v14 = iadd v11, v13
-    v15 = load.i64 notrap aligned region1 v14
-    v16 = load.i32 user4 aligned readonly region0 v15+16
-    v17 = load.i64 notrap aligned readonly can_move region0 v1-32
-    v18 = load.i32 notrap aligned readonly can_move region0 v17
-    v19 = icmp ne v16, v18
-    trapnz v19, user5
-    v20 = load.i64 notrap aligned readonly region0 v15
-    v21 = load.i64 notrap aligned readonly region0 v15+8
-    v22 = call_indirect sig0, v20(v21, v5)
-    return v22
+    v11 = iconst.i64 3
+    v12 = ishl v10, v11  ; v11 = 3
+    v13 = iadd v1, v12
+    v14 = load.i64 notrap aligned readonly region0 v13-176
+    v15 = load.i32 user4 aligned readonly region0 v14+16
+    v16 = load.i64 notrap aligned readonly can_move region0 v1-32
+    v17 = load.i32 notrap aligned readonly can_move region0 v16
+    v18 = icmp ne v15, v17
+    trapnz v18, user5
+    v19 = load.i64 notrap aligned readonly region0 v14
+    v20 = load.i64 notrap aligned readonly region0 v14+8
+    v21 = call_indirect sig0, v19(v20, v5)
+    return v21
 }
 
 function u0:1(i32) -> i32 tail {
@@ -62,11 +60,10 @@ block0(v0: i32):
 
 function u0:2(i32) -> i32 tail {
     region0 = 0 "constants"
-    region1 = 3 "tables"
     sig0 = (i64 vmctx, i32) -> i32 tail
 
 block0(v0: i32):
-    v7 = get_pinned_reg.i64
+    v9 = get_pinned_reg.i64
     v1 = iconst.i32 1
     v2 = uextend.i64 v0
     v3 = iconst.i64 8
@@ -74,19 +71,18 @@ block0(v0: i32):
     trapnz v4, user3
     v5 = iconst.i64 0
     v6 = select_spectre_guard v4, v5, v2  ; v5 = 0
-    v8 = load.i64 notrap aligned readonly can_move region0 v7-80
-    v9 = iconst.i64 3
-    v10 = ishl v6, v9  ; v9 = 3
-    v11 = iadd v8, v10
-    v12 = load.i64 notrap aligned region1 v11
-    v13 = load.i32 user4 aligned readonly region0 v12+16
-    v14 = load.i64 notrap aligned readonly can_move region0 v7-32
-    v15 = load.i32 notrap aligned readonly can_move region0 v14
-    v16 = icmp ne v13, v15
-    trapnz v16, user5
-    v17 = load.i64 notrap aligned readonly region0 v12
-    v18 = load.i64 notrap aligned readonly region0 v12+8
-    return_call_indirect sig0, v17(v18, v1)  ; v1 = 1
+    v7 = iconst.i64 3
+    v8 = ishl v6, v7  ; v7 = 3
+    v10 = iadd v9, v8
+    v11 = load.i64 notrap aligned readonly region0 v10-176
+    v12 = load.i32 user4 aligned readonly region0 v11+16
+    v13 = load.i64 notrap aligned readonly can_move region0 v9-32
+    v14 = load.i32 notrap aligned readonly can_move region0 v13
+    v15 = icmp ne v12, v14
+    trapnz v15, user5
+    v16 = load.i64 notrap aligned readonly region0 v11
+    v17 = load.i64 notrap aligned readonly region0 v11+8
+    return_call_indirect sig0, v16(v17, v1)  ; v1 = 1
 }
 
 function u0:3(i32) -> i32 tail {

@@ -22,7 +22,7 @@ pub use error::ArtifactError;
 use crate::vm::file::MappedFile;
 use header::{Header, SECTIONS, Section};
 use skerry_compiler::Flags;
-use skerry_environ::{CompiledModule, DefinedFuncIndex, EntityRef, MemoryType};
+use skerry_environ::{CompiledModule, DefinedFuncIndex, EntityRef, FuncIndex, MemoryType};
 use std::io::Write;
 use std::ops::Range;
 
@@ -122,6 +122,16 @@ impl Opened {
             let defined = func.index().checked_sub(module.imported_functions);
             defined.is_some_and(|f| compiled.functions.is_valid(DefinedFuncIndex::new(f)))
         });
+        let constant_tables = module.constant_tables.iter().all(|(&index, elements)| {
+            let ty = module.tables.get(module.table_index(index));
+            let escapes = |&func: &FuncIndex| {
+                let function = module.functions.get(func);
+                function
+                    .is_some_and(|f| module.defined_func(func).is_none() || f.func_ref.is_some())
+            };
+            ty.is_some_and(|ty| ty.minimum == elements.len() as u64)
+                && elements.iter().flatten().all(escapes)
+        });
         let images = compiled.images.iter().all(|image| {
             let memory = module.memories.get(module.memory_index(image.memory));
             let size = memory.map_or(0, |ty| ty.minimum.saturating_mul(MemoryType::PAGE_SIZE));
@@ -131,6 +141,6 @@ impl Opened {
                 && end(image.start).is_some_and(|end| end <= self.images.len() as u64)
         });
         let segments = compiled.imaged_segments <= module.data.len();
-        functions && trampolines && referenced && images && segments
+        functions && trampolines && referenced && constant_tables && images && segments
     }
 }

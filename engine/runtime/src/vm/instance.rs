@@ -13,7 +13,6 @@ use skerry_environ::{
     DefinedMemoryIndex, EntityRef, FuncIndex, FuncRefIndex, GlobalIndex, MemoryIndex, Module,
     TableIndex, VmctxLayout,
 };
-use std::ops::Range;
 use std::sync::{Arc, Weak};
 
 /// What an instance's memory is made from.
@@ -29,14 +28,31 @@ pub(crate) struct Blueprint<'a> {
 }
 
 impl Blueprint<'_> {
-    /// Where the func refs lie, relative to the vmctx pointer.
-    fn func_refs_range(&self) -> Range<i32> {
-        let Some(last) = self.func_refs.len().checked_sub(1) else {
-            return 0..0;
-        };
-        let start = self.layout.func_ref(FuncRefIndex::new(last));
-        let end = self.layout.func_ref(FuncRefIndex::new(0)) + size_of::<VMFuncRef>() as i32;
-        start..end
+    /// Fills in what is the same for all instances in a slot: func refs and constant tables.
+    fn fill(&self, slot: &Slot) {
+        let vmctx = slot.vmctx();
+        if !self.func_refs.is_empty() {
+            let func_refs = self.func_refs.iter().map(|func| VMFuncRef {
+                code: func.code,
+                vmctx,
+                type_id: func.type_id,
+                reserved: 0,
+                entry: func.entry,
+            });
+            slot.set_downwards(self.layout.func_ref(FuncRefIndex::new(0)), func_refs);
+        }
+        let words = vmctx.expose_provenance() as u64;
+        for (&table, elements) in &self.module.constant_tables {
+            let first = self.layout.constant_table(table);
+            let first = first.expect("constant tables have a place");
+            for (at, function) in (first..).step_by(vmctx::ELEMENT_SIZE).zip(elements) {
+                if let &Some(function) = function {
+                    let offset = func_ref_offset(self.module, self.layout, function);
+                    let offset = offset.expect("functions in tables escape");
+                    slot.set(at, words.wrapping_add_signed(offset.into()));
+                }
+            }
+        }
     }
 }
 
@@ -76,8 +92,7 @@ impl InstanceMemory {
             .memories
             .get(memory0)
             .map(|ty| bytes_of(ty.minimum));
-        let func_refs = plan.func_refs_range();
-        let reused = Slot::reuse(plan.home, func_refs);
+        let reused = Slot::reuse(plan.home, plan.layout.same_for_all());
         let fresh = reused.is_none();
         let slot = match reused {
             Some(slot) => slot,
@@ -89,16 +104,8 @@ impl InstanceMemory {
         slot.set(vmctx::STORE, std::ptr::from_ref(ctx));
         slot.set(vmctx::TYPE_IDS, plan.type_ids.as_ptr());
         slot.set(vmctx::BUILTINS, builtins::table());
-        if fresh && !plan.func_refs.is_empty() {
-            let vmctx = slot.vmctx();
-            let func_refs = plan.func_refs.iter().map(|func| VMFuncRef {
-                code: func.code,
-                vmctx,
-                type_id: func.type_id,
-                reserved: 0,
-                entry: func.entry,
-            });
-            slot.set_downwards(plan.layout.func_ref(FuncRefIndex::new(0)), func_refs);
+        if fresh {
+            plan.fill(&slot);
         }
         Ok(Self { slot })
     }

@@ -3,8 +3,8 @@
 //! Mapping a slot, opening it, filling its func refs page by page and mapping the image of its memory is most of what an
 //! instantiation costs. A slot that comes back from an instance has all of that; what the instance did is undone when
 //! the slot is parked: the pages of its memory are given back to the kernel, after which they are zeros or the image
-//! again, and what `memory.grow` opened is closed. The vmctx is zeroed when the slot is taken, but for the func refs,
-//! which are the same for every instance of a module at one address, and which nobody can write.
+//! again, and what `memory.grow` opened is closed. The vmctx is zeroed when the slot is taken, but for the func refs
+//! and the constant tables, which are the same for every instance of a module at one address, and which nobody can write.
 //!
 //! Invariants: a slot is parked by its last owner only, so nothing refers to it; it is taken for the module that it
 //! was made for only; a slot that cannot be cleaned is unmapped instead.

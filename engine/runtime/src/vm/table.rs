@@ -14,7 +14,8 @@ pub(crate) const MAX_ELEMENTS: u64 = 10_000_000;
 pub(crate) struct Table {
     definition: *mut VMTableDefinition,
     _definition_owner: Owner,
-    /// How many elements the allocation at the definition's base has room for.
+    /// How many elements the allocation at the definition's base has room for; 0 for a constant table, whose elements lie in
+    /// the vmctx.
     capacity: usize,
     ty: TableType,
     /// In elements; growth beyond it fails.
@@ -108,6 +109,20 @@ impl Table {
             ty,
             limit: ty.maximum.unwrap_or(limit).min(limit),
         })
+    }
+
+    /// A constant table, whose definition is written at `offset` of `slot`, where its elements are already: at `elements`.
+    pub(crate) fn constant(slot: Arc<Slot>, offset: i32, ty: TableType, elements: i32) -> Self {
+        let (base, len) = (slot.field(elements), ty.minimum);
+        slot.set(offset, VMTableDefinition { base, len });
+        let definition = slot.field(offset);
+        Self {
+            definition,
+            _definition_owner: Owner::Slot { _slot: slot },
+            capacity: 0,
+            ty,
+            limit: len,
+        }
     }
 
     /// A table of `ty.minimum` elements `init` with a definition of its own. `None` where there is no memory for it.
@@ -232,6 +247,9 @@ impl Table {
 
     /// Frees the elements; the definition must get a new base, or go.
     fn free(&mut self) {
+        if self.capacity == 0 {
+            return;
+        }
         // SAFETY: base and capacity come from a `Vec` that was taken apart; no element needs a drop.
         drop(unsafe { Vec::from_raw_parts(self.base(), 0, self.capacity) });
     }
