@@ -1,5 +1,6 @@
 //! The outcome of a case according to Skerry: what is under test.
 
+use crate::compare::difference;
 use crate::generate::{Call, Case};
 use crate::host::{self, Failed, Host};
 use crate::outcome::{Outcome, Stop, Value};
@@ -15,7 +16,8 @@ const STACK: usize = 8 << 20;
 /// Names of exported functions.
 type Names = HashMap<Func, String>;
 
-/// Runs `case` under Skerry with code compiled by `flags`.
+/// Runs `case` under Skerry with code compiled by `flags`: twice, as the first instance of the module and as one that lives
+/// where that one has lived, which must be the same.
 pub fn run(case: &Case, flags: Flags) -> Outcome {
     let mut config = Config::new();
     config.compiler(flags).wasm_stack(STACK);
@@ -24,9 +26,22 @@ pub fn run(case: &Case, flags: Flags) -> Outcome {
         Ok(module) => module,
         Err(error) => return Outcome::stopped(Stop::Other(error.to_string()), vec![]),
     };
-    let mut store = Store::new(&engine, Host::default());
-    let instance = imports(&engine, &mut store, &module)
-        .and_then(|linker| linker.instantiate(&mut store, &module));
+    let outcome = run_module(&engine, &module, case);
+    let again = run_module(&engine, &module, case);
+    match difference(&outcome, &again) {
+        Some(difference) if !outcome.exhausted() && !again.exhausted() => {
+            let message = format!("the second instance is another: {difference}");
+            Outcome::stopped(Stop::Other(message), vec![])
+        }
+        _ => outcome,
+    }
+}
+
+/// Runs `case` in a store of its own.
+fn run_module(engine: &Engine, module: &Module, case: &Case) -> Outcome {
+    let mut store = Store::new(engine, Host::default());
+    let instance = imports(engine, &mut store, module)
+        .and_then(|linker| linker.instantiate(&mut store, module));
     let instance = match instance {
         Ok(instance) => instance,
         Err(error) => return Outcome::stopped(stop(&error), store.into_data().calls),

@@ -35,7 +35,8 @@ fn call(
     Ok(results[0].i32().unwrap())
 }
 
-/// Memory with an image of more than 32 KiB (mapped) and a small one (copied), a global, a table, both kinds of functions.
+/// Memory with an image of more than 32 KiB (mapped) and a small one (copied), a global, a table,
+/// one that is constant, both kinds of functions.
 const MODULE: &str = r#"(module
     (import "h" "log" (func $log (param i32)))
     (memory (export "memory") 4 16)
@@ -45,6 +46,8 @@ const MODULE: &str = r#"(module
     (global $g (mut i32) (i32.const 7))
     (table $t 4 funcref)
     (elem (i32.const 1) $one $two)
+    (table $constant 3 funcref)
+    (elem (table $constant) (i32.const 0) func $two $log)
     (func $one (result i32) (i32.const 1))
     (func $two (result i32) (i32.const 2))
     (func (export "load") (param i32) (result i32) (i32.load8_u (local.get 0)))
@@ -55,6 +58,10 @@ const MODULE: &str = r#"(module
     (func (export "global") (param i32) (result i32)
       (global.get $g) (global.set $g (local.get 0)) (call $log (local.get 0)))
     (func (export "call") (param i32) (result i32) (call_indirect $t (result i32) (local.get 0)))
+    (func (export "constant") (param i32) (result i32)
+      (call_indirect $constant (result i32) (local.get 0)))
+    (func (export "constant log") (param i32) (result i32)
+      (call_indirect $constant (param i32) (local.get 0) (i32.const 1)) (i32.const 0))
     (func (export "clear") (param i32) (result i32) (table.set $t (local.get 0) (ref.null func)) (i32.const 0)))"#;
 
 /// What a new instance answers.
@@ -78,8 +85,19 @@ fn is_new(instance: &mut (Store<Vec<i32>>, Instance)) {
         let error = call(instance, "call", &[null]).unwrap_err();
         assert_eq!(error.trap_code(), Some(TrapCode::IndirectCallToNull));
     }
+    assert_eq!(call(instance, "constant", &[0]).unwrap(), 2);
+    for (index, expected) in [
+        (1, TrapCode::BadSignature),
+        (2, TrapCode::IndirectCallToNull),
+        (3, TrapCode::UndefinedElement),
+        (-1, TrapCode::UndefinedElement),
+    ] {
+        let error = call(instance, "constant", &[index]).unwrap_err();
+        assert_eq!(error.trap_code(), Some(expected));
+    }
     assert_eq!(call(instance, "global", &[7]).unwrap(), 7);
-    assert_eq!(instance.0.data(), &[7]);
+    call(instance, "constant log", &[8]).unwrap();
+    assert_eq!(instance.0.data(), &[7, 8]);
 }
 
 /// Leaves traces everywhere.

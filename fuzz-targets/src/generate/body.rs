@@ -34,6 +34,8 @@ pub struct Shape {
     pub memories: u32,
     /// Elements of the table.
     pub table: u32,
+    /// Nobody writes the table, and it is not exported.
+    pub constant_table: bool,
 }
 
 impl Shape {

@@ -61,7 +61,9 @@ pub fn module(u: &mut Unstructured<'_>, features: Features) -> Result<Vec<u8>> {
         maximum: Some(u64::from(shape.table) + 4),
         shared: false,
     });
-    exports.export("t0", ExportKind::Table, 0);
+    if !shape.constant_table {
+        exports.export("t0", ExportKind::Table, 0);
+    }
     let mut elements = ElementSection::new();
     let in_table: Vec<u32> = (0..shape.in_table).collect();
     elements.active(
@@ -69,6 +71,16 @@ pub fn module(u: &mut Unstructured<'_>, features: Features) -> Result<Vec<u8>> {
         &ConstExpr::i32_const(0),
         Elements::Functions(in_table.into()),
     );
+    if u.ratio(1, 4)? {
+        // Over the end of the first, or of the table: then nothing runs.
+        let start = u.int_in_range(0..=shape.table)?;
+        let function = u.int_in_range(0..=shape.in_table - 1)?;
+        elements.active(
+            None,
+            &ConstExpr::i32_const(start as i32),
+            Elements::Functions(vec![function].into()),
+        );
+    }
     let data = data(u)?;
     for index in shape.host..shape.functions.len() as u32 {
         code.function(&Body::write(u, &shape, index)?);
@@ -106,6 +118,7 @@ fn shape(u: &mut Unstructured<'_>, features: Features) -> Result<Shape> {
             1
         },
         table: 0,
+        constant_table: u.arbitrary()?,
     };
     let own = u.int_in_range(1..=4)?;
     let types = |u: &mut Unstructured<'_>, most: u32| -> Result<Vec<ValType>> {

@@ -3,8 +3,9 @@
 use super::Features;
 use arbitrary::{Result, Unstructured};
 use std::collections::HashSet;
+use wasm_encoder::{ExportSection, RawSection};
 use wasm_smith::{Config, InstructionKind, InstructionKinds, MemoryOffsetChoices, Module};
-use wasmparser::{Parser, Payload};
+use wasmparser::{ExternalKind, Parser, Payload};
 
 /// How many branches and calls a module may take before it meets `unreachable`.
 const FUEL: u32 = 1000;
@@ -34,7 +35,31 @@ pub fn module(u: &mut Unstructured<'_>, features: Features) -> Result<Vec<u8>> {
     if names_repeat(&wasm) {
         return Err(arbitrary::Error::IncorrectFormat);
     }
-    Ok(wasm)
+    // What is exported cannot be a constant table.
+    Ok(match u.ratio(1, 3)? {
+        true => without_exported_tables(&wasm),
+        false => wasm,
+    })
+}
+
+/// The module with all its exports but the tables.
+fn without_exported_tables(wasm: &[u8]) -> Vec<u8> {
+    let mut module = wasm_encoder::Module::new();
+    for payload in Parser::new(0).parse_all(wasm).filter_map(Result::ok) {
+        if let Payload::ExportSection(section) = &payload {
+            let mut exports = ExportSection::new();
+            for export in section.clone().into_iter().filter_map(Result::ok) {
+                if export.kind != ExternalKind::Table {
+                    exports.export(export.name, export.kind.into(), export.index);
+                }
+            }
+            module.section(&exports);
+        } else if let Some((id, range)) = payload.as_section() {
+            let data = &wasm[range.start as usize..range.end as usize];
+            module.section(&RawSection { id, data });
+        }
+    }
+    module.finish()
 }
 
 /// Do two imports have the same name?

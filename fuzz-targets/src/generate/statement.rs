@@ -251,7 +251,8 @@ impl Body<'_> {
         };
         let local = self.local(u, I32)?;
         index(self, u)?;
-        match u.int_in_range(0..=4)? {
+        let kinds = if self.shape.constant_table { 0 } else { 4 };
+        match u.int_in_range(0..=kinds)? {
             0 => {
                 self.push(I::TableGet(0));
                 self.push(I::RefIsNull);
