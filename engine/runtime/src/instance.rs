@@ -375,6 +375,7 @@ fn build(
     let memory = InstanceMemory::new(&module.blueprint(), store.context(), number)
         .map_err(Error::OutOfMemory)?;
 
+    let mut functions = Vec::with_capacity(environ.imported_functions);
     let mut memories = Vec::with_capacity(environ.memories.len());
     let mut tables = Vec::with_capacity(environ.tables.len());
     let mut globals = Vec::with_capacity(environ.globals.len());
@@ -388,13 +389,10 @@ fn build(
             }
         };
         match import.index {
-            EntityIndex::Function(index) => {
-                let func = match given {
-                    Given::Prepared => placed.next().expect("one for each"),
-                    given => import_function(store, memory.vmctx(), given)?,
-                };
-                memory.import_function(layout, index, func);
-            }
+            EntityIndex::Function(_) => functions.push(match given {
+                Given::Prepared => placed.next().expect("one for each"),
+                given => import_function(store, memory.vmctx(), given)?,
+            }),
             EntityIndex::Memory(index) => {
                 memories.push(id(given));
                 memory.import_memory(layout, index, store.memory(id(given)));
@@ -409,7 +407,7 @@ fn build(
             }
         }
     }
-
+    memory.import_functions(layout, &functions);
     store.keep_host_functions(prepared);
 
     // From here on the store may keep what was made although the instantiation fails: nothing can reach it, and it goes with

@@ -120,9 +120,13 @@ impl InstanceMemory {
         self.slot.clone()
     }
 
-    /// Imports a function.
-    pub(crate) fn import_function(&self, layout: &VmctxLayout, index: FuncIndex, func: FuncRef) {
-        self.slot.set(layout.imported_function(index), func.get());
+    /// Imports all the functions that the module imports, in their order.
+    pub(crate) fn import_functions(&self, layout: &VmctxLayout, functions: &[FuncRef]) {
+        if !functions.is_empty() {
+            let first = layout.imported_function(FuncIndex::new(0));
+            let functions = functions.iter().map(|func| func.get());
+            self.slot.set_downwards(first, functions);
+        }
     }
 
     /// Imports a memory.
