@@ -225,6 +225,17 @@ fn counts_that_lie() {
     let count = leb(u32::MAX);
     let br_table = [&[0x41, 0, 0x0e][..], &count, &[0, 0]].concat();
     refused("br_table of 2^32 entries", &with_body(&br_table));
+    // Before validation the compiler looks for these in bodies.
+    let fill = [&[0x41, 0, 0xd0, 0x70, 0x41, 0, 0xfc, 17][..], &count].concat();
+    refused("table.fill of table 2^32 - 1", &with_body(&fill));
+    refused(
+        "table.fill of table 2^32 - 1 of 1",
+        &function(&[(4, vec![1, 0x70, 0, 1])], &[], &fill),
+    );
+    let tail_call = [&[0x12][..], &count].concat();
+    refused("return_call of function 2^32 - 1", &with_body(&tail_call));
+    let name = [&[4][..], b"name", &[1, 8, 1], &count, &[1, b'f']].concat();
+    compiles_or_limit("name of function 2^32 - 1", &module(&[(0, name)]));
     let data = [leb(1), vec![0, 0x41, 0, 0x0b], leb(u32::MAX)].concat();
     refused(
         "data of 2^32 bytes",

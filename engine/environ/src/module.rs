@@ -190,7 +190,7 @@ pub struct ElementSegment {
     pub element: ValType,
     /// When it is copied.
     pub mode: SegmentMode<TableIndex>,
-    /// The elements.
+    /// The elements. None for an active segment of a constant table.
     pub items: ElementItems,
 }
 

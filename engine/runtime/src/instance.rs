@@ -3,7 +3,8 @@
 //! Instantiation follows the core specification, section "Instantiation", as of version 2.0: imports are checked,
 //! everything is allocated, then active segments are copied in order (what is out of bounds traps, and what was written
 //! before stays), then the start function runs. Data segments that are known to fit are not copied: the compiler has put
-//! them into images, which are mapped when it is their turn.
+//! them into images, which are mapped when it is their turn. Nor are the element segments of constant tables, which are
+//! in the vmctx from the start.
 
 use crate::error::{Error, Result, within};
 use crate::externs::Extern;

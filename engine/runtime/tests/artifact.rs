@@ -13,6 +13,8 @@ const TEXT: &str = r#"(module $everything
     (global (export "global") (mut i64) (i64.const -5))
     (table (export "table") 4 funcref)
     (elem (i32.const 1) $add $get)
+    (table $constant 3 funcref)
+    (elem (table $constant) (i32.const 1) func $divide $add)
     (elem $passive funcref (ref.func $add) (ref.null func))
     (data (i32.const 0x5ffe) "an image over two pages")
     (data (memory $small) (i32.const 7) "small")
@@ -21,6 +23,8 @@ const TEXT: &str = r#"(module $everything
     (func $get (export "get") (param i32) (result i32) (i32.load8_u (local.get 0)))
     (func (export "indirect") (param i32) (result i64)
         (call_indirect (type $two) (i32.const 2) (i64.const 40) (local.get 0)))
+    (func (export "constant") (param i32) (result i64)
+        (call_indirect $constant (type $two) (i32.const 2) (i64.const 50) (local.get 0)))
     (func (export "init") (memory.init $late (i32.const 0) (i32.const 0) (i32.const 7)))
     (func $divide (export "divide") (param i32) (result i32)
         (i32.div_u (i32.const 1) (local.get 0))))"#;
@@ -39,7 +43,7 @@ fn instance(engine: &Engine, module: &Module) -> (Store<()>, Instance) {
 #[track_caller]
 fn check(engine: &Engine, module: &Module) {
     assert_eq!(module.name(), Some("everything"));
-    assert_eq!(module.exports().len(), 8);
+    assert_eq!(module.exports().len(), 9);
     let (mut store, instance) = instance(engine, module);
     let memory = instance.get_memory(&mut store, "memory").unwrap();
     assert_eq!(
@@ -51,6 +55,12 @@ fn check(engine: &Engine, module: &Module) {
         .unwrap();
     assert_eq!(indirect.call(&mut store, 1).unwrap(), 42);
     let null = indirect.call(&mut store, 0).unwrap_err();
+    assert_eq!(null.trap_code(), Some(TrapCode::IndirectCallToNull));
+    let constant = instance
+        .get_typed_func::<i32, i64>(&mut store, "constant")
+        .unwrap();
+    assert_eq!(constant.call(&mut store, 2).unwrap(), 52);
+    let null = constant.call(&mut store, 0).unwrap_err();
     assert_eq!(null.trap_code(), Some(TrapCode::IndirectCallToNull));
     let init = instance
         .get_typed_func::<(), ()>(&mut store, "init")

@@ -251,14 +251,19 @@ impl Body<'_> {
         };
         let local = self.local(u, I32)?;
         index(self, u)?;
-        let kinds = if self.shape.constant_table { 0 } else { 4 };
+        let kinds = if self.shape.constant_table { 1 } else { 5 };
         match u.int_in_range(0..=kinds)? {
             0 => {
+                self.push(I::TableSize(0));
+                self.push(I::I32Sub);
+                self.push(I::LocalSet(local));
+            }
+            1 => {
                 self.push(I::TableGet(0));
                 self.push(I::RefIsNull);
                 self.push(I::LocalSet(local));
             }
-            1 => {
+            2 => {
                 if u.arbitrary()? {
                     self.push(I::RefNull(HeapType::FUNC));
                 } else {
@@ -267,7 +272,7 @@ impl Body<'_> {
                 }
                 self.push(I::TableSet(0));
             }
-            2 => {
+            3 => {
                 index(self, u)?;
                 self.push(immediate(I32, u.int_in_range(0..=3)?));
                 self.push(I::TableCopy {
@@ -275,7 +280,7 @@ impl Body<'_> {
                     dst_table: 0,
                 });
             }
-            3 => {
+            4 => {
                 self.push(I::RefNull(HeapType::FUNC));
                 self.push(immediate(I32, u.int_in_range(0..=2)?));
                 self.push(I::TableFill(0));

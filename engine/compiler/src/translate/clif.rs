@@ -14,18 +14,18 @@ use skerry_environ::Trap;
 ///
 /// The alias analysis of the mid-end relies on this: no byte is ever accessed through two
 /// regions. Two instances share memories, tables and globals; so all memories are one region,
-/// all elements of tables one, all globals one.
+/// all elements of tables that are not constant one, all globals one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u32)]
 pub enum Region {
     /// What never changes while code runs: the vmctx header, imports, `VMFuncRef`s, bases of
-    /// memories and of tables of fixed size, type ids, the array of builtins.
+    /// memories and of tables of fixed size, the elements of constant tables, type ids, the array of builtins.
     Constants = 0,
     /// The bytes of linear memories.
     Memories = 1,
     /// The values of globals.
     Globals = 2,
-    /// The elements of tables.
+    /// The elements of tables that are not constant.
     Tables = 3,
     /// Lengths of memories and tables and bases of tables. Only builtins write here.
     Lengths = 4,

@@ -4,8 +4,9 @@
 //! compiled code addresses them without loading a base or a length, and where the instances that live in one slot one
 //! after another find them filled.
 //!
-//! A table is constant if only the module has it (it is not exported), if no function writes or grows it, and if all its
-//! active segments are known to fit. A module that imports a table has none: an instantiation that fails at one segment
+//! A table of functions is constant if only the module has it (it is not exported), if no function writes or grows it, if all
+//! its active segments are known, and known to fit, and if they leave it neither very large nor mostly empty. A module that
+//! imports a table has none: an instantiation that fails at one segment
 //! may have left functions of the instance in the imported table already, which see that later segments were not copied.
 
 use super::module::FunctionBody;
@@ -13,11 +14,13 @@ use skerry_environ::{
     ConstExpr, ConstOp, DefinedFuncIndex, DefinedTableIndex, ElementItems, ElementSegment,
     EntityIndex, FuncIndex, Module, PrimaryMap, SegmentMode, TableIndex, ValType,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use wasmparser::{BinaryReaderError, Operator};
 
 /// The most elements that the constant tables of a module have together: 512 KiB of the vmctx.
 const MAX_ELEMENTS: u64 = 1 << 16;
+/// Constant tables up to this many elements may have any nulls; larger ones are at least half filled.
+const ALWAYS_FINE: usize = 64;
 
 type Tables = BTreeMap<DefinedTableIndex, Box<[Option<FuncIndex>]>>;
 
@@ -53,18 +56,17 @@ fn candidates(module: &Module) -> Tables {
     if module.imported_tables > 0 {
         return tables;
     }
+    let exports = module.exports.iter();
+    let exported: HashSet<EntityIndex> = exports.map(|export| export.index).collect();
     let mut room = MAX_ELEMENTS;
     for (index, init) in &module.table_initializers {
-        let ty = module.tables[module.table_index(index)];
+        let table = module.table_index(index);
+        let ty = module.tables[table];
         let left = room.checked_sub(ty.minimum);
-        if let (ValType::FuncRef, None, Some(left)) = (ty.element, init, left) {
+        let hidden = !exported.contains(&EntityIndex::Table(table));
+        if let (ValType::FuncRef, None, Some(left), true) = (ty.element, init, left, hidden) {
             room = left;
             tables.insert(index, vec![None; ty.minimum as usize].into());
-        }
-    }
-    for export in &module.exports {
-        if let EntityIndex::Table(table) = export.index {
-            remove(module, &mut tables, table);
         }
     }
     for segment in module.elements.values() {
@@ -81,6 +83,10 @@ fn candidates(module: &Module) -> Tables {
             remove(module, &mut tables, *target);
         }
     }
+    tables.retain(|_, elements| {
+        let filled = elements.iter().flatten().count();
+        elements.len() <= ALWAYS_FINE.max(2 * filled)
+    });
     tables
 }
 
@@ -154,7 +160,10 @@ fn remove_written(
             Operator::TableCopy { dst_table, .. } => dst_table,
             _ => continue,
         };
-        remove(module, tables, TableIndex::from_u32(table));
+        // Nobody has validated it yet.
+        if (table as usize) < module.tables.len() {
+            remove(module, tables, TableIndex::from_u32(table));
+        }
     }
     Ok(())
 }
@@ -219,6 +228,16 @@ mod tests {
         assert_eq!(constant(&format!("{table} {other}")), [[Some(0), None]]);
     }
 
+    /// Fields with `{N}` for a list of N functions.
+    fn full(fields: &str) -> String {
+        let Some((before, rest)) = fields.split_once('{') else {
+            return fields.to_string();
+        };
+        let (count, after) = rest.split_once('}').expect("it ends");
+        let functions = "$f ".repeat(count.parse().expect("a number"));
+        format!("{before}func {functions}{after}")
+    }
+
     #[test]
     fn what_is_not_known_is_not_constant() {
         for (import, fields) in [
@@ -234,11 +253,19 @@ mod tests {
             ("(func)", "(table 1 funcref) (elem (i32.const 1) $f)"),
             ("(func)", "(table 1 funcref) (elem (i32.const -1) $f)"),
             ("(func)", "(table 1 externref)"),
-            ("(func)", "(table 65537 funcref)"),
+            ("(func)", "(table 65 funcref)"),
+            ("(func)", "(table 67 funcref) (elem (i32.const 9) {33})"),
+            (
+                "(func)",
+                "(table 65537 funcref) (elem (i32.const 0) {65537})",
+            ),
         ] {
-            let module = module(&format!("(import \"m\" \"i\" {import})"), fields);
+            let module = module(&format!("(import \"m\" \"i\" {import})"), &full(fields));
             assert!(module.constant_tables.is_empty(), "{import} {fields}");
         }
-        assert_eq!(constant("(table 65536 funcref)")[0].len(), 65536);
+        for (len, filled) in [(64, 0), (66, 33), (65536, 65536)] {
+            let fields = format!("(table {len} funcref) (elem (i32.const 0) {{{filled}}})");
+            assert_eq!(constant(&full(&fields))[0].len(), len);
+        }
     }
 }

@@ -249,7 +249,8 @@ impl<'a> Translation<'a> {
     }
 
     /// `index`, or zero where the processor has guessed that `out`, on which the check before has trapped, is false:
-    /// what it executes ahead of the check stays in bounds. A data dependence; it is never guessed.
+    /// what it executes ahead of the check stays in bounds, or at the first element of what has none. A data dependence;
+    /// it is never guessed.
     pub(super) fn mask_speculated(&mut self, out: Value, index: Value) -> Value {
         let zero = self.builder.ins().iconst(types::I64, 0);
         self.builder.ins().select_spectre_guard(out, zero, index)

@@ -366,10 +366,11 @@ impl<'wasm> ModuleBuilder<'wasm> {
                 Ok(Name::Function(map)) => {
                     for naming in map {
                         let Ok(naming) = naming else { return };
-                        let index = FuncIndex::from_u32(naming.index);
-                        self.module
-                            .function_names
-                            .insert(index, naming.name.to_string());
+                        if (naming.index as usize) < self.module.functions.len() {
+                            let index = FuncIndex::from_u32(naming.index);
+                            let name = naming.name.to_string();
+                            self.module.function_names.insert(index, name);
+                        }
                     }
                 }
                 Ok(_) => {}

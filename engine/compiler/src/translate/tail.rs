@@ -47,9 +47,10 @@ impl TailCalls {
         while !operators.eof() {
             let callee = match operators.read()? {
                 Operator::ReturnCall { function_index } => {
-                    let callee = FuncIndex::from_u32(function_index);
-                    let known = module.functions.is_valid(callee);
-                    known.then(|| module.defined_func(callee)).flatten()
+                    // Nobody has validated it yet.
+                    let known = (function_index as usize) < module.functions.len();
+                    let callee = known.then(|| FuncIndex::from_u32(function_index));
+                    callee.and_then(|callee| module.defined_func(callee))
                 }
                 Operator::ReturnCallIndirect { .. } => None,
                 _ => continue,

@@ -116,6 +116,8 @@ impl Opened {
         let mut functions = compiled.functions.values();
         let functions = functions.len() + module.imported_functions == module.functions.len()
             && functions.all(|f| inside(&f.text) && !f.text.is_empty());
+        let mut func_refs = module.functions.values().filter_map(|f| f.func_ref);
+        let escaping = func_refs.all(|index| module.func_refs.is_valid(index));
         let types = &compiled.entry_trampolines;
         let trampolines = types.len() == module.types.len() && types.values().all(inside);
         let referenced = module.func_refs.values().all(|&func| {
@@ -141,6 +143,6 @@ impl Opened {
                 && end(image.start).is_some_and(|end| end <= self.images.len() as u64)
         });
         let segments = compiled.imaged_segments <= module.data.len();
-        functions && trampolines && referenced && constant_tables && images && segments
+        functions && escaping && trampolines && referenced && constant_tables && images && segments
     }
 }

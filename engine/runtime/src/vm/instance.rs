@@ -13,7 +13,7 @@ use skerry_environ::{
     DefinedMemoryIndex, EntityRef, FuncIndex, FuncRefIndex, GlobalIndex, MemoryIndex, Module,
     TableIndex, VmctxLayout,
 };
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
 /// What an instance's memory is made from.
 pub(crate) struct Blueprint<'a> {
@@ -77,7 +77,7 @@ pub(crate) struct InstanceMemory {
 
 impl InstanceMemory {
     /// Maps the slot of an instance with number `owner` in the store of `ctx`, and fills in everything but imports,
-    /// tables, memories and globals.
+    /// memories, globals and tables that are not constant.
     ///
     /// # Errors
     /// What the operating system answers, typically `ENOMEM`.
@@ -93,10 +93,14 @@ impl InstanceMemory {
             .get(memory0)
             .map(|ty| bytes_of(ty.minimum));
         let reused = Slot::reuse(plan.home, plan.layout.same_for_all());
-        let fresh = reused.is_none();
         let slot = match reused {
             Some(slot) => slot,
-            None => Slot::new(plan.layout.size(), accessible, Arc::downgrade(plan.home))?,
+            None => {
+                let mut slot = Slot::new(plan.layout.size(), accessible)?;
+                plan.fill(&slot);
+                slot.keep_for(plan.home);
+                slot
+            }
         };
         let slot = Arc::new(slot);
         slot.set(vmctx::MAGIC, MAGIC_INSTANCE);
@@ -104,9 +108,6 @@ impl InstanceMemory {
         slot.set(vmctx::STORE, std::ptr::from_ref(ctx));
         slot.set(vmctx::TYPE_IDS, plan.type_ids.as_ptr());
         slot.set(vmctx::BUILTINS, builtins::table());
-        if fresh {
-            plan.fill(&slot);
-        }
         Ok(Self { slot })
     }
 
@@ -169,7 +170,7 @@ impl InstanceMemory {
         let ty = module.memories[module.memory_index(index)];
         let slot = match index.index() {
             0 => self.slot(),
-            _ => Arc::new(Slot::new(0, Some(bytes_of(ty.minimum)), Weak::new())?),
+            _ => Arc::new(Slot::new(0, Some(bytes_of(ty.minimum)))?),
         };
         Ok(LinearMemory::new(
             slot,

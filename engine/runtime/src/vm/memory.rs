@@ -5,7 +5,7 @@ use super::slot::Slot;
 use skerry_environ::MemoryType;
 use skerry_environ::vmctx::{HEADER_SIZE, MEMORY0, VMMemoryDefinition};
 use std::fs::File;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
 /// A memory and where compiled code finds its base and length.
 pub(crate) struct LinearMemory {
@@ -67,11 +67,7 @@ impl LinearMemory {
     /// # Errors
     /// What the operating system answers, typically `ENOMEM`.
     pub(crate) fn standalone(ty: MemoryType, limit: u64) -> std::io::Result<Self> {
-        let slot = Arc::new(Slot::new(
-            HEADER_SIZE,
-            Some(bytes_of(ty.minimum)),
-            Weak::new(),
-        )?);
+        let slot = Arc::new(Slot::new(HEADER_SIZE, Some(bytes_of(ty.minimum)))?);
         Ok(Self::new(slot.clone(), slot, MEMORY0, ty, limit))
     }
 

@@ -65,7 +65,7 @@ impl Drop for Ticket {
 pub(crate) struct Slot {
     /// Present until the slot is dropped.
     area: Option<Area>,
-    /// The module for whose next instance the slot is kept.
+    /// The module for whose next instance the slot is kept, if any.
     home: Weak<Home>,
 }
 
@@ -157,23 +157,25 @@ impl Area {
 
 impl Slot {
     /// Maps a slot with `vmctx_size` bytes below the vmctx pointer and, if `memory` says how many bytes of it are
-    /// accessible from the start, a memory at the pointer. All accessible bytes are zero. When it is dropped it is kept
-    /// for `home`, if that is a module.
+    /// accessible from the start, a memory at the pointer. All accessible bytes are zero.
     ///
     /// # Errors
     /// What the operating system answers, typically `ENOMEM`.
-    pub(crate) fn new(
-        vmctx_size: usize,
-        memory: Option<usize>,
-        home: Weak<Home>,
-    ) -> std::io::Result<Self> {
+    pub(crate) fn new(vmctx_size: usize, memory: Option<usize>) -> std::io::Result<Self> {
         let area = Area::map(vmctx_size, memory).or_else(|_| {
             // What waits for later is in the way now.
             pool::empty();
             Area::map(vmctx_size, memory)
         })?;
         let area = Some(area);
+        let home = Weak::new();
         Ok(Self { area, home })
+    }
+
+    /// From now on the slot is kept for the next instance of a module when it is dropped: what is the same for all of them has
+    /// been written.
+    pub(crate) fn keep_for(&mut self, home: &Arc<Home>) {
+        self.home = Arc::downgrade(home);
     }
 
     /// The slot of an earlier instance of the module, if one waits: as [`Slot::new`] would make it, but that the bytes
@@ -343,7 +345,7 @@ mod tests {
 
     #[test]
     fn fields_lie_below_and_memory_above_the_vmctx() {
-        let slot = Slot::new(4097, Some(1 << 16), Weak::new()).unwrap();
+        let slot = Slot::new(4097, Some(1 << 16)).unwrap();
         slot.set(-8, 7u64);
         slot.set(-4096, 8u64);
         slot.set_downwards(-24, [1u64, 2, 3].into_iter());
@@ -362,7 +364,7 @@ mod tests {
 
     #[test]
     fn a_slot_without_memory_is_small() {
-        let slot = Slot::new(64, None, Weak::new()).unwrap();
+        let slot = Slot::new(64, None).unwrap();
         assert_eq!(slot.fault_region(), None);
         assert!(std::panic::catch_unwind(|| slot.open_memory(0, 0)).is_err());
         assert!(std::panic::catch_unwind(|| slot.set(0, 0u8)).is_err());

@@ -14,8 +14,8 @@ pub(crate) const MAX_ELEMENTS: u64 = 10_000_000;
 pub(crate) struct Table {
     definition: *mut VMTableDefinition,
     _definition_owner: Owner,
-    /// How many elements the allocation at the definition's base has room for; 0 for a constant table, whose elements lie in
-    /// the vmctx.
+    /// How many elements the allocation at the definition's base has room for; 0 if there is none: for a constant table,
+    /// whose elements lie in the vmctx, and for an empty one.
     capacity: usize,
     ty: TableType,
     /// In elements; growth beyond it fails.
