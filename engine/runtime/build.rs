@@ -5,10 +5,13 @@
 use std::path::{Path, PathBuf};
 
 /// What machine code and its tables depend on, from the root of the workspace.
-const SOURCES: [&str; 5] = [
+const SOURCES: [&str; 8] = [
     "Cargo.lock",
+    "Cargo.toml",
     "isle-rules",
+    "engine/environ/Cargo.toml",
     "engine/environ/src",
+    "engine/compiler/Cargo.toml",
     "engine/compiler/src",
     "engine/compiler/build.rs",
 ];
@@ -46,7 +49,7 @@ fn collect(path: &Path, files: &mut Vec<PathBuf>) {
         }
     } else if matches!(
         path.extension().and_then(|extension| extension.to_str()),
-        Some("rs" | "isle" | "lock")
+        Some("rs" | "isle" | "lock" | "toml")
     ) {
         files.push(path.to_owned());
     }

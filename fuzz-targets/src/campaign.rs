@@ -65,8 +65,14 @@ impl Plan {
                 _ => return Err(usage()),
             };
             let count = number(&time[..time.len() - 1])?;
-            (number(from)?..u64::MAX, Some(count * seconds * 1_000_000))
+            let budget = count.checked_mul(seconds * 1_000_000);
+            let budget =
+                budget.ok_or_else(|| format!("{text:?}: so much time cannot be counted"))?;
+            (number(from)?..u64::MAX, Some(budget))
         };
+        if seeds.is_empty() || budget == Some(0) {
+            return Err(format!("{text:?} runs no seed"));
+        }
         Ok(Plan {
             target,
             seeds,
@@ -309,6 +315,21 @@ mod tests {
         ] {
             assert!(plan(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_plan_runs_something_and_its_time_can_be_counted() {
+        let error = |text| Plan::parse(text, 2, PathBuf::new()).unwrap_err();
+        for empty in [
+            "differential:10..5",
+            "validate:5..5",
+            "validate:0m",
+            "validate:1s@18446744073709551615",
+        ] {
+            assert_eq!(error(empty), format!("{empty:?} runs no seed"));
+        }
+        let long = error("validate:18446744073709551615h");
+        assert!(long.ends_with("cannot be counted"), "{long}");
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! falls on all of them. Every run's output is checked: compressed bytes against the native program's,
 //! decompressed bytes against the input.
 
-use crate::corpus::{Corpus, io, root};
+use crate::corpus::{Corpus, directory, io};
 use crate::engine::Engine;
 use crate::measure::{Sample, measure};
 use crate::{BenchError, report};
@@ -79,7 +79,7 @@ pub fn run(options: &Options) -> Result<(), BenchError> {
 /// Compresses and decompresses once with one engine and checks both outputs.
 fn one_run(corpus: &Corpus, samples: &mut Samples) -> Result<(), BenchError> {
     let engine = samples.engine;
-    let dir = root().join("target/corpus");
+    let dir = directory();
     let reference = dir.join("input-20mb.native.bz2");
     let (compressed, phases) = (dir.join("out.bz2"), dir.join("phases.json"));
     let decompressed = dir.join("out");

@@ -3,10 +3,11 @@
 //! bzip2 comes as the C sources inside the crate `bzip2-sys`, which cargo fetches at the version pinned
 //! by `bzip2/source/Cargo.lock`. One compiler builds both forms at -O2, so that the native row differs
 //! from the others by the engine alone. A stamp file holds what went in; nothing is rebuilt unless that
-//! changes.
+//! changes. One process at a time uses the directory.
 
 use crate::{BenchError, input};
 use std::fmt;
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -34,6 +35,8 @@ pub struct Corpus {
     pub input: PathBuf,
     /// First line of the compiler's `--version`.
     pub compiler: String,
+    /// Nobody else writes there for so long.
+    _lock: File,
 }
 
 impl fmt::Display for Corpus {
@@ -49,13 +52,14 @@ impl Corpus {
     /// Finds the sources, compiles them twice, writes the input; each only where it is not up to date.
     pub fn build() -> Result<Self, BenchError> {
         let (clang, compiler) = find_clang()?;
-        let dir = root().join("target/corpus");
-        std::fs::create_dir_all(&dir).map_err(|source| io(&dir, source))?;
+        let dir = directory();
+        let lock = lock(&dir)?;
         let corpus = Self {
             bzip2_wasm: dir.join("bzip2.wasm"),
             bzip2_native: dir.join("bzip2-native"),
             input: dir.join("input-20mb"),
             compiler,
+            _lock: lock,
         };
         let native = ["-O2"].as_slice();
         // Names stay for `skerry compile --emit asm`; DWARF goes.
@@ -103,6 +107,28 @@ impl Corpus {
         succeed(&mut command, "compiling bzip2", &hint)?;
         write(&stamp_file, stamp.as_bytes())
     }
+}
+
+/// The directory of what is built and of what runs leave.
+pub fn directory() -> PathBuf {
+    root().join("target/corpus")
+}
+
+/// Makes `dir` and keeps it for this process while the file is open; waits for another one that has it.
+pub fn lock(dir: &Path) -> Result<File, BenchError> {
+    std::fs::create_dir_all(dir).map_err(|source| io(dir, source))?;
+    let path = dir.join("lock");
+    let failed = |source| io(&path, source);
+    let file = File::create(&path).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::Error(source)) => return Err(failed(source)),
+        Err(TryLockError::WouldBlock) => {
+            eprintln!("waiting: another bench is using {}", dir.display());
+            file.lock().map_err(failed)?;
+        }
+    }
+    Ok(file)
 }
 
 /// Where the C files of bzip2 lie; cargo downloads them the first time.
@@ -188,4 +214,26 @@ pub fn io(path: &Path, source: std::io::Error) -> BenchError {
 /// Writes `bytes` to `path`.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<(), BenchError> {
     std::fs::write(path, bytes).map_err(|source| io(path, source))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc::{RecvTimeoutError, channel};
+    use std::time::Duration;
+
+    #[test]
+    fn one_at_a_time_has_the_directory() {
+        let dir = std::env::temp_dir().join(format!("skerry-lock-{}", std::process::id()));
+        let first = lock(&dir).unwrap();
+        let (sender, receiver) = channel();
+        std::thread::scope(|scope| {
+            scope.spawn(|| sender.send(lock(&dir).is_ok()));
+            let early = receiver.recv_timeout(Duration::from_millis(200));
+            assert_eq!(early, Err(RecvTimeoutError::Timeout));
+            drop(first);
+            assert_eq!(receiver.recv(), Ok(true));
+        });
+        std::fs::remove_dir_all(dir).unwrap();
+    }
 }

@@ -2,6 +2,7 @@
 
 use crate::BenchError;
 use crate::corpus::{Corpus, cargo, root, succeed};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -28,28 +29,36 @@ impl Engine {
 
     /// Builds the engine's binary where there is one to build.
     pub fn build(self) -> Result<(), BenchError> {
-        let mut command = Command::new(cargo());
-        match self {
-            Self::Native => return Ok(()),
-            Self::Skerry => {
-                command.args(["build", "--release", "--quiet", "--package", "skerry-cli"]);
-                command.current_dir(root());
-            }
-            Self::Wasmtime => {
-                let workspace = root().join("sightglass-bench/wasmtime");
-                if !wasmtime_run().exists() {
-                    eprintln!(
-                        "building Wasmtime in its own workspace, once: six minutes on two cores"
-                    );
-                }
-                command.args(["build", "--release", "--quiet", "--locked"]);
-                // The root's toolchain file applies; its target directory does not.
-                command
-                    .current_dir(workspace)
-                    .env_remove("CARGO_TARGET_DIR");
-            }
+        let Some(mut command) = self.build_command() else {
+            return Ok(());
+        };
+        if self == Self::Wasmtime && !wasmtime_run().exists() {
+            eprintln!("building Wasmtime in its own workspace, once: six minutes on two cores");
         }
         succeed(&mut command, &format!("building {}", self.name()), "").map(drop)
+    }
+
+    /// The command that builds the binary that is run then, at its place whatever cargo's variables say.
+    fn build_command(self) -> Option<Command> {
+        let mut command = Command::new(cargo());
+        command.args(["build", "--release", "--quiet"]);
+        match self {
+            Self::Native => return None,
+            Self::Skerry => {
+                // By binary, as `.cargo/config.toml` says.
+                command.args(["--bin", "skerry", "--target-dir"]);
+                command.arg(target()).current_dir(root());
+            }
+            Self::Wasmtime => {
+                // The root's toolchain file applies; its target directory does not.
+                command.args(["--locked", "--target-dir"]);
+                command.arg(wasmtime().join("target"));
+                command.current_dir(wasmtime());
+            }
+        }
+        // It would add a folder to the path.
+        command.env_remove("CARGO_BUILD_TARGET");
+        Some(command)
     }
 
     /// The command that runs bzip2 with `argument`; an engine that compiles writes its phases to `phases`.
@@ -128,16 +137,61 @@ impl Engine {
     }
 }
 
+fn wasmtime() -> PathBuf {
+    root().join("sightglass-bench/wasmtime")
+}
+
 fn wasmtime_run() -> PathBuf {
-    root().join("sightglass-bench/wasmtime/target/release/wasmtime-run")
+    wasmtime().join("target/release/wasmtime-run")
 }
 
 fn skerry() -> PathBuf {
-    root().join("target/release/skerry")
+    target().join("release/skerry")
+}
+
+/// Where cargo has built this program, and what is built for both is built once.
+fn target() -> PathBuf {
+    target_dir(std::env::var_os("CARGO_TARGET_DIR"))
+}
+
+/// The `chosen` folder, whatever folder cargo is then started in; else `target/`.
+fn target_dir(chosen: Option<OsString>) -> PathBuf {
+    let chosen = chosen.and_then(|dir| std::path::absolute(dir).ok());
+    chosen.unwrap_or_else(|| root().join("target"))
 }
 
 /// This program, whose hidden subcommand `phase` is Skerry.
 fn this() -> PathBuf {
     std::env::current_exe()
         .unwrap_or_else(|_| root().join("target/release/skerry-sightglass-bench"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_built_is_what_is_run() {
+        for (engine, binary) in [
+            (Engine::Skerry, skerry()),
+            (Engine::Wasmtime, wasmtime_run()),
+        ] {
+            let command = engine.build_command().unwrap();
+            let mut args = command.get_args().skip_while(|arg| *arg != "--target-dir");
+            let target = Path::new(args.nth(1).unwrap());
+            assert!(target.is_absolute());
+            assert_eq!(binary.parent().unwrap(), target.join("release"));
+            let script = engine.script(Path::new("m"), Path::new("s"), None, Path::new("a"));
+            assert_eq!(script.get_program(), binary);
+        }
+        assert!(Engine::Native.build_command().is_none());
+    }
+
+    #[test]
+    fn the_target_directory_is_cargos() {
+        assert_eq!(target_dir(None), root().join("target"));
+        assert_eq!(target_dir(Some("/t".into())), Path::new("/t"));
+        let here = std::env::current_dir().unwrap();
+        assert_eq!(target_dir(Some("t".into())), here.join("t"));
+    }
 }

@@ -1,7 +1,7 @@
 //! `cargo sightglass`: real programs, run by every engine side by side.
 //!
 //! Stands outside the pipeline. Whatever is compared runs in a process of its own: Skerry as the binary
-//! `target/release/skerry` or as a hidden subcommand of this one (`phase`), Wasmtime as the binary
+//! `skerry` that it builds, or as a hidden subcommand of this one (`phase`), Wasmtime as the binary
 //! `wasmtime-run` of the workspace `wasmtime/` beside it. Flow of one comparison: `corpus` builds the programs
 //! and the input, `engine` builds and starts the engines, `measure` times one process, `bzip2` and `js`
 //! alternate and check every byte, `report` and `ratio` print.

@@ -5,25 +5,29 @@
 //! `; traps: %f(1, 0): integer divide by zero` is our own. Before the functions, `set opt_level=none`
 //! leaves out the mid-end and `; cpu: baseline` expects the code of a processor without any optional
 //! instruction. The rest is in [`filetest`](crate::filetest).
+//!
+//! CLIF may access any memory: a function that loads from a wrong address ends the process with
+//! SIGSEGV.
 
+use std::collections::HashMap;
 use std::io::Write;
 use std::path::Path;
 
 use cranelift_codegen::data_value::DataValue;
-use cranelift_codegen::ir::immediates::{Ieee32, Ieee64};
-use cranelift_codegen::ir::{AbiParam, Function, Type, types};
+use cranelift_codegen::ir::{AbiParam, Function};
 use cranelift_codegen::isa::CallConv;
 use cranelift_reader::{
-    Invocation, ParseOptions, RunCommand, TestFile, parse_run_command, parse_test,
+    Invocation, ParseError, ParseOptions, RunCommand, TestFile, parse_run_command, parse_test,
 };
 use skerry_compiler::{CompiledClif, CpuFeatures, Flags, OptLevel, compile_clif_text};
 use skerry_environ::Trap;
 
-use crate::clif_program::ClifProgram;
+use crate::clif_program::{ClifProgram, from_bits, to_bits};
 use crate::error::Error;
-use crate::files::{expand, read_text};
+use crate::files::expand;
 use crate::filetest::{Lowered, Stale, bless, check};
 use crate::options::ClifOptions;
+use crate::wast::read_test;
 
 /// What became of one file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -48,13 +52,18 @@ pub struct ClifReport {
 ///
 /// # Errors
 ///
-/// A message with the line for a text that is not CLIF, and what the compiler says.
+/// A message with the line for a text that is not CLIF or has two functions of one name, for one
+/// without functions, and what the compiler says.
 pub fn check_text(text: &str, required: bool) -> Result<ClifReport, String> {
     let options = ParseOptions {
         default_calling_convention: CallConv::Tail,
         ..ParseOptions::default()
     };
     let parsed = parse_test(text, options).map_err(|error| error.to_string())?;
+    if parsed.functions.is_empty() {
+        return Err("no function in this file".into());
+    }
+    check_names(&parsed)?;
     check_braces(text, &parsed)?;
     for (function, details) in &parsed.functions {
         check_trap_codes(function)
@@ -71,10 +80,10 @@ pub fn check_text(text: &str, required: bool) -> Result<ClifReport, String> {
         blessed: bless(text, &lowered),
         ..ClifReport::default()
     };
-    run_lines(&parsed, compile(CpuFeatures::host())?, &mut report)?;
+    run_lines(text, &parsed, compile(CpuFeatures::host())?, &mut report)?;
     if CpuFeatures::host() != CpuFeatures::default() {
         let mut plain = ClifReport::default();
-        run_lines(&parsed, compile(CpuFeatures::default())?, &mut plain)?;
+        run_lines(text, &parsed, compile(CpuFeatures::default())?, &mut plain)?;
         let failures = plain.failures.into_iter();
         report
             .failures
@@ -83,18 +92,32 @@ pub fn check_text(text: &str, required: bool) -> Result<ClifReport, String> {
     Ok(report)
 }
 
+/// Calls are by name.
+fn check_names(parsed: &TestFile<'_>) -> Result<(), String> {
+    let mut first = HashMap::new();
+    for (function, details) in &parsed.functions {
+        let line = details.location.line_number;
+        if let Some(other) = first.insert(&function.name, line) {
+            let name = &function.name;
+            return Err(format!(
+                "{line}: the function of line {other} is {name}, too"
+            ));
+        }
+    }
+    Ok(())
+}
+
 /// Expectations are found by the closing braces, so each function needs one on a line of its own.
 fn check_braces(text: &str, parsed: &TestFile<'_>) -> Result<(), String> {
     let lines: Vec<&str> = text.lines().collect();
-    let starts = |index: usize| {
-        let (_, details) = parsed.functions.get(index)?;
-        Some(details.location.line_number - 1)
-    };
-    for (index, (function, details)) in parsed.functions.iter().enumerate() {
-        let end = starts(index + 1).unwrap_or(lines.len());
-        let own = lines
-            .get(details.location.line_number - 1..end)
-            .unwrap_or_default();
+    let next_starts = parsed.functions[1..]
+        .iter()
+        .map(|(_, details)| details.location.line_number - 1)
+        .chain([lines.len()]);
+    let mut start = 0;
+    for ((function, details), end) in parsed.functions.iter().zip(next_starts) {
+        let own = &lines[start..end];
+        start = end;
         if own.iter().filter(|line| line.trim_end() == "}").count() != 1 {
             return Err(format!(
                 "{}: the closing brace of {} must stand on a line of its own",
@@ -117,6 +140,7 @@ fn expected_features(text: &str) -> CpuFeatures {
 
 /// Runs the lines of all functions.
 fn run_lines(
+    text: &str,
     parsed: &TestFile<'_>,
     compiled: CompiledClif,
     report: &mut ClifReport,
@@ -129,7 +153,6 @@ fn run_lines(
     let mut program = ClifProgram::new(compiled)?;
     for (function, details) in &parsed.functions {
         for comment in &details.comments {
-            let line = details.location.line_number;
             match run_line(
                 comment.text,
                 function,
@@ -142,6 +165,7 @@ fn run_lines(
                 Err(message) => {
                     report.runs += 1;
                     let (name, comment) = (&function.name, comment.text);
+                    let line = line_of(text, comment);
                     report
                         .failures
                         .push(format!("{name} (line {line}): {comment}\n  {message}"));
@@ -150,6 +174,12 @@ fn run_lines(
         }
     }
     Ok(())
+}
+
+/// The line, from 1, where this part of the text starts.
+fn line_of(text: &str, part: &str) -> usize {
+    let offset = part.as_ptr().addr() - text.as_ptr().addr();
+    text[..offset].matches('\n').count() + 1
 }
 
 /// A line `set opt_level=none` before the functions leaves out the mid-end.
@@ -210,17 +240,12 @@ fn run_line(
     program: &mut ClifProgram,
     printed: &mut Vec<String>,
 ) -> Result<bool, String> {
-    if let Some(line) = comment
-        .trim_start_matches([' ', ';'])
-        .strip_prefix("traps:")
-    {
-        let (call, expected) = line
-            .rsplit_once("): ")
-            .ok_or_else(|| "expected `; traps: %f(1, 2): MESSAGE`".to_string())?;
+    if let Some(line) = after_semicolons(comment).strip_prefix("traps:") {
+        let form = || form("traps", function, ": MESSAGE");
+        let (call, expected) = line.rsplit_once("): ").ok_or_else(form)?;
         let command = parse_run_command(&format!("print: {call})"), &function.signature);
-        let Some(RunCommand::Print(invocation)) = command.map_err(|error| error.to_string())?
-        else {
-            return Err("expected a call".into());
+        let Ok(Some(RunCommand::Print(invocation))) = command else {
+            return Err(form());
         };
         return match invoke(&invocation, functions, program) {
             Err(message) if message == format!("trap: {}", expected.trim()) => Ok(true),
@@ -229,7 +254,7 @@ fn run_line(
         };
     }
     let command = parse_run_command(comment, &function.signature);
-    match command.map_err(|error| error.to_string())? {
+    match command.map_err(|error| explain(&error, comment, function))? {
         None => Ok(false),
         Some(RunCommand::Print(invocation)) => {
             let values = invoke(&invocation, functions, program)?;
@@ -245,6 +270,35 @@ fn run_line(
             Ok(true)
         }
     }
+}
+
+/// What is wrong with a line and how it has to be written. The error's own line is always 1.
+fn explain(error: &ParseError, comment: &str, function: &Function) -> String {
+    let results = types(&function.signature.returns);
+    let form = match function.signature.returns.len() {
+        _ if after_semicolons(comment).starts_with("print") => form("print", function, ""),
+        1 => form("run", function, &format!(" == {results}")),
+        _ => form("run", function, &format!(" == [{results}]")),
+    };
+    format!("{}; {form}", error.message)
+}
+
+fn after_semicolons(comment: &str) -> &str {
+    comment.trim_start_matches([' ', ';'])
+}
+
+/// How a line of this kind is written, with types in the place of values.
+fn form(kind: &str, function: &Function, end: &str) -> String {
+    let (name, params) = (&function.name, types(&function.signature.params));
+    format!("expected `; {kind}: {name}({params}){end}`")
+}
+
+fn types(values: &[AbiParam]) -> String {
+    let types: Vec<String> = values
+        .iter()
+        .map(|value| value.value_type.to_string())
+        .collect();
+    types.join(", ")
 }
 
 fn invoke(
@@ -268,39 +322,13 @@ fn invoke(
     signature.returns.iter().zip(results).map(from).collect()
 }
 
-/// The bits above a narrow integer promise nothing: give the code something to trip over.
-const GARBAGE: u32 = 0x5a5a_5a00;
-
-fn to_bits(value: &DataValue) -> Result<u64, String> {
-    Ok(match *value {
-        DataValue::I8(value) => u64::from(GARBAGE | u32::from(value as u8)),
-        DataValue::I16(value) => u64::from(GARBAGE & 0xffff_0000 | u32::from(value as u16)),
-        DataValue::I32(value) => u64::from(value as u32),
-        DataValue::I64(value) => value as u64,
-        DataValue::F32(value) => u64::from(value.bits()),
-        DataValue::F64(value) => value.bits(),
-        ref other => return Err(format!("values like {other} cannot be passed")),
-    })
-}
-
-fn from_bits(ty: Type, bits: u64) -> Result<DataValue, String> {
-    Ok(match ty {
-        types::I8 => DataValue::I8(bits as i8),
-        types::I16 => DataValue::I16(bits as i16),
-        types::I32 => DataValue::I32(bits as i32),
-        types::I64 => DataValue::I64(bits as i64),
-        types::F32 => DataValue::F32(Ieee32::with_bits(bits as u32)),
-        types::F64 => DataValue::F64(Ieee64::with_bits(bits)),
-        other => return Err(format!("values of type {other} cannot be returned")),
-    })
-}
-
 /// `skerry clif`: one line a file on `out`, then the totals; what failed on `log`. True if all
 /// passed. `BLESS=1` writes stale expectations anew.
 ///
 /// # Errors
 ///
-/// What cannot be read or written, and [`Error::Usage`] for a directory without .clif files.
+/// A directory that cannot be read, [`Error::Usage`] for one without .clif files, and what `out`
+/// says.
 pub fn command(
     options: &ClifOptions,
     out: &mut dyn Write,
@@ -329,20 +357,21 @@ pub fn command(
     Ok(failed == 0)
 }
 
-/// Checks one file, or writes its expectations anew: what was done, or what failed.
+/// Checks one file, or writes its expectations anew: what was done, or what failed; that can be to
+/// read or to write it.
 ///
 /// # Errors
 ///
-/// What cannot be read or written.
+/// What `out` says.
 pub fn check_file(
     path: &Path,
     required: bool,
     blessing: bool,
     out: &mut dyn Write,
 ) -> Result<Result<String, Vec<String>>, Error> {
-    let text = read_text(path)?;
-    let report = match check_text(&text, required) {
-        Ok(report) => report,
+    let checked = read_test(path).and_then(|text| Ok((check_text(&text, required)?, text)));
+    let (report, text) = match checked {
+        Ok(checked) => checked,
         Err(message) => return Ok(Err(vec![message])),
     };
     for line in &report.printed {
@@ -350,12 +379,10 @@ pub fn check_file(
     }
     let mut messages = report.failures;
     if blessing {
-        if report.blessed != text {
-            let written = std::fs::write(path, &report.blessed);
-            written.map_err(|source| Error::Write {
-                path: path.into(),
-                source,
-            })?;
+        if report.blessed != text
+            && let Err(error) = std::fs::write(path, &report.blessed)
+        {
+            messages.push(format!("cannot write: {error}"));
         }
     } else {
         messages.extend(report.stale.iter().map(

@@ -1,6 +1,9 @@
 //! CLIF functions as a module that can be instantiated, so that they run like Wasm: on the Wasm
 //! stack, with traps as values.
 
+use cranelift_codegen::data_value::DataValue;
+use cranelift_codegen::ir::immediates::{Ieee32, Ieee64};
+use cranelift_codegen::ir::{Type, types};
 use skerry_compiler::CompiledClif;
 use skerry_environ::{
     self as environ, CompiledFunction, CompiledModule, EntityIndex, FuncType, PrimaryMap, ValType,
@@ -84,6 +87,43 @@ fn bits(value: &Val) -> u64 {
         Val::F64(bits) => bits,
         ref other => unreachable!("no CLIF signature becomes {other:?}"),
     }
+}
+
+/// The bits above a narrow integer promise nothing: give the code something to trip over.
+const GARBAGE: u32 = 0x5a5a_5a00;
+
+/// The bits of an argument.
+///
+/// # Errors
+///
+/// The value cannot be passed.
+pub(crate) fn to_bits(value: &DataValue) -> Result<u64, String> {
+    Ok(match *value {
+        DataValue::I8(value) => u64::from(GARBAGE | u32::from(value as u8)),
+        DataValue::I16(value) => u64::from(GARBAGE & 0xffff_0000 | u32::from(value as u16)),
+        DataValue::I32(value) => u64::from(value as u32),
+        DataValue::I64(value) => value as u64,
+        DataValue::F32(value) => u64::from(value.bits()),
+        DataValue::F64(value) => value.bits(),
+        ref other => return Err(format!("values like {other} cannot be passed")),
+    })
+}
+
+/// The result of this type with these bits.
+///
+/// # Errors
+///
+/// The value cannot be returned.
+pub(crate) fn from_bits(ty: Type, bits: u64) -> Result<DataValue, String> {
+    Ok(match ty {
+        types::I8 => DataValue::I8(bits as i8),
+        types::I16 => DataValue::I16(bits as i16),
+        types::I32 => DataValue::I32(bits as i32),
+        types::I64 => DataValue::I64(bits as i64),
+        types::F32 => DataValue::F32(Ieee32::with_bits(bits as u32)),
+        types::F64 => DataValue::F64(Ieee64::with_bits(bits)),
+        other => return Err(format!("values of type {other} cannot be returned")),
+    })
 }
 
 /// A module that has these functions and nothing else, exported under their numbers. Each has a

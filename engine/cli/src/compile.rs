@@ -1,7 +1,6 @@
 //! `skerry compile`: a module as an artifact, or the stages of its functions as text.
 
-use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::Write;
 use std::path::Path;
 
 use skerry_compiler::translate::{FunctionTranslator, ModuleTranslation, translate_module};
@@ -10,7 +9,7 @@ use skerry_environ::{EntityIndex, EntityRef as _, FuncIndex, Module};
 use skerry_runtime::{Config, Module as CompiledModule};
 
 use crate::error::Error;
-use crate::files::read_module;
+use crate::files::{directory_of, read_module, replace};
 use crate::load;
 use crate::options::{CompileOptions, Emit};
 use crate::progress::Bar;
@@ -54,37 +53,32 @@ pub fn command(options: &CompileOptions, out: &mut dyn Write) -> Result<(), Erro
     })
 }
 
-/// Compiles the module to a file, whole or not at all: one that is in use must be replaced, not written to.
+/// Compiles the module to a file.
 fn write_artifact(options: &CompileOptions, wasm: &[u8], output: &Path) -> Result<(), Error> {
-    let engine = load::engine(Config::new(), &options.compiler);
-    let mut name = output.as_os_str().to_owned();
-    name.push(format!(".{}.tmp", std::process::id()));
-    let temporary = Path::new(&name);
+    let places = [&options.file, output].map(std::fs::canonicalize);
+    if let [Ok(input), Ok(output)] = places
+        && input == output
+        && input.is_file()
+    {
+        let message = format!("{}: the module would be overwritten", output.display());
+        return Err(Error::Usage(message));
+    }
     let cannot_write = |source| Error::Write {
         path: output.into(),
         source,
     };
-    let mut out = BufWriter::new(File::create(temporary).map_err(cannot_write)?);
+    // Not after compiling for minutes.
+    std::fs::metadata(directory_of(output)).map_err(cannot_write)?;
+    let engine = load::engine(Config::new(), &options.compiler);
+    let mut artifact = Vec::new();
     let bar = Bar::new();
     let progress = |progress| bar.update(progress);
-    let compiled = CompiledModule::compile_to(&engine, wasm, &progress, &mut out);
-    let written = compiled.map_err(|error| match error {
-        skerry_runtime::Error::Write(source) => cannot_write(source),
-        error => Error::Invalid {
-            path: options.file.display().to_string(),
-            message: error.to_string(),
-        },
-    });
-    let done = written.and_then(|()| {
-        let flushed = out
-            .flush()
-            .and_then(|()| std::fs::rename(temporary, output));
-        flushed.map_err(cannot_write)
-    });
-    if done.is_err() {
-        _ = std::fs::remove_file(temporary);
-    }
-    done
+    let compiled = CompiledModule::compile_to(&engine, wasm, &progress, &mut artifact);
+    compiled.map_err(|error| Error::Invalid {
+        path: options.file.display().to_string(),
+        message: error.to_string(),
+    })?;
+    replace(output, &artifact).map_err(cannot_write)
 }
 
 fn emit(
@@ -133,6 +127,7 @@ fn stage_text(inspection: &Inspection, stage: Emit) -> String {
 fn title(module: &Module, index: FuncIndex) -> String {
     let mut title = format!("function {}", index.index());
     if let Some(name) = module.function_names.get(&index) {
+        let name = name.escape_debug();
         title.push_str(&format!(" ${name}"));
     }
     for export in &module.exports {

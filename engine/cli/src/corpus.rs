@@ -41,8 +41,8 @@ pub struct PackageFile {
 /// The directory of the corpus.
 pub fn directory() -> PathBuf {
     match std::env::var_os("SKERRY_CORPUS") {
-        Some(path) => path.into(),
-        None => Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/corpus"),
+        Some(path) if !path.is_empty() => path.into(),
+        _ => Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/corpus"),
     }
 }
 
@@ -60,7 +60,13 @@ impl PackageFile {
     pub fn read(&self) -> Result<Option<Vec<u8>>, Error> {
         let path = self.path();
         match std::fs::read(&path) {
-            Ok(bytes) => self.checked(bytes, &path.display().to_string()).map(Some),
+            Ok(bytes) => self
+                .checked(
+                    bytes,
+                    &path.display().to_string(),
+                    "; delete it and try again",
+                )
+                .map(Some),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(source) => Err(Error::Read { path, source }),
         }
@@ -91,7 +97,7 @@ impl PackageFile {
         std::fs::create_dir_all(&directory).map_err(written)?;
         let scratch = tempfile::tempdir_in(&directory).map_err(written)?;
         let archive = self.pack(scratch.path())?;
-        let bytes = self.checked(self.unpack(&archive)?, "what npm delivered")?;
+        let bytes = self.checked(self.unpack(&archive)?, "what npm delivered", "")?;
         // Renaming is atomic: another process never sees half of the file.
         let whole = scratch.path().join("file");
         std::fs::write(&whole, &bytes).map_err(written)?;
@@ -107,8 +113,8 @@ impl PackageFile {
         }
     }
 
-    /// The bytes, if they are the pinned ones. `origin` says where they are from.
-    fn checked(&self, bytes: Vec<u8>, origin: &str) -> Result<Vec<u8>, Error> {
+    /// The bytes, if they are the pinned ones. `origin` says where they are from, `remedy` what helps if they are not.
+    fn checked(&self, bytes: Vec<u8>, origin: &str, remedy: &str) -> Result<Vec<u8>, Error> {
         let found: String = Sha256::digest(&bytes)
             .iter()
             .map(|byte| format!("{byte:02x}"))
@@ -118,7 +124,7 @@ impl PackageFile {
         }
         let (expected, length) = (self.sha256, bytes.len());
         Err(self.error(format!(
-            "{origin} has {length} bytes with the SHA-256 {found}, expected {expected}; delete it and try again"
+            "{origin} has {length} bytes with the SHA-256 {found}, expected {expected}{remedy}"
         )))
     }
 
@@ -130,13 +136,18 @@ impl PackageFile {
             .current_dir(directory)
             .stdin(Stdio::null());
         let output = npm.output().map_err(|error| {
-            let remedy = "install Node.js with npm, or put the file there yourself";
-            self.error(format!("npm cannot be started: {error}; {remedy}"))
+            let remedy = "install Node.js with npm, or put the file";
+            let path = self.path();
+            self.error(format!(
+                "npm cannot be started: {error}; {remedy} at {path:?}"
+            ))
         })?;
         if !output.status.success() {
             let said = String::from_utf8_lossy(&output.stderr);
             let status = output.status;
-            return Err(self.error(format!("npm pack: {status}:\n{}", said.trim_end())));
+            let (said, path) = (said.trim_end(), self.path());
+            let remedy = format!("without a network, put the file at {path:?}");
+            return Err(self.error(format!("npm pack: {status}; {remedy}. npm says:\n{said}")));
         }
         let entries = std::fs::read_dir(directory).map_err(|source| Error::Read {
             path: directory.into(),
@@ -185,8 +196,11 @@ mod tests {
 
     #[test]
     fn only_the_pinned_bytes_are_taken() {
-        assert_eq!(FILE.checked(b"abc".to_vec(), "it").unwrap(), b"abc");
-        let error = FILE.checked(b"abd".to_vec(), "it").unwrap_err().to_string();
+        assert_eq!(FILE.checked(b"abc".to_vec(), "it", "").unwrap(), b"abc");
+        let error = FILE
+            .checked(b"abd".to_vec(), "it", "")
+            .unwrap_err()
+            .to_string();
         let start =
             "cannot fetch x of the npm package p@1.0.0: it has 3 bytes with the SHA-256 a52d159f";
         assert!(error.starts_with(start), "{error}");

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use skerry_wasi::BuildError;
+
 /// Why a command did not do what it was asked to.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -63,7 +65,7 @@ pub enum Error {
     Usage(String),
     /// The program's directories, arguments or environment cannot be handed over.
     #[error(transparent)]
-    Wasi(#[from] skerry_wasi::BuildError),
+    Wasi(#[from] BuildError),
 }
 
 impl Error {
@@ -74,6 +76,7 @@ impl Error {
             Error::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => 141,
             Error::Trap(_) => 134,
             Error::Usage(_) => 2,
+            Error::Wasi(error) if !matches!(error, BuildError::Directory { .. }) => 2,
             _ => 1,
         }
     }

@@ -1,6 +1,11 @@
-//! Reading what the command line names.
+//! Reading and writing what the command line names.
 
+use std::fs::{File, Permissions};
+use std::io::Read as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+
+use skerry_runtime::Module;
 
 use crate::error::Error;
 
@@ -22,6 +27,12 @@ pub(crate) fn to_binary(path: &Path, bytes: Vec<u8>) -> Result<Vec<u8>, Error> {
         path: path.display().to_string(),
         message,
     };
+    if Module::is_artifact(&bytes) {
+        return Err(invalid(
+            "it is compiled already: `skerry run` takes it, all else needs the module itself"
+                .into(),
+        ));
+    }
     if std::str::from_utf8(&bytes).is_err() {
         return Err(invalid(
             "neither a WebAssembly binary (`\\0asm` is missing at offset 0) nor text".into(),
@@ -38,12 +49,59 @@ pub(crate) fn to_binary(path: &Path, bytes: Vec<u8>) -> Result<Vec<u8>, Error> {
     }
 }
 
+/// More than a module can have; some files never end.
+const MAX_SIZE: u64 = 1 << 32;
+
 /// The bytes of a file.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Error> {
-    std::fs::read(path).map_err(|source| Error::Read {
+    let failed = |source| Error::Read {
         path: path.into(),
         source,
-    })
+    };
+    let mut bytes = Vec::new();
+    let mut file = File::open(path).map_err(failed)?;
+    // As much as it says, so that it is read in one go.
+    let len = file.metadata().map_or(0, |metadata| metadata.len());
+    bytes.reserve(len.min(MAX_SIZE) as usize + 1);
+    let read = file.by_ref().take(MAX_SIZE).read_to_end(&mut bytes);
+    if read.map_err(failed)? as u64 == MAX_SIZE {
+        return Err(failed(std::io::ErrorKind::FileTooLarge.into()));
+    }
+    Ok(bytes)
+}
+
+/// The directory that a file is in.
+pub(crate) fn directory_of(path: &Path) -> &Path {
+    let parent = path.parent().filter(|path| !path.as_os_str().is_empty());
+    parent.unwrap_or(Path::new("."))
+}
+
+/// Writes a file, whole or not at all, as one that is in use must be replaced. What is not a file (a device, a pipe) is
+/// written to; a link stays a link.
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let path = match std::fs::canonicalize(path) {
+        Ok(there) => there,
+        // Not there, or a link to what is not there: that is made.
+        Err(_) => match std::fs::read_link(path) {
+            Ok(target) => path.with_file_name(target),
+            Err(_) => path.into(),
+        },
+    };
+    let permissions = match std::fs::metadata(&path) {
+        Ok(metadata) if !metadata.is_file() => return std::fs::write(path, bytes),
+        Ok(metadata) => Some(metadata.permissions()),
+        Err(_) => None,
+    };
+    let directory = directory_of(&path);
+    let mut builder = tempfile::Builder::new();
+    builder.permissions(Permissions::from_mode(0o666));
+    let file = builder.tempfile_in(directory)?;
+    std::fs::write(file.path(), bytes)?;
+    if let Some(permissions) = permissions {
+        file.as_file().set_permissions(permissions)?;
+    }
+    file.persist(path)?;
+    Ok(())
 }
 
 /// The text of a file; `invalid` says where it stops to be UTF-8.

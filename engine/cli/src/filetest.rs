@@ -73,7 +73,7 @@ fn expectations(lines: &[&str]) -> Vec<Expectation> {
             insert: index,
             ..Default::default()
         };
-        while index < lines.len() && !lines[index].starts_with("function") {
+        while index < lines.len() && !lines[index].trim_start().starts_with("function") {
             let start = index;
             index += 1;
             if let Some(names) = lines[start].strip_prefix(RULES) {
@@ -299,6 +299,17 @@ block0:
         ];
         assert_eq!(check(TEXT, &covered, true), []);
         assert_eq!(bless(TEXT, &covered), TEXT);
+    }
+
+    #[test]
+    fn functions_may_be_indented() {
+        let text = TEXT.replace("\nfunction %b", "\n \tfunction %b");
+        let made = [
+            lowered("a", &["one", "two"], &["ret"]),
+            lowered("b", &["two"], &[]),
+        ];
+        assert_eq!(check(&text, &made, true), []);
+        assert_eq!(bless(&text, &made), text);
     }
 
     #[test]

@@ -17,7 +17,7 @@ use crate::error::Error;
 use crate::load::{self, Source};
 use crate::options::JsOptions;
 use crate::phases::Phases;
-use crate::run::{Program, exit_code, preopen};
+use crate::run::{Program, exit_code, preopen, with_times};
 
 /// How much stack SpiderMonkey gets. It counts the depth of JavaScript's recursion by its own measure, up to some
 /// thousand frames of the interpreter, and throws "too much recursion" before these bytes are used up.
@@ -111,8 +111,14 @@ fn config() -> Config {
 /// Directory and name of the script.
 fn split(script: &Path) -> Result<(&Path, &str), Error> {
     let usage = |message: &str| Error::Usage(format!("{}: {message}", script.display()));
-    if !script.is_file() {
-        return Err(usage("no such file"));
+    let metadata = std::fs::metadata(script).map_err(|source| Error::Read {
+        path: script.into(),
+        source,
+    })?;
+    if !metadata.is_file() {
+        return Err(usage(
+            "not a file: SpiderMonkey opens the script itself, in its directory",
+        ));
     }
     let name = script.file_name().and_then(|name| name.to_str());
     let name = name.ok_or_else(|| usage("a script's name has to be UTF-8 text"))?;
@@ -161,16 +167,14 @@ pub fn command(options: &JsOptions, log: &mut dyn Write) -> Result<u8, Error> {
     if options.time {
         _ = write!(log, "{phases}");
     }
-    if let Some(path) = &options.time_json {
-        phases.write(path)?;
-    }
-    match ended {
+    let ended = match ended {
         Ok(()) => Ok(0),
         Err(error) => match error.downcast_host::<Stop>() {
             Some(stop) => exit_code(*stop),
             None => Err(program.error(error)),
         },
-    }
+    };
+    with_times(ended, &phases, options.time_json.as_deref())
 }
 
 #[cfg(test)]
@@ -192,8 +196,8 @@ mod tests {
             (Path::new("."), "Cargo.toml")
         );
         let message = |path: &Path| split(path).unwrap_err().to_string();
-        assert!(message(directory.path()).ends_with("no such file"));
-        assert!(message(&directory.path().join("none.js")).ends_with("none.js: no such file"));
+        assert!(message(directory.path()).contains("not a file"));
+        assert!(message(&directory.path().join("none.js")).contains("none.js\": No such file"));
         assert!(message(&file("a\"b.js")).contains("quotation mark"));
     }
 }

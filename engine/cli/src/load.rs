@@ -1,6 +1,6 @@
 //! From a file to a module: compiled, out of the cache, or mapped from an artifact.
 
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use skerry_runtime::{Cache, Config, Engine, Module};
@@ -73,7 +73,11 @@ pub(crate) fn module(
     let cached = cache.module(engine, wasm, &progress)?;
     drop(bar);
     if let Some(warning) = cached.warning {
-        eprintln!("warning: {warning}; --no-cache does without");
+        // Messages that nobody can read are not worth an error.
+        _ = writeln!(
+            std::io::stderr(),
+            "warning: {warning}; --no-cache does without"
+        );
     }
     Ok(cached.module)
 }

@@ -1,5 +1,6 @@
 //! The command line: what can be asked for, and its help.
 
+use std::ffi::OsString;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
@@ -10,9 +11,10 @@ Exit codes:
   0    success
   1    an error, or a test that failed
   2    a wrong command line
-  134  the program trapped (`run`), as if it had been aborted
+  134  the program trapped (`run`, `js`), as if it had been aborted
   141  the reader of standard output has gone
-  `run` otherwise ends with the program's own exit code.";
+  `run` and `js` otherwise end with the program's own exit code, or 128 and the number of the signal that it raises;
+  a code over 255 is an error.";
 
 /// The `skerry` command: a WebAssembly runtime whose lowering rules are proven.
 #[derive(Debug, Parser)]
@@ -41,9 +43,15 @@ pub enum Command {
 /// How modules are compiled.
 #[derive(Clone, Copy, Debug, Default, clap::Args)]
 pub struct CompilerOptions {
-    /// Compile with this many threads [default: one for each core]
-    #[arg(long, value_name = "N")]
+    /// Compile with this many threads, at most 256 [default: one for each core]
+    #[arg(long, value_name = "N", value_parser = threads)]
     pub threads: Option<NonZeroUsize>,
+}
+
+fn threads(text: &str) -> Result<NonZeroUsize, String> {
+    let number = text.parse().ok().and_then(NonZeroUsize::new);
+    let number = number.filter(|number| number.get() <= 256);
+    number.ok_or_else(|| "a number from 1 to 256 is needed".into())
 }
 
 /// Options of `skerry run`.
@@ -52,7 +60,7 @@ pub struct CompilerOptions {
 pub struct RunOptions {
     /// Give the program the directory HOST, as GUEST (by default under the same name)
     #[arg(long = "dir", value_name = "HOST[::GUEST]")]
-    pub directories: Vec<String>,
+    pub directories: Vec<OsString>,
 
     /// Set an environment variable for the program; KEY alone hands on this process' value
     #[arg(long = "env", value_name = "KEY[=VALUE]")]
@@ -87,7 +95,7 @@ pub struct RunOptions {
         trailing_var_arg = true,
         allow_hyphen_values = true
     )]
-    pub program: Vec<String>,
+    pub program: Vec<OsString>,
 }
 
 /// Options of `skerry js`.
@@ -95,12 +103,13 @@ pub struct RunOptions {
 #[command(after_help = "\
 SpiderMonkey is the file fastly.wasm of the npm package @fastly/js-compute, kept in target/corpus/ or the
 directory that SKERRY_CORPUS names. The script is a classic script, not a module; console.log writes to
-standard output. A script that throws ends with exit code 1.")]
+standard output. A script that throws ends with exit code 1; a promise that is rejected and not
+caught is only told. There are no timers.")]
 pub struct JsOptions {
     /// Give SpiderMonkey the directory HOST besides the script's own, as GUEST (by default under the
     /// same name)
     #[arg(long = "dir", value_name = "HOST[::GUEST]")]
-    pub directories: Vec<String>,
+    pub directories: Vec<OsString>,
 
     /// Print the seconds of compilation, instantiation, initialisation and run to standard error
     #[arg(long)]
@@ -167,6 +176,9 @@ pub enum Emit {
 
 /// Options of `skerry compile`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+The code is for the features that this machine's processor has; that of --emit, too, which compiles with one thread.
+A .cwasm file that runs may be replaced or removed, but never written to: its pages are the program's code.")]
 pub struct CompileOptions {
     /// The module, binary (.wasm) or text (.wat)
     pub file: PathBuf,
@@ -191,12 +203,21 @@ pub struct CompileOptions {
 /// Options of `skerry clif`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-After a function of a file there may stand, as comments:
-  ; run: %f(1, 2) == 3     the function is called and its results are compared
+Before the functions of a file there may stand, each as a whole line:
+  set opt_level=none       compile without the mid-end
+  ; cpu: baseline          expect the code of a processor without any optional instruction
+After a function, as comments:
+  ; run: %f(1, 2) == 3     it is called and its results are compared: == or !=, with [1, 2] for
+                           two results, [] for none
+  ; print: %f(1, 2)        it is called and its results are printed
+  ; traps: %f(1, 0): integer divide by zero
+                           it is called and traps for this reason
   ; rules: iadd_base       the rules that fired
   ; asm:                   the machine code, on the lines that follow
   ;   addl %esi, %edi
-BLESS=1 in the environment writes the last two anew.")]
+BLESS=1 in the environment writes the last two anew. Each call is made twice, with and without the
+processor's optional instructions.
+CLIF may access any memory: a function that loads from a wrong address ends the process (SIGSEGV).")]
 pub struct ClifOptions {
     /// Files of functions in CLIF's text format, or directories of .clif files
     #[arg(required = true, value_name = "FILE")]

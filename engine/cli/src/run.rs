@@ -1,9 +1,11 @@
 //! `skerry run`: a program with WASI, or one function of a module.
 
+use std::ffi::OsStr;
 use std::io::Write;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
-use skerry_runtime::{Config, ExternType, Func, Instance, Linker, Store, Val, ValType};
+use skerry_runtime::{Config, ExternType, Instance, Linker, Module, Store, Val, ValType};
 use skerry_wasi::{Stop, WasiCtx, WasiCtxBuilder};
 
 use crate::error::Error;
@@ -23,6 +25,17 @@ pub fn command(options: &RunOptions, out: &mut dyn Write) -> Result<u8, Error> {
         .split_first()
         .expect("clap requires the file");
     let path = Path::new(file);
+    if file.as_encoded_bytes().starts_with(b"-") {
+        let file = file.display();
+        let message = format!(
+            "unexpected argument {file}, see `skerry help run`; a file of this name is ./{file}"
+        );
+        return Err(Error::Usage(message));
+    }
+    let arguments = arguments.iter().map(|argument| text(argument));
+    let arguments = arguments.collect::<Result<Vec<_>, _>>()?;
+    // What is wrong with the command line is said before anything is compiled.
+    let ctx = context(options, path, &arguments)?;
     let source = load::source(path)?;
     let engine = load::engine(Config::new(), &options.compiler);
     let cache = if options.no_cache {
@@ -30,13 +43,20 @@ pub fn command(options: &RunOptions, out: &mut dyn Write) -> Result<u8, Error> {
     } else {
         load::cache()
     };
-    let program = Program { name: file };
+    let name = path.display().to_string();
+    let program = Program { name: &name };
     let mut phases = Phases::default();
     let load = || load::module(&engine, &source, cache.as_ref());
     let module = Phases::time(&mut phases.compile, load).map_err(|error| program.error(error))?;
     drop(source);
     phases.code_bytes = module.code_size();
-    let ctx = context(options, path, arguments)?;
+    let values = match &options.invoke {
+        Some(name) => Some(program.values(&module, name, &arguments)?),
+        None => {
+            program.check_entry(&module)?;
+            None
+        }
+    };
 
     let mut store = Store::new(&engine, ctx);
     let mut linker = Linker::new(&engine);
@@ -49,23 +69,46 @@ pub fn command(options: &RunOptions, out: &mut dyn Write) -> Result<u8, Error> {
     let mut run = |store: &mut Store<WasiCtx>, out: &mut dyn Write| -> Result<(), Ended> {
         let instantiate = || linker.instantiate(&mut *store, &module);
         let instance = Phases::time(&mut phases.instantiate, instantiate)?;
-        Phases::time(&mut phases.run, || match &options.invoke {
-            Some(name) => invoke(store, &instance, name, arguments, out),
-            None => start(store, &instance),
+        Phases::time(&mut phases.run, || match (&options.invoke, &values) {
+            (Some(name), Some(values)) => invoke(store, &instance, name, values, out),
+            _ => start(store, &instance),
         })
     };
-    let ended = run(&mut store, out);
-    if let Some(path) = &options.time_json {
-        phases.write(path)?;
-    }
-    match ended {
+    let ended = match run(&mut store, out) {
         Ok(()) => Ok(0),
         Err(Ended::Command(error)) => Err(error),
         Err(Ended::Engine(error)) => match error.downcast_host::<Stop>() {
             Some(stop) => exit_code(*stop),
             None => Err(program.error(error)),
         },
+    };
+    with_times(ended, &phases, options.time_json.as_deref())
+}
+
+/// Writes the times to `path`, if there is one. How the program ended stands, unless it was a success.
+pub(crate) fn with_times(
+    ended: Result<u8, Error>,
+    phases: &Phases,
+    path: Option<&Path>,
+) -> Result<u8, Error> {
+    let written = path.map_or(Ok(()), |path| phases.write(path));
+    match (ended, written) {
+        (Ok(0), Err(error)) => Err(error),
+        (ended, Err(error)) => {
+            _ = writeln!(std::io::stderr(), "warning: {error}");
+            ended
+        }
+        (ended, Ok(())) => ended,
     }
+}
+
+/// An argument as a program gets it: WASI's strings are UTF-8.
+fn text(argument: &OsStr) -> Result<&str, Error> {
+    argument.to_str().ok_or_else(|| {
+        Error::Usage(format!(
+            "the argument {argument:?} is not UTF-8, which programs for WASI take only"
+        ))
+    })
 }
 
 /// Why a program ended without coming back.
@@ -134,18 +177,67 @@ impl Program<'_> {
     }
 }
 
+impl Program<'_> {
+    fn usage(&self, message: String) -> Error {
+        Error::Usage(format!("{}: {message}", self.name))
+    }
+
+    /// The arguments of the exported function `name`.
+    fn values(&self, module: &Module, name: &str, arguments: &[&str]) -> Result<Vec<Val>, Error> {
+        let functions = module.exports().filter_map(|export| match export.ty {
+            ExternType::Func(ty) => Some((export.name, ty)),
+            _ => None,
+        });
+        let functions: Vec<_> = functions.collect();
+        let Some((_, ty)) = functions.iter().find(|(found, _)| *found == name) else {
+            let mut names: Vec<&str> = functions.iter().map(|(name, _)| *name).collect();
+            names.sort();
+            let names = match names.is_empty() {
+                true => "none".into(),
+                false => names.join(", "),
+            };
+            let message = format!("no function is exported as {name:?}; there are: {names}");
+            return Err(self.usage(message));
+        };
+        if ty.params.len() != arguments.len() {
+            let (expected, found) = (ty.params.len(), arguments.len());
+            let message =
+                format!("{name} has the type {ty}: it takes {expected} arguments, found {found}");
+            return Err(self.usage(message));
+        }
+        let values = ty.params.iter().zip(arguments);
+        values.map(|(ty, text)| parse(*ty, text)).collect()
+    }
+
+    /// Checks that the entry of a program is one: it takes nothing and gives nothing.
+    fn check_entry(&self, module: &Module) -> Result<(), Error> {
+        let Some(entry) = module.exports().find(|export| export.name == "_start") else {
+            return Ok(());
+        };
+        let why = match &entry.ty {
+            ExternType::Func(ty) if ty.params.is_empty() && ty.results.is_empty() => return Ok(()),
+            ExternType::Func(ty) => format!("has the type {ty}"),
+            _ => "is not a function".into(),
+        };
+        Err(Error::Invalid {
+            path: self.name.into(),
+            message: format!("its `_start` {why}: a program's takes nothing and gives nothing"),
+        })
+    }
+}
+
 fn is_function(ty: &ExternType) -> bool {
     matches!(ty, ExternType::Func(_))
 }
 
 /// What the program may see of the host.
-fn context(options: &RunOptions, path: &Path, arguments: &[String]) -> Result<WasiCtx, Error> {
+fn context(options: &RunOptions, path: &Path, arguments: &[&str]) -> Result<WasiCtx, Error> {
     let mut builder = WasiCtxBuilder::new();
     builder.inherit_stdio();
     let name = path.file_name().unwrap_or(path.as_os_str());
     builder.arg(name.to_string_lossy());
     if options.invoke.is_none() {
-        builder.args(arguments);
+        builder.args(arguments.iter().copied());
     }
     for variable in &options.environment {
         match variable.split_once('=') {
@@ -166,9 +258,17 @@ fn context(options: &RunOptions, path: &Path, arguments: &[String]) -> Result<Wa
 }
 
 /// Hands over the directory of one `--dir HOST[::GUEST]`.
-pub(crate) fn preopen(builder: &mut WasiCtxBuilder, directory: &str) -> Result<(), Error> {
-    let (host, guest) = directory.split_once("::").unwrap_or((directory, directory));
-    builder.preopened_dir(host, guest)?;
+pub(crate) fn preopen(builder: &mut WasiCtxBuilder, directory: &OsStr) -> Result<(), Error> {
+    let bytes = directory.as_bytes();
+    let (host, guest) = match bytes.windows(2).position(|pair| pair == b"::") {
+        Some(at) => (&bytes[..at], &bytes[at + 2..]),
+        None => (bytes, bytes),
+    };
+    let guest = std::str::from_utf8(guest).map_err(|_| {
+        let message = "the program's name for the directory has to be UTF-8: say HOST::GUEST";
+        Error::Usage(format!("--dir {}: {message}", directory.display()))
+    })?;
+    builder.preopened_dir(OsStr::from_bytes(host), guest)?;
     Ok(())
 }
 
@@ -183,58 +283,28 @@ fn start(store: &mut Store<WasiCtx>, instance: &Instance) -> Result<(), Ended> {
     Ok(())
 }
 
-/// Calls one function with arguments from the command line.
+/// Calls one function.
 fn invoke(
     store: &mut Store<WasiCtx>,
     instance: &Instance,
     name: &str,
-    arguments: &[String],
+    values: &[Val],
     out: &mut dyn Write,
 ) -> Result<(), Ended> {
     if let Some(func) = instance.get_func(&mut *store, "_initialize") {
         func.call(&mut *store, &[], &mut [])?;
     }
-    let func = exported(store, instance, name)?;
-    let ty = func.ty(&*store);
-    if ty.params.len() != arguments.len() {
-        let (expected, found) = (ty.params.len(), arguments.len());
-        let message =
-            format!("{name} has the type {ty}: it takes {expected} arguments, found {found}");
-        return Err(Error::Usage(message).into());
-    }
-    let values = ty
-        .params
-        .iter()
-        .zip(arguments)
-        .map(|(ty, text)| parse(*ty, text));
-    let values = values.collect::<Result<Vec<_>, Error>>()?;
-    let mut results = vec![Val::I32(0); ty.results.len()];
-    func.call(&mut *store, &values, &mut results)?;
+    let func = instance.get_func(&mut *store, name);
+    let func = func.expect("the module was asked before");
+    let mut results = vec![Val::I32(0); func.ty(&*store).results.len()];
+    func.call(&mut *store, values, &mut results)?;
     for result in &results {
         writeln!(out, "{}", display(result)).map_err(Error::from)?;
     }
     Ok(())
 }
 
-fn exported(store: &mut Store<WasiCtx>, instance: &Instance, name: &str) -> Result<Func, Error> {
-    if let Some(func) = instance.get_func(&mut *store, name) {
-        return Ok(func);
-    }
-    let exports = instance.exports(&mut *store).into_iter();
-    let functions = exports.filter(|(_, export)| export.into_func().is_some());
-    let mut names: Vec<String> = functions.map(|(name, _)| name).collect();
-    names.sort();
-    let names = if names.is_empty() {
-        "none".into()
-    } else {
-        names.join(", ")
-    };
-    Err(Error::Usage(format!(
-        "no function is exported as {name:?}; there are: {names}"
-    )))
-}
-
-/// A number of the type: integers signed or unsigned, decimal or hexadecimal.
+/// A value of the type: integers signed or unsigned, decimal or hexadecimal; of references, `null`.
 fn parse(ty: ValType, text: &str) -> Result<Val, Error> {
     let value = match ty {
         ValType::I32 => integer(text, 32).map(|value| Val::I32(value as i32)),
@@ -247,9 +317,9 @@ fn parse(ty: ValType, text: &str) -> Result<Val, Error> {
             .parse::<f64>()
             .ok()
             .map(|value| Val::F64(value.to_bits())),
-        _ => None,
+        _ => (text == "null").then(|| Val::default_of(ty)),
     };
-    value.ok_or_else(|| Error::Usage(format!("{text:?} is not a number of type {ty}")))
+    value.ok_or_else(|| Error::Usage(format!("{text:?} is not a value of type {ty}")))
 }
 
 fn integer(text: &str, bits: u32) -> Option<i128> {
@@ -274,7 +344,10 @@ fn display(value: &Val) -> String {
         Val::I64(value) => value.to_string(),
         Val::F32(bits) => f32::from_bits(*bits).to_string(),
         Val::F64(bits) => f64::from_bits(*bits).to_string(),
-        other => format!("{other:?}"),
+        Val::V128(bits) => format!("{bits:#034x}"),
+        Val::FuncRef(None) | Val::ExternRef(None) => "null".into(),
+        Val::FuncRef(Some(_)) => "funcref".into(),
+        Val::ExternRef(Some(_)) => "externref".into(),
     }
 }
 

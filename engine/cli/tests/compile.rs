@@ -2,6 +2,8 @@
 
 #![forbid(unsafe_code)]
 
+use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -84,6 +86,45 @@ fn all_functions_and_the_output_file() {
     let (code, _, log) = compile(&["--emit", "asm", "-o", "/nonexistent/out.s", &program]);
     assert_eq!(code, Some(1));
     assert!(log.contains("cannot write \"/nonexistent/out.s\""), "{log}");
+}
+
+/// A link stays a link, a device a device, and a file keeps its mode.
+#[test]
+fn only_files_are_replaced() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    let write = |name: &str| {
+        let output = path(name).to_str().unwrap().to_string();
+        let (code, _, stderr) = compile(&[&program(), "-o", &output]);
+        assert_eq!(code, Some(0), "{name}: {stderr}");
+    };
+    let is_artifact = |name: &str| fs::read(path(name)).unwrap().starts_with(b"skerry");
+    fs::write(path("file"), "old").unwrap();
+    fs::set_permissions(path("file"), fs::Permissions::from_mode(0o640)).unwrap();
+    symlink("file", path("link")).unwrap();
+    symlink("new", path("dangling")).unwrap();
+    symlink("/dev/null", path("null")).unwrap();
+    for name in ["link", "dangling", "null"] {
+        write(name);
+        assert!(path(name).is_symlink(), "{name}");
+    }
+    assert!(is_artifact("file") && is_artifact("new"));
+    let mode = fs::metadata(path("file")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o640);
+    assert_eq!(fs::read("/dev/null").unwrap(), b"");
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 5);
+
+    let own = path("own.wat").to_str().unwrap().to_string();
+    fs::copy(program(), &own).unwrap();
+    let (code, _, stderr) = compile(&[&own, "-o", &own]);
+    assert_eq!(code, Some(2));
+    assert!(
+        stderr.contains("own.wat: the module would be overwritten"),
+        "{stderr}"
+    );
+    let (code, _, stderr) = compile(&[path("file").to_str().unwrap()]);
+    assert_eq!(code, Some(1));
+    assert!(stderr.contains("it is compiled already"), "{stderr}");
 }
 
 #[test]

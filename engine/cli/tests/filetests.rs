@@ -150,4 +150,84 @@ fn filetests_refuse_what_is_no_clif() {
     assert!(told("function %f() {\nblock0:\n    return }\n").contains("1: the closing brace"));
     let call = "function %f() {\n    fn0 = %g()\nblock0:\n    call fn0()\n    return\n}\n";
     assert!(told(call).contains("%g"));
+    for text in ["", "; function %f()\n", "set opt_level=none\n"] {
+        assert_eq!(told(text), "no function in this file");
+    }
+    // A feature may have any text.
+    assert!(told(&format!("feature \"\n}}\n\"\n{ADD}")).contains("the closing brace"));
+}
+
+#[test]
+fn filetests_may_be_indented() {
+    let text = format!("{ADD}{}", ADD.replace("%add", "%b")).replace("\nfunction", "\n function");
+    let report = check_text(&text, false).unwrap();
+    assert_eq!((report.functions, report.runs), (2, 4));
+    assert_eq!((report.failures, report.stale), (vec![], vec![]));
+    let blessed = report.blessed;
+    assert_eq!(blessed.matches("; rules:").count(), 1, "{blessed}");
+    assert_eq!(check_text(&blessed, true).unwrap().blessed, blessed);
+}
+
+#[test]
+fn filetests_have_names_of_their_own() {
+    // The second one subtracts.
+    let text = format!("{ADD}{}", ADD.replace("iadd", "isub"));
+    assert_eq!(
+        check_text(&text, false).unwrap_err(),
+        "11: the function of line 2 is %add, too"
+    );
+}
+
+#[test]
+fn filetests_name_the_line_that_fails() {
+    let text = ADD.replace("    return", "    ; run: %add(1, 1) == 5\n    return");
+    let text = text.replace("== 0", "== 1") + "; traps: %add(1, 2): integer overflow";
+    let failures = check_text(&text, false).unwrap().failures;
+    assert_eq!(failures.len(), 6, "{failures:#?}");
+    for (failure, line) in failures.iter().zip([5, 10, 11].repeat(2)) {
+        assert!(
+            failure.contains(&format!("%add (line {line}): ;")),
+            "{failure}"
+        );
+    }
+}
+
+#[test]
+fn filetests_say_how_a_line_is_written() {
+    let first = |text: &str| {
+        let mut report = check_text(text, false).unwrap();
+        report.failures.truncate(1);
+        report.failures.pop().unwrap_or_default()
+    };
+    let none = "function %f(i64) {\nblock0(v0: i64):\n    return\n}\n; run: %f(1)\n";
+    assert_eq!(
+        first(none),
+        "%f (line 5): ; run: %f(1)\n  unable to parse a valid comparison operator; \
+         expected `; run: %f(i64) == []`"
+    );
+    assert_eq!(first(&none.replace("%f(1)", "%f(1) == []")), "");
+    let add = |line: &str| first(&ADD.replace("; run: %add(1, 2) == 3", line));
+    let told = [
+        (
+            "; run: %add(1, 2)",
+            "; expected `; run: %add(i32, i32) == i32`",
+        ),
+        ("; run", "; expected `; run: %add(i32, i32) == i32`"),
+        ("; print: %add(1)", "; expected `; print: %add(i32, i32)`"),
+        (
+            "; traps: %add(1, 2)",
+            " expected `; traps: %add(i32, i32): MESSAGE`",
+        ),
+        (
+            "; traps: %add(1): x",
+            " expected `; traps: %add(i32, i32): MESSAGE`",
+        ),
+    ];
+    for (line, form) in told {
+        assert!(add(line).ends_with(form), "{line}: {}", add(line));
+    }
+    let two = "function %f() -> i32, i8 {\nblock0:\n    v0 = iconst.i32 1\n    \
+               v1 = iconst.i8 2\n    return v0, v1\n}\n; run: %f()\n";
+    assert!(first(two).ends_with("expected `; run: %f() == [i32, i8]`"));
+    assert_eq!(first(&two.replace("%f()\n", "%f() == [1, 2]\n")), "");
 }

@@ -125,8 +125,8 @@ fn what_is_missing_is_named() {
     };
     check(
         skerry(Path::new("none.js")),
-        2,
-        &["error: none.js: no such file"],
+        1,
+        &["error: cannot read \"none.js\": No such file"],
     );
     let no_npm = [
         "fetching @fastly/js-compute@3.46.0 with npm, once",

@@ -2,7 +2,9 @@
 
 #![forbid(unsafe_code)]
 
+use std::ffi::OsStr;
 use std::io::Write as _;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -196,7 +198,7 @@ fn functions_are_invoked() {
         &add(&["1", "4294967296"]),
         2,
         "",
-        &["not a number of type i32"],
+        &["not a value of type i32"],
     );
     check(
         &run(&["--invoke", "both"], "traps.wat", &["7"]),
@@ -211,6 +213,118 @@ fn functions_are_invoked() {
         "",
         &missing,
     );
+}
+
+#[test]
+fn references_are_named_and_can_be_null() {
+    let module = br#"(module
+        (func $f (export "f") (param externref) (result funcref externref funcref)
+            (ref.func $f) (local.get 0) (ref.null func)))"#;
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("module.wat");
+    std::fs::write(&path, module).unwrap();
+    let path = path.to_str().unwrap();
+    let output = skerry(&["run", "--invoke", "f", path, "null"]);
+    check(&output, 0, "funcref\nnull\nnull\n", &[]);
+    let output = skerry(&["run", "--invoke", "f", path, "7"]);
+    check(&output, 2, "", &["not a value of type externref"]);
+}
+
+/// What does not fit is said before anything runs.
+#[test]
+fn wrong_command_lines_run_nothing() {
+    let misspelt = skerry(&["run", "--no-cach", "hello.wat"]);
+    check(&misspelt, 2, "", &["unexpected argument --no-cach"]);
+    let missing = skerry(&["run", "--dir", "/nonexistent", "/nonexistent.wat"]);
+    check(&missing, 1, "", &["directory \"/nonexistent\""]);
+    let module = br#"(module
+        (func (export "_initialize") unreachable)
+        (func (export "f") (param i32)))"#;
+    check(
+        &run_bytes(&["--invoke", "g"], module),
+        2,
+        "",
+        &["module: no function is"],
+    );
+    check(
+        &run_bytes(&["--invoke", "f"], module),
+        2,
+        "",
+        &["1 arguments"],
+    );
+    let entry = br#"(module (func (export "_start") (param i32)))"#;
+    check(
+        &run_bytes(&[], entry),
+        1,
+        "",
+        &["`_start` has the type (i32)"],
+    );
+    let entry = br#"(module (memory (export "_start") 1))"#;
+    check(
+        &run_bytes(&[], entry),
+        1,
+        "",
+        &["`_start` is not a function"],
+    );
+}
+
+#[test]
+fn names_need_not_be_utf8_but_arguments_must() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join(OsStr::from_bytes(b"\xff.wat"));
+    std::fs::copy(program("hello.wat"), &path).unwrap();
+    let output = command(&["run"]).arg(&path).output().unwrap();
+    check(&output, 0, "hello, world\n", &[]);
+    let output = command(&["run"])
+        .arg(&path)
+        .arg(OsStr::from_bytes(b"\xfe"))
+        .output();
+    check(
+        &output.unwrap(),
+        2,
+        "",
+        &["argument \"\\xFE\" is not UTF-8"],
+    );
+}
+
+/// Messages that nobody takes, and times that cannot be written, do not change what the program does.
+#[test]
+fn the_programs_end_is_what_counts() {
+    let mut unheard = command(&["run", program("hello.wat").to_str().unwrap()]);
+    unheard.env("SKERRY_CACHE_DIR", "/proc/nope");
+    unheard.stderr(
+        std::fs::OpenOptions::new()
+            .write(true)
+            .open("/dev/full")
+            .unwrap(),
+    );
+    check(&unheard.output().unwrap(), 0, "hello, world\n", &[]);
+    let times = ["--time-json", "/dev/full"];
+    let trap = run(
+        &[&times[..], &["--invoke", "divide"]].concat(),
+        "traps.wat",
+        &[],
+    );
+    check(
+        &trap,
+        134,
+        "",
+        &["divide by zero", "cannot write \"/dev/full\""],
+    );
+    check(
+        &run(&times, "hello.wat", &[]),
+        1,
+        "hello, world\n",
+        &["/dev/full"],
+    );
+}
+
+#[test]
+fn names_of_a_module_do_not_control_the_terminal() {
+    let module = b"(module (func (export \"a\\1b[2J\") unreachable) (export \"f\" (func 0)))";
+    let output = run_bytes(&["--invoke", "f"], module);
+    assert_eq!(output.status.code(), Some(134));
+    assert!(!output.stderr.contains(&0x1b));
 }
 
 /// Writes a file and runs it.

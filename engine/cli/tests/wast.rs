@@ -128,7 +128,38 @@ fn lines_totals_and_the_skip_list() {
     let (code, _, log) = wast(&["--skip-list", &list, &path("good.wast")]);
     assert_eq!(code, Some(1));
     assert!(log.contains("line 1"), "{log}");
-    let (code, _, log) = wast(&[&path("missing.wast")]);
+}
+
+#[test]
+fn what_cannot_be_read_has_failed() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name).display().to_string();
+    let [missing, binary, huge, good] = ["missing.wast", "binary", "huge", "good"].map(path);
+    fs::write(&binary, b";; \xff").unwrap();
+    fs::File::create(&huge)
+        .unwrap()
+        .set_len((1 << 30) + 1)
+        .unwrap();
+    fs::write(&good, GOOD).unwrap();
+
+    // That a test is known to fail does not excuse this.
+    let list = path("list");
+    fs::write(&list, "missing.wast: known\n").unwrap();
+    let (code, out, log) = wast(&["--skip-list", &list, &missing, &binary, &huge, &good]);
     assert_eq!(code, Some(1));
-    assert!(log.contains("cannot read"), "{log}");
+    let lines: Vec<_> = out.lines().collect();
+    let start = format!("FAIL {missing}: cannot read: No such file or directory");
+    assert!(lines[0].starts_with(&start), "{out}");
+    let rest = [
+        format!("FAIL {binary}: not UTF-8 text at offset 3"),
+        format!("FAIL {huge}: cannot read: larger than 1024 MiB"),
+        format!("pass {good} (18 directives)"),
+        "1 passed, 3 failed, 0 skipped".into(),
+    ];
+    assert_eq!(lines[1..], rest);
+    assert_eq!(log.lines().count(), 3, "{log}");
+    assert!(
+        log.starts_with(&format!("{missing}: cannot read: ")),
+        "{log}"
+    );
 }

@@ -1,8 +1,10 @@
 //! A folder of artifacts: modules that were compiled before are mapped instead.
 //!
 //! The name of an entry is the hash of the module's bytes and of all else that its code depends on: version and build of
-//! Skerry, machine, processor features, optimisations. So entries are never wrong, only unused; the least recently used
-//! ones go when the folder is over its limit.
+//! Skerry, machine, processor features, optimisations. An entry knows its name, so one that was renamed is none. The least
+//! recently used ones go when the folder is over its limit.
+//!
+//! Entries are executed, so folder and entry must belong to this user (or root) and be writable for nobody else.
 //!
 //! Nothing that goes wrong here stops a program: an entry that is not whole is compiled again and replaced, and a folder
 //! that cannot be used is a [`CacheWarning`]. Entries appear by renaming, so processes may share a folder.
@@ -14,11 +16,10 @@ use crate::module::Module;
 use crate::serialize::write_compiled;
 use skerry_compiler::{Progress, compile_module_on};
 use skerry_environ::CompiledModule;
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, Metadata};
 use std::io::{BufWriter, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 /// How large a folder may become by default, in bytes.
@@ -62,7 +63,7 @@ pub enum CacheWarning {
     },
     /// Somebody else could put code there that this process would run.
     #[error(
-        "the cache {directory:?} is not used because others can write to it: make it yours alone (chmod 700), or choose another"
+        "the cache {directory:?} is not used because it is another user's, or others can write to it: remove it, and it is made anew for you alone"
     )]
     Unsafe {
         /// The folder.
@@ -105,12 +106,10 @@ impl Cache {
         progress: &(dyn Fn(Progress) + Sync),
     ) -> Result<Cached> {
         let usable = self.prepare();
-        let path = self.directory.join(name(engine, wasm));
+        let name = name(engine, wasm);
         if usable.is_ok()
-            && let Ok(module) = Module::deserialize_file(engine, &path)
+            && let Some(module) = self.entry(engine, &name)
         {
-            // The time is for choosing what to remove; without it the entry goes sooner.
-            _ = File::open(&path).and_then(|file| file.set_modified(SystemTime::now()));
             return Ok(Cached {
                 module,
                 hit: true,
@@ -118,12 +117,23 @@ impl Cache {
             });
         }
         let compiled = compile_module_on(engine.workers(), wasm, engine.flags(), progress)?;
-        let kept = usable.and_then(|()| self.keep(engine, &compiled, &path));
+        let kept = usable.and_then(|()| self.keep(engine, &compiled, &name));
         Ok(Cached {
             module: Module::from_compiled(engine, compiled)?,
             hit: false,
             warning: kept.err(),
         })
+    }
+
+    /// The module of an entry that is of use.
+    fn entry(&self, engine: &Engine, name: &str) -> Option<Module> {
+        let file = File::open(self.directory.join(name)).ok()?;
+        if !is_ours(&file.metadata().ok()?) {
+            return None;
+        }
+        // The time is for choosing what to remove; without it the entry goes sooner.
+        _ = file.set_modified(SystemTime::now());
+        Module::from_file(engine, file, Some(name)).ok()
     }
 
     /// Makes the folder, for this user alone, and checks that it is so.
@@ -138,8 +148,7 @@ impl Cache {
             .create(&self.directory)
             .and_then(|()| fs::metadata(&self.directory));
         let metadata = found.map_err(failed)?;
-        let owners = [0, rustix::process::geteuid().as_raw()];
-        if metadata.mode() & 0o022 != 0 || !owners.contains(&metadata.uid()) {
+        if !is_ours(&metadata) {
             return Err(CacheWarning::Unsafe {
                 directory: self.directory.clone(),
             });
@@ -152,30 +161,30 @@ impl Cache {
         &self,
         engine: &Engine,
         compiled: &CompiledModule,
-        path: &Path,
+        name: &str,
     ) -> Result<(), CacheWarning> {
-        static NUMBER: AtomicU64 = AtomicU64::new(0);
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let temporary = path.with_extension(format!("{}-{number}.tmp", std::process::id()));
+        let path = self.directory.join(name);
         let write = || {
-            // Nobody else may write what is going to be executed, whatever the umask.
-            let mut options = OpenOptions::new();
-            options.write(true).create_new(true).mode(0o600);
-            let mut out = BufWriter::new(options.open(&temporary)?);
-            write_compiled(engine, compiled, &mut out)?;
+            // Nobody else may write what is going to be executed: it is made for this user alone, whatever the umask.
+            let hash = name.strip_suffix(".cwasm").expect("entries are named so");
+            let prefix = format!("{hash}.");
+            let mut builder = tempfile::Builder::new();
+            builder.prefix(&prefix).suffix(".tmp");
+            let mut file = builder.tempfile_in(&self.directory)?;
+            let mut out = BufWriter::new(file.as_file_mut());
+            write_compiled(engine, compiled, Some(name), &mut out)?;
             out.flush()?;
-            fs::rename(&temporary, path)
+            drop(out);
+            file.persist(&path)?;
+            Ok(())
         };
         let written = write();
-        if written.is_err() {
-            _ = fs::remove_file(&temporary);
-        }
-        written.map_err(|source| CacheWarning::Write {
+        // On a full disk, too: what others have left behind may be the reason.
+        self.make_room(&path);
+        written.map_err(|source: std::io::Error| CacheWarning::Write {
             directory: self.directory.clone(),
             source,
-        })?;
-        self.make_room(path);
-        Ok(())
+        })
     }
 
     /// Removes the least recently used entries but `newest` until the rest is within the limit. Others may do so too, so
@@ -224,6 +233,12 @@ impl Cache {
             }
         }
     }
+}
+
+/// Whether nobody but this user and root can have written a file or folder.
+fn is_ours(metadata: &Metadata) -> bool {
+    let owners = [0, rustix::process::geteuid().as_raw()];
+    metadata.mode() & 0o022 == 0 && owners.contains(&metadata.uid())
 }
 
 /// Whether a file is ours by its name: the folder may be one that others keep files in.
@@ -323,6 +338,25 @@ mod tests {
             );
             assert_eq!(fs::read(&path).unwrap(), whole);
         }
+    }
+
+    #[test]
+    fn entries_that_are_not_what_they_are_named_are_not_used() {
+        let (_directory, cache) = folder();
+        let engine = Engine::default();
+        let path = |index| cache.directory.join(name(&engine, &wasm(index)));
+        get(&cache, &engine, 0);
+        fs::copy(path(0), path(1)).unwrap();
+        assert_eq!(
+            [1, 1].map(|index| get(&cache, &engine, index)),
+            [false, true]
+        );
+        // What somebody else has put there, or can write to.
+        fs::set_permissions(path(0), fs::Permissions::from_mode(0o666)).unwrap();
+        assert_eq!(
+            [0, 0].map(|index| get(&cache, &engine, index)),
+            [false, true]
+        );
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What can go wrong when modules are loaded, linked and run.
 
 use crate::artifact::ArtifactError;
-use crate::trap::{Backtrace, Trap, TrapCode};
+use crate::trap::{Backtrace, Trap, TrapCode, printable};
 use crate::types::ExternType;
 use skerry_compiler::CompileError;
 use skerry_environ::{FuncType, ValType};
@@ -39,7 +39,7 @@ pub enum Error {
         backtrace: Box<Backtrace>,
     },
     /// Nothing is defined for an import.
-    #[error("unknown import: `{module}::{name}` ({expected}) has not been defined")]
+    #[error("unknown import: `{}::{}` ({expected}) has not been defined", printable(.module), printable(.name))]
     UnknownImport {
         /// The module name of the import.
         module: String,
@@ -49,7 +49,7 @@ pub enum Error {
         expected: Box<ExternType>,
     },
     /// What is given for an import has another type.
-    #[error("incompatible import type for `{module}::{name}`: expected {expected}, found {found}")]
+    #[error("incompatible import type for `{}::{}`: expected {expected}, found {found}", printable(.module), printable(.name))]
     IncompatibleImport {
         /// The module name of the import.
         module: String,

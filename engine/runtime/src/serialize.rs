@@ -24,7 +24,7 @@ impl Module {
     pub fn serialize(&self) -> Vec<u8> {
         let (parts, flags) = (self.parts(), self.engine().flags());
         let mut bytes = Vec::new();
-        artifact::write(self.compiled(), parts, flags, &mut bytes)
+        artifact::write(self.compiled(), parts, flags, None, &mut bytes)
             .expect("memory takes all that is written to it");
         bytes
     }
@@ -40,7 +40,7 @@ impl Module {
         out: &mut dyn Write,
     ) -> Result<()> {
         let compiled = compile_module_on(engine.workers(), wasm, engine.flags(), progress)?;
-        write_compiled(engine, &compiled, out).map_err(Error::Write)
+        write_compiled(engine, &compiled, None, out).map_err(Error::Write)
     }
 
     /// The module of an artifact, which is mapped: its code is executed, its memory images are mapped, its tables are read
@@ -54,8 +54,13 @@ impl Module {
     /// [`Error::Artifact`] for a file that is not whole, or not for this build and this machine; [`Error::OutOfMemory`].
     pub fn deserialize_file(engine: &Engine, path: impl AsRef<Path>) -> Result<Self> {
         let file = File::open(path).map_err(ArtifactError::Read)?;
+        Self::from_file(engine, file, None)
+    }
+
+    /// The module of an open artifact, which is the entry of a cache with this name.
+    pub(crate) fn from_file(engine: &Engine, file: File, entry: Option<&str>) -> Result<Self> {
         let file = MappedFile::new(file).map_err(ArtifactError::Read)?;
-        Self::from_artifact(engine, file)
+        Self::from_artifact(engine, file, entry)
     }
 
     /// The module of an artifact in memory. As trusted as [a file](Module::deserialize_file).
@@ -64,7 +69,7 @@ impl Module {
     /// As [`Module::deserialize_file`].
     pub fn deserialize(engine: &Engine, bytes: &[u8]) -> Result<Self> {
         let file = MappedFile::anonymous(bytes).map_err(ArtifactError::Read)?;
-        Self::from_artifact(engine, file)
+        Self::from_artifact(engine, file, None)
     }
 
     /// Whether a file that starts with these bytes (8 are enough) is meant to be an artifact.
@@ -72,9 +77,12 @@ impl Module {
         artifact::is_artifact(bytes)
     }
 
-    fn from_artifact(engine: &Engine, file: MappedFile) -> Result<Self> {
+    fn from_artifact(engine: &Engine, file: MappedFile, entry: Option<&str>) -> Result<Self> {
         let file = Arc::new(file);
         let opened = artifact::open(&file)?;
+        if entry.is_some_and(|entry| opened.entry.as_deref() != Some(entry)) {
+            return Err(ArtifactError::Corrupt { what: "its entry" }.into());
+        }
         let corrupt = ArtifactError::Corrupt { what: "its tables" };
         let tables = (
             TrapTable::from_bytes(Bytes::mapped(&file, opened.traps)),
@@ -97,11 +105,13 @@ impl Module {
     }
 }
 
-/// Writes the artifact of what the engine has compiled.
+/// Writes the artifact of what the engine has compiled; `entry` is its name if it is an entry of a cache.
 pub(crate) fn write_compiled(
     engine: &Engine,
     compiled: &CompiledModule,
+    entry: Option<&str>,
     out: &mut dyn Write,
 ) -> std::io::Result<()> {
-    artifact::write(compiled, Parts::of(compiled), engine.flags(), out)
+    let parts = Parts::of(compiled);
+    artifact::write(compiled, parts, engine.flags(), entry, out)
 }

@@ -1,5 +1,6 @@
 //! Traps: why WebAssembly stopped, and where it was.
 
+use std::borrow::Cow;
 use std::fmt;
 
 /// Why WebAssembly stopped.
@@ -144,12 +145,28 @@ impl fmt::Display for Frame {
             Some(offset) => write!(f, "{:>#8x} - ", offset)?,
             None => write!(f, "{:>8} - ", "?")?,
         }
-        write!(f, "{}!", self.module_name.as_deref().unwrap_or("<unknown>"))?;
+        write!(
+            f,
+            "{}!",
+            printable(self.module_name.as_deref().unwrap_or("<unknown>"))
+        )?;
         match &self.func_name {
-            Some(name) => f.write_str(name),
+            Some(name) => f.write_str(&printable(name)),
             None => write!(f, "<function {}>", self.func_index),
         }
     }
+}
+
+/// A name out of a module as it may be shown: what controls a terminal, or ends a line, is escaped.
+pub(crate) fn printable(name: &str) -> Cow<'_, str> {
+    if !name.contains(char::is_control) {
+        return name.into();
+    }
+    let escape = |char: char| match char.is_control() {
+        true => char.escape_default().to_string(),
+        false => char.to_string(),
+    };
+    name.chars().map(escape).collect()
 }
 
 #[cfg(test)]
@@ -175,5 +192,7 @@ mod tests {
              wasm backtrace:\n    0:     0x2f - math!div\n    1:        ? - math!<function 3>\n       .. and 2 more frames"
         );
         assert_eq!(trap.wasm_offset(), Some(0x2f));
+        let hostile = frame(1, Some("é\x1b[2J\nx"), None).to_string();
+        assert!(hostile.ends_with("math!é\\u{1b}[2J\\nx"), "{hostile}");
     }
 }

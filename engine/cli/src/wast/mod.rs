@@ -1,5 +1,6 @@
 //! `skerry wast`: the specification's test scripts.
 
+mod read;
 mod script;
 mod skip;
 mod value;
@@ -7,6 +8,7 @@ mod value;
 use std::io::Write;
 use std::path::Path;
 
+pub(crate) use read::read_test;
 pub use script::{FailedDirective, Report, run_script};
 pub use skip::SkipList;
 pub use value::Value;
@@ -83,11 +85,12 @@ pub fn judge(name: &str, report: &Report, skip: &SkipList) -> (Verdict, String) 
     }
 }
 
-/// `skerry wast`: one line a file on `out`, then the totals; every failed directive on `log`.
+/// `skerry wast`: one line a file on `out`, then the totals; every failed directive on `log`. A
+/// script that cannot be read has failed.
 ///
 /// # Errors
 ///
-/// What cannot be read, and [`Error::Usage`] for a directory without scripts.
+/// A skip list or a directory that cannot be read, and [`Error::Usage`] for one without scripts.
 pub fn command(
     options: &WastOptions,
     out: &mut dyn Write,
@@ -100,7 +103,17 @@ pub fn command(
     let mut totals = Totals::default();
     for path in expand(&options.files, "wast")? {
         let name = path.display().to_string();
-        let report = run_script(&read_text(&path)?, options.edition);
+        let text = match read_test(&path) {
+            Ok(text) => text,
+            Err(message) => {
+                totals.add(&Verdict::Failed);
+                writeln!(out, "FAIL {name}: {message}")?;
+                // Nobody may be reading the log.
+                _ = writeln!(log, "{name}: {message}");
+                continue;
+            }
+        };
+        let report = run_script(&text, options.edition);
         let (verdict, line) = judge(&name, &report, &skip);
         totals.add(&verdict);
         writeln!(out, "{line}")?;

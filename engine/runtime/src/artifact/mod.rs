@@ -49,7 +49,8 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// Writes the artifact of a module that was compiled with `flags`; of `compiled` only the metadata is looked at.
+/// Writes the artifact of a module that was compiled with `flags`; of `compiled` only the metadata is looked at. `entry` is
+/// its name if it is an entry of a cache.
 ///
 /// # Errors
 /// Those of `out`.
@@ -57,9 +58,11 @@ pub(crate) fn write(
     compiled: &CompiledModule,
     parts: Parts<'_>,
     flags: &Flags,
+    entry: Option<&str>,
     out: &mut dyn Write,
 ) -> std::io::Result<()> {
-    let origin = origin::describe(flags);
+    let mut origin = origin::describe(flags);
+    origin.extend(entry.map(origin::entry_line));
     let metadata = postcard::to_stdvec(compiled).map_err(std::io::Error::other)?;
     let mut contents = [&[][..]; SECTIONS];
     contents[Section::Origin as usize] = origin.as_bytes();
@@ -76,6 +79,8 @@ pub(crate) fn write(
 pub(crate) struct Opened {
     /// Without what lies in the ranges below.
     pub(crate) compiled: CompiledModule,
+    /// The name that it has as an entry of a cache.
+    pub(crate) entry: Option<String>,
     pub(crate) text: Range<usize>,
     pub(crate) images: Range<usize>,
     pub(crate) traps: Range<usize>,
@@ -98,6 +103,7 @@ pub(crate) fn open(file: &MappedFile) -> Result<Opened, ArtifactError> {
     };
     let opened = Opened {
         compiled: postcard::from_bytes(metadata).map_err(|_| corrupt())?,
+        entry: origin::entry(origin).map(str::to_owned),
         text: header.section(Section::Text),
         images: header.section(Section::Images),
         traps: header.section(Section::Traps),

@@ -6,12 +6,32 @@
 //! features bmi1 bmi2 lzcnt popcnt
 //! optimise Speed
 //! ```
+//!
+//! An entry of a cache has one more line, `entry` with its name.
 
 use super::error::ArtifactError;
 use skerry_compiler::{CpuFeatures, Flags};
 
 /// The version with the hash of the sources that code depends on.
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("SKERRY_BUILD"), ")");
+
+/// The name of the entry of a cache that an artifact with these lines is.
+pub(crate) fn entry(lines: &str) -> Option<&str> {
+    line(lines, ENTRY)
+}
+
+/// The line of the entry with this name.
+pub(crate) fn entry_line(name: &str) -> String {
+    format!("{ENTRY} {name}\n")
+}
+
+const ENTRY: &str = "entry";
+
+/// What follows `key` on its line.
+fn line<'a>(lines: &'a str, key: &str) -> Option<&'a str> {
+    let mut lines = lines.lines();
+    lines.find_map(|line| line.strip_prefix(key)?.strip_prefix(' '))
+}
 
 /// The lines of an artifact that this build makes with these flags.
 pub(crate) fn describe(flags: &Flags) -> String {
@@ -28,12 +48,8 @@ pub(crate) fn describe(flags: &Flags) -> String {
 /// # Errors
 /// What differs.
 pub(super) fn check(lines: &str) -> Result<(), ArtifactError> {
-    let line = |key: &str| {
-        let mut lines = lines.lines();
-        lines.find_map(|line| line.strip_prefix(key)?.strip_prefix(' '))
-    };
-    let [Some(version), Some(found), Some(features)] = ["skerry", "target", "features"].map(line)
-    else {
+    let wanted = ["skerry", "target", "features"].map(|key| line(lines, key));
+    let [Some(version), Some(found), Some(features)] = wanted else {
         return Err(ArtifactError::Corrupt { what: "its origin" });
     };
     if version != VERSION {

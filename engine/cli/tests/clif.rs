@@ -1,0 +1,102 @@
+//! `skerry clif` as its users see it: a line a file, the totals, the exit code, what is told.
+
+#![forbid(unsafe_code)]
+
+use std::fs;
+use std::process::Command;
+
+const GOOD: &str = "\
+function %a() -> i32 {
+block0:
+    v0 = iconst.i32 1
+    return v0
+}
+; run: %a() == 1
+";
+
+fn clif(files: &[&str], bless: bool) -> (Option<i32>, String, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_skerry"));
+    command.arg("clif").args(files);
+    command.env("BLESS", if bless { "1" } else { "0" });
+    let output = command.output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (
+        output.status.code(),
+        text(&output.stdout),
+        text(&output.stderr),
+    )
+}
+
+#[test]
+fn every_file_is_counted() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name).display().to_string();
+    let [missing, empty, huge, wrong] = ["missing", "empty", "huge", "wrong"].map(path);
+    let good = path("good");
+    fs::write(&empty, "").unwrap();
+    fs::File::create(&huge)
+        .unwrap()
+        .set_len((1 << 30) + 1)
+        .unwrap();
+    fs::write(&wrong, GOOD.replace("== 1", "== 2")).unwrap();
+    fs::write(&good, GOOD).unwrap();
+
+    let (code, out, log) = clif(&[&missing, &empty, &huge, &wrong, &good], false);
+    assert_eq!(code, Some(1));
+    let lines: Vec<_> = out.lines().collect();
+    assert_eq!(lines.len(), 6, "{out}");
+    assert!(lines[0].starts_with(&format!("FAIL {missing}: ")), "{out}");
+    let rest = [
+        format!("pass {good}: 1 functions, 1 runs"),
+        "1 passed, 4 failed".into(),
+    ];
+    assert_eq!(lines[4..], rest);
+    let told = [
+        format!("{missing}: cannot read: No such file or directory"),
+        format!("{empty}: no function in this file\n"),
+        format!("{huge}: cannot read: larger than 1024 MiB\n"),
+        format!("{wrong}: %a (line 6): ; run: %a() == 2\n"),
+    ];
+    for told in told {
+        assert!(log.contains(&told), "no {told:?} in {log}");
+    }
+}
+
+#[test]
+fn an_indented_function_is_a_function() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("two.clif");
+    let text = format!("{GOOD}\n {}; rules:\n; asm:\n", GOOD.replace("%a", "%b"));
+    fs::write(&path, &text).unwrap();
+    let path = path.display().to_string();
+
+    let (code, _, log) = clif(&[&path], false);
+    assert_eq!(code, Some(1));
+    assert!(log.contains("%b (line 12): rules that fired"), "{log}");
+    let pass = format!("pass {path}: 2 functions, 2 runs\n1 passed, 0 failed\n");
+    assert_eq!(clif(&[&path], true), (Some(0), pass.clone(), String::new()));
+    let blessed = fs::read_to_string(&path).unwrap();
+    assert!(
+        blessed.starts_with(&format!("{GOOD}\n function %b()")),
+        "{blessed}"
+    );
+    assert!(blessed.contains("return_base\n; asm:\n;   "), "{blessed}");
+    assert_eq!(clif(&[&path], false), (Some(0), pass, String::new()));
+}
+
+#[test]
+fn the_help_has_every_line_and_warns() {
+    let (code, help, _) = clif(&["--help"], false);
+    assert_eq!(code, Some(0));
+    let told = [
+        "set opt_level=none",
+        "; cpu: baseline",
+        "; run:",
+        "; print:",
+        "; traps:",
+        "SIGSEGV",
+    ];
+    for told in told {
+        assert!(help.contains(told), "no {told} in {help}");
+    }
+}
