@@ -22,24 +22,28 @@ pub(crate) fn engine(mut config: Config, options: &CompilerOptions) -> Engine {
 pub(crate) enum Source {
     /// An artifact that can be mapped.
     Artifact(PathBuf),
-    /// The bytes of an artifact out of a pipe.
-    ArtifactBytes(Vec<u8>),
     /// A module in the binary format.
     Wasm(Vec<u8>),
 }
 
-/// Reads a file, as far as that is necessary.
+/// Reads a file, as far as that is necessary. What an artifact holds is not confined as WebAssembly is, so only a file whose
+/// name says that it is one is taken for one.
 ///
 /// # Errors
 ///
 /// As [`read_module`](crate::files::read_module).
 pub(crate) fn source(path: &Path) -> Result<Source, Error> {
-    if path.is_file() && starts_as_artifact(path) {
+    let named = path.extension().is_some_and(|found| found == "cwasm");
+    if named && path.is_file() && starts_as_artifact(path) {
         return Ok(Source::Artifact(path.into()));
     }
     let bytes = read(path)?;
     if Module::is_artifact(&bytes) {
-        return Ok(Source::ArtifactBytes(bytes));
+        let message = "compiled code, which is trusted as a native program is: it runs if its name ends in .cwasm";
+        return Err(Error::Invalid {
+            path: path.display().to_string(),
+            message: message.into(),
+        });
     }
     to_binary(path, bytes).map(Source::Wasm)
 }
@@ -62,7 +66,6 @@ pub(crate) fn module(
 ) -> skerry_runtime::Result<Module> {
     let wasm = match source {
         Source::Artifact(path) => return Module::deserialize_file(engine, path),
-        Source::ArtifactBytes(bytes) => return Module::deserialize(engine, bytes),
         Source::Wasm(wasm) => wasm,
     };
     let bar = Bar::new();

@@ -259,6 +259,13 @@ fn context(options: &RunOptions, path: &Path, arguments: &[&str]) -> Result<Wasi
 
 /// Hands over the directory of one `--dir HOST[::GUEST]`.
 pub(crate) fn preopen(builder: &mut WasiCtxBuilder, directory: &OsStr) -> Result<(), Error> {
+    let (host, guest) = places(directory)?;
+    builder.preopened_dir(host, guest)?;
+    Ok(())
+}
+
+/// The directory of the host and what the program calls it.
+fn places(directory: &OsStr) -> Result<(&OsStr, &str), Error> {
     let bytes = directory.as_bytes();
     let (host, guest) = match bytes.windows(2).position(|pair| pair == b"::") {
         Some(at) => (&bytes[..at], &bytes[at + 2..]),
@@ -268,8 +275,12 @@ pub(crate) fn preopen(builder: &mut WasiCtxBuilder, directory: &OsStr) -> Result
         let message = "the program's name for the directory has to be UTF-8: say HOST::GUEST";
         Error::Usage(format!("--dir {}: {message}", directory.display()))
     })?;
-    builder.preopened_dir(OsStr::from_bytes(host), guest)?;
-    Ok(())
+    // Programs look for `DIRECTORY/`, with one slash.
+    let guest = match guest.trim_end_matches('/') {
+        "" => guest,
+        trimmed => trimmed,
+    };
+    Ok((OsStr::from_bytes(host), guest))
 }
 
 /// Runs a WASI command. A module without `_start` is a reactor: it is initialised, and that is all.
@@ -291,7 +302,9 @@ fn invoke(
     values: &[Val],
     out: &mut dyn Write,
 ) -> Result<(), Ended> {
-    if let Some(func) = instance.get_func(&mut *store, "_initialize") {
+    if let Some(func) = instance.get_func(&mut *store, "_initialize")
+        && name != "_initialize"
+    {
         func.call(&mut *store, &[], &mut [])?;
     }
     let func = instance.get_func(&mut *store, name);
@@ -365,6 +378,27 @@ mod tests {
         for wrong in ["", "-", "+1", "--1", "1x", "0x", "1.0", "0x+1"] {
             assert_eq!(integer(wrong, 64), None, "{wrong}");
         }
+    }
+
+    #[test]
+    fn directories_have_two_names() {
+        let split = |text: &str| {
+            let (host, guest) = places(OsStr::new(text)).unwrap();
+            (host.to_str().unwrap().to_string(), guest.to_string())
+        };
+        let pair = |host: &str, guest: &str| (host.to_string(), guest.to_string());
+        assert_eq!(split("a/b"), pair("a/b", "a/b"));
+        assert_eq!(split("a/b/"), pair("a/b/", "a/b"));
+        assert_eq!(split("a::/"), pair("a", "/"));
+        assert_eq!(split("a::b::c"), pair("a", "b::c"));
+        let strange = OsStr::from_bytes(b"\xff");
+        assert!(
+            places(strange)
+                .unwrap_err()
+                .to_string()
+                .contains("say HOST::GUEST")
+        );
+        assert!(places(OsStr::from_bytes(b"\xff::a")).is_ok());
     }
 
     #[test]

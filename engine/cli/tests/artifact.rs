@@ -57,6 +57,11 @@ fn a_compiled_module_runs_and_needs_no_cache() {
     assert_eq!((entries(directory.path()), cache.exists()), (1, false));
 
     let bytes = fs::read(artifact).unwrap();
+    // Nobody expects a file of another name to be more than WebAssembly.
+    let disguised = directory.path().join("hello.wasm");
+    fs::copy(artifact, &disguised).unwrap();
+    let run = skerry(&cache, &["run", disguised.to_str().unwrap()]);
+    check(&run, 1, "", "hello.wasm: compiled code, which is trusted");
     fs::write(artifact, &bytes[..bytes.len() / 2]).unwrap();
     let cut = skerry(&cache, &["run", artifact]);
     check(&cut, 1, "", "hello.cwasm: the artifact is");

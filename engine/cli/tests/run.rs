@@ -287,6 +287,27 @@ fn names_need_not_be_utf8_but_arguments_must() {
     );
 }
 
+/// A file as standard output can be written to, and that is all.
+#[test]
+fn a_log_cannot_be_cut() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    let module = br#"(module
+        (import "wasi_snapshot_preview1" "fd_filestat_set_size"
+            (func $set_size (param i32 i64) (result i32)))
+        (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+        (memory (export "memory") 1)
+        (func (export "_start") (call $exit (call $set_size (i32.const 1) (i64.const 0)))))"#;
+    std::fs::write(path("module.wat"), module).unwrap();
+    std::fs::write(path("log"), "earlier").unwrap();
+    let mut program = command(&["run", path("module.wat").to_str().unwrap()]);
+    let log = std::fs::OpenOptions::new().append(true).open(path("log"));
+    program.stdout(log.unwrap());
+    // `notcapable`
+    assert_eq!(program.status().unwrap().code(), Some(76));
+    assert_eq!(std::fs::read(path("log")).unwrap(), b"earlier");
+}
+
 /// Messages that nobody takes, and times that cannot be written, do not change what the program does.
 #[test]
 fn the_programs_end_is_what_counts() {

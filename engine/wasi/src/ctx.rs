@@ -1,12 +1,16 @@
 //! What one program may see of the host: its arguments, environment, streams and directories.
 
+use std::fs::OpenOptions;
+use std::io::ErrorKind;
 use std::net::TcpListener;
 use std::os::fd::BorrowedFd;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
+use rustix::fs::OFlags;
 
 use crate::errno::Errno;
 use crate::stream::{BytesInput, Input, Output};
@@ -71,6 +75,21 @@ pub struct WasiCtxBuilder {
     listeners: Vec<TcpListener>,
 }
 
+/// Opens a directory for reading, which is more than to look things up in it: its times can be set, it can be synchronised.
+/// One that may not be read is still one to look things up in.
+fn open_dir(path: &Path) -> std::io::Result<Dir> {
+    let mut options = OpenOptions::new();
+    options.read(true);
+    options.custom_flags(OFlags::DIRECTORY.bits() as i32);
+    match options.open(path) {
+        Ok(file) => Ok(Dir::from_std_file(file)),
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+            Dir::open_ambient_dir(path, ambient_authority())
+        }
+        Err(error) => Err(error),
+    }
+}
+
 impl WasiCtxBuilder {
     /// A builder that grants nothing.
     pub fn new() -> WasiCtxBuilder {
@@ -133,8 +152,7 @@ impl WasiCtxBuilder {
         guest: impl Into<String>,
     ) -> Result<&mut Self, BuildError> {
         let path = host.as_ref();
-        let open = Dir::open_ambient_dir(path, ambient_authority());
-        let dir = open.map_err(|source| BuildError::Directory {
+        let dir = open_dir(path).map_err(|source| BuildError::Directory {
             path: path.into(),
             source,
         })?;

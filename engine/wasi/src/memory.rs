@@ -68,6 +68,11 @@ impl<'a> GuestMemory<'a> {
         Ok(())
     }
 
+    /// Checks that `length` bytes at `pointer` can be written later. Not before the inputs are read: they may be the same bytes.
+    pub(crate) fn writable(&self, pointer: u32, length: u32) -> Result<(), Errno> {
+        self.range(pointer, length.into()).map(drop)
+    }
+
     pub(crate) fn read_u8(&self, pointer: u32) -> Result<u8, Errno> {
         Ok(self.array::<1>(pointer)?[0])
     }

@@ -48,6 +48,13 @@ pub(crate) struct Listed {
     pub(crate) filetype: FileType,
 }
 
+impl Listed {
+    /// How many bytes it takes.
+    pub(crate) fn bytes(&self) -> usize {
+        size_of::<Listed>() + self.name.len()
+    }
+}
+
 /// A descriptor with its rights.
 #[derive(Debug)]
 pub(crate) struct Entry {
@@ -61,6 +68,10 @@ impl Entry {
     pub(crate) fn new(descriptor: Descriptor, base: Rights, inheriting: Rights) -> Entry {
         let kind = match &descriptor {
             Descriptor::Directory(_) => Rights::DIRECTORY,
+            // Reading and writing it was granted, not changing the file that it is.
+            Descriptor::Inherited(_) if descriptor.filetype() == FileType::RegularFile => {
+                Rights::INHERITED_FILE
+            }
             Descriptor::Inherited(_) | Descriptor::Host(_) => match descriptor.filetype() {
                 FileType::RegularFile | FileType::BlockDevice => Rights::FILE,
                 FileType::SocketDgram | FileType::SocketStream => Rights::SOCKET,
@@ -198,6 +209,16 @@ impl Table {
         };
         entry.require(rights)?;
         Ok(directory)
+    }
+
+    /// How many bytes the listings of all open directories take.
+    pub(crate) fn listed_bytes(&self) -> usize {
+        let entries = self.entries.iter().flatten();
+        let listings = entries.filter_map(|entry| match &entry.descriptor {
+            Descriptor::Directory(directory) => Some(&directory.listing),
+            _ => None,
+        });
+        listings.flatten().map(Listed::bytes).sum()
     }
 
     /// Closes `fd`.

@@ -69,6 +69,11 @@ impl Rights {
             | Self::FD_FILESTAT_SET_TIMES.0
             | Self::POLL_FD_READWRITE.0,
     );
+    /// The same for a file that was handed over as a standard stream.
+    pub const INHERITED_FILE: Rights = Rights(
+        Self::FILE.0
+            & !(Self::FD_ALLOCATE.0 | Self::FD_FILESTAT_SET_SIZE.0 | Self::FD_FILESTAT_SET_TIMES.0),
+    );
     /// The rights that mean something for a terminal, a pipe or another stream: no seek. C
     /// libraries take a character device without `fd_seek` and `fd_tell` for a terminal, hence other
     /// devices, as `/dev/null`, have these two.
@@ -125,6 +130,12 @@ impl Rights {
     /// Whether any of `other` is in `self`.
     pub const fn intersects(self, other: Rights) -> bool {
         self.0 & other.0 != 0
+    }
+
+    /// What is in `self` and not in `other`.
+    #[must_use]
+    pub const fn without(self, other: Rights) -> Rights {
+        Rights(self.0 & !other.0)
     }
 
     /// What is both in `self` and `other`.

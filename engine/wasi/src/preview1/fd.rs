@@ -36,7 +36,7 @@ pub(super) fn fd_read(
         return Err(Errno::Isdir.into());
     }
     entry.require(Rights::FD_READ)?;
-    memory.write_u32(nread, 0)?;
+    memory.writable(nread, 4)?;
     let buffers = memory.buffers(iovs, iovs_len)?;
     let mut slices = memory.io_slices_mut(&buffers);
     let count = match &mut entry.descriptor {
@@ -66,7 +66,7 @@ pub(super) fn fd_write(
         return Err(Errno::Isdir.into());
     }
     entry.require(Rights::FD_WRITE)?;
-    memory.write_u32(nwritten, 0)?;
+    memory.writable(nwritten, 4)?;
     let slices = memory.io_slices(&memory.buffers(iovs, iovs_len)?);
     let count = match &entry.descriptor {
         Descriptor::Discard => slices.iter().map(|slice| slice.len()).sum(),
@@ -103,8 +103,8 @@ pub(super) fn fd_pread(
     offset: u64,
     nread: u32,
 ) -> Outcome {
-    let host = positioned(ctx, fd, Rights::FD_READ)?;
-    memory.write_u32(nread, 0)?;
+    let host = positioned(ctx, fd, Rights::FD_READ.or(Rights::FD_SEEK))?;
+    memory.writable(nread, 4)?;
     let buffers = memory.buffers(iovs, iovs_len)?;
     let mut slices = memory.io_slices_mut(&buffers);
     let count = if slices.is_empty() {
@@ -124,8 +124,8 @@ pub(super) fn fd_pwrite(
     offset: u64,
     nwritten: u32,
 ) -> Outcome {
-    let host = positioned(ctx, fd, Rights::FD_WRITE)?;
-    memory.write_u32(nwritten, 0)?;
+    let host = positioned(ctx, fd, Rights::FD_WRITE.or(Rights::FD_SEEK))?;
+    memory.writable(nwritten, 4)?;
     let slices = memory.io_slices(&memory.buffers(iovs, iovs_len)?);
     let count = write_host(&slices, |slices| pwritev(host, slices, offset))?;
     Ok(memory.write_u32(nwritten, count as u32)?)
@@ -172,13 +172,22 @@ pub(super) fn fd_seek(
     };
     let asks_only = offset == 0 && whence == 1;
     let right = if asks_only {
-        Rights::FD_TELL
+        right_to_tell(entry)
     } else {
         Rights::FD_SEEK
     };
     let host = seekable(entry, right)?;
     let found = seek(host, to)?;
     Ok(memory.write_u64(position, found)?)
+}
+
+/// Who may move the position may ask for it.
+fn right_to_tell(entry: &Entry) -> Rights {
+    if entry.base.contains(Rights::FD_SEEK) {
+        Rights::FD_SEEK
+    } else {
+        Rights::FD_TELL
+    }
 }
 
 pub(super) fn fd_tell(
@@ -191,7 +200,7 @@ pub(super) fn fd_tell(
     if let Descriptor::Directory(_) = entry.descriptor {
         return Err(Errno::Badf.into());
     }
-    let found = tell(seekable(entry, Rights::FD_TELL)?)?;
+    let found = tell(seekable(entry, right_to_tell(entry))?)?;
     Ok(memory.write_u64(position, found)?)
 }
 

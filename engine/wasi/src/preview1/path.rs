@@ -154,7 +154,11 @@ pub(super) fn path_filestat_set_times(
     let accessed = spec(times.last_access, accessed);
     let modified = spec(times.last_modification, modified);
     if follow || asks_for_directory(path) {
-        directory.dir.set_times(path, accessed, modified)?;
+        // Not `set_times`, which opens the file: a pipe would wait for its other end.
+        let target = directory.dir.canonicalize(path)?;
+        directory
+            .dir
+            .set_symlink_times(target, accessed, modified)?;
     } else {
         directory.dir.set_symlink_times(path, accessed, modified)?;
     }
@@ -265,12 +269,22 @@ pub(super) fn path_open(
     if !handed_down.contains(how.base.or(how.inheriting)) {
         return Err(Errno::Notcapable.into());
     }
-    memory.write_u32(opened, 0)?;
-    let descriptor = how.open(&directory.dir, path(memory, path_at, path_len)?)?;
+    memory.writable(opened, 4)?;
+    let (descriptor, base) = how.open(&directory.dir, path(memory, path_at, path_len)?)?;
     let number = ctx
         .table
-        .insert(Entry::new(descriptor, how.base, how.inheriting))?;
+        .insert(Entry::new(descriptor, base, how.inheriting))?;
     Ok(memory.write_u32(opened, number)?)
+}
+
+/// The rights to change the size of a file, which the host grants with writing.
+const TO_RESIZE: Rights = Rights::FD_ALLOCATE.or(Rights::FD_FILESTAT_SET_SIZE);
+
+/// How much a guest needs a file to be open for writing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Need {
+    May,
+    Must,
 }
 
 /// The parameters of `path_open`, checked.
@@ -327,20 +341,32 @@ impl Open {
         rights
     }
 
-    fn options(&self, path: &str) -> OpenOptions {
-        let writing = Rights::FD_WRITE
-            .or(Rights::FD_ALLOCATE)
-            .or(Rights::FD_FILESTAT_SET_SIZE);
-        let write = self.base.intersects(writing) && !self.has(oflags::DIRECTORY);
+    /// Whether the host has to open the file for writing: `FD_WRITE` asks for it. The others would do without, if it may only
+    /// be read or is there already.
+    fn writes(&self) -> Option<Need> {
+        let size = self.base.intersects(TO_RESIZE) && !self.has(oflags::DIRECTORY);
+        if self.base.contains(Rights::FD_WRITE) || self.has(oflags::TRUNC) {
+            Some(Need::Must)
+        } else if self.has(oflags::CREAT) {
+            Some(if self.has(oflags::EXCL) {
+                Need::Must
+            } else {
+                Need::May
+            })
+        } else {
+            size.then_some(Need::May)
+        }
+    }
+
+    fn options(&self, path: &str, write: bool) -> OpenOptions {
         let flag = |flag: u16| self.fdflags & flag != 0;
         let mut options = OpenOptions::new();
         // The host opens for reading or writing; the rights say what the guest may do.
-        let write = write || self.has(oflags::TRUNC) || self.has(oflags::CREAT);
         options
             .read(self.base.contains(Rights::FD_READ) || !write)
             .write(write)
             .truncate(self.has(oflags::TRUNC))
-            .create(self.has(oflags::CREAT))
+            .create(write && self.has(oflags::CREAT))
             .create_new(self.has(oflags::CREAT) && self.has(oflags::EXCL))
             .follow(if self.follow || asks_for_directory(path) {
                 FollowSymlinks::Yes
@@ -357,17 +383,29 @@ impl Open {
         options
     }
 
-    fn open(&self, dir: &Dir, path: &str) -> Result<Descriptor, Errno> {
-        let file = dir.open_with(path, &self.options(path))?;
+    /// What was opened, with the rights that it has.
+    fn open(&self, dir: &Dir, path: &str) -> Result<(Descriptor, Rights), Errno> {
+        let write = self.writes();
+        let (file, base) = match dir.open_with(path, &self.options(path, write.is_some())) {
+            Ok(file) => (file, self.base),
+            Err(error) if write == Some(Need::May) => {
+                // Not there, or not for reading either: the first answer is the one.
+                let options = self.options(path, false);
+                let file = dir.open_with(path, &options).map_err(|_| error)?;
+                (file, self.base.without(TO_RESIZE))
+            }
+            Err(error) => return Err(error.into()),
+        };
         let stat = FileStat::from(&rustix::fs::fstat(&file)?);
         if stat.filetype == FileType::Directory {
             let dir = Dir::from_std_file(file.into_std());
             let listing = Vec::new();
-            return Ok(Descriptor::Directory(Directory {
+            let directory = Directory {
                 dir,
                 preopen: None,
                 listing,
-            }));
+            };
+            return Ok((Descriptor::Directory(directory), base));
         }
         if self.has(oflags::DIRECTORY) {
             return Err(Errno::Notdir);
@@ -376,6 +414,6 @@ impl Open {
             // Not an option above: the host's library refuses it together with truncation.
             fcntl_setfl(&file, fcntl_getfl(&file)? | OFlags::APPEND)?;
         }
-        Ok(Descriptor::Host(file.into_std().into()))
+        Ok((Descriptor::Host(file.into_std().into()), base))
     }
 }

@@ -154,7 +154,7 @@ pub(super) fn poll_oneoff(
     }
     memory.bytes(subscriptions, count * SUBSCRIPTION_SIZE)?;
     memory.bytes(events, count * EVENT_SIZE)?;
-    memory.write_u32(stored, 0)?;
+    memory.writable(stored, 4)?;
     let list = (0..count)
         .map(|index| subscription(ctx, memory, subscriptions + index * SUBSCRIPTION_SIZE))
         .collect::<Result<Vec<_>, Errno>>()?;

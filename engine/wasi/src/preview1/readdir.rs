@@ -15,20 +15,16 @@ use crate::types::{FileType, Rights};
 
 /// Size in bytes of a `dirent` without its name.
 const DIRENT_SIZE: usize = 24;
+/// The most bytes that the listings of one program take.
+const MAX_LISTED_BYTES: usize = 256 << 20;
 
 /// The entries of a directory with `.` and `..`, sorted by name. The parent is told as the
 /// directory itself: what lies above a preopened directory is not the guest's business.
-fn list(directory: &Directory) -> Result<Vec<Listed>, Errno> {
+/// `nomem` if they take more than `room` bytes.
+fn list(directory: &Directory, room: usize) -> Result<Vec<Listed>, Errno> {
     let own = crate::types::FileStat::from(&rustix::fs::fstat(&directory.dir)?);
     let mut listing = Vec::new();
-    for entry in directory.dir.entries()? {
-        let entry = entry?;
-        listing.push(Listed {
-            inode: entry.ino(),
-            filetype: entry.file_type().map_or(FileType::Unknown, filetype),
-            name: entry.file_name().into_vec(),
-        });
-    }
+    let mut bytes = 0;
     for name in [b"..".as_slice(), b".".as_slice()] {
         let filetype = FileType::Directory;
         listing.push(Listed {
@@ -36,6 +32,19 @@ fn list(directory: &Directory) -> Result<Vec<Listed>, Errno> {
             inode: own.inode,
             filetype,
         });
+    }
+    for entry in directory.dir.entries()? {
+        let entry = entry?;
+        let listed = Listed {
+            inode: entry.ino(),
+            filetype: entry.file_type().map_or(FileType::Unknown, filetype),
+            name: entry.file_name().into_vec(),
+        };
+        bytes += listed.bytes();
+        if bytes > room {
+            return Err(Errno::Nomem);
+        }
+        listing.push(listed);
     }
     listing.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(listing)
@@ -71,6 +80,7 @@ pub(super) fn fd_readdir(
     cookie: u64,
     used: u32,
 ) -> Outcome {
+    let listed = ctx.table.listed_bytes();
     let entry = ctx.table.get_mut(fd)?;
     let missing = entry.require(Rights::FD_READDIR);
     let Descriptor::Directory(directory) = &mut entry.descriptor else {
@@ -78,7 +88,9 @@ pub(super) fn fd_readdir(
     };
     missing?;
     if cookie == 0 || directory.listing.is_empty() {
-        directory.listing = list(directory)?;
+        let before: usize = directory.listing.iter().map(Listed::bytes).sum();
+        directory.listing = Vec::new();
+        directory.listing = list(directory, MAX_LISTED_BYTES - (listed - before))?;
     }
     let out = memory.bytes_mut(buf, buf_len)?;
     let mut filled = 0;
@@ -102,4 +114,25 @@ pub(super) fn fd_readdir(
         }
     }
     Ok(memory.write_u32(used, filled as u32)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cap_std::ambient_authority;
+    use cap_std::fs::Dir;
+
+    #[test]
+    fn a_listing_has_a_limit() {
+        let host = tempfile::tempdir().unwrap();
+        std::fs::write(host.path().join("a"), "").unwrap();
+        let directory = Directory {
+            dir: Dir::open_ambient_dir(host.path(), ambient_authority()).unwrap(),
+            preopen: None,
+            listing: Vec::new(),
+        };
+        let room = size_of::<Listed>() + 1;
+        assert_eq!(list(&directory, room).map(|list| list.len()), Ok(3));
+        assert_eq!(list(&directory, room - 1).err(), Some(Errno::Nomem));
+    }
 }

@@ -1,11 +1,12 @@
 //! Sockets: preview 1 only accepts on a listening socket that the host handed in, and uses the
 //! connections that come of it.
 
-use std::io::IoSliceMut;
-
 use rustix::fd::BorrowedFd;
 use rustix::io::writev;
-use rustix::net::{RecvFlags, Shutdown, SocketFlags, accept_with, recv, shutdown};
+use rustix::net::{
+    RecvAncillaryBuffer, RecvFlags, ReturnFlags, Shutdown, SocketFlags, accept_with, recvmsg,
+    shutdown,
+};
 
 use super::Outcome;
 use super::fd::retry;
@@ -18,6 +19,8 @@ use crate::types::{FileType, Rights, fdflags};
 /// `riflags`: look at the bytes and leave them; wait for all of them.
 const RECV_PEEK: u32 = 1 << 0;
 const RECV_WAITALL: u32 = 1 << 1;
+/// `roflags`: a message was longer than the buffers.
+const RECV_DATA_TRUNCATED: u16 = 1 << 0;
 /// `sdflags`.
 const SHUTDOWN_READ: u32 = 1 << 0;
 const SHUTDOWN_WRITE: u32 = 1 << 1;
@@ -44,7 +47,7 @@ pub(super) fn sock_accept(
     }
     let host = socket(ctx, fd, Rights::SOCK_ACCEPT)?;
     let inheriting = ctx.table.get(fd)?.inheriting;
-    memory.write_u32(accepted, 0)?;
+    memory.writable(accepted, 4)?;
     let mut options = SocketFlags::CLOEXEC;
     options.set(SocketFlags::NONBLOCK, flags != 0);
     let connection = retry(|| accept_with(host, options))?;
@@ -68,45 +71,22 @@ pub(super) fn sock_recv(
         return Err(Errno::Inval.into());
     }
     let host = socket(ctx, fd, Rights::FD_READ)?;
-    memory.write_u32(nread, 0)?;
-    memory.write_u16(out_flags, 0)?;
+    memory.writable(nread, 4)?;
+    memory.writable(out_flags, 2)?;
     let mut options = RecvFlags::empty();
     options.set(RecvFlags::PEEK, flags & RECV_PEEK != 0);
     options.set(RecvFlags::WAITALL, flags & RECV_WAITALL != 0);
     let buffers = memory.buffers(iovs, iovs_len)?;
     let mut slices = memory.io_slices_mut(&buffers);
-    let count = receive(host, &mut slices, options)?;
-    Ok(memory.write_u32(nread, count as u32)?)
-}
-
-/// Fills the buffers one after the other; after the first it takes only what is there already,
-/// unless all is to be waited for. Peeking sees the same bytes again and so fills the first alone.
-fn receive(
-    host: BorrowedFd<'_>,
-    slices: &mut [IoSliceMut<'_>],
-    flags: RecvFlags,
-) -> Result<usize, Errno> {
-    let mut total = 0;
-    for (index, slice) in slices.iter_mut().enumerate() {
-        let mut options = flags;
-        if index > 0 && flags.contains(RecvFlags::PEEK) {
-            break;
-        }
-        if index > 0 && !flags.contains(RecvFlags::WAITALL) {
-            options |= RecvFlags::DONTWAIT;
-        }
-        match retry(|| recv(host, &mut **slice, options)) {
-            Ok((count, _)) => {
-                total += count;
-                if count < slice.len() {
-                    break;
-                }
-            }
-            Err(_) if total > 0 => break,
-            Err(errno) => return Err(errno),
-        }
-    }
-    Ok(total)
+    let (count, cut) = if slices.is_empty() {
+        (0, false)
+    } else {
+        let mut control = RecvAncillaryBuffer::default();
+        let message = retry(|| recvmsg(host, &mut slices, &mut control, options))?;
+        (message.bytes, message.flags.contains(ReturnFlags::TRUNC))
+    };
+    memory.write_u32(nread, count as u32)?;
+    Ok(memory.write_u16(out_flags, if cut { RECV_DATA_TRUNCATED } else { 0 })?)
 }
 
 pub(super) fn sock_send(
@@ -122,7 +102,7 @@ pub(super) fn sock_send(
         return Err(Errno::Inval.into());
     }
     let host = socket(ctx, fd, Rights::FD_WRITE)?;
-    memory.write_u32(nwritten, 0)?;
+    memory.writable(nwritten, 4)?;
     let slices = memory.io_slices(&memory.buffers(iovs, iovs_len)?);
     let count = if slices.is_empty() {
         0

@@ -38,6 +38,62 @@ fn scattered_buffers() {
     );
 }
 
+/// Results go where inputs were: hand-written programs count what they wrote over the list of buffers.
+#[test]
+fn results_may_lie_over_inputs() {
+    let mut guest = Guest::with_directory();
+    guest.put(BUFFER, b"hello");
+    guest.iovecs(&[(BUFFER, 5)]);
+    guest.ok("fd_write", &[1, IOVEC.into(), 1, IOVEC.into()]);
+    assert_eq!(guest.stdout.bytes(), b"hello");
+    assert_eq!(guest.u32(IOVEC), 5);
+    guest.iovecs(&[(BUFFER, 4)]);
+    guest.ok("fd_read", &[0, IOVEC.into(), 1, (IOVEC + 4).into()]);
+    assert_eq!(guest.get(BUFFER, 4), b"some");
+    guest.put(STRING, b"file");
+    let (at, creat) = (STRING.into(), oflags::CREAT.into());
+    guest.ok("path_open", &[3, 1, at, 4, creat, ALL, ALL, 0, at]);
+    assert_eq!(guest.u32(STRING), 4);
+    assert!(guest.host("file").exists());
+}
+
+/// The right to seek is one to tell, and to read and write at a position.
+#[test]
+fn seeking_implies_telling() {
+    let mut guest = Guest::with_directory();
+    std::fs::write(guest.host("f"), "text").unwrap();
+    let read = Rights::FD_READ;
+    let seek = guest.open_with(3, 1, "f", 0, read.or(Rights::FD_SEEK).0, 0);
+    let seek = u64::from(seek.unwrap());
+    guest.ok("fd_seek", &[seek, 0, 1, OUT.into()]);
+    guest.ok("fd_tell", &[seek, OUT.into()]);
+    guest.iovecs(&[(BUFFER, 4)]);
+    guest.ok("fd_pread", &[seek, IOVEC.into(), 1, 1, OUT.into()]);
+    assert_eq!(guest.u32(OUT), 3);
+    let plain = u64::from(guest.open_with(3, 1, "f", 0, read.0, 0).unwrap());
+    let pread = [plain, IOVEC.into(), 1, 1, OUT.into()];
+    assert_eq!(guest.call("fd_pread", &pread), Errno::Notcapable);
+    assert_eq!(
+        guest.call("fd_tell", &[plain, OUT.into()]),
+        Errno::Notcapable
+    );
+}
+
+/// What a preopened directory has the rights for works.
+#[test]
+fn preopened_directories_are_open() {
+    let mut guest = Guest::with_directory();
+    guest.ok("fd_sync", &[3]);
+    guest.ok("fd_datasync", &[3]);
+    guest.ok("fd_fdstat_set_flags", &[3, 0]);
+    guest.ok(
+        "fd_filestat_set_times",
+        &[3, 7_000_000_000, 8_000_000_000, 1 | 4],
+    );
+    guest.ok("fd_filestat_get", &[3, OUT.into()]);
+    assert_eq!(guest.u64(OUT + 48), 8_000_000_000);
+}
+
 #[test]
 fn buffers_outside_of_memory_are_fault_and_nothing_happens() {
     let mut guest = Guest::with_directory();

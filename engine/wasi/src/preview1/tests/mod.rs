@@ -10,6 +10,7 @@ mod sandbox;
 mod sock;
 
 use super::FUNCTIONS;
+use crate::types::{Rights, oflags};
 use crate::{Captured, Errno, GuestMemory, Input, Output, Stop, WasiCtx, WasiCtxBuilder};
 
 /// Every right.
@@ -129,9 +130,13 @@ impl Guest {
         self.call(name, &[fd.into(), STRING.into(), path.len() as u64])
     }
 
-    /// `path_open` with every right, following links.
+    /// `path_open` with every right, but for a directory that to write, following links.
     fn open(&mut self, path: &str, oflags: u16, fdflags: u16) -> Result<u32, Errno> {
-        self.open_with(3, 1, path, oflags, ALL, fdflags)
+        let rights = match oflags & oflags::DIRECTORY {
+            0 => ALL,
+            _ => ALL & !Rights::FD_WRITE.0,
+        };
+        self.open_with(3, 1, path, oflags, rights, fdflags)
     }
 
     fn open_with(

@@ -24,6 +24,9 @@ fn open_creates_truncates_and_excludes() {
         guest.open("f", oflags::DIRECTORY | oflags::CREAT, 0),
         Err(Errno::Inval)
     );
+    let written = |guest: &mut Guest, path| guest.open_with(3, 1, path, oflags::DIRECTORY, ALL, 0);
+    assert_eq!(written(&mut guest, "f"), Err(Errno::Notdir));
+    assert_eq!(written(&mut guest, "."), Err(Errno::Isdir));
     assert_eq!(guest.open("f/", 0, 0), Err(Errno::Notdir));
     assert_eq!(guest.open("", 0, 0), Err(Errno::Noent));
     assert_eq!(guest.open("a\0b", 0, 0), Err(Errno::Inval));
@@ -150,7 +153,8 @@ fn no_path_leads_out() {
     assert_eq!(fs::read(outside.path().join("secret")).unwrap(), b"secret");
     // A directory below does not open its parent, though both are the guest's.
     let d = guest.open("d", oflags::DIRECTORY, 0).unwrap();
-    assert_eq!(guest.open_with(d, 1, "..", 0, ALL, 0), Err(Errno::Perm));
+    let up = guest.open_with(d, 1, "..", 0, Rights::FD_READ.0, 0);
+    assert_eq!(up, Err(Errno::Perm));
     // Up and down within the directory is fine.
     assert!(guest.open("d/../d/.", oflags::DIRECTORY, 0).is_ok());
 }
@@ -289,6 +293,34 @@ fn slashes_at_the_end() {
     assert_eq!(fs::read(guest.host("f")).unwrap(), b"text");
 }
 
+/// What can only be read is opened for reading, whatever else is asked for but to write: Go asks for all rights to do with
+/// files but that, C's `O_CREAT` for a file that may be there. A running program cannot be written, by root neither.
+#[test]
+fn rights_that_are_not_to_be_had_do_without() {
+    let mut guest = Guest::with_directory();
+    let program = guest.host("program");
+    fs::copy("/bin/sleep", &program).unwrap();
+    let mut running = std::process::Command::new(&program)
+        .arg("60")
+        .spawn()
+        .unwrap();
+    let size = Rights::FD_FILESTAT_SET_SIZE.or(Rights::FD_ALLOCATE);
+    let read = Rights::FD_READ.or(size).0;
+    let mut open = |oflags, rights| guest.open_with(3, 1, "program", oflags, rights, 0);
+    let fd = open(0, read).unwrap();
+    assert!(open(oflags::CREAT, read).is_ok());
+    assert_eq!(open(0, Rights::FD_WRITE.0), Err(Errno::Txtbsy));
+    assert_eq!(open(oflags::TRUNC, read), Err(Errno::Txtbsy));
+    assert_eq!(open(oflags::CREAT | oflags::EXCL, read), Err(Errno::Exist));
+    assert_eq!(guest.read(fd, 4), Ok(b"\x7fELF".to_vec()));
+    let resized = guest.call("fd_filestat_set_size", &[fd.into(), 0]);
+    assert_eq!(resized, Errno::Notcapable);
+    running.kill().unwrap();
+    running.wait().unwrap();
+    let fd = guest.open_with(3, 1, "program", 0, read, 0).unwrap();
+    guest.ok("fd_filestat_set_size", &[fd.into(), 0]);
+}
+
 /// Asking for a directory must not open something else first: a pipe would wait for its other side.
 #[test]
 fn a_pipe_is_no_directory() {
@@ -297,4 +329,10 @@ fn a_pipe_is_no_directory() {
     let kind = rustix::fs::FileType::Fifo;
     rustix::fs::mknodat(rustix::fs::CWD, guest.host("p"), kind, mode, 0).unwrap();
     assert_eq!(guest.open("p", oflags::DIRECTORY, 0), Err(Errno::Notdir));
+    symlink("p", guest.host("l")).unwrap();
+    for name in ["p", "l"] {
+        guest.put(STRING, name.as_bytes());
+        let times = [3, 1, STRING.into(), 1, 7, 8, 1 | 4];
+        guest.ok("path_filestat_set_times", &times);
+    }
 }

@@ -1,6 +1,7 @@
 //! Sockets that the host hands in.
 
 use super::*;
+use crate::table::{Descriptor, Entry};
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 
@@ -42,6 +43,31 @@ fn a_connection_is_accepted_and_used() {
         Errno::Inval
     );
     assert_eq!(guest.call("sock_recv", &recv(1, 4)), Errno::Inval);
+}
+
+/// One message a call, over all buffers; what did not fit is told.
+#[test]
+fn messages_stay_apart() {
+    let mut guest = Guest::new(|_| ());
+    let (ours, theirs) = std::os::unix::net::UnixDatagram::pair().unwrap();
+    for message in [&b"AAAAaaaa"[..], b"BBBB", &[7; 30]] {
+        ours.send(message).unwrap();
+    }
+    let entry = Entry::new(Descriptor::Host(theirs.into()), Rights::ALL, Rights(0));
+    let fd = u64::from(guest.ctx.table.insert(entry).unwrap());
+    guest.iovecs(&[(BUFFER, 4), (BUFFER + 4, 16)]);
+    let mut receive = || {
+        let flags = OUT + 8;
+        guest.ok(
+            "sock_recv",
+            &[fd, IOVEC.into(), 2, 0, OUT.into(), flags.into()],
+        );
+        let count = guest.u32(OUT);
+        (guest.get(BUFFER, count).to_vec(), guest.u16(flags))
+    };
+    assert_eq!(receive(), (b"AAAAaaaa".to_vec(), 0));
+    assert_eq!(receive(), (b"BBBB".to_vec(), 0));
+    assert_eq!(receive(), (vec![7; 20], 1));
 }
 
 #[test]
