@@ -24,10 +24,9 @@ use skerry_environ::Trap;
 
 use crate::clif_program::{ClifProgram, from_bits, to_bits};
 use crate::error::Error;
-use crate::files::expand;
+use crate::files::{expand, read_text};
 use crate::filetest::{Lowered, Stale, bless, check};
 use crate::options::ClifOptions;
-use crate::wast::read_test;
 
 /// What became of one file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -369,9 +368,12 @@ pub fn check_file(
     blessing: bool,
     out: &mut dyn Write,
 ) -> Result<Result<String, Vec<String>>, Error> {
-    let checked = read_test(path).and_then(|text| Ok((check_text(&text, required)?, text)));
-    let (report, text) = match checked {
-        Ok(checked) => checked,
+    let text = match read_text(path) {
+        Ok(text) => text,
+        Err(error) => return Ok(Err(vec![error.beside_path()])),
+    };
+    let report = match check_text(&text, required) {
+        Ok(report) => report,
         Err(message) => return Ok(Err(vec![message])),
     };
     for line in &report.printed {

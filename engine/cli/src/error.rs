@@ -81,6 +81,15 @@ impl Error {
         }
     }
 
+    /// The message for a list that names the file.
+    pub(crate) fn beside_path(&self) -> String {
+        match self {
+            Error::Read { source, .. } => format!("cannot read: {source}"),
+            Error::Invalid { message, .. } => message.clone(),
+            other => other.to_string(),
+        }
+    }
+
     /// Whether the reader of the output has gone, about which nobody needs a message.
     pub fn is_broken_pipe(&self) -> bool {
         matches!(self, Error::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)

@@ -1,7 +1,7 @@
 //! Reading and writing what the command line names.
 
 use std::fs::{File, Permissions};
-use std::io::Read as _;
+use std::io::{ErrorKind, Read as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -49,23 +49,33 @@ pub(crate) fn to_binary(path: &Path, bytes: Vec<u8>) -> Result<Vec<u8>, Error> {
     }
 }
 
-/// More than a module can have; some files never end.
-const MAX_SIZE: u64 = 1 << 32;
+/// The most bytes of a module, and of a text that is a test: some files never end.
+const MAX_MODULE: u64 = 1 << 32;
+const MAX_TEXT: u64 = 1 << 30;
 
 /// The bytes of a file.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Error> {
+    read_at_most(path, MAX_MODULE)
+}
+
+fn read_at_most(path: &Path, most: u64) -> Result<Vec<u8>, Error> {
     let failed = |source| Error::Read {
         path: path.into(),
         source,
     };
+    let file = File::open(path).map_err(failed)?;
+    // A file says how large it is, a device does not.
+    let mut size = file.metadata().map_err(failed)?.len();
     let mut bytes = Vec::new();
-    let mut file = File::open(path).map_err(failed)?;
-    // As much as it says, so that it is read in one go.
-    let len = file.metadata().map_or(0, |metadata| metadata.len());
-    bytes.reserve(len.min(MAX_SIZE) as usize + 1);
-    let read = file.by_ref().take(MAX_SIZE).read_to_end(&mut bytes);
-    if read.map_err(failed)? as u64 == MAX_SIZE {
-        return Err(failed(std::io::ErrorKind::FileTooLarge.into()));
+    if size <= most {
+        bytes.reserve(size as usize + 1);
+        let read = file.take(most + 1).read_to_end(&mut bytes);
+        size = read.map_err(failed)? as u64;
+    }
+    if size > most {
+        let message = format!("larger than {} MiB", most >> 20);
+        let source = std::io::Error::new(ErrorKind::FileTooLarge, message);
+        return Err(failed(source));
     }
     Ok(bytes)
 }
@@ -106,7 +116,7 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
 
 /// The text of a file; `invalid` says where it stops to be UTF-8.
 pub(crate) fn read_text(path: &Path) -> Result<String, Error> {
-    String::from_utf8(read(path)?).map_err(|error| Error::Invalid {
+    String::from_utf8(read_at_most(path, MAX_TEXT)?).map_err(|error| Error::Invalid {
         path: path.display().to_string(),
         message: format!(
             "not UTF-8 text at offset {}",
@@ -153,4 +163,29 @@ fn walk(directory: &Path, extension: &str, files: &mut Vec<PathBuf>) -> Result<(
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_without_end_is_refused() {
+        for path in ["/dev/zero", "/dev/full"] {
+            let error = read_at_most(Path::new(path), 1 << 20).unwrap_err();
+            assert!(
+                error.to_string().ends_with(": larger than 1 MiB"),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_limit_is_the_largest_size() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("file");
+        std::fs::write(&path, "1234").unwrap();
+        assert_eq!(read_at_most(&path, 4).unwrap(), b"1234");
+        assert!(read_at_most(&path, 3).is_err());
+    }
 }

@@ -2,8 +2,10 @@
 
 #![forbid(unsafe_code)]
 
+mod output;
+
+use output::{skerry, texts};
 use std::fs;
-use std::process::Command;
 
 const GOOD: &str = "\
 function %a() -> i32 {
@@ -15,16 +17,8 @@ block0:
 ";
 
 fn clif(files: &[&str], bless: bool) -> (Option<i32>, String, String) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_skerry"));
-    command.arg("clif").args(files);
-    command.env("BLESS", if bless { "1" } else { "0" });
-    let output = command.output().unwrap();
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    (
-        output.status.code(),
-        text(&output.stdout),
-        text(&output.stderr),
-    )
+    let bless = if bless { "1" } else { "0" };
+    texts(skerry("clif").args(files).env("BLESS", bless))
 }
 
 #[test]

@@ -2,10 +2,13 @@
 
 #![forbid(unsafe_code)]
 
+mod output;
+
+use output::{skerry, texts};
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 fn program() -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/programs/traps.wat");
@@ -13,17 +16,7 @@ fn program() -> String {
 }
 
 fn compile(arguments: &[&str]) -> (Option<i32>, String, String) {
-    let output = Command::new(env!("CARGO_BIN_EXE_skerry"))
-        .arg("compile")
-        .args(arguments)
-        .output()
-        .unwrap();
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    (
-        output.status.code(),
-        text(&output.stdout),
-        text(&output.stderr),
-    )
+    texts(skerry("compile").args(arguments))
 }
 
 #[test]
@@ -129,8 +122,8 @@ fn only_files_are_replaced() {
 
 #[test]
 fn a_gone_reader_is_no_error_message() {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_skerry"))
-        .args(["compile", &program()])
+    let mut child = skerry("compile")
+        .arg(program())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()

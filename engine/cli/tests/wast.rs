@@ -2,9 +2,11 @@
 
 #![forbid(unsafe_code)]
 
-use std::fs;
-use std::process::{Command, Output};
+mod output;
 
+use std::fs;
+
+use output::{skerry, texts};
 use skerry_cli::options::Edition;
 use skerry_cli::wast::run_script;
 
@@ -71,17 +73,7 @@ fn a_script_that_is_no_script() {
 }
 
 fn wast(arguments: &[&str]) -> (Option<i32>, String, String) {
-    let output: Output = Command::new(env!("CARGO_BIN_EXE_skerry"))
-        .arg("wast")
-        .args(arguments)
-        .output()
-        .unwrap();
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    (
-        output.status.code(),
-        text(&output.stdout),
-        text(&output.stderr),
-    )
+    texts(skerry("wast").args(arguments))
 }
 
 #[test]

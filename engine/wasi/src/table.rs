@@ -211,6 +211,19 @@ impl Table {
         Ok(directory)
     }
 
+    /// The same, to change what is kept with it.
+    pub(crate) fn directory_mut(
+        &mut self,
+        fd: u32,
+        rights: Rights,
+    ) -> Result<&mut Directory, Errno> {
+        self.directory(fd, rights)?;
+        match &mut self.get_mut(fd)?.descriptor {
+            Descriptor::Directory(directory) => Ok(directory),
+            _ => Err(Errno::Notdir),
+        }
+    }
+
     /// How many bytes the listings of all open directories take.
     pub(crate) fn listed_bytes(&self) -> usize {
         let entries = self.entries.iter().flatten();

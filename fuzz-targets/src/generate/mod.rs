@@ -5,8 +5,9 @@
 //!   shapes that lowering rules look for.
 //!
 //! Every module is valid, and every call of it ends: wasm-smith's have fuel, ours only loops that count.
-//! Everything is exported, so that everything can be compared, but for some tables: what nobody can write is constant. NaNs are made canonical inside the module
-//! before their bits can be seen, so memories are comparable byte by byte.
+//! Everything is exported, so that everything can be compared, but for some tables: what nobody can
+//! write is constant. NaNs are made canonical inside the module before their bits can be seen, so
+//! memories are comparable byte by byte.
 
 mod access;
 pub mod body;

@@ -1,6 +1,5 @@
 //! `skerry wast`: the specification's test scripts.
 
-mod read;
 mod script;
 mod skip;
 mod value;
@@ -8,7 +7,6 @@ mod value;
 use std::io::Write;
 use std::path::Path;
 
-pub(crate) use read::read_test;
 pub use script::{FailedDirective, Report, run_script};
 pub use skip::SkipList;
 pub use value::Value;
@@ -103,9 +101,10 @@ pub fn command(
     let mut totals = Totals::default();
     for path in expand(&options.files, "wast")? {
         let name = path.display().to_string();
-        let text = match read_test(&path) {
+        let text = match read_text(&path) {
             Ok(text) => text,
-            Err(message) => {
+            Err(error) => {
+                let message = error.beside_path();
                 totals.add(&Verdict::Failed);
                 writeln!(out, "FAIL {name}: {message}")?;
                 // Nobody may be reading the log.

@@ -6,8 +6,8 @@
 //!
 //! A table of functions is constant if only the module has it (it is not exported), if no function writes or grows it, if all
 //! its active segments are known, and known to fit, and if they leave it neither very large nor mostly empty. A module that
-//! imports a table has none: an instantiation that fails at one segment
-//! may have left functions of the instance in the imported table already, which see that later segments were not copied.
+//! imports a table has none: an instantiation that fails at one segment may have left functions of the instance in the
+//! imported table already, which see that later segments were not copied.
 
 use super::module::FunctionBody;
 use skerry_environ::{

@@ -10,7 +10,7 @@ use super::Outcome;
 use crate::ctx::WasiCtx;
 use crate::errno::Errno;
 use crate::memory::GuestMemory;
-use crate::table::{Descriptor, Directory, Listed};
+use crate::table::{Directory, Listed};
 use crate::types::{FileType, Rights};
 
 /// Size in bytes of a `dirent` without its name.
@@ -80,18 +80,14 @@ pub(super) fn fd_readdir(
     cookie: u64,
     used: u32,
 ) -> Outcome {
-    let listed = ctx.table.listed_bytes();
-    let entry = ctx.table.get_mut(fd)?;
-    let missing = entry.require(Rights::FD_READDIR);
-    let Descriptor::Directory(directory) = &mut entry.descriptor else {
-        return Err(Errno::Notdir.into());
-    };
-    missing?;
+    let directory = ctx.table.directory_mut(fd, Rights::FD_READDIR)?;
     if cookie == 0 || directory.listing.is_empty() {
-        let before: usize = directory.listing.iter().map(Listed::bytes).sum();
         directory.listing = Vec::new();
-        directory.listing = list(directory, MAX_LISTED_BYTES - (listed - before))?;
+        let room = MAX_LISTED_BYTES.saturating_sub(ctx.table.listed_bytes());
+        let directory = ctx.table.directory_mut(fd, Rights::FD_READDIR)?;
+        directory.listing = list(directory, room)?;
     }
+    let directory = ctx.table.directory(fd, Rights::FD_READDIR)?;
     let out = memory.bytes_mut(buf, buf_len)?;
     let mut filled = 0;
     let mut put = |bytes: &[u8]| {
