@@ -357,15 +357,23 @@ impl Emitter {
 
     #[inline]
     fn asm(&mut self, inst: impl Into<super::operands::AsmInst>) {
-        inst.into().encode(self);
+        let inst = inst.into();
+        self.note(&inst);
+        inst.encode(self);
+    }
+
+    /// Says what the next instruction is meant to be, for the comparison with what a disassembler reads.
+    #[inline]
+    fn note(&mut self, inst: &super::operands::AsmInst) {
+        if self.listing {
+            self.buffer.note(inst.to_string());
+        }
     }
 
     fn inst(&mut self, inst: &Inst, targets: &[u32], next: Option<u32>) {
         match inst {
             Inst::Asm(inst) => {
-                if self.listing {
-                    self.buffer.note(inst.to_string());
-                }
+                self.note(inst);
                 inst.encode(self);
             }
             Inst::Args(_) => {}
