@@ -6,7 +6,7 @@
 
 use crate::child::{self, End};
 use crate::minimise;
-use crate::worker::{self, Target};
+use crate::worker::{self, Replay, Target};
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::PathBuf;
@@ -97,6 +97,27 @@ pub struct Summary {
 impl Summary {
     fn count(&self, key: &str) -> u64 {
         self.counts.get(key).copied().unwrap_or(0)
+    }
+
+    /// Why the run is not a pass: findings, seeds that nobody ran, or too little that was compared.
+    pub fn wrong(&self, plan: &Plan) -> Option<String> {
+        if !self.findings.is_empty() {
+            return Some(format!("{} findings", self.findings.len()));
+        }
+        let (seeds, planned) = (self.count("seeds"), plan.seeds.end - plan.seeds.start);
+        if seeds == 0 || (plan.budget.is_none() && seeds != planned) {
+            return Some(format!("{seeds} seeds were run, {planned} were planned"));
+        }
+        if plan.target == Target::Differential {
+            let (agreed, modules) = (self.count("agreed"), self.count("modules"));
+            let compared = agreed + self.differing.len() as u64;
+            if modules * 4 < seeds * 3 || compared * 20 < modules * 19 {
+                return Some(format!(
+                    "{seeds} seeds made {modules} modules, of which {compared} were compared: too few"
+                ));
+            }
+        }
+        None
     }
 
     fn line(&self, since: Instant) -> String {
@@ -234,12 +255,15 @@ fn job(plan: &Plan, next: &AtomicU64, summary: &Mutex<Summary>) -> std::io::Resu
 fn batch(plan: &Plan, mut seeds: Range<u64>, summary: &Mutex<Summary>) -> std::io::Result<()> {
     while !seeds.is_empty() {
         let task = format!("{}:{}..{}", plan.target.name(), seeds.start, seeds.end);
-        let (mut current, mut found) = (seeds.start, Vec::new());
+        let (mut current, mut began, mut found) = (seeds.start, false, Vec::new());
         let end = child::run(&task, PATIENCE, |line| {
             let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
             let (seed, text) = rest.split_once(' ').unwrap_or((rest, ""));
             match word {
-                "seed" => current = seed.parse().unwrap_or(current),
+                "seed" => {
+                    began = true;
+                    current = seed.parse().unwrap_or(current);
+                }
                 "finding" => found.push((current, text.to_owned())),
                 "differ" => {
                     let mut summary = lock(summary);
@@ -250,6 +274,10 @@ fn batch(plan: &Plan, mut seeds: Range<u64>, summary: &Mutex<Summary>) -> std::i
             }
         })?;
         match end {
+            End::Well if !began => {
+                let program = "a child process ran no seed: is its test still named `child`?";
+                return Err(std::io::Error::other(program));
+            }
             End::Well => seeds.start = seeds.end,
             End::Died(status) => found.push((current, format!("the process died: {status}"))),
             End::Silent => found.push((current, format!("no end within {PATIENCE:?}"))),
@@ -286,7 +314,7 @@ fn add(counts: &mut BTreeMap<String, u64>, tally: &str) {
 pub fn child(task: &str) {
     if let Some(file) = task.strip_prefix("replay:") {
         let said = minimise::replay_file(file.as_ref()).expect("the parent wrote the file");
-        if let Some(said) = said {
+        if let Replay::Wrong(said) = said {
             println!("\n{}finding 0 {}", worker::MARK, worker::one_line(&said));
         }
         return;
@@ -330,6 +358,35 @@ mod tests {
         }
         let long = error("validate:18446744073709551615h");
         assert!(long.ends_with("cannot be counted"), "{long}");
+    }
+
+    #[test]
+    fn a_run_that_compared_too_little_is_no_pass() {
+        let plan = Plan::parse("differential:0..100", 1, PathBuf::new()).expect("a plan");
+        let with = |tally| {
+            let mut summary = Summary::default();
+            add(&mut summary.counts, tally);
+            summary
+        };
+        assert_eq!(with("seeds=100 modules=99 agreed=98").wrong(&plan), None);
+        for (tally, reason) in [
+            ("", "0 seeds were run, 100 were planned"),
+            ("seeds=99 modules=99 agreed=99", "99 seeds were run"),
+            (
+                "seeds=100 modules=10 agreed=10",
+                "100 seeds made 10 modules",
+            ),
+            (
+                "seeds=100 modules=99 agreed=50 exhausted=49",
+                "of which 50 were compared",
+            ),
+        ] {
+            let wrong = with(tally).wrong(&plan).expect(tally);
+            assert!(wrong.contains(reason), "{wrong}");
+        }
+        let mut summary = with("seeds=100 modules=100 agreed=99");
+        summary.findings.insert(7, "wrong".to_owned());
+        assert_eq!(summary.wrong(&plan).as_deref(), Some("1 findings"));
     }
 
     #[test]

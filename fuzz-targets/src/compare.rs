@@ -1,17 +1,18 @@
 //! The first difference of two outcomes, as a sentence; or that there is none.
 //!
 //! Floats compare by bits after [`outcome`](crate::outcome) has made their NaNs canonical, functions by the
-//! name of their export, objects of the host by number, traps by code. A run that exhausted an engine is not compared at all: how deep a stack is
-//! belongs to the engine.
+//! name of their export, objects of the host by number, traps by code. Where the reference ran out of something of
+//! its own, only the calls before that compare. Where only the subject did, that is a difference: it is given more
+//! stack than the reference has frames.
 
-use crate::outcome::{Outcome, Value};
+use crate::outcome::{Outcome, Stop, Value};
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 
 /// `None` where `subject` did what `reference` did.
 pub fn difference(reference: &Outcome, subject: &Outcome) -> Option<String> {
-    if reference.exhausted() || subject.exhausted() {
-        return None;
+    if reference.exhausted() {
+        return before_exhaustion(reference, subject);
     }
     pair(
         "instantiation",
@@ -43,6 +44,18 @@ pub fn difference(reference: &Outcome, subject: &Outcome) -> Option<String> {
     .or_else(|| named("global", &reference.globals, &subject.globals, pair))
     .or_else(|| named("table", &reference.tables, &subject.tables, table))
     .or_else(|| named("memory", &reference.memories, &subject.memories, memory))
+}
+
+/// The same for a reference that ran out of something: the calls before the one in which it did.
+fn before_exhaustion(reference: &Outcome, subject: &Outcome) -> Option<String> {
+    if reference.instantiation.is_some() {
+        return None;
+    }
+    let mut calls = reference.calls.iter().zip(&subject.calls).enumerate();
+    let mut comparable = calls
+        .by_ref()
+        .take_while(|(_, (r, _))| **r != Err(Stop::Exhausted));
+    comparable.find_map(|(number, (r, s))| pair(&format!("call {number}"), r, s))
 }
 
 /// A sentence where the two differ.
@@ -102,7 +115,6 @@ fn elements<T: PartialEq + Debug>(what: &str, reference: &[T], subject: &[T]) ->
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::outcome::Stop;
     use skerry_environ::Trap;
 
     fn outcome() -> Outcome {
@@ -160,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn traps_differ_by_code_and_exhaustion_compares_with_nothing() {
+    fn traps_differ_by_code() {
         let with = |stop| Outcome {
             calls: vec![Err(stop)],
             ..Outcome::default()
@@ -168,6 +180,21 @@ mod tests {
         let overflow = with(Stop::Trap(Trap::IntegerOverflow));
         let division = with(Stop::Trap(Trap::IntegerDivisionByZero));
         assert!(difference(&overflow, &division).is_some());
-        assert_eq!(difference(&overflow, &with(Stop::Exhausted)), None);
+    }
+
+    #[test]
+    fn what_comes_after_the_exhaustion_of_the_reference_is_not_compared() {
+        let with = |first, second| Outcome {
+            calls: vec![Ok(vec![Value::I32(first)]), second],
+            ..Outcome::default()
+        };
+        let exhausted = with(1, Err(Stop::Exhausted));
+        let goes_on = with(1, Ok(vec![Value::I32(2)]));
+        assert_eq!(difference(&exhausted, &goes_on), None);
+        assert_eq!(difference(&exhausted, &exhausted), None);
+        let wrong = difference(&exhausted, &with(3, Err(Stop::Exhausted)));
+        assert!(wrong.is_some_and(|text| text.starts_with("call 0")));
+        let alone = difference(&goes_on, &exhausted);
+        assert!(alone.is_some_and(|text| text.starts_with("call 1")));
     }
 }

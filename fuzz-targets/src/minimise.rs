@@ -6,7 +6,7 @@
 use crate::child::{self, End};
 use crate::generate::Call;
 use crate::script::{Script, ScriptError};
-use crate::worker;
+use crate::worker::{self, Replay};
 use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -183,12 +183,12 @@ pub enum ReplayError {
     },
 }
 
-/// Replays a `.wat` file by the script in its comments; what is wrong, if anything.
+/// Replays a `.wat` file by the script in its comments.
 ///
 /// # Errors
 ///
 /// When the file is not such a file.
-pub fn replay_file(file: &Path) -> Result<Option<String>, ReplayError> {
+pub fn replay_file(file: &Path) -> Result<Replay, ReplayError> {
     let (wasm, script) = read(file)?;
     Ok(worker::replay(wasm, &script))
 }
@@ -260,7 +260,10 @@ mod tests {
         };
         store(&file, "two\nlines", &wasm, &script).expect("the file can be written");
         assert_eq!(read(&file).expect("it was just written"), (wasm, script));
-        assert_eq!(replay_file(&file).expect("it was just written"), None);
+        assert_eq!(
+            replay_file(&file).expect("it was just written"),
+            Replay::Right
+        );
         std::fs::remove_dir_all(&folder).expect("it is ours");
     }
 }

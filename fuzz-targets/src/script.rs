@@ -76,7 +76,8 @@ impl Script {
         text
     }
 
-    /// Reads the comments at the top of a text; other comments are passed over.
+    /// Reads the comments at the top of a text, up to the first line that is neither empty nor a comment; other
+    /// comments are passed over.
     ///
     /// # Errors
     ///
@@ -86,8 +87,11 @@ impl Script {
             flags: None,
             calls: Vec::new(),
         };
-        let comments = text.lines().map_while(|line| line.strip_prefix(";;"));
-        for (line, words) in comments.enumerate() {
+        let top = text.lines().map_while(|line| match line.trim() {
+            "" => Some(""),
+            line => line.strip_prefix(";;"),
+        });
+        for (line, words) in top.enumerate() {
             let mut words = words.split_whitespace();
             let wrong = |what: &str| ScriptError {
                 line: line + 1,

@@ -160,28 +160,46 @@ fn message(payload: &(dyn Any + Send)) -> String {
     text.unwrap_or("without a message").to_owned()
 }
 
-/// Replays a module with the script of a finding; what is wrong with it, if anything. A module that may
-/// never end is not a finding: wasmi bounds it first.
-pub fn replay(wasm: Vec<u8>, script: &Script) -> Option<String> {
+/// What came of replaying a module with the script of a finding.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Replay {
+    /// The engines were compared and nothing is wrong.
+    Right,
+    /// What is wrong.
+    Wrong(String),
+    /// Nothing was compared; why. A candidate of the minimiser may be so, a regression may not.
+    Nothing(&'static str),
+}
+
+/// Replays a module with the script of a finding. A module that may never end is not a finding: wasmi bounds it first.
+pub fn replay(wasm: Vec<u8>, script: &Script) -> Replay {
     let case = Case {
         wasm,
         calls: script.calls.clone(),
     };
-    if wasmparser::validate(&case.wasm).is_err() || !case.fits() {
-        return None;
+    if wasmparser::validate(&case.wasm).is_err() {
+        return Replay::Nothing("the module is not valid");
+    }
+    if !case.fits() {
+        return Replay::Nothing(
+            "the module does not export what the calls name, with such parameters",
+        );
     }
     let flags = script.flags.unwrap_or_default();
     let expected = reference::wasmi::run_bounded(&case);
     if expected.exhausted() {
-        return None;
+        return Replay::Nothing("wasmi ran out of fuel or frames");
     }
     let judged = catch_unwind(AssertUnwindSafe(|| {
         differential::judge(&case, &expected, flags)
     }));
     match judged {
-        Ok(Ok(_)) => None,
-        Ok(Err(finding)) => Some(finding.to_string()),
-        Err(payload) => Some(format!("panic: {}", message(&*payload))),
+        Ok(Ok(_)) if case.calls.is_empty() && expected.instantiation.is_none() => {
+            Replay::Nothing("there is no call, and the module becomes an instance")
+        }
+        Ok(Ok(_)) => Replay::Right,
+        Ok(Err(finding)) => Replay::Wrong(finding.to_string()),
+        Err(payload) => Replay::Wrong(format!("panic: {}", message(&*payload))),
     }
 }
 

@@ -5,7 +5,7 @@
 use skerry_compiler::compile_module;
 use skerry_fuzz_targets::minimise;
 use skerry_fuzz_targets::script::Script;
-use skerry_fuzz_targets::worker;
+use skerry_fuzz_targets::worker::{self, Replay};
 use skerry_runtime::{CpuFeatures, Flags, OptLevel};
 use std::path::{Path, PathBuf};
 
@@ -16,7 +16,10 @@ fn every_regression_is_replayed() {
     let mut replayed = 0;
     for path in files() {
         println!("{}", path.display());
-        let (wasm, script) = if path.extension().is_some_and(|extension| extension == "wat") {
+        let binary = path
+            .extension()
+            .is_some_and(|extension| extension == "wasm");
+        let (wasm, script) = if !binary {
             minimise::read(&path).unwrap_or_else(|error| panic!("{error}"))
         } else {
             let wasm = std::fs::read(&path).expect("a readable file");
@@ -33,7 +36,13 @@ fn every_regression_is_replayed() {
                 calls: script.calls.clone(),
             };
             let said = worker::replay(wasm.clone(), &script);
-            assert_eq!(said, None, "{}: {flags:?}", path.display());
+            // Bytes may be what no engine takes; a text is there to be compared.
+            let nothing = matches!(said, Replay::Nothing(_)) && binary;
+            assert!(
+                said == Replay::Right || nothing,
+                "{}: {said:?} ({flags:?})",
+                path.display()
+            );
         }
         replayed += 1;
     }
