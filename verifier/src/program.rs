@@ -10,7 +10,9 @@ use cranelift_isle::codegen::Prefix;
 use cranelift_isle::error::Errors;
 use cranelift_isle::files::Files;
 use cranelift_isle::lexer::{Lexer, Pos};
-use cranelift_isle::sema::{RuleId, TermEnv, TermId, Type, TypeEnv, TypeId};
+use cranelift_isle::sema::{
+    BuiltinType, ConstructorKind, RuleId, TermEnv, TermId, TermKind, Type, TypeEnv, TypeId,
+};
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -42,6 +44,9 @@ pub struct Program {
     pub operators: std::collections::HashSet<TermId>,
     /// Terms one of whose rules, or of their callees' rules, sinks a load.
     pub sinking: std::collections::HashSet<TermId>,
+    /// Truths about the machine: pure extern terms with a spec and without operands that return a `bool`,
+    /// by name. A spec may speak of them.
+    pub machine_facts: HashMap<String, TermId>,
     /// The parsed definitions, for the checks in [`crate::lint`].
     pub defs: Vec<Def>,
 }
@@ -96,11 +101,13 @@ impl Program {
             signatures: HashMap::new(),
             operators: std::collections::HashSet::new(),
             sinking: std::collections::HashSet::new(),
+            machine_facts: HashMap::new(),
             defs: Vec::new(),
         };
         program.collect(&defs)?;
         program.defs = defs;
         program.sinking = crate::roots::sinking(&program);
+        program.machine_facts = program.find_machine_facts();
         crate::lint::check(&program)?;
         Ok(program)
     }
@@ -194,6 +201,26 @@ impl Program {
             return Err(self.hygiene(model.name.1, format!("`{name}` has two models")));
         }
         Ok(())
+    }
+
+    fn find_machine_facts(&self) -> HashMap<String, TermId> {
+        let is_fact = |term: &TermId| {
+            let data = &self.terms.terms[term.index()];
+            data.arg_tys.is_empty()
+                && matches!(
+                    self.types.types[data.ret_ty.index()],
+                    Type::Builtin(BuiltinType::Bool)
+                )
+                && matches!(&data.kind, TermKind::Decl { flags, constructor_kind, .. }
+                    if flags.pure
+                        && !flags.partial
+                        && matches!(constructor_kind, Some(ConstructorKind::ExternalConstructor { .. })))
+        };
+        self.specs
+            .keys()
+            .filter(|term| is_fact(term))
+            .map(|&term| (self.term_name(term).to_owned(), term))
+            .collect()
     }
 
     fn term_of(&self, name: &ast::Ident, what: &str) -> Result<TermId, VerifyError> {

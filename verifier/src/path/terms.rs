@@ -82,6 +82,22 @@ impl<'p> Path<'p, '_> {
         Ok(result)
     }
 
+    /// What is true of the machine or not, on both sides and wherever it is asked: the value of a pure
+    /// extern term without operands that returns a truth (`has_bmi2`), by its name.
+    pub(crate) fn machine_fact(&mut self, fact: &str) -> Eval<Option<Value>> {
+        let Some(&term) = self.program.machine_facts.get(fact) else {
+            return Ok(None);
+        };
+        let asked = self.pure_results.contains_key(&(term, vec![]));
+        let value = self.construct(term, vec![])?;
+        if !asked {
+            self.display
+                .variables
+                .push((fact.to_owned(), value.clone()));
+        }
+        Ok(Some(value))
+    }
+
     /// The shape of a constructor's result. A term whose rules are proven against its spec is proven
     /// at its signatures only, so it may be used at those only.
     pub(crate) fn signature_shape(&mut self, term: TermId, args: &[Value]) -> Eval<Shape> {

@@ -112,7 +112,10 @@ impl<'p> Path<'p, '_> {
 
     fn lookup(&mut self, var: &Ident, env: &Env<'p>) -> Eval<Value> {
         match env.get(&var.0) {
-            None => uncovered(format!("no `{}` is in scope", var.0)),
+            None => match self.machine_fact(&var.0)? {
+                Some(fact) => Ok(fact),
+                None => uncovered(format!("no `{}` is in scope", var.0)),
+            },
             Some(Binding::Value(value)) => Ok(self.resolve(value)),
             Some(Binding::Later(later)) => {
                 let later = Rc::clone(later);
