@@ -11,6 +11,7 @@ mod patterns;
 mod records;
 mod rules;
 mod shapes;
+mod ssa;
 mod sunk;
 mod terms;
 mod values;
@@ -119,6 +120,9 @@ pub struct Path<'p, 'c> {
     reads: Vec<records::Read>,
     constants: HashMap<String, Value>,
     next_opaque: u32,
+    next_ssa: u32,
+    /// Serials of SSA values that a pattern found to be the same, each with a lesser one.
+    same_ssa: HashMap<u32, u32>,
     depth: u32,
     /// Callee rules that this path goes through.
     pub callees: Vec<RuleId>,
@@ -152,6 +156,8 @@ impl<'p, 'c> Path<'p, 'c> {
             reads: Vec::new(),
             constants: HashMap::new(),
             next_opaque: 0,
+            next_ssa: 0,
+            same_ssa: HashMap::new(),
             depth: 0,
             callees: Vec::new(),
             display: Display::default(),

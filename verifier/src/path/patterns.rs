@@ -298,13 +298,15 @@ impl<'p> Path<'p, '_> {
                 if self.different_types(&self.hole_shape(*hole).clone(), value) {
                     return Err(Stop::Infeasible);
                 }
+                // The same SSA value, not only the same bits.
                 let value = value.clone();
-                self.fill(*hole, value)
+                self.fill_same(*hole, value)
             }
             (Value::BitVec(x, Some(tx)), Value::BitVec(y, Some(ty))) => {
-                if tx != ty {
+                if tx.ty != ty.ty {
                     return Err(Stop::Infeasible);
                 }
+                self.unite_ssa(tx.serial, ty.serial);
                 let fact = self.dag.eq(*x, *y);
                 self.assume(fact)
             }

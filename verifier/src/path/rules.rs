@@ -262,14 +262,15 @@ impl<'p> Path<'p, '_> {
                 if flags.multi {
                     return uncovered(format!("`{}` is a multi-term", program.term_name(term)));
                 }
+                let key = (term, self.pure_key(&args));
                 if flags.pure
-                    && let Some(known) = self.pure_results.get(&(term, args.clone()))
+                    && let Some(known) = self.pure_results.get(&key)
                 {
                     return Ok(known.clone());
                 }
                 let result = self.chain(term, &args)?;
                 if flags.pure {
-                    self.pure_results.insert((term, args), result.clone());
+                    self.pure_results.insert(key, result.clone());
                 }
                 Ok(result)
             }

@@ -25,8 +25,9 @@ impl<'p> Path<'p, '_> {
         if flags.multi {
             return uncovered(format!("`{}` is a multi-term", spec.term.0));
         }
+        let key = (term, self.pure_key(&args));
         if flags.pure
-            && let Some(known) = self.pure_results.get(&(term, args.clone()))
+            && let Some(known) = self.pure_results.get(&key)
         {
             return Ok(known.clone());
         }
@@ -77,7 +78,7 @@ impl<'p> Path<'p, '_> {
             result
         };
         if flags.pure {
-            self.pure_results.insert((term, args), result.clone());
+            self.pure_results.insert(key, result.clone());
         }
         Ok(result)
     }
