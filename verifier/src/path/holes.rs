@@ -7,7 +7,7 @@
 
 use super::{Eval, Path, Stop, uncovered};
 use crate::expr::{ExprId, Sort};
-use crate::value::{DISCRIMINANT_BITS, EnumValue, HoleId, Shape, Value};
+use crate::value::{DISCRIMINANT_BITS, EnumValue, Held, HoleId, Shape, Value};
 use std::rc::Rc;
 
 /// One hole.
@@ -77,7 +77,7 @@ impl Path<'_, '_> {
     pub(crate) fn need(&self, value: &Value) -> Eval<Value> {
         match self.resolve(value) {
             Value::Hole(id) => Err(Stop::NotReady(id)),
-            Value::Held(held) => self.need(&held.0),
+            Value::Held(held) => self.need(&held.value),
             other => Ok(other),
         }
     }
@@ -125,7 +125,7 @@ impl Path<'_, '_> {
     pub(crate) fn fits(&self, shape: &Shape, value: &Value) -> bool {
         match (shape, value) {
             (_, Value::Hole(_)) | (Shape::Open(_), _) => true,
-            (_, Value::Held(held)) => self.fits(shape, &held.0),
+            (_, Value::Held(held)) => self.fits(shape, &held.value),
             (Shape::Int, Value::Int(_))
             | (Shape::Bool, Value::Bool(_))
             | (Shape::Unit, Value::Unit)
@@ -276,8 +276,11 @@ impl Path<'_, '_> {
                 }))
             }
             Value::Held(held) => {
-                let inner = self.force(&held.0)?;
-                Value::Held(Rc::new((inner, held.1.clone())))
+                let inner = self.force(&held.value)?;
+                Value::Held(Rc::new(Held {
+                    value: inner,
+                    ..(*held).clone()
+                }))
             }
             other => other,
         })

@@ -6,6 +6,7 @@
 
 mod choices;
 mod concrete;
+mod held;
 mod holes;
 mod patterns;
 mod records;
@@ -19,17 +20,17 @@ mod witness;
 
 pub use choices::Choices;
 pub use concrete::{Datum, Event, Meaning};
+pub use held::HELD_TYPES;
 pub use records::{LOAD, Log, Record, STORE, TRAP};
 pub use rules::{Display, Promise};
 pub use sunk::SINKABLE;
-pub use terms::HELD_TYPES;
 
 use crate::expr::{Dag, ExprId};
 use crate::program::Program;
 use crate::value::{HoleId, Value};
 use cranelift_isle::lexer::Pos;
 use cranelift_isle::sema::{RuleId, TermId};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 /// Why evaluation stops before its end.
@@ -120,6 +121,9 @@ pub struct Path<'p, 'c> {
     reads: Vec<records::Read>,
     constants: HashMap<String, Value>,
     next_opaque: u32,
+    next_producer: u32,
+    /// Producers of flags that are emitted.
+    consumed: HashSet<u32>,
     next_ssa: u32,
     /// Serials of SSA values that a pattern found to be the same, each with a lesser one.
     same_ssa: HashMap<u32, u32>,
@@ -156,6 +160,8 @@ impl<'p, 'c> Path<'p, 'c> {
             reads: Vec::new(),
             constants: HashMap::new(),
             next_opaque: 0,
+            next_producer: 0,
+            consumed: HashSet::new(),
             next_ssa: 0,
             same_ssa: HashMap::new(),
             depth: 0,

@@ -1,4 +1,4 @@
-//! Loads that move to the instruction which uses them, and instructions that wait for their consumer.
+//! Loads that move to the instruction which uses them.
 
 use super::records::Events;
 use super::rules::Variables;
@@ -41,12 +41,6 @@ impl<'p> Path<'p, '_> {
         data.arg_tys
             .first()
             .is_some_and(|&ty| self.program.type_name(ty) == "Inst")
-    }
-
-    /// Whether a term returns a value that holds instructions not emitted yet.
-    pub(crate) fn returns_held(&self, term: TermId) -> bool {
-        let data = &self.program.terms.terms[term.index()];
-        super::HELD_TYPES.contains(&self.program.type_name(data.ret_ty))
     }
 
     /// The order of two sunk loads among themselves is not known.
@@ -99,23 +93,5 @@ impl<'p> Path<'p, '_> {
             self.program.rule_name(rule.id)
         );
         self.prove(goal, label)
-    }
-
-    /// A root that returns a value with instructions not emitted yet promises their events to whoever
-    /// consumes it, so it must have emitted nothing itself.
-    pub(crate) fn settle_held(&mut self, result: &Value) -> Eval<()> {
-        let mut held = Vec::new();
-        self.held_records(result, &mut held);
-        if held.is_empty() {
-            return Ok(());
-        }
-        if !self.machine.0.is_empty() {
-            return uncovered(
-                "events happen before the returned flags are consumed: drop the term's spec, so \
-                 that it is expanded into the instructions that call it",
-            );
-        }
-        self.machine.0 = held;
-        Ok(())
     }
 }

@@ -7,11 +7,6 @@ use crate::spec::Env;
 use crate::value::{HoleId, Shape, Value};
 use cranelift_isle::ast::{ModelType, Signature, Spec};
 use cranelift_isle::sema::{TermId, TermKind};
-use std::rc::Rc;
-
-/// ISLE types whose values hold instructions that their consumer emits: a flags producer is emitted
-/// directly before the instruction that reads the flags. See verifier/README.md.
-pub const HELD_TYPES: [&str; 2] = ["Flags", "Cond"];
 
 impl<'p> Path<'p, '_> {
     /// Applies a constructor that has a spec.
@@ -31,26 +26,19 @@ impl<'p> Path<'p, '_> {
         {
             return Ok(known.clone());
         }
-        let holds = HELD_TYPES.contains(&program.type_name(data.ret_ty));
+        let holds = self.returns_held(term);
         let events = if flags.pure || self.phase == Phase::Match {
             Events::None
         } else {
             Events::Machine
         };
-        if args.iter().map(|arg| self.producers(arg)).sum::<usize>() > 1 {
-            return uncovered(format!(
-                "`{}` consumes two held instructions: the second would overwrite the flags of the \
-                 first",
-                spec.term.0
-            ));
-        }
+        let operand = self.held_operand(&spec.term.0, &args)?;
         let mut held = Vec::new();
-        for arg in &args {
-            self.held_records(arg, &mut held);
-        }
-        if !flags.pure && !holds {
-            // The consumer emits what its operands hold, then itself.
-            self.machine.0.append(&mut held);
+        match &operand {
+            Some(operand) if holds => held.extend(&operand.records),
+            // The consumer emits what its operand holds, then itself.
+            Some(operand) if !flags.pure => self.consume(&format!("`{}`", spec.term.0), operand)?,
+            _ => {}
         }
         if program.sinking.contains(&term) {
             if !holds {
@@ -69,7 +57,7 @@ impl<'p> Path<'p, '_> {
         let records = self.finished_records(records)?;
         let result = if holds {
             held.extend(records);
-            Value::Held(Rc::new((result, held)))
+            self.hold(result, operand.as_deref(), held)
         } else {
             if events == Events::None && !records.is_empty() {
                 return uncovered(format!("`{}` is pure and has events", spec.term.0));

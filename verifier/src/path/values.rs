@@ -215,7 +215,7 @@ impl Path<'_, '_> {
             Value::Unit => "nothing".to_owned(),
             Value::Hole(id) => format!("an open {}", self.hole_shape(id)),
             Value::Record(_) => "an event".to_owned(),
-            Value::Held(held) => self.describe(&held.0),
+            Value::Held(held) => self.describe(&held.value),
             Value::Opaque(_, ty) => format!("a `{ty}`, which has no model"),
         }
     }

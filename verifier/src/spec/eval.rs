@@ -203,7 +203,7 @@ impl<'p> Path<'p, '_> {
                 Err(Stop::NotReady(id))
             }
             Value::BitVec(_, Some(ssa)) if field == "type" => self.clif_type(&ssa.ty),
-            Value::Held(held) => self.field(&held.0, field),
+            Value::Held(held) => self.field(&held.value, field),
             Value::Struct(fields) => match fields.iter().find(|(name, _)| **name == *field) {
                 Some((_, value)) => Ok(self.resolve(value)),
                 None => uncovered(format!("no field `{field}` in the struct")),
