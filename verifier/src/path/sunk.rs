@@ -4,7 +4,7 @@ use super::records::Events;
 use super::rules::Variables;
 use super::{Eval, Path, Phase, uncovered};
 use crate::value::Value;
-use cranelift_isle::sema::{Pattern, Rule, TermId, TypeId};
+use cranelift_isle::sema::{ConstructorKind, Pattern, Rule, TermId, TermKind, TypeId};
 
 /// The extractor from a value to the load that may become part of the rule's instruction.
 pub const SINKABLE: &str = "sinkable";
@@ -63,9 +63,17 @@ impl<'p> Path<'p, '_> {
         Ok(())
     }
 
-    /// A sunk instruction that is handed to a constructor is taken over by that.
-    pub(crate) fn note_sunk(&mut self, types: &[TypeId], args: &[Value]) {
-        if self.phase != Phase::Emit {
+    /// A sunk instruction that is handed to an extern constructor is taken over by that. (A term with rules
+    /// may drop it.)
+    pub(crate) fn note_sunk(&mut self, kind: &TermKind, types: &[TypeId], args: &[Value]) {
+        let is_extern = matches!(
+            kind,
+            TermKind::Decl {
+                constructor_kind: Some(ConstructorKind::ExternalConstructor { .. }),
+                ..
+            }
+        );
+        if self.phase != Phase::Emit || !is_extern {
             return;
         }
         for (ty, arg) in types.iter().zip(args) {
