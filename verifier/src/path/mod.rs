@@ -14,6 +14,7 @@ mod rules;
 mod shapes;
 mod ssa;
 mod sunk;
+mod sunk_uses;
 mod terms;
 mod values;
 mod witness;
@@ -111,6 +112,12 @@ pub struct Path<'p, 'c> {
     pub machine: Log,
     /// Instructions matched by `sinkable`, each with whether the right-hand side took it over.
     sunk_instructions: Vec<(Value, bool)>,
+    /// Values one of which a callee's rules may sink, or what computes it.
+    may_sink: Vec<Value>,
+    /// Each value that an operator was matched against, with the operands of that.
+    definitions: Vec<(Value, Vec<Value>)>,
+    /// Values that a term wants computed, with the term's name.
+    uses: Vec<(Value, &'p str)>,
     /// For each operator matched so far, what becomes of its events.
     matched_operators: Vec<records::Events>,
     phase: Phase,
@@ -152,6 +159,9 @@ impl<'p, 'c> Path<'p, 'c> {
             sunk: Log::default(),
             machine: Log::default(),
             sunk_instructions: Vec::new(),
+            may_sink: Vec::new(),
+            definitions: Vec::new(),
+            uses: Vec::new(),
             matched_operators: Vec::new(),
             phase: Phase::Match,
             root_term: None,

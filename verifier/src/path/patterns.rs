@@ -190,6 +190,7 @@ impl<'p> Path<'p, '_> {
             .map(|operand| self.with_forced(|path| path.force(operand)))
             .collect::<Eval<Vec<_>>>()?;
         self.matched_operators.push(events);
+        self.definitions.push((value.clone(), operands.clone()));
         let known = !matches!(self.resolve(value), Value::Hole(_) | Value::Unit);
         if known {
             // That the spec can be met at all is shown for a result of its own.

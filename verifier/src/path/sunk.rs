@@ -54,9 +54,10 @@ impl<'p> Path<'p, '_> {
 
     /// A term with a spec whose rules sink a load has, for its caller, one event that may happen: on the
     /// left before the caller's own events, on the right where the returned flags are consumed.
-    pub(crate) fn hidden_sunk_load(&mut self, held: &mut Vec<usize>) -> Eval<()> {
+    pub(crate) fn hidden_sunk_load(&mut self, args: &[Value], held: &mut Vec<usize>) -> Eval<()> {
         self.one_sunk_load()?;
         self.sunk_instructions.push((Value::Unit, true));
+        self.may_sink.extend(args.iter().cloned());
         let record = self.hidden_record();
         self.sunk.0.push(record);
         held.push(record);
@@ -92,6 +93,7 @@ impl<'p> Path<'p, '_> {
 
     /// A load that `sinkable` matched and that no constructor takes over would run twice.
     pub(crate) fn check_sunk(&mut self, rule: &Rule) -> Eval<()> {
+        self.check_uses()?;
         if self.sunk_instructions.iter().all(|(_, taken)| *taken) {
             return Ok(());
         }

@@ -20,6 +20,7 @@ impl<'p> Path<'p, '_> {
         if flags.multi {
             return uncovered(format!("`{}` is a multi-term", spec.term.0));
         }
+        self.note_uses(term, &args);
         let key = (term, self.pure_key(&args));
         if flags.pure
             && let Some(known) = self.pure_results.get(&key)
@@ -47,7 +48,7 @@ impl<'p> Path<'p, '_> {
                     spec.term.0
                 ));
             }
-            self.hidden_sunk_load(&mut held)?;
+            self.hidden_sunk_load(&args, &mut held)?;
         }
         let shape = self.signature_shape(term, &args)?;
         let result = self.hole("result", &shape);
