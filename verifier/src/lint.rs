@@ -76,6 +76,21 @@ fn check_specs(program: &Program) -> Result<(), VerifyError> {
                 spec.term.0
             ));
         }
+        let always_matches = program.operators.contains(&term)
+            || extractor_kind.is_some() && program.signatures.contains_key(&term)
+            || matches!(
+                extractor_kind,
+                Some(ExtractorKind::ExternalExtractor {
+                    infallible: true,
+                    ..
+                })
+            );
+        if always_matches && !spec.matches.is_empty() {
+            return fail(format!(
+                "`{}` always matches, its spec says when it does: that would be believed",
+                spec.term.0
+            ));
+        }
         if constructor_kind.is_some() && extractor_kind.is_some() && !spec.matches.is_empty() {
             return fail(format!(
                 "`{}` is constructor and extractor: one `match` cannot speak of both",
