@@ -142,7 +142,9 @@ pub fn reached(program: &Program, rule: RuleId) -> HashSet<RuleId> {
     seen
 }
 
-fn called(rule: &Rule) -> Vec<TermId> {
+/// The terms that the expressions of a rule apply.
+#[must_use]
+pub fn called(rule: &Rule) -> Vec<TermId> {
     let mut terms = Vec::new();
     let mut exprs: Vec<&Expr> = vec![&rule.rhs];
     exprs.extend(rule.iflets.iter().map(|iflet| &iflet.rhs));
