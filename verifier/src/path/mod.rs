@@ -122,6 +122,10 @@ pub struct Path<'p, 'c> {
     matched_operators: Vec<records::Events>,
     phase: Phase,
     root_term: Option<TermId>,
+    /// An operator of the pattern that no branch may stand for.
+    unbranched: Option<TermId>,
+    /// A term of the right-hand side that branches.
+    branch: Option<TermId>,
     /// What the replaced instruction may compute, where its spec leaves a choice.
     open: Option<witness::Open>,
     pure_results: HashMap<(TermId, Vec<Value>), Value>,
@@ -165,6 +169,8 @@ impl<'p, 'c> Path<'p, 'c> {
             matched_operators: Vec::new(),
             phase: Phase::Match,
             root_term: None,
+            unbranched: None,
+            branch: None,
             open: None,
             pure_results: HashMap::new(),
             reads: Vec::new(),

@@ -189,6 +189,9 @@ impl<'p> Path<'p, '_> {
             .iter()
             .map(|operand| self.with_forced(|path| path.force(operand)))
             .collect::<Eval<Vec<_>>>()?;
+        if program.unbranched.contains(&term) {
+            self.unbranched = Some(term);
+        }
         self.matched_operators.push(events);
         self.definitions.push((value.clone(), operands.clone()));
         let known = !matches!(self.resolve(value), Value::Hole(_) | Value::Unit);

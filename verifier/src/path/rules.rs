@@ -81,6 +81,7 @@ impl<'p> Path<'p, '_> {
         self.display.machine = Some(result.clone());
         self.settle_held(&result)?;
         self.check_sunk(rule)?;
+        self.check_branch()?;
         let shape = self.shape_of_type(data.ret_ty);
         if !self.fits(&shape, &result) {
             let found = self.describe(&result);
@@ -92,6 +93,20 @@ impl<'p> Path<'p, '_> {
             self.fill(hole, result)?;
         }
         self.promise(spec, &scope, records)
+    }
+
+    /// Some operators promise that the CPU does not guess, which no value shows.
+    fn check_branch(&mut self) -> Eval<()> {
+        let (Some(operator), Some(branch)) = (self.unbranched, self.branch) else {
+            return Ok(());
+        };
+        let goal = self.dag.bool(false);
+        let label = format!(
+            "the promise of `{}` never to branch (`{}` does)",
+            self.program.term_name(operator),
+            self.program.term_name(branch)
+        );
+        self.prove(goal, label)
     }
 
     pub(crate) fn promise(

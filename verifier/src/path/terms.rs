@@ -21,6 +21,9 @@ impl<'p> Path<'p, '_> {
             return uncovered(format!("`{}` is a multi-term", spec.term.0));
         }
         self.note_uses(term, &args);
+        if program.branching.contains(&term) {
+            self.branch = Some(term);
+        }
         let key = (term, self.pure_key(&args));
         if flags.pure
             && let Some(known) = self.pure_results.get(&key)
