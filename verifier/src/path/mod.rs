@@ -22,6 +22,7 @@ mod witness;
 pub use choices::Choices;
 pub use concrete::{Datum, Event, Meaning};
 pub use held::HELD_TYPES;
+pub use patterns::SEVERAL_RESULTS;
 pub use records::{LOAD, Log, Record, STORE, TRAP};
 pub use rules::{Display, Promise};
 pub use sunk::SINKABLE;
