@@ -56,7 +56,15 @@ impl Path<'_, '_> {
                 "{consumer} consumes flags that were consumed before: their producer is emitted once"
             ));
         }
-        self.machine.0.extend(&held.records);
+        for &record in &held.records {
+            if !self.is_current(record) {
+                return uncovered(format!(
+                    "{consumer} consumes flags of memory that was written after their producer was built, and \
+                     before it is emitted: what it reads is not known"
+                ));
+            }
+            self.machine.0.push(record);
+        }
         Ok(())
     }
 

@@ -103,6 +103,12 @@ impl<'p> Path<'p, '_> {
         Ok(numbers)
     }
 
+    /// Whether no store or call was emitted since a record of the machine side was built.
+    pub(crate) fn is_current(&self, number: usize) -> bool {
+        let version = self.records[number].version;
+        version.is_none_or(|version| version == self.stores(&self.machine.0))
+    }
+
     fn stores(&self, log: &[usize]) -> usize {
         log.iter()
             .filter(|&&number| matches!(self.state_name(number), STORE | CALL))
