@@ -206,7 +206,7 @@ impl Path<'_, '_> {
             Value::Unit => parts.push((place, Part::Text("()".to_owned()))),
             Value::Hole(_) => parts.push((place, Part::Text("any".to_owned()))),
             Value::Opaque(_, ty) => parts.push((place, Part::Text(format!("some {ty}")))),
-            Value::Held(held) => self.flatten(&held.0, place, parts),
+            Value::Held(held) => self.flatten(&held.value, place, parts),
             Value::Record(record) => {
                 let fields = self.record_struct(record);
                 self.flatten(&fields, place, parts);

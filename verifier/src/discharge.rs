@@ -1,8 +1,9 @@
 //! Discharging a verification condition: which questions are asked, in which order, and what the
 //! answers mean.
 //!
-//! 1. *Applicability*: all assumptions together have a model. Without one the path is infeasible and
-//!    proves nothing.
+//! 1. *Applicability*: all assumptions together have a model. Without one the path proves nothing; but that
+//!    no input takes it is said only after the obligations are shown: then every provide can be met, so
+//!    that what contradicts itself is what the path matches, not what an emitted instruction provides.
 //! 2. Each obligation follows from the axioms and the assumptions before it.
 //! 3. Each provide can be met whatever the inputs are (`Exists`): specs that constrain their inputs
 //!    would prove too much.
@@ -37,17 +38,17 @@ pub enum Outcome {
 /// Discharges a condition.
 pub fn discharge(condition: &mut Condition, session: &mut Session<'_>) -> Outcome {
     let everything = assumptions(condition, condition.items.len());
-    match satisfiable(&mut condition.dag, &everything, session) {
-        Satisfiable::Yes => {}
-        Satisfiable::No => return Outcome::Infeasible,
+    let feasible = match satisfiable(&mut condition.dag, &everything, session) {
+        Satisfiable::Yes => true,
+        Satisfiable::No => false,
         Satisfiable::Unknown(reason) => {
             return match &condition.end {
                 End::Uncovered(message) => Outcome::Uncovered(message.clone()),
                 _ => Outcome::Unknown(format!("applicability: {reason}")),
             };
         }
-    }
-    if let End::Uncovered(message) = &condition.end {
+    };
+    if let (End::Uncovered(message), true) = (&condition.end, feasible) {
         return Outcome::Uncovered(message.clone());
     }
     let mut doubt = None;
@@ -66,6 +67,9 @@ pub fn discharge(condition: &mut Condition, session: &mut Session<'_>) -> Outcom
             Outcome::Unknown(reason) => doubt = doubt.or(Some(reason)),
             refuted => return refuted,
         }
+    }
+    if !feasible {
+        return doubt.map_or(Outcome::Infeasible, Outcome::Unknown);
     }
     for index in 0..condition.goals.len() {
         let goal = condition.goals[index].clone();

@@ -23,6 +23,7 @@ pub mod discharge;
 pub mod encode;
 mod error;
 pub mod expr;
+pub mod extractors;
 pub mod lint;
 pub mod path;
 pub mod program;

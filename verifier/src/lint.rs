@@ -3,8 +3,9 @@
 
 use crate::VerifyError;
 use crate::program::Program;
+use crate::roots;
 use cranelift_isle::ast::{self, Def, ModelType, SpecExpr};
-use cranelift_isle::sema::{ConstructorKind, ExtractorKind, TermKind};
+use cranelift_isle::sema::{ConstructorKind, ExtractorKind, TermId, TermKind};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Checks a program.
@@ -16,7 +17,8 @@ pub fn check(program: &Program) -> Result<(), VerifyError> {
     check_specs(program)?;
     check_signatures(program)?;
     check_macros(program)?;
-    check_names(program)
+    check_names(program)?;
+    check_recursion(program)
 }
 
 fn check_specs(program: &Program) -> Result<(), VerifyError> {
@@ -73,6 +75,21 @@ fn check_specs(program: &Program) -> Result<(), VerifyError> {
         {
             return fail(format!(
                 "`{}` is a pattern macro: it is expanded, its spec would only be believed",
+                spec.term.0
+            ));
+        }
+        let always_matches = program.operators.contains(&term)
+            || extractor_kind.is_some() && program.signatures.contains_key(&term)
+            || matches!(
+                extractor_kind,
+                Some(ExtractorKind::ExternalExtractor {
+                    infallible: true,
+                    ..
+                })
+            );
+        if always_matches && !spec.matches.is_empty() {
+            return fail(format!(
+                "`{}` always matches, its spec says when it does: that would be believed",
                 spec.term.0
             ));
         }
@@ -259,6 +276,66 @@ fn check_names(program: &Program) -> Result<(), VerifyError> {
         }
     }
     Ok(())
+}
+
+/// No rule comes back to a term whose spec it is proven against: that spec would prove itself. And none applies
+/// a term that lowers an instruction: what another rule for it emits is not this rule's.
+fn check_recursion(program: &Program) -> Result<(), VerifyError> {
+    let mut calls: BTreeMap<TermId, BTreeSet<TermId>> = BTreeMap::new();
+    for rule in &program.terms.rules {
+        let called = roots::called(rule);
+        for &term in &called {
+            if program.specs.contains_key(&term) && lowers_instruction(program, term) {
+                return Err(program.hygiene(
+                    rule.pos,
+                    format!(
+                        "`{}` lowers an instruction: no rule may apply it",
+                        program.term_name(term)
+                    ),
+                ));
+            }
+        }
+        calls.entry(rule.root_term).or_default().extend(called);
+    }
+    for rule in &program.terms.rules {
+        if !program.specs.contains_key(&rule.root_term) {
+            continue;
+        }
+        let mut seen = BTreeSet::new();
+        let mut queue = roots::called(rule);
+        while let Some(term) = queue.pop() {
+            if term == rule.root_term {
+                return Err(program.hygiene(
+                    rule.pos,
+                    format!(
+                        "the rule comes back to `{}`, whose spec it is to prove",
+                        program.term_name(term)
+                    ),
+                ));
+            }
+            if seen.insert(term) {
+                queue.extend(calls.get(&term).into_iter().flatten());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether a term's rules replace whole instructions: its first operand is an `Inst`.
+fn lowers_instruction(program: &Program, term: TermId) -> bool {
+    let data = &program.terms.terms[term.index()];
+    let internal = matches!(
+        &data.kind,
+        TermKind::Decl {
+            constructor_kind: Some(ConstructorKind::InternalConstructor),
+            ..
+        }
+    );
+    internal
+        && data
+            .arg_tys
+            .first()
+            .is_some_and(|&ty| program.type_name(ty) == "Inst")
 }
 
 fn mentioned<'e>(expr: &'e SpecExpr, names: &mut BTreeSet<&'e str>) {

@@ -1,22 +1,26 @@
 //! The program: ISLE files parsed, type-checked, and their annotations collected by term.
 //!
 //! `cranelift-isle` parses and checks; here the specs, models, states, macros, signatures and tags are
-//! gathered. Extractor macros are expanded in the rules, except those of CLIF operators (their template
-//! is an `inst_data_value` pattern), which stay opaque terms with a spec.
+//! gathered.
 
 use crate::VerifyError;
-use cranelift_isle::ast::{self, Def, ModelType, ModelValue, Pattern, SpecExpr};
+use crate::extractors::{expand_extractors, is_operator};
+use cranelift_isle::ast::{self, AttrKind, AttrTarget, Def, ModelType, ModelValue, SpecExpr};
 use cranelift_isle::codegen::Prefix;
 use cranelift_isle::error::Errors;
 use cranelift_isle::files::Files;
 use cranelift_isle::lexer::{Lexer, Pos};
-use cranelift_isle::sema::{RuleId, TermEnv, TermId, Type, TypeEnv, TypeId};
-use std::collections::HashMap;
+use cranelift_isle::sema::{
+    BuiltinType, ConstructorKind, RuleId, TermEnv, TermId, TermKind, Type, TypeEnv, TypeId,
+};
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// The term whose patterns mark the templates of CLIF operators.
-const OPERATOR_TEMPLATE: &str = "inst_data_value";
+/// The tag of an operator that no rule may replace by a branch, whatever the result: `select_spectre_guard`.
+pub const NO_BRANCH: &str = "no_branch";
+/// The tag of an instruction that the CPU may execute past by a guess.
+pub const BRANCHES: &str = "branches";
 
 /// Everything that the verifier knows about one unit.
 pub struct Program {
@@ -39,9 +43,16 @@ pub struct Program {
     /// Type signatures of terms.
     pub signatures: HashMap<TermId, Vec<ast::Signature>>,
     /// Terms whose ISLE definition is a template over `inst_data_value`.
-    pub operators: std::collections::HashSet<TermId>,
+    pub operators: HashSet<TermId>,
     /// Terms one of whose rules, or of their callees' rules, sinks a load.
-    pub sinking: std::collections::HashSet<TermId>,
+    pub sinking: HashSet<TermId>,
+    /// Operators with the tag [`NO_BRANCH`].
+    pub unbranched: HashSet<TermId>,
+    /// Terms with the tag [`BRANCHES`], and those one of whose rules, or of their callees' rules, applies one.
+    pub branching: HashSet<TermId>,
+    /// Truths about the machine: pure extern terms with a spec and without operands that return a `bool`,
+    /// by name. A spec may speak of them.
+    pub machine_facts: HashMap<String, TermId>,
     /// The parsed definitions, for the checks in [`crate::lint`].
     pub defs: Vec<Def>,
 }
@@ -94,13 +105,18 @@ impl Program {
             macros: HashMap::new(),
             states: Vec::new(),
             signatures: HashMap::new(),
-            operators: std::collections::HashSet::new(),
-            sinking: std::collections::HashSet::new(),
+            operators: HashSet::new(),
+            sinking: HashSet::new(),
+            unbranched: HashSet::new(),
+            branching: HashSet::new(),
+            machine_facts: HashMap::new(),
             defs: Vec::new(),
         };
         program.collect(&defs)?;
         program.defs = defs;
         program.sinking = crate::roots::sinking(&program);
+        program.branching = crate::roots::callers(&program, &program.branching, |_| false);
+        program.machine_facts = program.find_machine_facts();
         crate::lint::check(&program)?;
         Ok(program)
     }
@@ -171,12 +187,30 @@ impl Program {
                         .or_default()
                         .extend(signatures.iter().cloned());
                 }
+                Def::Attr(attr) => self.collect_tags(attr)?,
                 Def::Extractor(extractor) if is_operator(&extractor.template) => {
                     let term = self.term_of(&extractor.term, "extractor")?;
                     self.operators.insert(term);
                 }
                 _ => {}
             }
+        }
+        Ok(())
+    }
+
+    fn collect_tags(&mut self, attr: &ast::Attr) -> Result<(), VerifyError> {
+        for kind in &attr.kinds {
+            let (AttrTarget::Term(name), AttrKind::Tag(tag)) = (&attr.target, kind) else {
+                return Err(self.hygiene(attr.pos, "an attribute that means nothing".to_owned()));
+            };
+            let term = self.term_of(name, "attribute")?;
+            match tag.0.as_str() {
+                NO_BRANCH => self.unbranched.insert(term),
+                BRANCHES => self.branching.insert(term),
+                other => {
+                    return Err(self.hygiene(tag.1, format!("the tag `{other}` means nothing")));
+                }
+            };
         }
         Ok(())
     }
@@ -194,6 +228,26 @@ impl Program {
             return Err(self.hygiene(model.name.1, format!("`{name}` has two models")));
         }
         Ok(())
+    }
+
+    fn find_machine_facts(&self) -> HashMap<String, TermId> {
+        let is_fact = |term: &TermId| {
+            let data = &self.terms.terms[term.index()];
+            data.arg_tys.is_empty()
+                && matches!(
+                    self.types.types[data.ret_ty.index()],
+                    Type::Builtin(BuiltinType::Bool)
+                )
+                && matches!(&data.kind, TermKind::Decl { flags, constructor_kind, .. }
+                    if flags.pure
+                        && !flags.partial
+                        && matches!(constructor_kind, Some(ConstructorKind::ExternalConstructor { .. })))
+        };
+        self.specs
+            .keys()
+            .filter(|term| is_fact(term))
+            .map(|&term| (self.term_name(term).to_owned(), term))
+            .collect()
     }
 
     fn term_of(&self, name: &ast::Ident, what: &str) -> Result<TermId, VerifyError> {
@@ -316,81 +370,5 @@ fn workspace_prefix() -> Prefix {
     Prefix {
         prefix: format!("{}/", root.display()),
         name: String::new(),
-    }
-}
-
-fn is_operator(template: &Pattern) -> bool {
-    template
-        .root_term()
-        .is_some_and(|term| term.0 == OPERATOR_TEMPLATE)
-}
-
-/// Replaces uses of extractor macros, other than CLIF operators and those that have a spec, by their
-/// templates. A macro with a spec would be trusted; [`crate::lint`] refuses it.
-fn expand_extractors(defs: &mut [Def]) {
-    let mut templates: HashMap<String, Pattern> = HashMap::new();
-    for def in defs.iter() {
-        if let Def::Extractor(extractor) = def
-            && !is_operator(&extractor.template)
-        {
-            let template = extractor.template.make_macro_template(&extractor.args);
-            templates.insert(extractor.term.0.clone(), template);
-        }
-    }
-    if templates.is_empty() {
-        return;
-    }
-    for def in defs {
-        if let Def::Rule(rule) = def {
-            // The root of a rule's pattern is its term, never a macro.
-            if let Pattern::Term { args, .. } = &mut rule.pattern {
-                for arg in args {
-                    *arg = expand_pattern(arg, &templates, 0);
-                }
-            }
-            for iflet in &mut rule.iflets {
-                iflet.pattern = expand_pattern(&iflet.pattern, &templates, 0);
-            }
-        }
-    }
-}
-
-fn expand_pattern(pattern: &Pattern, templates: &HashMap<String, Pattern>, depth: u32) -> Pattern {
-    match pattern {
-        Pattern::BindPattern { var, subpat, pos } => Pattern::BindPattern {
-            var: var.clone(),
-            subpat: Box::new(expand_pattern(subpat, templates, depth)),
-            pos: *pos,
-        },
-        Pattern::And { subpats, pos } => Pattern::And {
-            subpats: subpats
-                .iter()
-                .map(|subpat| expand_pattern(subpat, templates, depth))
-                .collect(),
-            pos: *pos,
-        },
-        Pattern::Term { sym, args, pos } => {
-            let args: Vec<Pattern> = args
-                .iter()
-                .map(|arg| expand_pattern(arg, templates, depth))
-                .collect();
-            // Recursive macros are an error of ISLE itself; the depth only keeps us from looping.
-            match templates.get(&sym.0) {
-                Some(template) if depth < 64 => match template.subst_macro_args(&args) {
-                    Some(expanded) => expand_pattern(&expanded, templates, depth + 1),
-                    None => Pattern::Term {
-                        sym: sym.clone(),
-                        args,
-                        pos: *pos,
-                    },
-                },
-                _ => Pattern::Term {
-                    sym: sym.clone(),
-                    args,
-                    pos: *pos,
-                },
-            }
-        }
-        other => other.clone(),
     }
 }

@@ -142,7 +142,9 @@ pub fn reached(program: &Program, rule: RuleId) -> HashSet<RuleId> {
     seen
 }
 
-fn called(rule: &Rule) -> Vec<TermId> {
+/// The terms that the expressions of a rule apply.
+#[must_use]
+pub fn called(rule: &Rule) -> Vec<TermId> {
     let mut terms = Vec::new();
     let mut exprs: Vec<&Expr> = vec![&rule.rhs];
     exprs.extend(rule.iflets.iter().map(|iflet| &iflet.rhs));
@@ -165,17 +167,25 @@ fn called(rule: &Rule) -> Vec<TermId> {
 /// Terms that sink a load: one of their rules does, or calls a term that does.
 #[must_use]
 pub fn sinking(program: &Program) -> HashSet<TermId> {
-    let mut result: HashSet<TermId> = HashSet::new();
+    callers(program, &HashSet::new(), |rule| {
+        let mut iflets = rule.iflets.iter();
+        rule.args.iter().any(|arg| pattern_sinks(program, arg))
+            || iflets.any(|iflet| pattern_sinks(program, &iflet.lhs))
+    })
+}
+
+/// Terms, and those one of whose rules is such a one, or calls one of all these.
+#[must_use]
+pub fn callers(
+    program: &Program,
+    terms: &HashSet<TermId>,
+    is_one: impl Fn(&Rule) -> bool,
+) -> HashSet<TermId> {
+    let mut result = terms.clone();
     loop {
         let before = result.len();
         for rule in &program.terms.rules {
-            let sinks = rule.args.iter().any(|arg| pattern_sinks(program, arg))
-                || rule
-                    .iflets
-                    .iter()
-                    .any(|iflet| pattern_sinks(program, &iflet.lhs))
-                || called(rule).iter().any(|term| result.contains(term));
-            if sinks {
+            if is_one(rule) || called(rule).iter().any(|term| result.contains(term)) {
                 result.insert(rule.root_term);
             }
         }

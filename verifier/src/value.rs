@@ -11,8 +11,8 @@ pub enum Value {
     Int(i128),
     /// A truth value.
     Bool(ExprId),
-    /// Bits; with the name of the CLIF type for an SSA value.
-    BitVec(ExprId, Option<Rc<str>>),
+    /// Bits; for an SSA value with its identity.
+    BitVec(ExprId, Option<Ssa>),
     /// Named fields.
     Struct(Rc<Vec<(Rc<str>, Value)>>),
     /// A value of an ISLE enum.
@@ -23,11 +23,31 @@ pub enum Value {
     Hole(HoleId),
     /// The record of an event, by its number.
     Record(usize),
-    /// A value that holds instructions which are not emitted yet: the value, and the numbers of the
-    /// event records that happen when a consumer emits them.
-    Held(Rc<(Value, Vec<usize>)>),
+    /// A value that holds instructions which are not emitted yet.
+    Held(Rc<Held>),
     /// A value of a type without model: nothing can be said about it but that it equals itself.
     Opaque(u32, Rc<str>),
+}
+
+/// A value that waits for its consumer, which emits the instructions that made it directly before itself.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Held {
+    /// The value.
+    pub value: Value,
+    /// Numbers of the event records that happen when a consumer emits it.
+    pub records: Vec<usize>,
+    /// The number of the instruction that produced it. It is emitted once.
+    pub producer: u32,
+}
+
+/// Which SSA value some bits are. Two SSA values may be equal bits by the folding of expressions, and yet be
+/// in two registers, whose unspecified bits differ.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Ssa {
+    /// The name of its CLIF type.
+    pub ty: Rc<str>,
+    /// Its number: equal ones are the same value.
+    pub serial: u32,
 }
 
 /// A value of an enum: the discriminant, and for each variant that it can be, the payload.

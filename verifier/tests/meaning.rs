@@ -23,6 +23,34 @@ fn a_32_bit_write_zeroes_the_high_half() {
     assert_eq!(meaning.events, []);
 }
 
+/// A CLIF type of one lane.
+fn clif_type(bits: i128, float: bool) -> Datum {
+    let fields = [
+        ("bits", Datum::Int(bits)),
+        ("lanes", Datum::Int(1)),
+        ("float", Datum::Bool(float)),
+    ];
+    Datum::Struct(fields.map(|(name, field)| (name.to_owned(), field)).into())
+}
+
+#[test]
+fn sizes_are_of_types_that_have_registers() {
+    let unit = unit();
+    for (term, bits, float, is_size) in [
+        ("float_size", 32, true, true),
+        ("float_size", 64, true, true),
+        ("float_size", 16, true, false),
+        ("float_size", 128, true, false),
+        ("operand_size", 8, false, true),
+        ("operand_size", 64, false, true),
+        ("operand_size", 128, false, false),
+        ("operand_size", 64, true, false),
+    ] {
+        let meaning = Meaning::of(&unit, term, &[clif_type(bits, float)], &mut |_| 0);
+        assert_eq!(meaning.is_ok(), is_size, "{term} of {bits}: {meaning:?}");
+    }
+}
+
 #[test]
 fn what_a_spec_leaves_open_is_marked() {
     let meaning = Meaning::of(&unit(), "x64_setcc", &[Datum::Bool(true)], &mut |_| 0);

@@ -5,6 +5,7 @@
 
 use skerry_verifier::{Options, Program, Verdict, provision, target_dir, verify};
 use std::fs;
+use std::path::PathBuf;
 
 /// One edit: in `file`, the only occurrence of `right` after the words `(rule NAME` becomes `wrong`.
 struct Edit {
@@ -112,21 +113,64 @@ const EDITS: &[Edit] = &[
     Edit { file: CALL, rule: "call_indirect_mem", right: "(to_amode p offset)", wrong: "(amode_base p 0)", fails: "load addr" },
 ];
 
+/// The unit's files: name and text.
+fn unit_files(folder: &str) -> Vec<(String, String)> {
+    let unit = skerry_isle_rules::unit("x86_64").unwrap();
+    let folder = target_dir().join("isle").join(folder);
+    let paths = skerry_isle_rules::unit_paths(unit, &folder).unwrap();
+    let read = |path: &PathBuf| {
+        let text = fs::read_to_string(path).unwrap();
+        (path.display().to_string(), text)
+    };
+    paths.iter().map(read).collect()
+}
+
+/// Without the guards `(if-let true (has_x))` every rule that had one asks for what the CPU may lack.
+#[test]
+fn rules_without_their_feature_guard_are_refuted() {
+    let solver = provision::solver(&target_dir()).unwrap();
+    let mut guarded = Vec::new();
+    let mut files = unit_files("unguarded");
+    for (_, text) in &mut files {
+        for rule in text.split("\n(rule ").skip(1) {
+            let rule = rule.split("\n(").next().unwrap();
+            if rule.contains("(if-let true (has_") {
+                guarded.push(rule.split(' ').next().unwrap().to_owned());
+            }
+        }
+        while let Some(start) = text.find("(if-let true (has_") {
+            let end = start + text[start..].find("))").unwrap() + 2;
+            text.replace_range(start..end, "");
+        }
+    }
+    assert!(guarded.len() >= 20, "only {guarded:?}");
+    let program = Program::from_texts(files).unwrap();
+    for name in guarded {
+        let options = Options {
+            rule: Some(name.clone()),
+            ..Options::default()
+        };
+        let report = verify(&program, &solver, &options, &|_| {}).unwrap();
+        let verdict = report.rules[0]
+            .instantiations
+            .iter()
+            .map(|instantiation| &instantiation.verdict)
+            .max_by_key(|verdict| verdict.severity());
+        let Some(Verdict::Refuted { counterexample }) = verdict else {
+            panic!("{name} is not refuted without its guard");
+        };
+        assert!(
+            counterexample.fails.starts_with("requirement of"),
+            "{name}: {}",
+            counterexample.fails
+        );
+    }
+}
+
 #[test]
 fn sabotage_is_refuted() {
     let solver = provision::solver(&target_dir()).unwrap();
-    let unit = skerry_isle_rules::unit("x86_64").unwrap();
-    let folder = target_dir().join("isle").join("sabotage");
-    let files: Vec<(String, String)> = skerry_isle_rules::unit_paths(unit, &folder)
-        .unwrap()
-        .iter()
-        .map(|path| {
-            (
-                path.display().to_string(),
-                fs::read_to_string(path).unwrap(),
-            )
-        })
-        .collect();
+    let files = unit_files("sabotage");
     let mut failures = Vec::new();
     for edit in EDITS {
         if let Err(problem) = refuted(edit, &files, &solver) {

@@ -106,6 +106,11 @@ impl Path<'_, '_> {
             return uncovered(format!("`{term}` has no spec"));
         };
         self.phase = Phase::Emit;
+        // The machine has all that an instruction may require.
+        for &fact in program.machine_facts.values() {
+            let truth = Value::Bool(self.dag.bool(true));
+            self.pure_results.insert((fact, vec![]), truth);
+        }
         let operands = operands
             .iter()
             .map(|operand| self.value_of(operand))

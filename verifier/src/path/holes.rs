@@ -7,7 +7,7 @@
 
 use super::{Eval, Path, Stop, uncovered};
 use crate::expr::{ExprId, Sort};
-use crate::value::{DISCRIMINANT_BITS, EnumValue, HoleId, Shape, Value};
+use crate::value::{DISCRIMINANT_BITS, EnumValue, Held, HoleId, Shape, Value};
 use std::rc::Rc;
 
 /// One hole.
@@ -77,13 +77,20 @@ impl Path<'_, '_> {
     pub(crate) fn need(&self, value: &Value) -> Eval<Value> {
         match self.resolve(value) {
             Value::Hole(id) => Err(Stop::NotReady(id)),
-            Value::Held(held) => self.need(&held.0),
+            Value::Held(held) => self.need(&held.value),
             other => Ok(other),
         }
     }
 
-    /// Defines an unfilled hole.
+    /// Defines an unfilled hole: what a spec says it equals. An SSA value that is defined so is one of its
+    /// own, whatever it equals.
     pub(crate) fn fill(&mut self, id: HoleId, value: Value) -> Eval<()> {
+        let value = self.other_ssa(value);
+        self.fill_same(id, value)
+    }
+
+    /// Defines an unfilled hole as a value that a pattern says is the same one.
+    pub(crate) fn fill_same(&mut self, id: HoleId, value: Value) -> Eval<()> {
         let hole = &self.holes[id.0 as usize];
         assert!(hole.value.is_none(), "invariant: a hole is filled once");
         if hole.input {
@@ -92,18 +99,19 @@ impl Path<'_, '_> {
                 hole.name
             ));
         }
-        let value = match (&hole.shape, value) {
+        let shape = hole.shape.clone();
+        let value = match (&shape, value) {
             (Shape::Clif(tag, width), Value::BitVec(expr, None))
                 if self.dag.width(expr) == *width =>
             {
-                Value::BitVec(expr, Some(Rc::clone(tag)))
+                Value::BitVec(expr, Some(self.new_ssa(tag)))
             }
             // Only SSA values keep their CLIF type.
             (Shape::BitVec(Some(_)), Value::BitVec(expr, Some(_))) => Value::BitVec(expr, None),
             (_, value) => value,
         };
-        if !self.fits(&hole.shape, &value) {
-            let (name, shape) = (Rc::clone(&hole.name), hole.shape.clone());
+        if !self.fits(&shape, &value) {
+            let name = Rc::clone(&self.holes[id.0 as usize].name);
             let given = self.describe(&value);
             return uncovered(format!(
                 "ill-typed: `{name}` is {shape} and is defined as {given}"
@@ -117,14 +125,14 @@ impl Path<'_, '_> {
     pub(crate) fn fits(&self, shape: &Shape, value: &Value) -> bool {
         match (shape, value) {
             (_, Value::Hole(_)) | (Shape::Open(_), _) => true,
-            (_, Value::Held(held)) => self.fits(shape, &held.0),
+            (_, Value::Held(held)) => self.fits(shape, &held.value),
             (Shape::Int, Value::Int(_))
             | (Shape::Bool, Value::Bool(_))
             | (Shape::Unit, Value::Unit)
             | (Shape::BitVec(None), Value::BitVec(..)) => true,
             (Shape::BitVec(Some(width)), Value::BitVec(expr, _)) => self.dag.width(*expr) == *width,
             (Shape::Clif(name, width), Value::BitVec(expr, tag)) => {
-                self.dag.width(*expr) == *width && tag.as_ref().is_none_or(|tag| tag == name)
+                self.dag.width(*expr) == *width && tag.as_ref().is_none_or(|tag| tag.ty == *name)
             }
             (Shape::Enum(ty), Value::Enum(value)) => value.ty == *ty,
             (Shape::Struct(shapes), Value::Struct(fields)) => {
@@ -178,7 +186,7 @@ impl Path<'_, '_> {
             }
             Shape::Clif(tag, width) => {
                 let variable = self.dag.fresh(name, Sort::BitVec(*width));
-                Value::BitVec(variable, Some(Rc::clone(tag)))
+                Value::BitVec(variable, Some(self.new_ssa(tag)))
             }
             Shape::Unit => Value::Unit,
             Shape::Struct(fields) => {
@@ -268,8 +276,11 @@ impl Path<'_, '_> {
                 }))
             }
             Value::Held(held) => {
-                let inner = self.force(&held.0)?;
-                Value::Held(Rc::new((inner, held.1.clone())))
+                let inner = self.force(&held.value)?;
+                Value::Held(Rc::new(Held {
+                    value: inner,
+                    ..(*held).clone()
+                }))
             }
             other => other,
         })

@@ -6,29 +6,33 @@
 
 mod choices;
 mod concrete;
+mod held;
 mod holes;
 mod patterns;
 mod records;
 mod rules;
 mod shapes;
+mod ssa;
 mod sunk;
+mod sunk_uses;
 mod terms;
 mod values;
 mod witness;
 
 pub use choices::Choices;
 pub use concrete::{Datum, Event, Meaning};
+pub use held::HELD_TYPES;
+pub use patterns::SEVERAL_RESULTS;
 pub use records::{LOAD, Log, Record, STORE, TRAP};
 pub use rules::{Display, Promise};
 pub use sunk::SINKABLE;
-pub use terms::HELD_TYPES;
 
 use crate::expr::{Dag, ExprId};
 use crate::program::Program;
 use crate::value::{HoleId, Value};
 use cranelift_isle::lexer::Pos;
 use cranelift_isle::sema::{RuleId, TermId};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 /// Why evaluation stops before its end.
@@ -109,16 +113,32 @@ pub struct Path<'p, 'c> {
     pub machine: Log,
     /// Instructions matched by `sinkable`, each with whether the right-hand side took it over.
     sunk_instructions: Vec<(Value, bool)>,
+    /// Values one of which a callee's rules may sink, or what computes it.
+    may_sink: Vec<Value>,
+    /// Each value that an operator was matched against, with the operands of that.
+    definitions: Vec<(Value, Vec<Value>)>,
+    /// Values that a term wants computed, with the term's name.
+    uses: Vec<(Value, &'p str)>,
     /// For each operator matched so far, what becomes of its events.
     matched_operators: Vec<records::Events>,
     phase: Phase,
     root_term: Option<TermId>,
+    /// An operator of the pattern that no branch may stand for.
+    unbranched: Option<TermId>,
+    /// A term of the right-hand side that branches.
+    branch: Option<TermId>,
     /// What the replaced instruction may compute, where its spec leaves a choice.
     open: Option<witness::Open>,
     pure_results: HashMap<(TermId, Vec<Value>), Value>,
     reads: Vec<records::Read>,
     constants: HashMap<String, Value>,
     next_opaque: u32,
+    next_producer: u32,
+    /// Producers of flags that are emitted.
+    consumed: HashSet<u32>,
+    next_ssa: u32,
+    /// Serials of SSA values that a pattern found to be the same, each with a lesser one.
+    same_ssa: HashMap<u32, u32>,
     depth: u32,
     /// Callee rules that this path goes through.
     pub callees: Vec<RuleId>,
@@ -144,14 +164,23 @@ impl<'p, 'c> Path<'p, 'c> {
             sunk: Log::default(),
             machine: Log::default(),
             sunk_instructions: Vec::new(),
+            may_sink: Vec::new(),
+            definitions: Vec::new(),
+            uses: Vec::new(),
             matched_operators: Vec::new(),
             phase: Phase::Match,
             root_term: None,
+            unbranched: None,
+            branch: None,
             open: None,
             pure_results: HashMap::new(),
             reads: Vec::new(),
             constants: HashMap::new(),
             next_opaque: 0,
+            next_producer: 0,
+            consumed: HashSet::new(),
+            next_ssa: 0,
+            same_ssa: HashMap::new(),
             depth: 0,
             callees: Vec::new(),
             display: Display::default(),

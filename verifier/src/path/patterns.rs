@@ -11,6 +11,22 @@ use cranelift_isle::sema::{Pattern, Rule, TermId, TermKind, TypeId};
 /// The extractor from a value to the instruction that defines it.
 const DEF_INST: &str = "def_inst";
 
+/// CLIF's operators with a second result, calls apart (of which any result is proven). A test compares them
+/// with the declarations of the crate.
+pub const SEVERAL_RESULTS: [&str; 11] = [
+    "isplit",
+    "sadd_overflow",
+    "sadd_overflow_cin",
+    "smul_overflow",
+    "ssub_overflow",
+    "ssub_overflow_bin",
+    "uadd_overflow",
+    "uadd_overflow_cin",
+    "umul_overflow",
+    "usub_overflow",
+    "usub_overflow_bin",
+];
+
 impl<'p> Path<'p, '_> {
     /// Matches a pattern: what it says of the value is assumed.
     pub(crate) fn matches(
@@ -151,6 +167,11 @@ impl<'p> Path<'p, '_> {
         let Some(spec) = program.specs.get(&term) else {
             return uncovered(format!("`{term_name}` has no spec"));
         };
+        if events == Events::Source && SEVERAL_RESULTS.contains(&term_name) {
+            return uncovered(format!(
+                "`{term_name}` has a second result, of which the theorem says nothing"
+            ));
+        }
         let fitting: Vec<&Signature> = program.signatures[&term]
             .iter()
             .filter(|signature| self.may_be(value, &signature.ret))
@@ -189,7 +210,11 @@ impl<'p> Path<'p, '_> {
             .iter()
             .map(|operand| self.with_forced(|path| path.force(operand)))
             .collect::<Eval<Vec<_>>>()?;
+        if program.unbranched.contains(&term) {
+            self.unbranched = Some(term);
+        }
         self.matched_operators.push(events);
+        self.definitions.push((value.clone(), operands.clone()));
         let known = !matches!(self.resolve(value), Value::Hole(_) | Value::Unit);
         if known {
             // That the spec can be met at all is shown for a result of its own.
@@ -298,13 +323,15 @@ impl<'p> Path<'p, '_> {
                 if self.different_types(&self.hole_shape(*hole).clone(), value) {
                     return Err(Stop::Infeasible);
                 }
+                // The same SSA value, not only the same bits.
                 let value = value.clone();
-                self.fill(*hole, value)
+                self.fill_same(*hole, value)
             }
             (Value::BitVec(x, Some(tx)), Value::BitVec(y, Some(ty))) => {
-                if tx != ty {
+                if tx.ty != ty.ty {
                     return Err(Stop::Infeasible);
                 }
+                self.unite_ssa(tx.serial, ty.serial);
                 let fact = self.dag.eq(*x, *y);
                 self.assume(fact)
             }

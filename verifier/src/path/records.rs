@@ -103,6 +103,12 @@ impl<'p> Path<'p, '_> {
         Ok(numbers)
     }
 
+    /// Whether no store or call was emitted since a record of the machine side was built.
+    pub(crate) fn is_current(&self, number: usize) -> bool {
+        let version = self.records[number].version;
+        version.is_none_or(|version| version == self.stores(&self.machine.0))
+    }
+
     fn stores(&self, log: &[usize]) -> usize {
         log.iter()
             .filter(|&&number| matches!(self.state_name(number), STORE | CALL))
@@ -277,45 +283,6 @@ impl<'p> Path<'p, '_> {
             kept.push(number);
         }
         Ok(kept)
-    }
-
-    /// The records that a value still holds, and the value without them.
-    pub(crate) fn held_records(&self, value: &Value, into: &mut Vec<usize>) {
-        match self.resolve(value) {
-            Value::Held(held) => {
-                into.extend(&held.1);
-                self.held_records(&held.0, into);
-            }
-            Value::Struct(fields) => {
-                for (_, field) in fields.iter() {
-                    self.held_records(field, into);
-                }
-            }
-            Value::Enum(value) => {
-                for payload in value.payloads.iter().flatten() {
-                    for field in payload {
-                        self.held_records(field, into);
-                    }
-                }
-            }
-            _ => {}
-        }
-    }
-
-    /// How many held values a value contains.
-    pub(crate) fn producers(&self, value: &Value) -> usize {
-        match self.resolve(value) {
-            Value::Held(_) => 1,
-            Value::Struct(fields) => fields.iter().map(|(_, field)| self.producers(field)).sum(),
-            Value::Enum(value) => value
-                .payloads
-                .iter()
-                .flatten()
-                .map(|payload| payload.iter().map(|field| self.producers(field)).sum())
-                .max()
-                .unwrap_or(0),
-            _ => 0,
-        }
     }
 
     /// A record number bound to the name of its state.

@@ -81,6 +81,7 @@ impl<'p> Path<'p, '_> {
         self.display.machine = Some(result.clone());
         self.settle_held(&result)?;
         self.check_sunk(rule)?;
+        self.check_branch()?;
         let shape = self.shape_of_type(data.ret_ty);
         if !self.fits(&shape, &result) {
             let found = self.describe(&result);
@@ -92,6 +93,20 @@ impl<'p> Path<'p, '_> {
             self.fill(hole, result)?;
         }
         self.promise(spec, &scope, records)
+    }
+
+    /// Some operators promise that the CPU does not guess, which no value shows.
+    fn check_branch(&mut self) -> Eval<()> {
+        let (Some(operator), Some(branch)) = (self.unbranched, self.branch) else {
+            return Ok(());
+        };
+        let goal = self.dag.bool(false);
+        let label = format!(
+            "the promise of `{}` never to branch (`{}` does)",
+            self.program.term_name(operator),
+            self.program.term_name(branch)
+        );
+        self.prove(goal, label)
     }
 
     pub(crate) fn promise(
@@ -238,7 +253,7 @@ impl<'p> Path<'p, '_> {
     pub(crate) fn term(&mut self, ty: TypeId, term: TermId, args: Vec<Value>) -> Eval<Value> {
         let program = self.program;
         let data = &program.terms.terms[term.index()];
-        self.note_sunk(&data.arg_tys, &args);
+        self.note_sunk(&data.kind, &data.arg_tys, &args);
         match &data.kind {
             TermKind::EnumVariant { variant } => Ok(self.variant(ty, variant.index(), args)),
             TermKind::Struct => {
@@ -262,14 +277,15 @@ impl<'p> Path<'p, '_> {
                 if flags.multi {
                     return uncovered(format!("`{}` is a multi-term", program.term_name(term)));
                 }
+                let key = (term, self.pure_key(&args));
                 if flags.pure
-                    && let Some(known) = self.pure_results.get(&(term, args.clone()))
+                    && let Some(known) = self.pure_results.get(&key)
                 {
                     return Ok(known.clone());
                 }
                 let result = self.chain(term, &args)?;
                 if flags.pure {
-                    self.pure_results.insert((term, args), result.clone());
+                    self.pure_results.insert(key, result.clone());
                 }
                 Ok(result)
             }

@@ -1,10 +1,10 @@
-//! Loads that move to the instruction which uses them, and instructions that wait for their consumer.
+//! Loads that move to the instruction which uses them.
 
 use super::records::Events;
 use super::rules::Variables;
 use super::{Eval, Path, Phase, uncovered};
 use crate::value::Value;
-use cranelift_isle::sema::{Pattern, Rule, TermId, TypeId};
+use cranelift_isle::sema::{ConstructorKind, Pattern, Rule, TermId, TermKind, TypeId};
 
 /// The extractor from a value to the load that may become part of the rule's instruction.
 pub const SINKABLE: &str = "sinkable";
@@ -43,12 +43,6 @@ impl<'p> Path<'p, '_> {
             .is_some_and(|&ty| self.program.type_name(ty) == "Inst")
     }
 
-    /// Whether a term returns a value that holds instructions not emitted yet.
-    pub(crate) fn returns_held(&self, term: TermId) -> bool {
-        let data = &self.program.terms.terms[term.index()];
-        super::HELD_TYPES.contains(&self.program.type_name(data.ret_ty))
-    }
-
     /// The order of two sunk loads among themselves is not known.
     pub(crate) fn one_sunk_load(&self) -> Eval<()> {
         if self.sunk_instructions.is_empty() {
@@ -60,18 +54,27 @@ impl<'p> Path<'p, '_> {
 
     /// A term with a spec whose rules sink a load has, for its caller, one event that may happen: on the
     /// left before the caller's own events, on the right where the returned flags are consumed.
-    pub(crate) fn hidden_sunk_load(&mut self, held: &mut Vec<usize>) -> Eval<()> {
+    pub(crate) fn hidden_sunk_load(&mut self, args: &[Value], held: &mut Vec<usize>) -> Eval<()> {
         self.one_sunk_load()?;
         self.sunk_instructions.push((Value::Unit, true));
+        self.may_sink.extend(args.iter().cloned());
         let record = self.hidden_record();
         self.sunk.0.push(record);
         held.push(record);
         Ok(())
     }
 
-    /// A sunk instruction that is handed to a constructor is taken over by that.
-    pub(crate) fn note_sunk(&mut self, types: &[TypeId], args: &[Value]) {
-        if self.phase != Phase::Emit {
+    /// A sunk instruction that is handed to an extern constructor is taken over by that. (A term with rules
+    /// may drop it.)
+    pub(crate) fn note_sunk(&mut self, kind: &TermKind, types: &[TypeId], args: &[Value]) {
+        let is_extern = matches!(
+            kind,
+            TermKind::Decl {
+                constructor_kind: Some(ConstructorKind::ExternalConstructor { .. }),
+                ..
+            }
+        );
+        if self.phase != Phase::Emit || !is_extern {
             return;
         }
         for (ty, arg) in types.iter().zip(args) {
@@ -90,6 +93,7 @@ impl<'p> Path<'p, '_> {
 
     /// A load that `sinkable` matched and that no constructor takes over would run twice.
     pub(crate) fn check_sunk(&mut self, rule: &Rule) -> Eval<()> {
+        self.check_uses()?;
         if self.sunk_instructions.iter().all(|(_, taken)| *taken) {
             return Ok(());
         }
@@ -99,23 +103,5 @@ impl<'p> Path<'p, '_> {
             self.program.rule_name(rule.id)
         );
         self.prove(goal, label)
-    }
-
-    /// A root that returns a value with instructions not emitted yet promises their events to whoever
-    /// consumes it, so it must have emitted nothing itself.
-    pub(crate) fn settle_held(&mut self, result: &Value) -> Eval<()> {
-        let mut held = Vec::new();
-        self.held_records(result, &mut held);
-        if held.is_empty() {
-            return Ok(());
-        }
-        if !self.machine.0.is_empty() {
-            return uncovered(
-                "events happen before the returned flags are consumed: drop the term's spec, so \
-                 that it is expanded into the instructions that call it",
-            );
-        }
-        self.machine.0 = held;
-        Ok(())
     }
 }

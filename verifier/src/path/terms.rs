@@ -7,11 +7,6 @@ use crate::spec::Env;
 use crate::value::{HoleId, Shape, Value};
 use cranelift_isle::ast::{ModelType, Signature, Spec};
 use cranelift_isle::sema::{TermId, TermKind};
-use std::rc::Rc;
-
-/// ISLE types whose values hold instructions that their consumer emits: a flags producer is emitted
-/// directly before the instruction that reads the flags. See verifier/README.md.
-pub const HELD_TYPES: [&str; 2] = ["Flags", "Cond"];
 
 impl<'p> Path<'p, '_> {
     /// Applies a constructor that has a spec.
@@ -25,31 +20,29 @@ impl<'p> Path<'p, '_> {
         if flags.multi {
             return uncovered(format!("`{}` is a multi-term", spec.term.0));
         }
+        self.note_uses(term, &args);
+        if program.branching.contains(&term) {
+            self.branch = Some(term);
+        }
+        let key = (term, self.pure_key(&args));
         if flags.pure
-            && let Some(known) = self.pure_results.get(&(term, args.clone()))
+            && let Some(known) = self.pure_results.get(&key)
         {
             return Ok(known.clone());
         }
-        let holds = HELD_TYPES.contains(&program.type_name(data.ret_ty));
+        let holds = self.returns_held(term);
         let events = if flags.pure || self.phase == Phase::Match {
             Events::None
         } else {
             Events::Machine
         };
-        if args.iter().map(|arg| self.producers(arg)).sum::<usize>() > 1 {
-            return uncovered(format!(
-                "`{}` consumes two held instructions: the second would overwrite the flags of the \
-                 first",
-                spec.term.0
-            ));
-        }
+        let operand = self.held_operand(&spec.term.0, &args)?;
         let mut held = Vec::new();
-        for arg in &args {
-            self.held_records(arg, &mut held);
-        }
-        if !flags.pure && !holds {
-            // The consumer emits what its operands hold, then itself.
-            self.machine.0.append(&mut held);
+        match &operand {
+            Some(operand) if holds => held.extend(&operand.records),
+            // The consumer emits what its operand holds, then itself.
+            Some(operand) if !flags.pure => self.consume(&format!("`{}`", spec.term.0), operand)?,
+            _ => {}
         }
         if program.sinking.contains(&term) {
             if !holds {
@@ -58,7 +51,7 @@ impl<'p> Path<'p, '_> {
                     spec.term.0
                 ));
             }
-            self.hidden_sunk_load(&mut held)?;
+            self.hidden_sunk_load(&args, &mut held)?;
         }
         let shape = self.signature_shape(term, &args)?;
         let result = self.hole("result", &shape);
@@ -68,7 +61,7 @@ impl<'p> Path<'p, '_> {
         let records = self.finished_records(records)?;
         let result = if holds {
             held.extend(records);
-            Value::Held(Rc::new((result, held)))
+            self.hold(result, operand.as_deref(), held)
         } else {
             if events == Events::None && !records.is_empty() {
                 return uncovered(format!("`{}` is pure and has events", spec.term.0));
@@ -77,9 +70,25 @@ impl<'p> Path<'p, '_> {
             result
         };
         if flags.pure {
-            self.pure_results.insert((term, args), result.clone());
+            self.pure_results.insert(key, result.clone());
         }
         Ok(result)
+    }
+
+    /// What is true of the machine or not, on both sides and wherever it is asked: the value of a pure
+    /// extern term without operands that returns a truth (`has_bmi2`), by its name.
+    pub(crate) fn machine_fact(&mut self, fact: &str) -> Eval<Option<Value>> {
+        let Some(&term) = self.program.machine_facts.get(fact) else {
+            return Ok(None);
+        };
+        let asked = self.pure_results.contains_key(&(term, vec![]));
+        let value = self.construct(term, vec![])?;
+        if !asked {
+            self.display
+                .variables
+                .push((fact.to_owned(), value.clone()));
+        }
+        Ok(Some(value))
     }
 
     /// The shape of a constructor's result. A term whose rules are proven against its spec is proven

@@ -102,8 +102,12 @@ impl Path<'_, '_> {
                         "ill-typed: branches of {wx} and of {wy} bits under an open condition"
                     ));
                 }
-                let tag = if tx == ty { tx.clone() } else { None };
-                Ok(Value::BitVec(self.dag.ite(c, *x, *y), tag))
+                // One of two SSA values of a type is a value of that type, and neither of the two.
+                let merged = match (tx, ty) {
+                    (Some(tx), Some(ty)) if tx.ty == ty.ty => Some(self.new_ssa(&tx.ty)),
+                    _ => None,
+                };
+                Ok(Value::BitVec(self.dag.ite(c, *x, *y), merged))
             }
             (Value::Struct(x), Value::Struct(y))
                 if x.len() == y.len() && x.iter().zip(y.iter()).all(|(x, y)| x.0 == y.0) =>
@@ -205,13 +209,13 @@ impl Path<'_, '_> {
             Value::Int(int) => format!("the Int {int}"),
             Value::Bool(_) => "a truth value".to_owned(),
             Value::BitVec(expr, None) => format!("{} bits", self.dag.width(expr)),
-            Value::BitVec(_, Some(tag)) => format!("a value of type {tag}"),
+            Value::BitVec(_, Some(ssa)) => format!("a value of type {}", ssa.ty),
             Value::Struct(_) => "a struct".to_owned(),
             Value::Enum(value) => format!("an enum `{}`", self.program.type_name(value.ty)),
             Value::Unit => "nothing".to_owned(),
             Value::Hole(id) => format!("an open {}", self.hole_shape(id)),
             Value::Record(_) => "an event".to_owned(),
-            Value::Held(held) => self.describe(&held.0),
+            Value::Held(held) => self.describe(&held.value),
             Value::Opaque(_, ty) => format!("a `{ty}`, which has no model"),
         }
     }

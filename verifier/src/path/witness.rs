@@ -120,7 +120,7 @@ impl Path<'_, '_> {
                         .flatten()
                         .any(|field| self.value_mentions(field, variable))
             }
-            Value::Held(held) => self.value_mentions(&held.0, variable),
+            Value::Held(held) => self.value_mentions(&held.value, variable),
             Value::Int(_) | Value::Unit | Value::Hole(_) | Value::Record(_) | Value::Opaque(..) => {
                 false
             }

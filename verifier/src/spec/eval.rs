@@ -112,7 +112,10 @@ impl<'p> Path<'p, '_> {
 
     fn lookup(&mut self, var: &Ident, env: &Env<'p>) -> Eval<Value> {
         match env.get(&var.0) {
-            None => uncovered(format!("no `{}` is in scope", var.0)),
+            None => match self.machine_fact(&var.0)? {
+                Some(fact) => Ok(fact),
+                None => uncovered(format!("no `{}` is in scope", var.0)),
+            },
             Some(Binding::Value(value)) => Ok(self.resolve(value)),
             Some(Binding::Later(later)) => {
                 let later = Rc::clone(later);
@@ -199,8 +202,8 @@ impl<'p> Path<'p, '_> {
                 }
                 Err(Stop::NotReady(id))
             }
-            Value::BitVec(_, Some(tag)) if field == "type" => self.clif_type(&tag),
-            Value::Held(held) => self.field(&held.0, field),
+            Value::BitVec(_, Some(ssa)) if field == "type" => self.clif_type(&ssa.ty),
+            Value::Held(held) => self.field(&held.value, field),
             Value::Struct(fields) => match fields.iter().find(|(name, _)| **name == *field) {
                 Some((_, value)) => Ok(self.resolve(value)),
                 None => uncovered(format!("no field `{field}` in the struct")),
