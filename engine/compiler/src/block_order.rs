@@ -8,7 +8,9 @@
 use crate::vcode::Origin;
 use cranelift_codegen::dominator_tree::DominatorTree;
 use cranelift_codegen::entity::SecondaryMap;
-use cranelift_codegen::ir::{Block, BlockCall, Function, InstructionData};
+use cranelift_codegen::ir::{Block, BlockCall, Function, InstructionData, JumpTable};
+use std::borrow::Cow;
+use std::collections::HashMap;
 use std::ops::Range;
 
 /// One block to lower.
@@ -18,7 +20,7 @@ pub struct OrderedBlock {
     pub origin: Origin,
     /// Of an edge, the target with its arguments.
     pub edge: Option<BlockCall>,
-    /// Outgoing edges in [`BlockOrder::succs`], in the order of the terminator's destinations.
+    /// Outgoing edges in [`BlockOrder::succs`], in the order of the terminator's destinations or of [`TableEdges`].
     pub succs: Range<u32>,
     /// The head of a loop.
     pub loop_header: bool,
@@ -35,12 +37,58 @@ pub struct BlockOrder {
     pub succs: Vec<u32>,
 }
 
-/// The destinations of a block's terminator; for a table the default comes first.
+/// The destinations of a block's terminator, one for each mention.
 pub fn destinations(func: &Function, block: Block) -> &[BlockCall] {
     match func.layout.last_inst(block) {
         Some(inst) => func.dfg.insts[inst]
             .branch_destination(&func.dfg.jump_tables, &func.dfg.exception_tables),
         None => &[],
+    }
+}
+
+/// The edges of a jump table: destinations without arguments, which share an edge if they share the block, and those
+/// with arguments one by one.
+#[derive(Clone, Debug, Default)]
+pub struct TableEdges {
+    /// The edges, in order of first mention.
+    pub dests: Vec<BlockCall>,
+    /// For each branch of the table, the default first, its edge.
+    pub entries: Vec<u32>,
+}
+
+impl TableEdges {
+    /// The edges of a table.
+    pub fn new(func: &Function, table: JumpTable) -> TableEdges {
+        let pool = &func.dfg.value_lists;
+        let mut known = HashMap::new();
+        let mut edges = TableEdges::default();
+        for &dest in func.dfg.jump_tables[table].all_branches() {
+            let next = edges.dests.len() as u32;
+            let edge = match dest.len(pool) {
+                0 => *known.entry(dest.block(pool)).or_insert(next),
+                _ => next,
+            };
+            if edge == next {
+                edges.dests.push(dest);
+            }
+            edges.entries.push(edge);
+        }
+        edges
+    }
+}
+
+/// The outgoing edges of a block, and whether they are a table's.
+fn edges_of(func: &Function, block: Block) -> (Cow<'_, [BlockCall]>, bool) {
+    let table = func
+        .layout
+        .last_inst(block)
+        .and_then(|inst| match func.dfg.insts[inst] {
+            InstructionData::BranchTable { table, .. } => Some(table),
+            _ => None,
+        });
+    match table {
+        Some(table) => (TableEdges::new(func, table).dests.into(), true),
+        None => (destinations(func, block).into(), false),
     }
 }
 
@@ -52,7 +100,7 @@ impl BlockOrder {
         let mut preds: SecondaryMap<Block, u32> = SecondaryMap::new();
         for (index, &block) in clif_blocks.iter().enumerate() {
             position[block] = index as u32;
-            for dest in destinations(func, block) {
+            for dest in edges_of(func, block).0.iter() {
                 preds[dest.block(&func.dfg.value_lists)] += 1;
             }
         }
@@ -66,15 +114,13 @@ impl BlockOrder {
         const EDGE: u32 = 1 << 31;
         for (index, &block) in clif_blocks.iter().enumerate() {
             let index = index as u32;
-            let dests = destinations(func, block);
-            let is_table = func.layout.last_inst(block).is_some_and(|inst| {
-                matches!(func.dfg.insts[inst], InstructionData::BranchTable { .. })
-            });
-            for dest in dests {
+            let (dests, is_table) = edges_of(func, block);
+            for dest in dests.iter() {
                 let target = dest.block(&func.dfg.value_lists);
                 let backward = position[target] <= index;
                 loop_header[target] |= backward;
-                let critical = dests.len() > 1
+                // The jump of a table has operands, so that even its only edge carries nothing.
+                let critical = (dests.len() > 1 || is_table)
                     && (preds[target] > 1 || (is_table && dest.len(&func.dfg.value_lists) > 0));
                 if critical {
                     let edge = edges.len() as u32;

@@ -1,5 +1,6 @@
 //! The driver of CLIF functions: those of a text, with the stages of each kept for people.
 
+use crate::clif_support;
 use crate::error::CompileError;
 use crate::flags::Flags;
 use crate::function::FunctionCompiler;
@@ -46,6 +47,7 @@ pub fn compile_clif(functions: Vec<Function>, flags: &Flags) -> Result<CompiledC
         let clif_name = func.name.to_string();
         let ty = clif_func_type(&func);
         number_names(&mut func, &names)?;
+        clif_support::check(&func)?;
         func.name = CLIF.func_name(index as u32);
         let (code, inspection) = compiler.inspect(func)?;
         let text = linker.add(name(CLIF, index as u32), code)?;

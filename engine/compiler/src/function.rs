@@ -1,6 +1,7 @@
 //! The driver of one function: its phases from CLIF to machine code.
 
 use crate::code::FunctionCode;
+use crate::effort;
 use crate::error::CompileError;
 use crate::flags::{Flags, OptLevel};
 use crate::inspect::Inspection;
@@ -107,6 +108,15 @@ impl FunctionCompiler {
 
     pub(crate) fn lower(&self, trace: bool) -> Result<Lowered<x86_64::Inst>, CompileError> {
         let func = &self.context.func;
+        let slots = crate::frame::slots_size(&func.sized_stack_slots);
+        if slots > x86_64::MAX_FRAME {
+            return Err(CompileError::Limit {
+                offset: offset(start(func)),
+                what: FRAME,
+                limit: x86_64::MAX_FRAME,
+                actual: slots,
+            });
+        }
         lower::<X86_64>(func, &self.context.domtree, self.flags.features, trace).map_err(
             |unlowered| match unlowered {
                 Unlowered::NoRule { what, loc } => CompileError::Unsupported {
@@ -128,21 +138,15 @@ impl FunctionCompiler {
         lowered: Lowered<x86_64::Inst>,
     ) -> Result<FunctionCode, CompileError> {
         let func = &self.context.func;
-        let start = func
-            .layout
-            .blocks_insts()
-            .map(|inst| func.srcloc(inst))
-            .find(|loc| !loc.is_default());
+        let start = start(func);
         let limit = |what, limit, actual| CompileError::Limit {
-            offset: offset(start.unwrap_or_default()),
+            offset: offset(start),
             what,
             limit,
             actual,
         };
         let slots = crate::frame::slots_size(&func.sized_stack_slots);
-        if slots > x86_64::MAX_FRAME {
-            return Err(limit(FRAME, x86_64::MAX_FRAME, slots));
-        }
+        effort::check(&lowered.vcode).map_err(|excess| excess.at(offset(start)))?;
         let allocation = self
             .allocator
             .run(&lowered.vcode, self.flags.check)
@@ -153,6 +157,14 @@ impl FunctionCompiler {
 }
 
 const FRAME: &str = "size of a stack frame in bytes";
+
+/// The first place in the module that an instruction of the function is from.
+fn start(func: &Function) -> SourceLoc {
+    let locs = func.layout.blocks_insts().map(|inst| func.srcloc(inst));
+    locs.into_iter()
+        .find(|loc| !loc.is_default())
+        .unwrap_or_default()
+}
 
 fn offset(loc: SourceLoc) -> u64 {
     if loc.is_default() {

@@ -137,7 +137,7 @@ pub fn lower<B: Backend>(
         lower.succs = block.succs.clone();
         match (block.origin, block.edge) {
             (Origin::Block(clif), _) => lower.lower_block::<B>(clif)?,
-            (Origin::Edge, Some(dest)) => lower.lower_edge::<B>(dest),
+            (Origin::Edge, Some(dest)) => lower.lower_edge::<B>(dest)?,
             (Origin::Edge, None) => unreachable!("an edge has a destination"),
         }
         if index == 0 {
@@ -331,10 +331,7 @@ impl<'f, I: MachInst> Lower<'f, I> {
             self.flush(func.srcloc(inst), |func| {
                 func.dfg.display_inst(inst).to_string()
             });
-            if self.vcode.insts.len() > MAX_INSTS {
-                let loc = func.srcloc(inst);
-                return Err(Unlowered::TooLong { loc });
-            }
+            self.check_length(func.srcloc(inst))?;
         }
         self.root = None;
         Ok(())
@@ -367,11 +364,19 @@ impl<'f, I: MachInst> Lower<'f, I> {
         }
     }
 
-    fn lower_edge<B: Backend<Inst = I>>(&mut self, dest: BlockCall) {
+    fn lower_edge<B: Backend<Inst = I>>(&mut self, dest: BlockCall) -> Result<(), Unlowered> {
         self.begin_root();
         self.pass_block_args::<B>(0, dest);
         self.emit(B::jump());
         self.flush(SourceLoc::default(), |_| "edge".to_string());
+        self.check_length(SourceLoc::default())
+    }
+
+    fn check_length(&self, loc: SourceLoc) -> Result<(), Unlowered> {
+        match self.vcode.insts.len() {
+            0..=MAX_INSTS => Ok(()),
+            _ => Err(Unlowered::TooLong { loc }),
+        }
     }
 
     fn lower_args<B: Backend<Inst = I>>(&mut self, block: &OrderedBlock) -> Result<(), Unlowered> {
@@ -556,6 +561,7 @@ impl<'f, I: MachInst> Lower<'f, I> {
         if !self.func.dfg.insts[inst].opcode().can_load()
             || !matches!(self.func.dfg.insts[inst], InstructionData::Load { .. })
             || self.uses[value] != Uses::Once
+            || self.wanted[value]
             || self.sunk[inst]
         {
             return None;

@@ -119,17 +119,28 @@ pub(super) struct Limits {
     pub(super) loops: u64,
 }
 
+/// What an operator is about to make.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Growth {
+    /// Basic blocks.
+    pub(super) blocks: u64,
+    /// Values.
+    pub(super) values: u64,
+    /// Operands of branches and parameters of blocks.
+    pub(super) operands: u64,
+}
+
 /// Loops around each other. The SSA builder resolves a local that no loop changes through one
 /// alias for each loop.
 const MAX_LOOPS: u64 = 1000;
 /// Values of a function. Registers, of which a value can need many, are numbered below 2^29.
-const MAX_VALUES: u64 = 1 << 20;
+const MAX_VALUES: u64 = 1 << 22;
 /// Basic blocks of a function.
 const MAX_BLOCKS: u64 = 1 << 19;
 /// Operands of branches, calls and returns, and parameters of blocks, of a function.
 const MAX_OPERANDS: u64 = 1 << 24;
 /// Locals in use times basic blocks of a function.
-const MAX_LOCALS_TIMES_BLOCKS: u64 = 1 << 27;
+const MAX_LOCALS_TIMES_BLOCKS: u64 = 1 << 25;
 
 impl Limits {
     pub(super) fn new() -> Limits {
@@ -151,15 +162,30 @@ impl Limits {
         locals: usize,
         offset: u64,
     ) -> Result<(), CompileError> {
-        let blocks = func.dfg.num_blocks() as u64;
+        self.check_with(Growth::default(), func, locals, offset)
+    }
+
+    /// Checks all limits with what one operator is about to make, where that may be much.
+    pub(super) fn check_with(
+        &self,
+        growth: Growth,
+        func: &Function,
+        locals: usize,
+        offset: u64,
+    ) -> Result<(), CompileError> {
+        let blocks = func.dfg.num_blocks() as u64 + growth.blocks;
         let checks = [
             (
                 "values of a function",
                 MAX_VALUES,
-                func.dfg.num_values() as u64,
+                func.dfg.num_values() as u64 + growth.values,
             ),
             ("basic blocks of a function", MAX_BLOCKS, blocks),
-            ("operands of a function", MAX_OPERANDS, self.operands),
+            (
+                "operands of a function",
+                MAX_OPERANDS,
+                self.operands + growth.operands,
+            ),
             ("nested loops", MAX_LOOPS, self.loops),
             (
                 "locals times basic blocks of a function",

@@ -39,12 +39,11 @@ pub(super) fn constant_tables(
             let _ = remove_written(module, body, &mut tables);
         }
     }
-    for index in tables.keys() {
-        let table = module.table_index(*index);
-        for segment in module.elements.values_mut() {
-            if matches!(segment.mode, SegmentMode::Active { target, .. } if target == table) {
-                segment.items = ElementItems::Functions(Box::default());
-            }
+    let constant: HashSet<TableIndex> = tables.keys().map(|&t| module.table_index(t)).collect();
+    for segment in module.elements.values_mut() {
+        if matches!(&segment.mode, SegmentMode::Active { target, .. } if constant.contains(target))
+        {
+            segment.items = ElementItems::Functions(Box::default());
         }
     }
     module.constant_tables = tables;

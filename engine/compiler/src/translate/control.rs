@@ -4,7 +4,7 @@
 //! first branch to it is; so a Wasm block to which nothing branches costs nothing. In unreachable code
 //! only the depth of nesting is counted.
 
-use super::clif::trap_code;
+use super::clif::{Growth, trap_code};
 use super::func::Translation;
 use super::module::val_type;
 use super::signature::clif_type;
@@ -78,7 +78,7 @@ impl Translation<'_> {
             Operator::End => self.end(),
             Operator::Br { relative_depth } => self.br(*relative_depth),
             Operator::BrIf { relative_depth } => self.br_if(*relative_depth),
-            Operator::BrTable { targets } => self.br_table(targets)?,
+            Operator::BrTable { targets } => self.br_table(targets, offset)?,
             Operator::Return => self.return_(),
             Operator::Unreachable => {
                 self.builder.ins().trap(unreachable());
@@ -324,6 +324,15 @@ impl Translation<'_> {
         }
     }
 
+    /// How many operands a branch takes along.
+    fn operands(&self, depth: u32) -> usize {
+        let frame = &self.frames[self.frame_position(depth)];
+        match frame.kind {
+            FrameKind::Loop { .. } => frame.params,
+            _ => frame.results,
+        }
+    }
+
     /// The topmost operands as arguments of a branch.
     fn branch_arguments(&mut self, count: usize) -> Vec<BlockArg> {
         self.limits.operands(count);
@@ -369,7 +378,7 @@ impl Translation<'_> {
 
     /// Entries that share a target share a block that only jumps there, so that what the
     /// target's parameters take is there once and not once an entry.
-    fn br_table(&mut self, targets: &BrTable<'_>) -> Result<(), CompileError> {
+    fn br_table(&mut self, targets: &BrTable<'_>, offset: u64) -> Result<(), CompileError> {
         let index = self.pop();
         let depths = targets.targets().collect::<Result<Vec<u32>, _>>()?;
         if depths.is_empty() {
@@ -380,6 +389,16 @@ impl Translation<'_> {
         for &depth in depths.iter().chain([&targets.default()]) {
             *uses.entry(depth).or_default() += 1;
         }
+        // At most, for each target: a block, its parameters, and a block that jumps there.
+        let operands = uses.keys().map(|&depth| self.operands(depth) as u64);
+        let operands: u64 = operands.sum();
+        let growth = Growth {
+            blocks: 2 * uses.len() as u64,
+            values: operands,
+            operands: 2 * operands,
+        };
+        self.limits
+            .check_with(growth, self.builder.func, self.locals.len(), offset)?;
         let mut blocks = HashMap::<u32, Block>::new();
         let mut edges = Vec::new();
         let mut entry = |this: &mut Self, depth: u32| {

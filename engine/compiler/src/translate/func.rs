@@ -7,6 +7,7 @@ use super::signature::{self, Namespace};
 use super::trampoline::frontend_config;
 use super::variable::Locals;
 use crate::CompileError;
+use crate::effort;
 use cranelift_codegen::cursor::{Cursor, FuncCursor};
 use cranelift_codegen::ir::{
     self, Block, FuncRef, InstBuilder, SigRef, SourceLoc, Type, Value, types,
@@ -56,6 +57,8 @@ impl FunctionTranslator {
         match translation.run(body) {
             Ok(allocations) => {
                 self.validator = allocations;
+                let start = body.body.range().start;
+                effort::check_clif(&func).map_err(|excess| excess.at(start))?;
                 Ok(func)
             }
             Err(error) => {

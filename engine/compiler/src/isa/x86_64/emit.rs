@@ -243,25 +243,34 @@ impl Layout {
                 && edits[block].is_empty()
         };
         let mut target: Vec<u32> = (0..vcode.blocks.len() as u32).collect();
+        // Empty blocks that lead back to themselves stand for themselves.
+        let mut endless = vec![false; vcode.blocks.len()];
+        let mut walk = Vec::new();
+        let mut walked_in = vec![usize::MAX; vcode.blocks.len()];
         for block in 0..vcode.blocks.len() {
-            // Follow empty blocks; an endless loop of them stands for itself.
-            let (mut last, mut steps) = (block, 0);
-            while empty(last) && target[last] == last as u32 && steps < vcode.blocks.len() {
+            // Follow empty blocks of which nothing is known yet: each is walked over once.
+            let mut last = block;
+            walk.clear();
+            while empty(last)
+                && target[last] == last as u32
+                && !endless[last]
+                && walked_in[last] != block
+            {
+                walked_in[last] = block;
+                walk.push(last);
                 last = succ(last) as usize;
-                steps += 1;
-                if last == block {
-                    break;
-                }
             }
-            if last == block {
-                continue;
+            if walked_in[last] == block {
+                let cycle = walk.iter().position(|&other| other == last);
+                let cycle = cycle.expect("the walk came back");
+                walk[cycle..]
+                    .iter()
+                    .for_each(|&other| endless[other] = true);
+                walk.truncate(cycle);
             }
             let end = target[last];
-            let mut walk = block;
-            while walk != last {
-                let next = succ(walk) as usize;
-                target[walk] = end;
-                walk = next;
+            for &other in &walk {
+                target[other] = end;
             }
         }
         let emitted = |block: &u32| target[*block as usize] == *block;

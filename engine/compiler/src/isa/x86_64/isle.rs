@@ -7,6 +7,7 @@ use super::abi::{self, PlaceList, Placed, Stead};
 use super::inst::{Callee, Inst as MInst};
 use super::operands::*;
 use super::regs::{Pair, VMCTX};
+use crate::block_order::TableEdges;
 use crate::lower::{Backend, InstOutput, Lower};
 use crate::prelude::*;
 use crate::reg::Reg;
@@ -54,7 +55,16 @@ impl Backend for X86_64 {
     const RULES: &'static [&'static str] = generated::RULES;
 
     fn lower(lower: &mut Lower<'_, MInst>, inst: Inst) -> Option<InstOutput> {
-        constructor_lower(&mut Isle::new(lower), inst)
+        let output = constructor_lower(&mut Isle::new(lower), inst)?;
+        // What is an alias of the vmctx register in CLIF is copied: its users, which were lowered before, count on a
+        // virtual register.
+        let pinned = lower.func.dfg.insts[inst].opcode() == Opcode::GetPinnedReg;
+        Some(match output {
+            InstOutput::One(reg) if reg.as_virtual().is_none() && !pinned => {
+                InstOutput::One(Isle::new(lower).copied(reg))
+            }
+            output => output,
+        })
     }
 
     fn put_in_reg(lower: &mut Lower<'_, MInst>, value: Value) -> Reg {
@@ -93,7 +103,21 @@ impl<'a, 'f> Isle<'a, 'f> {
     /// Emits an instruction of the assembler.
     #[inline]
     pub fn emit(&mut self, inst: impl Into<AsmInst>) {
-        self.lower.emit(MInst::Asm(inst.into()));
+        let inst = MInst::Asm(inst.into());
+        self.check_features(&inst);
+        self.lower.emit(inst);
+    }
+
+    /// The proofs say that a rule asks for the feature that its instructions need; the form (SSE or AVX) is chosen below
+    /// them.
+    #[inline]
+    fn check_features(&self, inst: &MInst) {
+        if let MInst::Asm(asm) = inst {
+            debug_assert!(
+                asm.is_available(&self.lower.features),
+                "{asm} needs a feature that is not there"
+            );
+        }
     }
 
     /// Emits an instruction.
@@ -175,7 +199,9 @@ impl<'a, 'f> Isle<'a, 'f> {
 
     /// A producer of flags, emitted when its consumer is.
     fn flags(&mut self, inst: impl Into<MInst>) -> Flags {
-        self.pending.push(Some(inst.into()));
+        let inst = inst.into();
+        self.check_features(&inst);
+        self.pending.push(Some(inst));
         Flags(self.pending.len() as u32 - 1)
     }
 
@@ -592,17 +618,18 @@ impl Context for Isle<'_, '_> {
     }
 
     fn x64_jump_table(&mut self, index: Gpr, table: JumpTable) -> Unit {
-        let branches = self.lower.func.dfg.jump_tables[table].all_branches();
-        for (succ, &dest) in branches.iter().enumerate() {
+        let edges = TableEdges::new(self.lower.func, table);
+        for (succ, &dest) in edges.dests.iter().enumerate() {
             self.lower.pass_block_args::<X86_64>(succ as u32, dest);
         }
-        // Successor 0 is the default, which is the table's last entry.
-        let entries = (1..branches.len() as u32).chain([0]).collect();
+        // The default comes first there, and is the last entry of the machine's table.
+        let mut entries = edges.entries;
+        entries.rotate_left(1);
         let temps = [self.gpr(), self.gpr()];
         self.inst(MInst::JumpTable {
             index,
             temps,
-            entries,
+            entries: entries.into(),
         });
     }
 

@@ -3,6 +3,7 @@
 mod abi;
 mod disassemble;
 mod emit;
+mod features;
 mod inst;
 #[macro_use]
 mod insts;

@@ -1,0 +1,122 @@
+//! Small modules that ask for very much are compiled in time that is linear, or refused with the limit that they
+//! exceed.
+
+#![forbid(unsafe_code)]
+
+use skerry_compiler::{CompileError, Flags, OptLevel, compile_module};
+use std::fmt::Write;
+use std::time::{Duration, Instant};
+
+/// Far above what each case takes, far below what anything quadratic would.
+const TIME: Duration = Duration::from_secs(30);
+
+fn timed(text: &str) -> Result<(), CompileError> {
+    let wasm = wat::parse_str(text).expect("the test's text is valid");
+    let flags = Flags {
+        opt_level: OptLevel::None,
+        ..Flags::default()
+    };
+    let start = Instant::now();
+    let result = compile_module(&wasm, &flags).map(drop);
+    let took = start.elapsed();
+    println!("{} bytes: {took:?}", wasm.len());
+    assert!(took < TIME, "{} bytes took {took:?}", wasm.len());
+    result
+}
+
+fn limit(result: Result<(), CompileError>, expected: &str) {
+    match result {
+        Err(CompileError::Limit { what, .. }) if what == expected => {}
+        other => panic!("expected a limit on the {expected}, not {other:?}"),
+    }
+}
+
+/// Each of the entries would be an edge across which all locals are live.
+#[test]
+fn entries_of_a_branch_table_share_an_edge() {
+    let mut body = String::new();
+    for local in 0..2_000 {
+        writeln!(body, "(local.set {} (local.get {local}))", local + 1).expect("strings take all");
+    }
+    let entries = "$l ".repeat(300_000);
+    let text = format!(
+        "(module (func (param i32) (local {}) (loop $l {body} (br_table {entries} (local.get 0)))))",
+        "i32 ".repeat(2_000)
+    );
+    timed(&text).expect("the entries share an edge");
+}
+
+#[test]
+fn targets_of_a_branch_table_with_many_results() {
+    let depth = 10_000;
+    let targets: String = (0..depth).map(|target| format!("{target} ")).collect();
+    let text = format!(
+        "(module (type $t (func (result {})))
+          (func {} {} (br_table {targets} (i32.const 0)) {} {}))",
+        "i32 ".repeat(1000),
+        "block (type $t) ".repeat(depth),
+        "(i32.const 1) ".repeat(1000),
+        "end ".repeat(depth),
+        "drop ".repeat(1000)
+    );
+    limit(timed(&text), "values of a function");
+}
+
+#[test]
+fn operands_that_live_across_many_branches() {
+    let (values, branches) = (20_000, 40_000);
+    let mut loads = String::new();
+    for value in 0..values {
+        writeln!(loads, "(i32.load offset={} (local.get 0))", 4 * value).expect("strings take all");
+    }
+    let text = format!(
+        "(module (memory 2) (func (param i32) (result i32) (block $out {loads} {} {} return) i32.const 0))",
+        "(br_if $out (local.get 0)) ".repeat(branches),
+        "i32.xor ".repeat(values - 1)
+    );
+    limit(
+        timed(&text),
+        "live registers times basic blocks of a function",
+    );
+}
+
+#[test]
+fn locals_that_every_branch_takes_along() {
+    let locals = 1_000;
+    let mut step = String::new();
+    for local in 0..locals {
+        let (get, set) = (format!("local.get {local}"), local + 1);
+        writeln!(
+            step,
+            "(local.set {set} (i32.add (i32.mul ({get}) ({get})) ({get})))"
+        )
+        .expect("strings take all");
+    }
+    let branches = "(br_if $out (local.get 0)) ".repeat(2_000);
+    let mut sum = "i32.const 0 ".to_owned();
+    for local in 1..=locals {
+        write!(sum, "(i32.add (local.get {local})) ").expect("strings take all");
+    }
+    let text = format!(
+        "(module (func (param i32) (result i32) (local {})
+          (block $out {step} {branches} (local.set 0 (i32.mul (local.get 0) (i32.const 7))) {step} {branches}) {sum}))",
+        "i32 ".repeat(locals)
+    );
+    limit(timed(&text), "arguments of edges of a function");
+}
+
+#[test]
+fn empty_endless_loops() {
+    let loops = "(block (br_if 0 (local.get 0)) (loop (br 0))) ".repeat(30_000);
+    timed(&format!("(module (func (param i32) {loops}))")).expect("each is looked at once");
+}
+
+#[test]
+fn many_tables_with_many_segments() {
+    let text = format!(
+        "(module {} {})",
+        "(table 0 funcref)".repeat(100_000),
+        "(elem (i32.const 0) func)".repeat(100_000)
+    );
+    timed(&text).expect("tables and segments are looked at once");
+}
