@@ -131,9 +131,8 @@ impl Bench {
     fn run(&self, engine: Engine) -> Result<Run, BenchError> {
         let compiled = self.phase(engine, &["compile"])?;
         let instantiate = ["instantiate", "--count", &self.instances];
-        let pooling = [&instantiate[..], &["--pooling"]].concat();
         let pooled = match engine {
-            Engine::Wasmtime => Some(self.instantiate(engine, &pooling)?),
+            Engine::Wasmtime => Some(self.pooled(engine, &instantiate)?),
             _ => None,
         };
         Ok(Run {
@@ -143,6 +142,14 @@ impl Bench {
             cold: self.script(engine, false)?,
             cached: self.script(engine, true)?,
         })
+    }
+
+    /// With the pooling allocator, at its best: it gives back what an instance wrote to, or keeps and resets it.
+    fn pooled(&self, engine: Engine, phase: &[&str]) -> Result<f64, BenchError> {
+        let give_back = [phase, &["--pooling"]].concat();
+        let keep = [phase, &["--pooling", "--keep-resident"]].concat();
+        let seconds = self.instantiate(engine, &give_back)?;
+        Ok(seconds.min(self.instantiate(engine, &keep)?))
     }
 
     fn instantiate(&self, engine: Engine, phase: &[&str]) -> Result<f64, BenchError> {
