@@ -112,7 +112,7 @@ function tasks() {
   machine.add(new Device("disk", 3));
   machine.add(new Device("net", 2));
   for (let i = 0; i < 32; i++) machine.send("worker" + (i & 3), new Packet("work", i * 7919));
-  machine.run(30000);
+  machine.run(37500);
   const handled = [...machine.tasks.values()].map((task) => task.name + "=" + task.handled);
   return handled.join(" ") + " sent=" + machine.sent;
 }
@@ -148,8 +148,8 @@ function planets() {
       body.z += dt * body.vz;
     }
   };
-  for (let step = 0; step < 25000; step++) advance(0.01);
-  const size = 90;
+  for (let step = 0; step < 31250; step++) advance(0.01);
+  const size = 100;
   const element = (i, j) => 1 / (((i + j) * (i + j + 1)) / 2 + i + 1);
   const multiply = (v, transposed) => {
     const product = new Float64Array(size);
@@ -173,7 +173,7 @@ function planets() {
   return bodies.map((body) => body.x.toFixed(9)).join(" ") + " norm=" + Math.sqrt(top / bottom);
 }
 
-// 3. Typed arrays: SHA-256 of 420 KB, its constants derived from the primes with integers.
+// 3. Typed arrays: SHA-256 of 525 KB, its constants derived from the primes with integers.
 function root(n, power) { // the first 32 bits behind the point of the square or cube root of n
   let low = 0n, high = 1n << 40n;
   const wanted = BigInt(n) << BigInt(32 * power);
@@ -220,7 +220,7 @@ function sha256(bytes) {
 
 function digest() {
   const next = Random(7);
-  const bytes = Uint8Array.from({ length: 420000 }, () => next() >>> 24);
+  const bytes = Uint8Array.from({ length: 525000 }, () => next() >>> 24);
   return sha256(new Uint8Array(0)).slice(0, 8) + " " + sha256(bytes);
 }
 
@@ -241,7 +241,7 @@ function text(length) {
 }
 
 function words() {
-  const source = text(600000);
+  const source = text(750000);
   const counts = new Map();
   for (const [word] of source.matchAll(/[a-z]+/gi)) {
     const key = word.toLowerCase();
@@ -268,7 +268,7 @@ function documents() {
     nested: { on: next() % 2 === 0, none: null, ratio: next() / 4294967296 },
   }));
   let size = 0;
-  for (let round = 0; round < 480; round++) {
+  for (let round = 0; round < 600; round++) {
     const json = JSON.stringify(list);
     size += json.length;
     list = JSON.parse(json, round % 6 ? undefined : (key, value) => (key === "price" ? value + 1 : value));
@@ -281,7 +281,7 @@ function documents() {
 // 6. Collections, sorting and closures: a graph with shortest ways, prime sieves, permutations.
 function graph() {
   const next = Random(2024);
-  const count = 5000, edges = new Map();
+  const count = 6250, edges = new Map();
   for (let i = 0; i < count; i++) edges.set(i, []);
   for (let i = 0; i < count * 6; i++) edges.get(next() % count).push({ to: next() % count, cost: 1 + (next() % 50) });
   const heap = [], distance = new Array(count).fill(Infinity);
@@ -316,7 +316,7 @@ function graph() {
     }
   }
   const reached = distance.filter(Number.isFinite).sort((a, b) => a - b);
-  const names = Array.from({ length: 12000 }, () => "n" + (next() % 100000).toString(36)).sort();
+  const names = Array.from({ length: 15000 }, () => "n" + (next() % 100000).toString(36)).sort();
   return `reached=${reached.length} median=${reached[reached.length >> 1]} far=${reached.at(-1)} names=${names[0]}..${names.at(-1)}`;
 }
 
@@ -340,7 +340,7 @@ function calls() {
     return found;
   };
   let caught = 0;
-  for (let i = 0; i < 20000; i++) {
+  for (let i = 0; i < 25000; i++) {
     try {
       if (i % 3 === 0) throw new RangeError("number " + i);
       if (i % 7 === 0) null.property;
@@ -350,7 +350,7 @@ function calls() {
   }
   let order = 0, seen = 0;
   for (const items of permutations([1, 2, 3, 4, 5, 6, 7])) order = (order * 7 + items[seen++ % 7]) % 1000003;
-  return `fibonacci=${fibonacci(29)} queens=${queens(10, 0, 0, 0)} caught=${caught} order=${order}`;
+  return `fibonacci=${fibonacci(29) + fibonacci(26)} queens=${queens(10, 0, 0, 0) + queens(9, 0, 0, 0)} caught=${caught} order=${order}`;
 }
 
 const parts = [tasks, planets, digest, words, documents, graph, calls];

@@ -66,7 +66,7 @@ impl Corpus {
         let wasm = ["--target=wasm32-wasi", "-O2", "-Wl,--strip-debug"].as_slice();
         corpus.compile(&clang, native, &corpus.bzip2_native)?;
         corpus.compile(&clang, wasm, &corpus.bzip2_wasm)?;
-        if std::fs::metadata(&corpus.input).map_or(0, |m| m.len()) != input::LEN as u64 {
+        if !std::fs::read(&corpus.input).is_ok_and(|bytes| input::is_whole(&bytes)) {
             write(&corpus.input, &input::generate())?;
         }
         Ok(corpus)

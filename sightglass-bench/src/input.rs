@@ -2,10 +2,13 @@
 //!
 //! A mix of what people compress: prose over a vocabulary with Zipf's law, little-endian records whose
 //! fields drift, incompressible noise, and long runs. The shares were chosen once and are not tuned to
-//! any engine; `known_digest` pins the bytes.
+//! any engine; `DIGEST` pins the bytes.
 
 /// Length of the input in bytes.
 pub const LEN: usize = 20_000_000;
+
+/// What `digest` makes of the input.
+const DIGEST: u64 = 0xe732_32f4_493d_4657;
 
 /// SplitMix64: small, well mixed, and ten lines.
 struct Random(u64);
@@ -125,8 +128,12 @@ fn runs(out: &mut Vec<u8>, end: usize, random: &mut Random) {
     }
 }
 
-/// FNV-1a over 64 bits: enough to notice that the generator has changed.
-#[cfg(test)]
+/// Whether these bytes are what `generate` makes.
+pub fn is_whole(bytes: &[u8]) -> bool {
+    bytes.len() == LEN && digest(bytes) == DIGEST
+}
+
+/// FNV-1a over 64 bits: enough to notice that the generator or a file has changed.
 fn digest(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
@@ -139,12 +146,15 @@ mod tests {
 
     #[test]
     fn known_digest() {
-        let input = generate();
+        let mut input = generate();
         assert_eq!(input.len(), LEN);
         assert_eq!(
             digest(&input),
-            0xe732_32f4_493d_4657,
+            DIGEST,
             "the input has changed: old figures no longer compare"
         );
+        assert!(is_whole(&input));
+        input[LEN / 2] ^= 1;
+        assert!(!is_whole(&input));
     }
 }

@@ -76,6 +76,16 @@ pub enum BenchError {
         /// What it says.
         error: Box<skerry_runtime::Error>,
     },
+    /// A figure is over what it may be.
+    #[error("{what} is {actual}; the limit is {limit}")]
+    Limit {
+        /// Of what.
+        what: &'static str,
+        /// What it is.
+        actual: String,
+        /// What it may be.
+        limit: String,
+    },
     /// Figures of code without optimisation mean nothing.
     #[error("this is a debug build: run it as `cargo sightglass`")]
     Debug,

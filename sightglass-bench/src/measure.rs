@@ -40,18 +40,21 @@ impl Sample {
     }
 }
 
-/// Runs `command` with `stdin` to `stdout` and times it. `phases` is where the engine writes its account.
+/// Runs `command` with `stdin` to `stdout` and times it. `phases` is where the engine writes its account, which it must;
+/// native code has none.
 pub fn measure(
     command: &mut Command,
     stdin: &Path,
     stdout: &Path,
-    phases: &Path,
+    phases: Option<&Path>,
 ) -> Result<Sample, BenchError> {
-    let _ = std::fs::remove_file(phases);
+    if let Some(old) = phases {
+        let _ = std::fs::remove_file(old);
+    }
     command.stdin(File::open(stdin).map_err(|source| io(stdin, source))?);
     command.stdout(File::create(stdout).map_err(|source| io(stdout, source))?);
     let (total, cpu) = timed(command)?;
-    let phases = account(phases).ok();
+    let phases = phases.map(account).transpose()?;
     Ok(Sample { total, cpu, phases })
 }
 
@@ -123,6 +126,26 @@ mod tests {
                 .is_ok_and(|status| status.success())
         );
         assert!(children_cpu() > before);
+    }
+
+    #[test]
+    fn an_engine_that_writes_no_account_is_an_error() {
+        let dir = std::env::temp_dir().join(format!("skerry-measure-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        let (stdout, phases) = (dir.join("out"), dir.join("phases.json"));
+        let measured = |script: &str, phases: Option<&Path>| {
+            let mut command = Command::new("sh");
+            command.args(["-c", script]).current_dir(&dir);
+            measure(&mut command, Path::new("/dev/null"), &stdout, phases)
+        };
+        assert!(measured("true", None).unwrap().phases.is_none());
+        let account = r#"{"compile": 1, "instantiate": 2, "run": 3, "code_bytes": 4}"#;
+        let write = format!("echo '{account}' > phases.json");
+        let sample = measured(&write, Some(&phases)).unwrap();
+        assert_eq!(sample.run(), 3.0);
+        std::fs::write(&phases, account).unwrap(); // of an earlier run
+        assert!(measured("true", Some(&phases)).is_err());
+        std::fs::remove_dir_all(dir).unwrap();
     }
 
     #[test]

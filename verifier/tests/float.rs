@@ -1,5 +1,7 @@
 //! The circuits for IEEE 754 numbers against the host's arithmetic, over corner values and random bits.
 
+#![forbid(unsafe_code)]
+
 use skerry_verifier::expr::{Dag, ExprId, FloatOp, Format, Rounding};
 
 const F32: Format = Format {

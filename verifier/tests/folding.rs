@@ -2,6 +2,8 @@
 //! compared with their direct evaluation on random inputs; and the meaning of each operator on constants
 //! is compared with the solver's.
 
+#![forbid(unsafe_code)]
+
 use skerry_verifier::encode::{Query, encode};
 use skerry_verifier::expr::{Assignment, BinOp, CmpOp, Constant, Dag, ExprId, Sort, mask, signed};
 use skerry_verifier::solve::{Answer, Session};

@@ -1,5 +1,7 @@
 //! Specs evaluated on constants: the interface that tests against processors and interpreters use.
 
+#![forbid(unsafe_code)]
+
 use skerry_verifier::path::{Datum, Event, Meaning};
 use skerry_verifier::{Program, load_unit};
 

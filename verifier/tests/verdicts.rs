@@ -4,6 +4,8 @@
 //! Without BLESS nothing is solved here (`cargo verify` does that): the listing must have exactly the
 //! rules and instantiations that there are to prove, so that none can vanish unseen.
 
+#![forbid(unsafe_code)]
+
 use skerry_verifier::{report, run};
 
 #[test]

@@ -2,6 +2,8 @@
 //! own with the verdict that its folder says, and with its expected output after the line `;; output`.
 //! `BLESS=1 cargo test -p skerry-verifier` writes the outputs anew.
 
+#![forbid(unsafe_code)]
+
 use skerry_verifier::{Options, Program, Report, Verdict, VerifyError};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};

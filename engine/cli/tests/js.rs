@@ -4,14 +4,15 @@
 //! Output of more than 32 KiB is kept as its length and SHA-256. A script may begin with lines that ask for
 //! files of npm packages: `// @library FILE` becomes the file, `// @text NAME FILE` a constant with its text.
 //!
-//! SpiderMonkey and the packages are not in this repository. Where they have not been fetched the tests say so
-//! and do nothing; with `SKERRY_JS=1` they fetch them with npm instead.
+//! SpiderMonkey and the packages are not in this repository. Where they have not been fetched each test says so
+//! and does nothing; with `SKERRY_JS=1` they fetch them with npm instead, and compare what is expected with what the
+//! node on the PATH prints now, if there is one.
 
 #![forbid(unsafe_code)]
 
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output as Ended};
+use std::process::{Command, Output as Ended, Stdio};
 use std::sync::OnceLock;
 
 use sha2::{Digest as _, Sha256};
@@ -160,14 +161,18 @@ fn check(script: &str) {
 
     let expected = script.with_extension("expected");
     if std::env::var_os("BLESS").is_some() {
-        let node = Command::new("node").arg(&path).output();
-        let node = node.expect("node, to write what it prints");
-        assert!(
-            node.status.success(),
-            "{}",
-            String::from_utf8_lossy(&node.stderr)
-        );
-        std::fs::write(&expected, summary(&node.stdout)).unwrap();
+        let printed = node(&path).expect("node, to write what it prints");
+        std::fs::write(&expected, summary(&printed)).unwrap();
+    } else if everything_is_wanted() {
+        match node(&path) {
+            None => skipped("there is no node that its expected output could be compared with."),
+            Some(printed) if summary(&printed) == std::fs::read(&expected).unwrap() => {}
+            Some(_) => panic!(
+                "node prints something else than {}; the script as it was run is {}",
+                expected.display(),
+                path.display()
+            ),
+        }
     }
     let Some(spidermonkey) = spidermonkey() else {
         return;
@@ -185,6 +190,19 @@ fn check(script: &str) {
             found.display()
         );
     }
+}
+
+/// What node prints; none where there is no node.
+#[track_caller]
+fn node(script: &Path) -> Option<Vec<u8>> {
+    let mut command = Command::new("node");
+    let ended = match command.arg(script).stdin(Stdio::null()).output() {
+        Err(error) if error.kind() == ErrorKind::NotFound => return None,
+        ended => ended.unwrap(),
+    };
+    let stderr = String::from_utf8_lossy(&ended.stderr);
+    assert!(ended.status.success(), "node: {}\n{stderr}", ended.status);
+    Some(ended.stdout)
 }
 
 /// The output, or its length and digest if it is long.
@@ -221,36 +239,54 @@ fn assemble(script: &str) -> Option<String> {
 
 fn library(file: &str) -> Option<String> {
     let found = LIBRARIES.iter().find(|library| library.name == file);
-    let bytes = take(found.unwrap_or_else(|| panic!("no library is called {file}")))?;
+    let found = found.unwrap_or_else(|| panic!("no library is called {file}"));
+    let Some(bytes) = take(found) else {
+        missing(found);
+        return None;
+    };
     Some(String::from_utf8(bytes).expect("a library is UTF-8 text"))
 }
 
-/// A file of the corpus. Without it: fetch it if that was asked for, else say that a test is left out.
+/// A file of the corpus, fetched if everything is wanted; none where it is not there.
 fn take(file: &PackageFile) -> Option<Vec<u8>> {
-    // Not `eprintln!`: the test harness would keep that for tests that fail.
-    let mut stderr = std::io::stderr();
-    if std::env::var_os("SKERRY_JS").is_some_and(|value| value == "1") {
-        return Some(file.fetch(&mut stderr).unwrap());
+    if everything_is_wanted() {
+        return Some(file.fetch(&mut std::io::stderr()).unwrap());
     }
-    let bytes = file.read().unwrap();
-    if bytes.is_none() {
-        let path: PathBuf = file.path();
-        let message = format!(
-            "\nSKIPPED: JavaScript is not tested, as there is no {}. SKERRY_JS=1 fetches it with npm.\n",
-            path.display()
-        );
-        stderr.write_all(message.as_bytes()).unwrap();
-    }
-    bytes
+    file.read().unwrap()
 }
 
-/// SpiderMonkey, compiled once for all tests.
+/// Whether nothing may be left out: what is missing is fetched.
+fn everything_is_wanted() -> bool {
+    std::env::var_os("SKERRY_JS").is_some_and(|value| value == "1")
+}
+
+fn missing(file: &PackageFile) {
+    let path: PathBuf = file.path();
+    let path = path.display();
+    skipped(&format!(
+        "there is no {path}. SKERRY_JS=1 fetches it with npm."
+    ));
+}
+
+/// Says why this test does not test what it should; the harness names a test's thread after it (not with one thread for all).
+fn skipped(reason: &str) {
+    let thread = std::thread::current();
+    let name = thread.name().unwrap_or_default();
+    let message = format!("\nSKIPPED: {name}: {reason}\n");
+    // Not `eprintln!`: the test harness would keep that for tests that fail.
+    std::io::stderr().write_all(message.as_bytes()).unwrap();
+}
+
+/// SpiderMonkey, compiled once for all tests; each test that is left without it says so.
 fn spidermonkey() -> Option<&'static SpiderMonkey> {
     static COMPILED: OnceLock<Option<SpiderMonkey>> = OnceLock::new();
     let compiled = COMPILED.get_or_init(|| {
         let wasm = take(&FASTLY)?;
         Some(SpiderMonkey::new(&wasm).unwrap_or_else(|error| panic!("{error}")))
     });
+    if compiled.is_none() {
+        missing(&FASTLY);
+    }
     compiled.as_ref()
 }
 

@@ -44,9 +44,12 @@ fn in_a_directory(name: &str) {
     assert_eq!(std::fs::read_dir(outside.path()).unwrap().count(), 2);
 }
 
+/// Runs a program, with a cache that is not the user's.
 fn run(options: &[&str], program: &Path, arguments: &[&str]) -> Output {
+    let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("wasi-cache");
     let mut command = Command::new(env!("CARGO_BIN_EXE_skerry"));
     command
+        .env("SKERRY_CACHE_DIR", cache)
         .arg("run")
         .args(options)
         .arg(program)

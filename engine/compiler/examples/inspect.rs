@@ -1,4 +1,7 @@
 //! Shows the stages of the functions of a module: `inspect FILE.wasm|FILE.wat|FILE.clif [STAGE]`.
+
+#![forbid(unsafe_code)]
+
 use skerry_compiler::translate::{FunctionTranslator, translate_module};
 use skerry_compiler::{Flags, FunctionCompiler, compile_clif_text};
 

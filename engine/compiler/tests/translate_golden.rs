@@ -1,6 +1,8 @@
 //! The exact CLIF of small modules: `translate/*.wat`, each with its CLIF in a comment at the
 //! end. `BLESS=1 cargo test -p skerry-compiler --test translate_golden` writes the comments anew.
 
+#![forbid(unsafe_code)]
+
 use skerry_compiler::translate::{
     FunctionTranslator, entry_trampoline, host_trampoline, translate_module,
 };

@@ -1,5 +1,7 @@
 //! Hostile modules are refused or translated, without a panic, in time that is linear.
 
+#![forbid(unsafe_code)]
+
 use cranelift_codegen::settings::{self, Flags};
 use skerry_compiler::CompileError;
 use skerry_compiler::translate::{FunctionTranslator, translate_module, verify};

@@ -1,5 +1,7 @@
 //! A program that embeds the engine: compiles a module, defines a host function, calls an export.
 
+#![forbid(unsafe_code)]
+
 use skerry_runtime::{Caller, Engine, Linker, Module, Result, Store};
 
 fn main() -> Result<()> {

@@ -3,6 +3,8 @@
 //! The file is compiled, written as an artifact, mapped again, and instantiated in new stores; functions that it imports
 //! are traps. Times are medians.
 
+#![forbid(unsafe_code)]
+
 use skerry_runtime::{Engine, Linker, Module, Store};
 use std::time::{Duration, Instant};
 

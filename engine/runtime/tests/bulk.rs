@@ -1,5 +1,7 @@
 //! Builtins: growth, bulk memory and table instructions with their bounds.
 
+#![forbid(unsafe_code)]
+
 use skerry_runtime::{Engine, Instance, Module, Store, TrapCode, Val};
 
 struct Wasm {

@@ -1,5 +1,7 @@
 //! Functions defined in Rust: values both ways, errors, panics, nesting, and who called.
 
+#![forbid(unsafe_code)]
+
 use skerry_runtime::{
     Caller, Config, Engine, Error, ExternRef, Func, FuncType, Instance, Linker, Module, Store,
     TrapCode, Val, ValType,

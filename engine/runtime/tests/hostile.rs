@@ -1,5 +1,7 @@
 //! Bad input and lack of resources are errors; the process goes on.
 
+#![forbid(unsafe_code)]
+
 use skerry_runtime::{
     Config, Engine, Error, Func, FuncType, Instance, Memory, MemoryType, Module, Store, Table,
     TableType, Val, ValType,

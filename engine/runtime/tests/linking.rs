@@ -1,5 +1,7 @@
 //! Imports, exports, and instances that share what they import.
 
+#![forbid(unsafe_code)]
+
 use skerry_runtime::{
     Config, Engine, Error, Extern, Func, FuncType, Global, GlobalType, Instance, Linker, Memory,
     MemoryType, Module, Store, Table, TableType, TrapCode, Val, ValType,

@@ -1,5 +1,7 @@
 //! A slot that an instance has used serves the next instance of the module: nothing of the earlier one is left.
 
+#![forbid(unsafe_code)]
+
 use skerry_runtime::{Engine, Error, Instance, InstancePre, Linker, Module, Store, TrapCode, Val};
 
 fn prepared(engine: &Engine, text: &str) -> InstancePre<Vec<i32>> {

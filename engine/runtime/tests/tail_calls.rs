@@ -1,6 +1,8 @@
 //! Tail calls take no stack, wherever they go: to functions with other numbers of arguments, through tables, to other
 //! instances and to the host; and whoever made the first call goes on undisturbed.
 
+#![forbid(unsafe_code)]
+
 use skerry_runtime::{
     Caller, Engine, Error, FuncType, Instance, Linker, Module, Store, TrapCode, Val, ValType,
 };

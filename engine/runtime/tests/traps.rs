@@ -1,5 +1,7 @@
 //! Every kind of trap arrives as a value with its code, offset and backtrace, and the process goes on.
 
+#![forbid(unsafe_code)]
+
 use skerry_runtime::{Engine, Error, Instance, Linker, Module, Store, TrapCode, Val};
 
 fn instance(text: &str) -> (Store<()>, Instance) {

@@ -6,7 +6,7 @@ use serde_json::json;
 use std::path::PathBuf;
 use std::time::Instant;
 use wasmtime::{
-    InstanceAllocationStrategy, Linker, Module, PoolingAllocationConfig, Result, Store,
+    Enabled, InstanceAllocationStrategy, Linker, Module, PoolingAllocationConfig, Result, Store,
 };
 
 #[derive(Args)]
@@ -19,6 +19,9 @@ pub struct Options {
     /// The pooling allocator, sized for one instance of this module, instead of the one on demand.
     #[arg(long)]
     pooling: bool,
+    /// The pool keeps pages that an instance wrote to and resets them itself, instead of giving them back.
+    #[arg(long, requires = "pooling")]
+    keep_resident: bool,
     /// The module.
     file: PathBuf,
 }
@@ -36,6 +39,12 @@ pub fn command(options: &Options) -> Result<()> {
                 .max_core_instance_size(16 << 20)
                 .table_elements(1 << 20)
                 .max_memory_size(1 << 32);
+            if options.keep_resident {
+                // Without the scan it would write all of this at every drop, touched or not.
+                pool.linear_memory_keep_resident(1 << 20)
+                    .table_keep_resident(64 << 10)
+                    .pagemap_scan(Enabled::Auto);
+            }
             config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
         }
     })?;

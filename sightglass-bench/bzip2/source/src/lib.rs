@@ -1,1 +1,3 @@
 //! Empty: this package exists to name a dependency, see Cargo.toml.
+
+#![forbid(unsafe_code)]
