@@ -133,7 +133,8 @@ pub(super) struct Growth {
 /// Loops around each other. The SSA builder resolves a local that no loop changes through one
 /// alias for each loop.
 const MAX_LOOPS: u64 = 1000;
-/// Values of a function. Registers, of which a value can need many, are numbered below 2^29.
+/// Values of a function; OpenCASCADE has one with more than a million. Registers, of which a value can need many, are
+/// numbered below 2^29.
 const MAX_VALUES: u64 = 1 << 22;
 /// Basic blocks of a function.
 const MAX_BLOCKS: u64 = 1 << 19;

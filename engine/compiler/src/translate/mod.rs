@@ -26,7 +26,7 @@
 //! Time and memory are linear in the size of the module up to fixed factors: nothing recurses, unreachable code is
 //! validated and skipped, a local costs nothing until it is used, and the products that Wasm
 //! permits (operands of branches, values, locals times blocks, uses times loops around them) run
-//! into [`CompileError::Limit`].
+//! into [`CompileError::Limit`]. What register allocation will cost is bounded in `effort.rs`.
 //!
 //! Architecture invariant: nothing here knows an instruction set.
 
