@@ -462,9 +462,9 @@ impl StoreInner {
             .ok_or(TrapCode::TableOutOfBounds)
     }
 
-    /// Drops the data segments of an instance that were active.
-    pub(crate) fn drop_active_data(&mut self, instance: usize) {
-        self.instances[instance].drop_active_data();
+    /// Drops those of the first `count` data segments of an instance that are active.
+    pub(crate) fn drop_active_data(&mut self, instance: usize, count: usize) {
+        self.instances[instance].drop_active_data(count);
     }
 
     /// `elem.drop`.
