@@ -5,8 +5,8 @@
 //! and copies what is left, in order, with all checks.
 
 use skerry_environ::{
-    ConstExpr, ConstOp, DataSegment, DefinedMemoryIndex, EntityRef, MemoryImage, MemoryType,
-    Module, SegmentMode,
+    ConstExpr, ConstOp, DataSegment, DefinedMemoryIndex, ElementSegment, EntityRef, MemoryImage,
+    MemoryType, Module, SegmentMode,
 };
 use std::ops::Range;
 
@@ -54,12 +54,21 @@ pub(crate) fn images(module: &mut Module) -> Images {
         let bytes = image(module, memory, &extent, images.segments);
         images.push(memory, extent.start, &bytes);
     }
-    for segment in module.data.values_mut().take(images.segments) {
-        if segment.mode != SegmentMode::Passive {
-            segment.bytes = Box::default();
+    if !may_be_read_before_dropped(module) {
+        for segment in module.data.values_mut().take(images.segments) {
+            if segment.mode != SegmentMode::Passive {
+                segment.bytes = Box::default();
+            }
         }
     }
     images
+}
+
+/// Whether somebody may ask for the bytes of an active data segment that is not dropped yet, by `memory.init`. Where an
+/// element segment traps, the functions that earlier ones have put into an imported table outlive the instantiation.
+fn may_be_read_before_dropped(module: &Module) -> bool {
+    let into_import = |segment: &ElementSegment| matches!(segment.mode, SegmentMode::Active { target, .. } if target.index() < module.imported_tables);
+    module.elements.values().any(into_import)
 }
 
 /// The part of a memory that segments reach.
@@ -211,6 +220,23 @@ mod tests {
         let (_, images) =
             images_of(r#"(module (import "" "" (memory 1)) (data (i32.const 1) "x"))"#);
         assert_eq!((images.segments, images.images.len()), (0, 0));
+    }
+
+    #[test]
+    fn bytes_stay_where_functions_may_outlive_a_failed_instantiation() {
+        let kept = |fields: &str| {
+            let (module, images) = images_of(&format!(
+                r#"(module (import "" "" (table 1 funcref)) (table 1 funcref) (memory 1) (func)
+                    {fields} (data (i32.const 1) "xyz"))"#
+            ));
+            assert_eq!((images.segments, &images.bytes[1..4]), (1, &b"xyz"[..]));
+            module.data.values().last().unwrap().bytes.len()
+        };
+        assert_eq!(kept("(elem (i32.const 0) 0)"), 3);
+        assert_eq!(
+            kept("(elem (table 1) (i32.const 0) func 0) (elem func 0)"),
+            0
+        );
     }
 
     #[test]

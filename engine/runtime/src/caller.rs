@@ -2,20 +2,36 @@
 
 use crate::externs::Extern;
 use crate::instance::export_of;
-use crate::store::{AsContext, AsContextMut, StoreContext, StoreContextMut, StoreData};
+use crate::store::{AsContext, AsContextMut, NotSend, StoreContext, StoreContextMut, StoreData};
 use crate::trap::Backtrace;
 use crate::vm::func::CallerFrame;
 use crate::{Engine, Instance};
 
 /// The store in which a host function was called, and the instance that called it.
+///
+/// It stays on its thread, because the frames of WebAssembly that called the function are on that thread's stack: a call made
+/// from elsewhere would go on below them while their own thread may use the same stack for another store.
+///
+/// ```compile_fail,E0277
+/// fn elsewhere(mut caller: skerry_runtime::Caller<'_, i32>) {
+///     std::thread::scope(|scope| {
+///         scope.spawn(|| *caller.data_mut() = 1);
+///     });
+/// }
+/// ```
 pub struct Caller<'a, T: 'static> {
     store: &'a mut StoreData<T>,
     frame: CallerFrame,
+    not_send: NotSend,
 }
 
 impl<'a, T> Caller<'a, T> {
     pub(crate) fn new(store: &'a mut StoreData<T>, frame: CallerFrame) -> Self {
-        Self { store, frame }
+        Self {
+            store,
+            frame,
+            not_send: NotSend::default(),
+        }
     }
 
     /// The embedder's state.
@@ -61,6 +77,6 @@ impl<T> AsContext for Caller<'_, T> {
 
 impl<T> AsContextMut for Caller<'_, T> {
     fn as_context_mut(&mut self) -> StoreContextMut<'_, T> {
-        StoreContextMut(self.store)
+        StoreContextMut(self.store, self.not_send)
     }
 }

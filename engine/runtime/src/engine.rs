@@ -1,14 +1,14 @@
 //! The engine: configuration, and what modules and stores share.
 
 use crate::error::{Error, Result};
+use crate::registry::{RegisteredType, Trampolines, TypeRegistry};
 use crate::vm::code::CodeMemory;
 use crate::vm::func::HostSignature;
 use crate::vm::table::MAX_ELEMENTS;
 use skerry_compiler::{Flags, Workers};
 use skerry_environ::{FuncType, MemoryType, TrapTable};
-use std::collections::HashMap;
 use std::num::NonZeroUsize;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::Arc;
 
 /// How an [`Engine`] compiles and runs.
 #[derive(Clone, Debug)]
@@ -89,28 +89,7 @@ pub struct Engine {
 struct EngineInner {
     config: Config,
     workers: Workers,
-    types: Mutex<TypeRegistry>,
-}
-
-/// Every function type that the engine has seen, numbered. A number is never given to another type.
-#[derive(Debug, Default)]
-struct TypeRegistry {
-    numbers: HashMap<Arc<FuncType>, u32>,
-    types: Vec<Arc<RegisteredType>>,
-}
-
-#[derive(Debug)]
-struct RegisteredType {
-    ty: Arc<FuncType>,
-    trampolines: OnceLock<Trampolines>,
-}
-
-/// The trampolines of one type, for host functions.
-#[derive(Debug)]
-struct Trampolines {
-    code: CodeMemory,
-    entry: u32,
-    host: u32,
+    types: TypeRegistry,
 }
 
 impl Default for Engine {
@@ -126,7 +105,7 @@ impl Engine {
             inner: Arc::new(EngineInner {
                 workers: config.threads.map_or_else(Workers::default, Workers::new),
                 config,
-                types: Mutex::default(),
+                types: TypeRegistry::default(),
             }),
         }
     }
@@ -153,48 +132,22 @@ impl Engine {
         &self.inner.workers
     }
 
-    /// The engine-wide number of a function type.
-    pub(crate) fn type_id(&self, ty: &FuncType) -> u32 {
-        let mut types = self
-            .inner
-            .types
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if let Some(&id) = types.numbers.get(ty) {
-            return id;
-        }
-        let id =
-            u32::try_from(types.types.len()).expect("fewer than 2^32 function types fit in memory");
-        let ty = Arc::new(ty.clone());
-        types.types.push(Arc::new(RegisteredType {
-            ty: ty.clone(),
-            trampolines: OnceLock::new(),
-        }));
-        types.numbers.insert(ty, id);
-        id
+    /// Holds a function type, and with it its engine-wide number.
+    pub(crate) fn register(&self, ty: &FuncType) -> Arc<RegisteredType> {
+        self.inner.types.register(ty)
     }
 
-    fn registered(&self, id: u32) -> Arc<RegisteredType> {
-        let types = self
-            .inner
-            .types
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        types.types[id as usize].clone()
-    }
-
-    /// The function type with this number.
+    /// The function type with this number, which somebody holds.
     pub(crate) fn func_type(&self, id: u32) -> Arc<FuncType> {
-        self.registered(id).ty.clone()
+        self.inner.types.get(id).ty.clone()
     }
 
-    /// The number and trampolines for host functions of this type, which live as long as the engine.
+    /// The number and trampolines for host functions of this type, which live as long as what is returned.
     ///
     /// # Errors
     /// The type is beyond a limit of the compiler, or there is no memory for the code.
     pub(crate) fn host_signature(&self, ty: &FuncType) -> Result<HostSignature> {
-        let type_id = self.type_id(ty);
-        let registered = self.registered(type_id);
+        let registered = self.register(ty);
         if registered.trampolines.get().is_none() {
             let compiled = skerry_compiler::compile_trampolines(ty, self.flags())?;
             let starts = [compiled.entry.start, compiled.host.start];
@@ -209,10 +162,11 @@ impl Engine {
         }
         let trampolines = registered.trampolines.get().expect("set above");
         Ok(HostSignature {
-            type_id,
+            type_id: registered.id,
             slots: ty.array_slots(),
             entry: trampolines.code.address(trampolines.entry),
             host: trampolines.code.address(trampolines.host),
+            _held: registered,
         })
     }
 }
@@ -220,17 +174,40 @@ impl Engine {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use skerry_environ::ValType;
+    use crate::{Func, Linker, Module, Store};
 
     #[test]
-    fn equal_types_have_equal_numbers() {
+    fn types_go_with_the_last_who_holds_them() {
         let engine = Engine::default();
-        let (a, b) = (
-            FuncType::new([ValType::I32], []),
-            FuncType::new([], [ValType::I32]),
-        );
-        assert_eq!(engine.type_id(&a), engine.type_id(&a.clone()));
-        assert_ne!(engine.type_id(&a), engine.type_id(&b));
-        assert_eq!(*engine.func_type(engine.type_id(&b)), b);
+        let held = || engine.inner.types.held();
+        let text = r#"(module (import "" "f" (func $f (param i64))) (table 1 funcref) (elem (i32.const 0) $f)
+            (func (export "g") (param f32)
+              (call_indirect (param i64) (i64.const 1) (i32.const 0))))"#;
+        let module = Module::new(&engine, text).unwrap();
+        assert_eq!(held(), 2);
+        let mut linker = Linker::new(&engine);
+        linker.func_wrap("", "f", |_: i64| ()).unwrap();
+        let prepared = linker.instantiate_pre(&module).unwrap();
+        let mut store = Store::new(&engine, ());
+        let instance = prepared.instantiate(&mut store).unwrap();
+        drop((module, linker, prepared));
+        assert_eq!(held(), 2);
+        let one = Func::wrap(&mut store, || 1i32).unwrap();
+        assert_eq!(held(), 3);
+        // Others come and go, and are given numbers that are free.
+        for text in [
+            "(module (func (param i64 i64)))",
+            "(module (func (param f64)))",
+        ] {
+            Module::new(&engine, text).unwrap();
+            Func::wrap(Store::new(&engine, ()), |_: i64, _: f64| ()).unwrap();
+        }
+        assert_eq!(held(), 3);
+        let g = instance.get_typed_func::<f32, ()>(&mut store, "g").unwrap();
+        g.call(&mut store, 1.0).unwrap();
+        let one = one.typed::<(), i32>(&store).unwrap();
+        assert_eq!(one.call(&mut store, ()).unwrap(), 1);
+        drop(store);
+        assert_eq!(held(), 0);
     }
 }

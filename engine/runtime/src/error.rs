@@ -69,7 +69,7 @@ pub enum Error {
         found: usize,
     },
     /// The name is already defined in the linker.
-    #[error("`{module}::{name}` is defined twice")]
+    #[error("`{}::{}` is defined twice", printable(.module), printable(.name))]
     DuplicateDefinition {
         /// The module name.
         module: String,

@@ -66,9 +66,9 @@ impl InstanceEntry {
         }
     }
 
-    /// Drops all data segments that were active.
-    pub(crate) fn drop_active_data(&mut self) {
-        self.dropped_data.copy_from_slice(self.module.active_data());
+    /// Drops those of the first `count` data segments that are active, while none is dropped.
+    pub(crate) fn drop_active_data(&mut self, count: usize) {
+        self.dropped_data[..count].copy_from_slice(&self.module.active_data()[..count]);
     }
 
     pub(crate) fn drop_data(&mut self, segment: DataIndex) {
@@ -493,6 +493,7 @@ fn copy_segments(store: &mut StoreInner, instance: usize) -> Result<()> {
                 .apply(store.memory_mut(id), image.offset as usize, start..end);
         applied.map_err(Error::OutOfMemory)?;
     }
+    store.drop_active_data(instance, compiled.imaged_segments);
     let data = &module.environ().data;
     for segment in (compiled.imaged_segments..data.len()).map(DataIndex::new) {
         let data = &data[segment];
@@ -506,7 +507,6 @@ fn copy_segments(store: &mut StoreInner, instance: usize) -> Result<()> {
             store.drop_data(instance, segment);
         }
     }
-    store.drop_active_data(instance);
     Ok(())
 }
 

@@ -34,6 +34,7 @@ mod instance;
 mod linker;
 mod memory;
 mod module;
+mod registry;
 mod serialize;
 mod store;
 mod table;

@@ -8,6 +8,7 @@ use crate::func::{HostFunc, IntoFunc};
 use crate::instance::{Given, Instance};
 use crate::module::Module;
 use crate::store::{AsContextMut, StoreInner};
+use crate::trap::printable;
 use crate::types::{ExternType, ImportType};
 use crate::value::Val;
 use crate::vm::func::PreparedCalls;
@@ -224,7 +225,11 @@ impl<T: 'static> Linker<T> {
     pub fn define_unknown_imports_as_traps(&mut self, module: &Module) -> Result<()> {
         for ImportType { module, name, ty } in module.imports() {
             if let (ExternType::Func(ty), false) = (ty, self.is_defined(module, name)) {
-                let message = format!("unknown import: `{module}::{name}` has been called");
+                let message = format!(
+                    "unknown import: `{}::{}` has been called",
+                    printable(module),
+                    printable(name)
+                );
                 self.func_new(module, name, ty, move |_, _, _| {
                     Err(Error::host(message.clone()))
                 })?;

@@ -16,11 +16,12 @@ impl Memory {
     /// A memory of zeros.
     ///
     /// # Errors
-    /// [`Error::Limit`] if the type asks for more than the engine allows; [`Error::OutOfMemory`].
+    /// [`Error::Limit`] if the type asks for more than the engine or its own maximum allows; [`Error::OutOfMemory`].
     pub fn new(mut store: impl AsContextMut, ty: MemoryType) -> Result<Self> {
         let inner = &mut store.as_context_mut().0.inner;
         let limit = inner.engine().limits().memory_pages;
-        within("pages of a memory", limit, ty.minimum)?;
+        let allowed = ty.maximum.map_or(limit, |maximum| maximum.min(limit));
+        within("pages of a memory", allowed, ty.minimum)?;
         let memory = LinearMemory::standalone(ty, limit).map_err(Error::OutOfMemory)?;
         let index = inner.push_memory(memory);
         Ok(Self(inner.handle(index)))

@@ -3,6 +3,7 @@
 use crate::artifact::Parts;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
+use crate::registry::RegisteredType;
 use crate::trap::Frame;
 use crate::types::{ExportType, ExternType, ImportType};
 use crate::vm::code::CodeMemory;
@@ -34,6 +35,8 @@ struct ModuleInner {
     addrmap: AddressMap<Bytes>,
     images: ImageSource,
     layout: VmctxLayout,
+    /// Holds the numbers of the types.
+    _types: Box<[Arc<RegisteredType>]>,
     /// The engine-wide number of each type.
     type_ids: Box<[u32]>,
     func_refs: Box<[FuncRefCode]>,
@@ -136,7 +139,9 @@ impl Module {
         images: ImageSource,
     ) -> Self {
         let module = &compiled.module;
-        let type_ids: Box<[u32]> = module.types.values().map(|ty| engine.type_id(ty)).collect();
+        let types = module.types.values().map(|ty| engine.register(ty));
+        let types: Box<[Arc<RegisteredType>]> = types.collect();
+        let type_ids: Box<[u32]> = types.iter().map(|ty| ty.id).collect();
         let func_refs = module
             .func_refs
             .values()
@@ -177,6 +182,7 @@ impl Module {
             addrmap,
             images,
             layout,
+            _types: types,
             type_ids,
             func_refs,
             exports,

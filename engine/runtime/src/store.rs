@@ -22,6 +22,8 @@ use skerry_environ::{
 };
 use std::any::Any;
 use std::collections::{BTreeMap, HashMap};
+use std::marker::PhantomData;
+use std::sync::MutexGuard;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A store with the embedder's state `T`: what instances live in. One thread at a time uses it.
@@ -142,8 +144,29 @@ impl<T: std::fmt::Debug> std::fmt::Debug for Store<T> {
 #[derive(Clone, Copy)]
 pub struct StoreContext<'a, T: 'static>(pub(crate) &'a StoreData<T>);
 
-/// An exclusive borrow of a store.
-pub struct StoreContextMut<'a, T: 'static>(pub(crate) &'a mut StoreData<T>);
+/// What keeps a type on its thread, although it may be looked at from others.
+pub(crate) type NotSend = PhantomData<MutexGuard<'static, ()>>;
+
+/// An exclusive borrow of a store. It stays on its thread, for the reason that [`Caller`](crate::Caller) gives; a
+/// [`Store`] may move.
+///
+/// ```compile_fail,E0277
+/// fn elsewhere(mut store: skerry_runtime::StoreContextMut<'_, i32>) {
+///     std::thread::scope(|scope| {
+///         scope.spawn(|| *store.data_mut() = 1);
+///     });
+/// }
+/// ```
+///
+/// ```
+/// fn send<T: Send>() {}
+/// fn sync<T: Sync>() {}
+/// send::<skerry_runtime::Store<i32>>();
+/// send::<skerry_runtime::StoreContext<'_, i32>>();
+/// sync::<skerry_runtime::StoreContextMut<'_, i32>>();
+/// sync::<skerry_runtime::Caller<'_, i32>>();
+/// ```
+pub struct StoreContextMut<'a, T: 'static>(pub(crate) &'a mut StoreData<T>, pub(crate) NotSend);
 
 /// What a store can be borrowed from: [`Store`], [`Caller`](crate::Caller), the contexts, and references to them.
 pub trait AsContext {
@@ -168,7 +191,7 @@ impl<T> AsContext for Store<T> {
 
 impl<T> AsContextMut for Store<T> {
     fn as_context_mut(&mut self) -> StoreContextMut<'_, T> {
-        StoreContextMut(&mut self.data)
+        StoreContextMut(&mut self.data, PhantomData)
     }
 }
 
@@ -188,7 +211,7 @@ impl<T> AsContext for StoreContextMut<'_, T> {
 
 impl<T> AsContextMut for StoreContextMut<'_, T> {
     fn as_context_mut(&mut self) -> StoreContextMut<'_, T> {
-        StoreContextMut(self.0)
+        StoreContextMut(self.0, PhantomData)
     }
 }
 
@@ -439,9 +462,9 @@ impl StoreInner {
             .ok_or(TrapCode::TableOutOfBounds)
     }
 
-    /// Drops the data segments of an instance that were active.
-    pub(crate) fn drop_active_data(&mut self, instance: usize) {
-        self.instances[instance].drop_active_data();
+    /// Drops those of the first `count` data segments of an instance that are active.
+    pub(crate) fn drop_active_data(&mut self, instance: usize, count: usize) {
+        self.instances[instance].drop_active_data(count);
     }
 
     /// `elem.drop`.

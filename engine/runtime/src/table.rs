@@ -4,7 +4,7 @@ use crate::error::{Error, Result, within};
 use crate::store::{AsContext, AsContextMut, Handle, StoreInner};
 use crate::value::Val;
 use crate::vm;
-use skerry_environ::TableType;
+use skerry_environ::{TableType, ValType};
 
 /// A table in a store. Sizes are in elements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -14,11 +14,19 @@ impl Table {
     /// A table whose elements are all `init`.
     ///
     /// # Errors
-    /// [`Error::ValueType`] if `init` is no element of it; [`Error::Limit`]; [`Error::OutOfMemory`].
+    /// [`Error::ValueType`] if its elements are no references, or `init` is none of them; [`Error::Limit`] if the type asks
+    /// for more than the engine or its own maximum allows; [`Error::OutOfMemory`].
     pub fn new(mut store: impl AsContextMut, ty: TableType, init: Val) -> Result<Self> {
         let inner = &mut store.as_context_mut().0.inner;
         let limit = inner.engine().limits().table_elements;
-        within("elements of a table", limit, ty.minimum)?;
+        let allowed = ty.maximum.map_or(limit, |maximum| maximum.min(limit));
+        within("elements of a table", allowed, ty.minimum)?;
+        if !ty.element.is_ref() {
+            return Err(Error::ValueType {
+                expected: ValType::FuncRef,
+                found: ty.element,
+            });
+        }
         let init = init.to_raw_of(inner, ty.element)? as u64;
         let table = vm::table::Table::standalone(ty, limit, init);
         let table =

@@ -2,7 +2,7 @@
 
 #![forbid(unsafe_code)]
 
-use skerry_runtime::{Engine, Instance, Module, Store, TrapCode, Val};
+use skerry_runtime::{Engine, Instance, Linker, Module, Store, TrapCode, Val};
 
 struct Wasm {
     store: Store<()>,
@@ -175,4 +175,42 @@ fn several_memories_do_not_mix() {
     assert_eq!(wasm.call("copy", &[5, 0, 3]), DONE);
     assert_eq!(wasm.call("a", &[7]), Ok(Some(i32::from(b'z'))));
     assert_eq!(wasm.call("copy", &[65534, 0, 3]), OOB);
+}
+
+#[test]
+fn active_segments_are_dropped_when_they_are_copied() {
+    let engine = Engine::default();
+    let table = r#"(module (table (export "t") 1 funcref)
+        (func (export "go") (result i32) (call_indirect (result i32) (i32.const 0))))"#;
+    let go = |segments: &str| {
+        let mut store = Store::new(&engine, ());
+        let mut linker = Linker::new(&engine);
+        let table = Module::new(&engine, table).unwrap();
+        let table = linker.module(&mut store, "m", &table).unwrap();
+        let text = format!(
+            r#"(module (import "m" "t" (table 1 funcref)) (memory 1)
+                 (func $f (result i32)
+                   (memory.init 0 (i32.const 0) (i32.const 0) (i32.const 1))
+                   (i32.load8_u (i32.const 0)))
+                 (elem (i32.const 0) $f) {segments})"#
+        );
+        let module = Module::new(&engine, text).unwrap();
+        let instance = linker.instantiate(&mut store, &module);
+        let failed = instance.err().map(|e| e.trap_code().expect("a trap"));
+        let go = table.get_typed_func::<(), i32>(&mut store, "go").unwrap();
+        let answer = go.call(&mut store, ());
+        (failed, answer.map_err(|e| e.trap_code().expect("a trap")))
+    };
+    let (table_oob, memory_oob) = (TrapCode::TableOutOfBounds, TrapCode::MemoryOutOfBounds);
+    // The function was put into the table of somebody else, and it was never the turn of the data segment.
+    let data = "(data (i32.const 10) \"x\")";
+    assert_eq!(
+        go(&format!("(elem (i32.const 5) $f) {data}")),
+        (Some(table_oob), Ok(120))
+    );
+    assert_eq!(
+        go(&format!("{data} (data (i32.const 70000) \"y\")")),
+        (Some(memory_oob), Err(memory_oob))
+    );
+    assert_eq!(go(data), (None, Err(memory_oob)));
 }

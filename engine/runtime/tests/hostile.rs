@@ -97,6 +97,27 @@ fn absurd_sizes_are_errors() {
         Table::new(&mut store, ty, Val::FuncRef(None)),
         Err(Error::Limit { .. })
     ));
+    let ty = MemoryType {
+        minimum: 5,
+        maximum: Some(1),
+    };
+    assert!(matches!(
+        Memory::new(&mut store, ty),
+        Err(Error::Limit { .. })
+    ));
+    let table = |minimum, element| TableType {
+        element,
+        minimum,
+        maximum: Some(1),
+    };
+    assert!(matches!(
+        Table::new(&mut store, table(5, ValType::FuncRef), Val::FuncRef(None)),
+        Err(Error::Limit { .. })
+    ));
+    assert!(matches!(
+        Table::new(&mut store, table(1, ValType::V128), Val::V128(1 << 100)),
+        Err(Error::ValueType { .. })
+    ));
     let module = Module::new(&engine, "(module (table 4000000000 funcref))");
     if let Ok(module) = module {
         assert!(matches!(

@@ -275,6 +275,26 @@ fn links_by_name() {
 }
 
 #[test]
+fn names_out_of_modules_do_not_reach_the_terminal() {
+    let engine = Engine::default();
+    let mut store = Store::new(&engine, ());
+    let mut linker = Linker::new(&engine);
+    let hostile = module(
+        &engine,
+        r#"(module (import "\1b[2J" "\n" (func $f)) (start $f))"#,
+    );
+    linker.define_unknown_imports_as_traps(&hostile).unwrap();
+    let error = linker.instantiate(&mut store, &hostile).unwrap_err();
+    let shown = error.to_string();
+    assert!(
+        shown.starts_with("unknown import: `\\u{1b}[2J::\\n` has been called"),
+        "{shown:?}"
+    );
+    let error = linker.func_wrap("\x1b[2J", "\n", || ()).err().unwrap();
+    assert_eq!(error.to_string(), "`\\u{1b}[2J::\\n` is defined twice");
+}
+
+#[test]
 fn segments_that_do_not_fit_trap_and_earlier_writes_stay() {
     let engine = Engine::default();
     let mut store = Store::new(&engine, ());

@@ -10,7 +10,8 @@
 //! Invariants:
 //! - `CURRENT` names the innermost activation of this thread, or is null; while host code runs inside an activation, its
 //!   context's `exit_sp`/`exit_fp` are those of the wasm frame that called out.
-//! - Between `enter` and its return, `store` is the only live path to the store.
+//! - Between `enter` and its return, `store` is the only live path to the store, and all that is made from it stays on the
+//!   thread of the activation, because its wasm stack does.
 
 use super::backtrace::{self, RawBacktrace};
 use super::stack::{self, ENTRY_HEADROOM, StackBounds, WasmStack};
@@ -85,9 +86,11 @@ pub(crate) struct VMStoreContext {
 }
 
 // SAFETY: the pointers in it are only followed by the thread that holds the store exclusively (`enter` takes `&mut`
-// of the store); moving a store to another thread happens only between activations.
+// of the store). A store moves to another thread only between activations: during one its owner has lent it to `enter`, and
+// what host functions get of it (`Caller`, `StoreContextMut`) is not `Send`.
 unsafe impl Send for VMStoreContext {}
-// SAFETY: a shared reference to a store never reads the cells; only `enter` and code below it do, under `&mut`.
+// SAFETY: a shared reference to a store never reads the cells; only `enter` and code below it do, under `&mut`. A
+// backtrace reads those of an activation of its own thread.
 unsafe impl Sync for VMStoreContext {}
 
 impl VMStoreContext {

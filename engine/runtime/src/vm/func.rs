@@ -5,6 +5,7 @@ use super::backtrace::RawBacktrace;
 use super::context::{DynStore, EntryCall, Unwind, VMStoreContext, ValRaw, enter};
 use super::{backtrace, builtins};
 use skerry_environ::vmctx::{MAGIC_HOST_FUNCTION, VMContextHeader, VMFuncRef, VMMemoryDefinition};
+use std::any::Any;
 use std::ptr::NonNull;
 use std::sync::Arc;
 
@@ -91,19 +92,29 @@ impl CallerFrame {
 pub(crate) type HostCall =
     dyn Fn(&mut DynStore, CallerFrame, &mut [ValRaw]) -> Result<(), crate::Error> + Send + Sync;
 
+/// What host functions are made from.
+type Callable = (HostSignature, Arc<HostCall>);
+
 /// What compiled code sees of a host function: the vmctx of its trampoline is the end of the header.
 #[repr(C)]
 struct HostFunctionObject {
     header: VMContextHeader,
     func_ref: VMFuncRef,
     slots: usize,
-    /// What it does: in `own`, or in the list that it was prepared from.
-    call: *const Arc<HostCall>,
-    own: Option<Arc<HostCall>>,
+    /// What it is made from: in [`OwnHostFunction`], or in the list that it was prepared in.
+    made_from: *const Callable,
+}
+
+/// A host function that was not prepared.
+#[repr(C)]
+struct OwnHostFunction {
+    object: HostFunctionObject,
+    made_from: Callable,
 }
 
 impl HostFunctionObject {
-    fn new(ctx: &VMStoreContext, signature: HostSignature, importer: *mut u8) -> Self {
+    fn new(ctx: &VMStoreContext, made_from: &Callable, importer: *mut u8) -> Self {
+        let (signature, _) = made_from;
         Self {
             header: VMContextHeader {
                 magic: MAGIC_HOST_FUNCTION,
@@ -125,8 +136,7 @@ impl HostFunctionObject {
                 entry: signature.entry,
             },
             slots: signature.slots,
-            call: std::ptr::null(),
-            own: None,
+            made_from,
         }
     }
 
@@ -137,18 +147,13 @@ impl HostFunctionObject {
     unsafe fn settle(object: *mut Self) {
         let vmctx = object.cast::<VMContextHeader>().wrapping_add(1).cast();
         // SAFETY: as the caller promises.
-        unsafe {
-            (*object).func_ref.vmctx = vmctx;
-            if let Some(own) = &(*object).own {
-                (*object).call = own;
-            }
-        }
+        unsafe { (*object).func_ref.vmctx = vmctx };
     }
 }
 
 /// Host functions for the instances of one module: closures with the code and number of their types.
 #[derive(Clone, Default)]
-pub(crate) struct PreparedCalls(Arc<[(HostSignature, Arc<HostCall>)]>);
+pub(crate) struct PreparedCalls(Arc<[Callable]>);
 
 impl PreparedCalls {
     /// All that are to be placed together.
@@ -158,10 +163,7 @@ impl PreparedCalls {
 
     /// The functions for one importing instance of the store with context `ctx`, in one allocation.
     pub(crate) fn place(&self, ctx: &VMStoreContext, importer: *mut u8) -> HostFunctions {
-        let object = |(signature, call): &(HostSignature, Arc<HostCall>)| HostFunctionObject {
-            call,
-            ..HostFunctionObject::new(ctx, *signature, importer)
-        };
+        let object = |made_from| HostFunctionObject::new(ctx, made_from, importer);
         let objects: Box<[HostFunctionObject]> = self.0.iter().map(object).collect();
         let len = objects.len();
         let first = NonNull::from(Box::leak(objects)).cast::<HostFunctionObject>();
@@ -177,7 +179,7 @@ impl PreparedCalls {
     }
 }
 
-// SAFETY: code addresses and closures that are `Send + Sync`.
+// SAFETY: code addresses, and what keeps the code and closures, which are `Send + Sync`.
 unsafe impl Send for PreparedCalls {}
 // SAFETY: as above.
 unsafe impl Sync for PreparedCalls {}
@@ -186,7 +188,7 @@ unsafe impl Sync for PreparedCalls {}
 pub(crate) struct HostFunctions {
     first: NonNull<HostFunctionObject>,
     len: usize,
-    /// Keeps the closures in place.
+    /// Keeps the closures in place, and the code.
     _calls: PreparedCalls,
 }
 
@@ -215,20 +217,23 @@ impl Drop for HostFunctions {
 }
 
 /// A host function in a store.
-pub(crate) struct HostFunction(NonNull<HostFunctionObject>);
+pub(crate) struct HostFunction(NonNull<OwnHostFunction>);
 
-// SAFETY: an owned box; the closure is `Send + Sync`, and the pointers in the header are followed by compiled code only.
+// SAFETY: an owned box; the closure and what keeps the code are `Send + Sync`, and the pointers in the header are followed
+// by compiled code only.
 unsafe impl Send for HostFunction {}
 // SAFETY: as above.
 unsafe impl Sync for HostFunction {}
 
 /// The code and number of a function type, for host functions of that type.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct HostSignature {
     pub type_id: u32,
     pub slots: usize,
     pub entry: *const u8,
     pub host: *const u8,
+    /// Keeps the code and the number.
+    pub _held: Arc<dyn Any + Send + Sync>,
 }
 
 impl HostFunction {
@@ -242,14 +247,17 @@ impl HostFunction {
         importer: Option<*mut u8>,
     ) -> Self {
         let importer = importer.unwrap_or(std::ptr::null_mut());
-        let object = Box::new(HostFunctionObject {
-            own: Some(call),
-            ..HostFunctionObject::new(ctx, signature, importer)
-        });
-        let object = NonNull::from(Box::leak(object));
+        let made_from = (signature, call);
+        let object = HostFunctionObject::new(ctx, &made_from, importer);
+        let function = Box::new(OwnHostFunction { object, made_from });
+        let function = NonNull::from(Box::leak(function));
         // SAFETY: just allocated and not shared yet; it stays until it is dropped.
-        unsafe { HostFunctionObject::settle(object.as_ptr()) };
-        Self(object)
+        unsafe {
+            let function = function.as_ptr();
+            (*function).object.made_from = &raw const (*function).made_from;
+            HostFunctionObject::settle(&raw mut (*function).object);
+        }
+        Self(function)
     }
 
     /// The same function for one importing instance, if `func` is a host function.
@@ -266,21 +274,15 @@ impl HostFunction {
         }
         // SAFETY: host functions are made as part of such objects only.
         let object = unsafe { &*std::ptr::from_ref(header).cast::<HostFunctionObject>() };
-        let signature = HostSignature {
-            type_id: func.type_id,
-            slots: object.slots,
-            entry: func.entry,
-            host: func.code,
-        };
-        // SAFETY: the closure lives as long as the object.
-        let call = unsafe { (*object.call).clone() };
+        // SAFETY: what it is made from lives as long as the object.
+        let (signature, call) = unsafe { (*object.made_from).clone() };
         Some(Self::new(ctx, signature, call, Some(importer)))
     }
 
     /// The reference to it.
     pub(crate) fn func_ref(&self) -> FuncRef {
         // SAFETY: only computes the address of a field of a live allocation.
-        FuncRef::new(unsafe { &raw mut (*self.0.as_ptr()).func_ref })
+        FuncRef::new(unsafe { &raw mut (*self.0.as_ptr()).object.func_ref })
     }
 }
 
@@ -313,7 +315,7 @@ pub(super) extern "C" fn host_call(vmctx: *mut u8, values: *mut ValRaw) -> built
     // SAFETY: the trampoline reserves a slot for each argument and result on the wasm stack, used by nobody else now.
     let values = unsafe { std::slice::from_raw_parts_mut(values, object.slots) };
     // SAFETY: the closure lives as long as the object.
-    let call = unsafe { &*object.call };
+    let (_, call) = unsafe { &*object.made_from };
     builtins::finish(ctx, || match call(store, frame, values) {
         Ok(()) => Ok(0),
         Err(error) => Err(Unwind::Error(Box::new(error))),

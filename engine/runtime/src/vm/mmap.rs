@@ -113,14 +113,34 @@ impl Mapping {
             mremap_fixed(fresh, len, len, MremapFlags::MAYMOVE, place)
         };
         if let Err(error) = moved {
-            // The kernel may have removed what was at the place before it failed. Nothing can close the hole for sure
-            // before another thread is in it, and going on would hand its memory to WebAssembly.
+            // SAFETY: mapped above, and not moved; nobody else knows the address.
+            let _ = unsafe { munmap(fresh, len) };
+            if self.survived(start, len) {
+                return Err(error.into());
+            }
+            // Nothing can close the hole for sure before another thread is in it, and going on would hand its memory to
+            // WebAssembly.
             eprintln!(
                 "skerry: the kernel could not move a mapping ({error}), which leaves a hole in a memory"
             );
             std::process::abort();
         }
         Ok(())
+    }
+
+    /// Whether what was in `[start, start + len)` is still there after a failure to move something to that place.
+    ///
+    /// The kernel refuses for want of mappings before it removes anything. After that only promising memory can fail, and it
+    /// does so for a private mapping with `NORESERVE` only if told to count everything. Then nobody knows whether what is
+    /// mapped at the place is somebody else's.
+    fn survived(&self, start: usize, len: usize) -> bool {
+        let mode = std::fs::read("/proc/sys/vm/overcommit_memory");
+        let counts_everything = mode.map_or(true, |mode| mode.starts_with(b"2"));
+        let mut pages = vec![0; len / page_size()];
+        let place = self.base.as_ptr().wrapping_add(start).cast();
+        // SAFETY: looks at no memory, and writes one byte for each page to `pages`.
+        let mapped = unsafe { libc::mincore(place, len, pages.as_mut_ptr()) } == 0;
+        mapped && !counts_everything
     }
 
     /// Gives the pages of `[start, start + len)` back: they are zeros again, or what a file has at that place.
@@ -238,6 +258,42 @@ mod tests {
         assert!(mapping.map_file(page, page, &socket, 0).is_err());
         // SAFETY: as above.
         assert_eq!(unsafe { mapping.base().add(page).read() }, 7);
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_moved_changes_nothing() {
+        // In a child process, because it takes all mappings that a process may have.
+        if std::env::var_os("SKERRY_TEST_MAPPINGS").is_some() {
+            let page = page_size();
+            let place = Mapping::reserve(4 * page).unwrap();
+            place.make_writable(0, 4 * page).unwrap();
+            // SAFETY: opened in the line above; likewise below.
+            unsafe { place.base().add(page).write(7) };
+            let file = tempfile::tempfile().unwrap();
+            file.set_len(page as u64).unwrap();
+            let many = Mapping::reserve((1 << 18) * page).unwrap();
+            let odd = |count: usize| (2 * count + 1) * page;
+            let mut taken = 0;
+            while odd(taken) < many.len() && many.make_writable(odd(taken), page).is_ok() {
+                taken += 1;
+            }
+            while place.map_file(page, page, &file, 0).is_err() {
+                // SAFETY: as above.
+                assert_eq!(unsafe { place.base().add(page).read() }, 7);
+                taken -= 1;
+                many.make_inaccessible(odd(taken), page).unwrap();
+            }
+            // SAFETY: as above.
+            assert_eq!(unsafe { place.base().add(page).read() }, 0);
+            println!("moved");
+            return;
+        }
+        let test = "mmap::tests::a_file_that_cannot_be_moved_changes_nothing";
+        let output = crate::vm::tests::child(test, "SKERRY_TEST_MAPPINGS");
+        assert!(
+            String::from_utf8_lossy(&output.stdout).contains("moved"),
+            "{output:?}"
+        );
     }
 
     #[test]

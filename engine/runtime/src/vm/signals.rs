@@ -9,11 +9,15 @@
 //! - a memory fault's address lies in a memory of the store or its guard (or in page 0 for the load through a null function
 //!   reference). A fault elsewhere would be a hole in the sandbox: then the process dies, which is the lesser evil.
 //!
+//! One more is WebAssembly's: a signal whose handler has no alternate stack is delivered on the wasm stack, and where that
+//! is nearly used up the kernel turns it into a SIGSEGV of its own. That is the trap of a stack that is used up.
+//!
 //! It runs on an alternate stack, takes no lock, allocates nothing, and returns into [`super::arch::trap_exit`].
 
 use super::arch::SignalState;
 use super::mmap::{Mapping, page_size};
 use super::{code, context};
+use skerry_environ::Trap;
 use std::cell::{Cell, UnsafeCell};
 use std::mem::MaybeUninit;
 use std::sync::Once;
@@ -84,20 +88,29 @@ fn try_take(signal: i32, info: &libc::siginfo_t, frame: &mut libc::ucontext_t) -
     };
     // SAFETY: the activation lies in a live frame of `enter` on this very thread, and its context outlives it.
     let ctx = unsafe { &*(*activation).ctx };
-    let addr = match signal {
+    let trap = match signal {
         libc::SIGSEGV | libc::SIGBUS => match fault_address(signal, info) {
-            Some(addr) => Some(addr),
-            None => return false,
+            Some(addr) => ctx.classify(listed, Some(addr)),
+            None => {
+                let forced = signal == libc::SIGSEGV
+                    && info.si_code == SI_KERNEL
+                    && !SignalState::is_protection_fault(frame);
+                let full = ctx.stack_bounds().is_full_for_signals(state.sp);
+                (forced && full).then_some(Trap::StackOverflow)
+            }
         },
-        _ => None,
+        _ => ctx.classify(listed, None),
     };
-    let Some(trap) = ctx.classify(listed, addr) else {
+    let Some(trap) = trap else {
         return false;
     };
     ctx.record_fault(trap, state);
     SignalState::resume_in_trap_exit(frame, ctx);
     true
 }
+
+/// The code of signals that the kernel makes up: of those that it cannot deliver, and of some faults.
+const SI_KERNEL: i32 = 0x80;
 
 /// The address that a memory fault was about, if the kernel knows it.
 fn fault_address(signal: i32, info: &libc::siginfo_t) -> Option<usize> {
@@ -219,5 +232,86 @@ impl Drop for AlternateStack {
                 libc::sigaltstack(&none, std::ptr::null_mut());
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Engine, Instance, Module, Store, TrapCode};
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+
+    static TICKS: AtomicUsize = AtomicUsize::new(0);
+
+    extern "C" fn tick(_: i32) {
+        TICKS.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Goes down as many levels as the first argument says, and spins there.
+    const DEEP: &str = r#"(module (func $deep (export "deep") (param i32 i32)
+        (if (local.get 0)
+          (then (call $deep (i32.sub (local.get 0) (i32.const 1)) (local.get 1)))
+          (else (loop (br_if 0 (local.tee 1 (i32.sub (local.get 1) (i32.const 1)))))))))"#;
+
+    #[test]
+    fn a_signal_that_finds_no_room_is_a_stack_overflow() {
+        // In a child process, which the kernel ends where this fails.
+        if std::env::var_os("SKERRY_TEST_NO_ROOM").is_none() {
+            let test = "signals::tests::a_signal_that_finds_no_room_is_a_stack_overflow";
+            let output = crate::vm::tests::child(test, "SKERRY_TEST_NO_ROOM");
+            let printed = String::from_utf8_lossy(&output.stdout);
+            assert!(printed.contains("overflowed"), "{output:?}");
+            return;
+        }
+        let engine = Engine::default();
+        let module = Module::new(&engine, DEEP).unwrap();
+        let mut store = Store::new(&engine, ());
+        let instance = Instance::new(&mut store, &module, &[]).unwrap();
+        let deep = instance
+            .get_typed_func::<(i32, i32), ()>(&mut store, "deep")
+            .unwrap();
+        let (mut fits, mut overflows) = (0, 1 << 20);
+        while overflows - fits > 1 {
+            let middle = (fits + overflows) / 2;
+            match deep.call(&mut store, (middle, 1)) {
+                Ok(()) => fits = middle,
+                Err(_) => overflows = middle,
+            }
+        }
+        // SAFETY: the handler only touches an atomic; it does not ask for the alternate stack.
+        let this = unsafe {
+            let mut action: libc::sigaction = std::mem::zeroed();
+            action.sa_sigaction = tick as *const () as usize;
+            let installed = libc::sigaction(libc::SIGUSR1, &action, std::ptr::null_mut());
+            assert_eq!(installed, 0);
+            libc::pthread_self()
+        };
+        let signal_while = |call: &mut dyn FnMut() -> Option<TrapCode>| {
+            let (done, finished) = std::sync::mpsc::channel::<()>();
+            std::thread::scope(|scope| {
+                scope.spawn(move || {
+                    while finished.recv_timeout(Duration::from_millis(50))
+                        == Err(std::sync::mpsc::RecvTimeoutError::Timeout)
+                    {
+                        // SAFETY: the thread waits for this one.
+                        unsafe { libc::pthread_kill(this, libc::SIGUSR1) };
+                    }
+                });
+                let trap = call();
+                drop(done);
+                trap
+            })
+        };
+        let mut call = |levels| {
+            let answer = deep.call(&mut store, (levels, 0));
+            answer.err().map(|error| error.trap_code().unwrap())
+        };
+        assert_eq!(signal_while(&mut || call(fits / 2)), None);
+        assert!(TICKS.load(Ordering::SeqCst) > 0);
+        for _ in 0..3 {
+            let trap = signal_while(&mut || call(fits));
+            assert_eq!(trap, Some(TrapCode::StackOverflow));
+        }
+        println!("overflowed");
     }
 }

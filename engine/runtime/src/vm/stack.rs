@@ -32,10 +32,18 @@ pub(crate) struct StackBounds {
     pub top: usize,
 }
 
+/// Bytes that the kernel may need on a stack to deliver a signal: up to 11 KiB with AMX state.
+const SIGNAL_FRAME: usize = 16 << 10;
+
 impl StackBounds {
     /// Whether `[addr, addr + size)` lies in the usable part.
     pub(crate) fn contains(&self, addr: usize, size: usize) -> bool {
         addr >= self.limit && addr.checked_add(size).is_some_and(|end| end <= self.top)
+    }
+
+    /// Whether there may be no room to deliver a signal below `sp`.
+    pub(crate) fn is_full_for_signals(&self, sp: usize) -> bool {
+        (self.guard..self.limit + SIGNAL_FRAME).contains(&sp)
     }
 
     /// Whether `addr` lies in the guard.

@@ -481,7 +481,7 @@ fn handlers_that_were_there_before_are_chained() {
         return;
     }
     let output = child(
-        "handlers_that_were_there_before_are_chained",
+        "tests::handlers_that_were_there_before_are_chained",
         "SKERRY_TEST_CHAIN",
     );
     assert!(
@@ -559,7 +559,7 @@ fn foreign_signals_may_arrive_on_the_wasm_stack() {
         return;
     }
     let output = child(
-        "foreign_signals_may_arrive_on_the_wasm_stack",
+        "tests::foreign_signals_may_arrive_on_the_wasm_stack",
         "SKERRY_TEST_TICK",
     );
     assert!(
@@ -568,10 +568,10 @@ fn foreign_signals_may_arrive_on_the_wasm_stack() {
     );
 }
 
-/// Runs one test of this file in a process of its own.
-fn child(test: &str, variable: &str) -> std::process::Output {
+/// Runs one test of `vm` in a process of its own.
+pub(super) fn child(test: &str, variable: &str) -> std::process::Output {
     std::process::Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", &format!("vm::tests::{test}"), "--nocapture"])
+        .args(["--exact", &format!("vm::{test}"), "--nocapture"])
         .env(variable, "1")
         .output()
         .unwrap()
@@ -595,7 +595,7 @@ fn faults_that_are_not_wasm_reach_the_previous_handler() {
     }
     use std::os::unix::process::ExitStatusExt;
     let output = child(
-        "faults_that_are_not_wasm_reach_the_previous_handler",
+        "tests::faults_that_are_not_wasm_reach_the_previous_handler",
         "SKERRY_TEST_FAULT",
     );
     assert_eq!(output.status.signal(), Some(libc::SIGSEGV), "{output:?}");

@@ -159,6 +159,13 @@ impl SignalState {
         }
     }
 
+    /// Whether it may be a fault without an address: an access to what is no address at all. After such a fault the
+    /// kernel says so until the next one.
+    pub(crate) fn is_protection_fault(frame: &libc::ucontext_t) -> bool {
+        const GENERAL_PROTECTION: i64 = 13;
+        frame.uc_mcontext.gregs[libc::REG_TRAPNO as usize] == GENERAL_PROTECTION
+    }
+
     /// Makes the interrupted thread continue in [`trap_exit`] of `ctx` when the handler returns.
     pub(crate) fn resume_in_trap_exit(frame: &mut libc::ucontext_t, ctx: &VMStoreContext) {
         let gregs = &mut frame.uc_mcontext.gregs;
