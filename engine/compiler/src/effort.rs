@@ -169,3 +169,43 @@ impl Span {
         u64::from(self.to - self.from)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flags::{Flags, OptLevel};
+    use crate::function::FunctionCompiler;
+
+    /// Of a function with a loop whose head is `block1`, made as it is written.
+    fn live(head: &str, after: &str) -> u64 {
+        let text = format!(
+            "function %f(i32, i32) -> i32 tail {{\nblock0(v0: i32, v1: i32):\njump block1(v0)\n\
+             block1(v2: i32):\n{head}\nbrif v2, block2, block3\n\
+             block2:\nv3 = bnot v2\njump block1(v3)\nblock3:\n{after}\n}}"
+        );
+        let flags = Flags {
+            opt_level: OptLevel::None,
+            ..Flags::default()
+        };
+        let mut compiler = FunctionCompiler::new(flags);
+        let mut functions = cranelift_reader::parse_functions(&text).expect("it is CLIF");
+        let func = functions.pop().expect("there is one function");
+        compiler.optimise(func).expect("the mid-end takes all");
+        let lowered = compiler.lower(false).expect("it has rules");
+        assert_eq!(lowered.vcode.blocks.len(), 4);
+        live_across(&lowered.vcode)
+    }
+
+    #[test]
+    fn what_a_loop_reads_lives_to_its_end() {
+        // v2 from the head to the body; v1 nowhere.
+        assert_eq!(live("", "v4 = iconst.i32 1\nreturn v4"), 1);
+        // v1 from the entry to behind the loop.
+        assert_eq!(live("", "return v1"), 1 + 3);
+        // v1 through the loop, although its last use is in the head.
+        let trap = "trapz v1, user1";
+        assert_eq!(live(trap, "v4 = iconst.i32 1\nreturn v4"), 1 + 2);
+        // v2 to behind the loop as well: one block further than to its end.
+        assert_eq!(live("", "return v2"), 2);
+    }
+}
