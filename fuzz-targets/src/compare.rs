@@ -2,8 +2,8 @@
 //!
 //! Floats compare by bits after [`outcome`](crate::outcome) has made their NaNs canonical, functions by the
 //! name of their export, objects of the host by number, traps by code. Where the reference ran out of something of
-//! its own, only the calls before that compare. Where only the subject did, that is a difference: it is given more
-//! stack than the reference has frames.
+//! its own, only the calls before that compare. Where only the subject did, that is a difference: it has far more
+//! stack than the fuel of a module can use.
 
 use crate::outcome::{Outcome, Stop, Value};
 use std::collections::BTreeMap;
@@ -51,11 +51,18 @@ fn before_exhaustion(reference: &Outcome, subject: &Outcome) -> Option<String> {
     if reference.instantiation.is_some() {
         return None;
     }
-    let mut calls = reference.calls.iter().zip(&subject.calls).enumerate();
-    let mut comparable = calls
-        .by_ref()
-        .take_while(|(_, (r, _))| **r != Err(Stop::Exhausted));
-    comparable.find_map(|(number, (r, s))| pair(&format!("call {number}"), r, s))
+    let calls = reference.calls.iter();
+    let before = calls.take_while(|call| **call != Err(Stop::Exhausted));
+    let mut before = before.enumerate();
+    pair("instantiation", &None, &subject.instantiation).or_else(|| {
+        before.find_map(|(number, r)| {
+            pair(
+                &format!("call {number}"),
+                &Some(r),
+                &subject.calls.get(number),
+            )
+        })
+    })
 }
 
 /// A sentence where the two differ.
@@ -194,6 +201,11 @@ mod tests {
         assert_eq!(difference(&exhausted, &exhausted), None);
         let wrong = difference(&exhausted, &with(3, Err(Stop::Exhausted)));
         assert!(wrong.is_some_and(|text| text.starts_with("call 0")));
+        let other = Outcome::stopped(Stop::Other("no module".to_owned()), vec![]);
+        let refused = difference(&exhausted, &other);
+        assert!(refused.is_some_and(|text| text.starts_with("instantiation")));
+        let silent = difference(&exhausted, &Outcome::default());
+        assert!(silent.is_some_and(|text| text.starts_with("call 0")));
         let alone = difference(&goes_on, &exhausted);
         assert!(alone.is_some_and(|text| text.starts_with("call 1")));
     }

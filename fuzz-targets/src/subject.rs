@@ -10,7 +10,7 @@ use skerry_runtime::{
 };
 use std::collections::HashMap;
 
-/// Bytes of stack: more than wasmi's frames can need, so that to run out of it before wasmi does is a difference.
+/// Bytes of stack: 64 KiB for each call that the fuel of a module allows, so that to run out of it alone is a difference.
 const STACK: usize = 64 << 20;
 
 /// Names of exported functions.

@@ -11,7 +11,7 @@ use cranelift_codegen::ir;
 use regalloc2::{Function, Inst, OperandKind};
 
 /// Arguments of the edges of a function, together. OpenCASCADE has a function with 300,000.
-pub const MAX_EDGE_ARGS: u64 = 1 << 21;
+pub const MAX_EDGE_ARGS: u64 = 1 << 20;
 
 /// Blocks that the registers of a function are live across, added up over the registers. A PHP interpreter has a
 /// function with 98 million.

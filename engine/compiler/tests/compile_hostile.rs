@@ -12,16 +12,20 @@ const TIME: Duration = Duration::from_secs(30);
 
 fn timed(text: &str) -> Result<(), CompileError> {
     let wasm = wat::parse_str(text).expect("the test's text is valid");
-    let flags = Flags {
-        opt_level: OptLevel::None,
-        ..Flags::default()
-    };
-    let start = Instant::now();
-    let result = compile_module(&wasm, &flags).map(drop);
-    let took = start.elapsed();
-    println!("{} bytes: {took:?}", wasm.len());
-    assert!(took < TIME, "{} bytes took {took:?}", wasm.len());
-    result
+    let [plain, optimised] = [OptLevel::None, OptLevel::Speed].map(|opt_level| {
+        let flags = Flags {
+            opt_level,
+            ..Flags::default()
+        };
+        let start = Instant::now();
+        let result = compile_module(&wasm, &flags).map(drop);
+        let took = start.elapsed();
+        println!("{} bytes, {opt_level:?}: {took:?}", wasm.len());
+        assert!(took < TIME, "{} bytes took {took:?}", wasm.len());
+        result
+    });
+    assert_eq!(plain.is_ok(), optimised.is_ok(), "{plain:?}, {optimised:?}");
+    plain
 }
 
 fn limit(result: Result<(), CompileError>, expected: &str) {

@@ -170,6 +170,26 @@ fn locals_times_blocks() {
     limit(timed(&wasm), "locals times basic blocks of a function");
 }
 
+/// What a C compiler makes of a large switch in a loop when it does not optimise: a local for each value.
+#[test]
+fn locals_of_unoptimised_code() {
+    let (cases, each) = (2_000, 12);
+    let mut body = vec![LOOP, EMPTY];
+    for case in 0..cases {
+        body.extend([BLOCK, EMPTY, LOCAL_GET, 0, BR_IF, 0]);
+        for local in (0..each).map(|index| 1 + case * each + index) {
+            body.extend([LOCAL_GET, 0, I32_CONST, 1, I32_ADD, LOCAL_SET]);
+            body.extend(leb(local));
+            body.push(LOCAL_GET);
+            body.extend(leb(local));
+            body.extend([LOCAL_SET, 0]);
+        }
+        body.push(END);
+    }
+    body.extend([LOCAL_GET, 0, BR_IF, 0, END]);
+    timed(&module(&[nullary()], 1, &many_locals(), &body)).expect("it is no hostile code");
+}
+
 #[test]
 fn locals_live_through_nested_loops() {
     let mut body = [LOOP, EMPTY].repeat(1_000);
