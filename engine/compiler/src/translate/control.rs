@@ -314,14 +314,11 @@ impl Translation<'_> {
     /// Where a branch goes, and with how many operands.
     fn target(&mut self, depth: u32) -> (Block, usize) {
         let position = self.frame_position(depth);
-        let frame = &self.frames[position];
-        match frame.kind {
-            FrameKind::Loop { header } => (header, frame.params),
-            _ => {
-                let operands = frame.results;
-                (self.next_block(position), operands)
-            }
-        }
+        let block = match self.frames[position].kind {
+            FrameKind::Loop { header } => header,
+            _ => self.next_block(position),
+        };
+        (block, self.operands(depth))
     }
 
     /// How many operands a branch takes along.
