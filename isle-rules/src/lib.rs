@@ -13,10 +13,10 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// One compilation of ISLE: the files that are compiled, or proven, together.
+/// One compilation of ISLE: files that are compiled, or proven, together.
 #[derive(Clone, Copy, Debug)]
 pub struct Unit {
-    /// Unit name: Rust's `target_arch` string of the ISA.
+    /// The name of the unit: Rust's `target_arch` string of the instruction set.
     pub name: &'static str,
     /// Files relative to this crate's folder, in the order they are read. The generated CLIF
     /// declarations come before all of them.

@@ -1,19 +1,19 @@
-//! Answers that are known already, one small file each.
+//! The cache of the solver's answers: one small file for each question.
 //!
-//! The key is the BLAKE3 hash of everything that an answer depends on: the format of the files, the
-//! solver's version, and the text of the question. A file says its own key and ends with its own hash,
-//! so that a torn, truncated or foreign file is no answer; it is written beside and renamed, so that
-//! killed and concurrent runs leave whole files only. `Unknown` is never kept: more time may help.
+//! The key is the BLAKE3 hash of everything that an answer depends on: the format of the files, the solver's
+//! version, and the text of the question. A file says its own key and ends with its own hash, so that a torn,
+//! truncated or foreign file is no answer. It is written under a temporary name and then renamed, so that runs that
+//! are killed, and runs at the same time, leave whole files only. `Unknown` is never kept: more time may help.
 
 use crate::solve::{Answer, constant};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Changes whenever the meaning of files, or of questions beyond their text, does.
+/// Part of every key. It changes whenever files, or questions with the same text, come to mean something else.
 const FORMAT: &str = "skerry-verify-cache 1";
 
-/// A folder of answers.
+/// A folder of cached answers.
 #[derive(Debug)]
 pub struct Cache {
     folder: PathBuf,
@@ -21,7 +21,7 @@ pub struct Cache {
 }
 
 impl Cache {
-    /// The cache in a folder, which need not exist yet.
+    /// Opens the cache in a folder, which need not exist yet.
     #[must_use]
     pub fn new(folder: &Path) -> Self {
         Self {
@@ -30,11 +30,11 @@ impl Cache {
         }
     }
 
-    /// The key of a question to a version of the solver.
+    /// The key of a question, given as its text, to a solver of this version.
     #[must_use]
     pub fn key(version: &str, text: &str) -> String {
         let mut hasher = blake3::Hasher::new();
-        // Lengths first: no two different triples are the same bytes.
+        // The length of each part comes first, so that no two different triples give the same bytes.
         for part in [FORMAT, version, text] {
             hasher.update(&(part.len() as u64).to_le_bytes());
             hasher.update(part.as_bytes());
@@ -46,7 +46,7 @@ impl Cache {
         self.folder.join(&key[..2]).join(&key[2..])
     }
 
-    /// The answer kept under a key.
+    /// The answer that is kept under a key, if there is one and its file is whole.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<Answer> {
         let text = std::fs::read_to_string(self.file(key)).ok()?;
@@ -68,7 +68,7 @@ impl Cache {
         }
     }
 
-    /// Keeps an answer. A cache that cannot be written to only costs time.
+    /// Keeps an answer. If the cache cannot be written to, that is no error: it only costs time later.
     pub fn put(&self, key: &str, answer: &Answer) {
         let mut body = String::from(key);
         match answer {

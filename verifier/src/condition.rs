@@ -1,4 +1,4 @@
-//! Verification conditions: what one path of a rule leaves to prove, free of the program it came from.
+//! Verification conditions: what one path of a rule leaves to prove, without reference to the program it came from.
 
 use crate::expr::{Dag, ExprId};
 use crate::path::{Choices, Item, Path, Stop};
@@ -10,56 +10,56 @@ use cranelift_isle::sema::RuleId;
 /// How evaluation of a path ended.
 #[derive(Clone, Debug)]
 pub enum End {
-    /// At the end of the rule.
+    /// It reached the end of the rule.
     Complete,
-    /// At an obligation that is plainly false; it is the last item.
+    /// It stopped at an obligation that is plainly false, which is the last item.
     Refuted,
-    /// Where specs cover no further.
+    /// It stopped at something that the specs do not cover; the text says what.
     Uncovered(String),
 }
 
-/// A verification condition.
+/// A verification condition: all that must be proven of one path through a rule.
 #[derive(Clone, Debug)]
 pub struct Condition {
-    /// The root rule.
+    /// The rule that is being proven.
     pub rule: RuleId,
-    /// Types of the left-hand side: the instantiation.
+    /// The types of the left-hand side's operators, as text: the instantiation.
     pub types: String,
-    /// Callee rules on the path.
+    /// The rules of other terms that the path goes through.
     pub callees: Vec<RuleId>,
-    /// All expressions.
+    /// The graph that all expressions of this condition belong to.
     pub dag: Dag,
-    /// True of every memory and callee.
+    /// Facts about memory and calls that hold on every path: equal reads give equal values.
     pub axioms: Vec<ExprId>,
     /// Assumptions and obligations, in order.
     pub items: Vec<Item>,
-    /// What must follow in the end.
+    /// What must follow at the end of the path.
     pub goals: Vec<Goal>,
     /// How evaluation ended.
     pub end: End,
-    /// Named values, for counterexamples.
+    /// The named values that a counterexample shows.
     pub display: Vec<Shown>,
 }
 
-/// A named value, for people: its parts with the expressions they are.
+/// A named value to show to people, taken apart into parts that are expressions.
 #[derive(Clone, Debug)]
 pub struct Shown {
-    /// Variable, or a name of the report's own.
+    /// The name of the variable, `left`, `right`, or the kind of the event.
     pub name: String,
-    /// What kind of thing it is in the report.
+    /// Which section of the report it belongs to.
     pub role: Role,
-    /// Path within the value (empty for a plain one), and its content.
+    /// For each part, its path within the value (empty if the value has one part only) and its content.
     pub parts: Vec<(String, Part)>,
 }
 
-/// What a shown value is.
+/// Which section of a counterexample a value is shown in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// A variable of the rule.
     Variable,
-    /// What the replaced instruction computes.
+    /// The result of the replaced instruction.
     Source,
-    /// What the right-hand side computes.
+    /// The result of the right-hand side.
     Machine,
     /// An event of the replaced instruction, or of a sunk load.
     SourceEvent,
@@ -70,26 +70,26 @@ pub enum Role {
 /// The content of a shown value.
 #[derive(Clone, Debug)]
 pub enum Part {
-    /// Depends on the input.
+    /// An expression over the variables.
     Expr(ExprId),
-    /// One of these names, by discriminant.
+    /// A variant of an enum: the discriminant, and the variants' names in the order of discriminants.
     Variant(ExprId, Vec<String>),
-    /// The same for every input.
+    /// A text that is the same for every input.
     Text(String),
 }
 
 /// All paths of one rule.
 #[derive(Debug, Default)]
 pub struct Paths {
-    /// Conditions, in order.
+    /// One verification condition for each path, in order.
     pub conditions: Vec<Condition>,
-    /// Instantiations of which a path was left early as infeasible on the right-hand side.
+    /// Instantiations (as text) of which a path ended early because its right-hand side contradicts itself.
     pub infeasible: Vec<String>,
-    /// Set when there are more than [`MAX_PATHS`].
+    /// Whether the rule has more than [`MAX_PATHS`], so that not all were evaluated.
     pub overflow: bool,
 }
 
-/// Most paths that one rule may have.
+/// The largest number of paths that one rule may have.
 const MAX_PATHS: usize = 20_000;
 
 /// Evaluates a rule along all its paths.
@@ -139,7 +139,7 @@ fn one_path(program: &Program, rule: RuleId, choices: &mut Choices, result: &mut
                     End::Uncovered("a value that the specs do not determine".to_owned())
                 }
             };
-            // Without the axioms fewer paths are infeasible: the safe side.
+            // Leaving the axioms out makes fewer paths infeasible, which is the safe side.
             (vec![], path.read_axioms().unwrap_or_default(), end)
         }
     };

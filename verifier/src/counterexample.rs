@@ -1,4 +1,4 @@
-//! Counterexamples: an input for which a rule is wrong, made small, and in the rule's own names.
+//! Counterexamples: an input for which a rule is wrong, made small, and described with the rule's own names.
 
 use crate::condition::{Condition, Part, Role, Shown};
 use crate::encode::Query;
@@ -10,17 +10,17 @@ use std::time::Duration;
 /// A counterexample, ready to print.
 #[derive(Clone, Debug, Serialize)]
 pub struct Counterexample {
-    /// What fails.
+    /// The obligation or goal that fails.
     pub fails: String,
     /// Lines of the form `name = value`: the rule's variables.
     pub variables: Vec<String>,
-    /// What the replaced instruction computes and does.
+    /// The value that the replaced instruction computes and its events, one line each.
     pub left: Vec<String>,
-    /// What the right-hand side computes and does.
+    /// The value that the right-hand side computes and its events, one line each.
     pub right: Vec<String>,
 }
 
-/// Time for one attempt to make a value smaller.
+/// Time limit for one attempt to make a value smaller.
 const ATTEMPT: Duration = Duration::from_secs(2);
 /// Attempts after which a counterexample is small enough.
 const ATTEMPTS: u32 = 300;
@@ -54,7 +54,7 @@ pub fn minimise(
         .filter(|id| matches!(condition.dag.node(*id), Node::Var(_)) && !bound.contains(id))
         .collect();
     for variable in variables {
-        // Evaluation takes what a model does not mention as zero.
+        // Evaluation takes a variable that the model does not mention as zero.
         let sort = condition.dag.sort(variable);
         best.entry(variable).or_insert(zero(sort));
         for candidate in candidates(sort) {

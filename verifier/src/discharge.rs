@@ -1,16 +1,16 @@
 //! Discharging a verification condition: which questions are asked, in which order, and what the
 //! answers mean.
 //!
-//! 1. *Applicability*: all assumptions together have a model. Without one the path proves nothing; but that
-//!    no input takes it is said only after the obligations are shown: then every provide can be met, so
-//!    that what contradicts itself is what the path matches, not what an emitted instruction provides.
+//! 1. *Applicability*: all assumptions together have a model. Without one the path proves nothing; but that no
+//!    input takes it is concluded only after steps 2 and 3. They show that every `provide` can be met, so that a
+//!    contradiction is one of what the path matches, not of what an emitted instruction provides.
 //! 2. Each obligation follows from the axioms and the assumptions before it.
-//! 3. Each provide can be met whatever the inputs are (`Exists`): specs that constrain their inputs
-//!    would prove too much.
+//! 3. Each `provide` can be met whatever the inputs are (`Exists`): specs that constrain their inputs would prove
+//!    too much.
 //! 4. Each goal follows from all assumptions.
 //!
-//! Every answer that is not the hoped-for one is reported; a model is believed only when our own
-//! evaluation finds that it meets the assumptions and breaks the goal.
+//! Every other answer is reported. A model is believed only when our own evaluation finds that it meets the
+//! assumptions and breaks the goal.
 
 use crate::condition::{Condition, End};
 use crate::counterexample::{self, Counterexample};
@@ -20,7 +20,7 @@ use crate::path::Item;
 use crate::solve::{Session, Verdict, question};
 use std::collections::HashSet;
 
-/// What became of a condition.
+/// How a verification condition ended.
 #[derive(Clone, Debug)]
 pub enum Outcome {
     /// All obligations and goals hold, on a path that some input takes.
@@ -29,13 +29,13 @@ pub enum Outcome {
     Infeasible,
     /// An obligation or goal fails.
     Refuted(Box<Counterexample>),
-    /// The solver does not know.
+    /// The solver did not decide it; the text says why.
     Unknown(String),
-    /// The specs do not cover the path.
+    /// The specs do not cover the path; the text says what is missing.
     Uncovered(String),
 }
 
-/// Discharges a condition.
+/// Asks all questions of a condition, in the order of the module's description.
 pub fn discharge(condition: &mut Condition, session: &mut Session<'_>) -> Outcome {
     let everything = assumptions(condition, condition.items.len());
     let feasible = match satisfiable(&mut condition.dag, &everything, session) {
@@ -92,7 +92,7 @@ fn assumptions(condition: &Condition, end: usize) -> Vec<ExprId> {
     for item in &condition.items[..end] {
         match item {
             Item::Assume(fact) | Item::Exists { fact, .. } => {
-                // A plainly impossible provide is an item to be refuted, not an assumption.
+                // A `provide` that is plainly impossible is an item to be refuted, not an assumption.
                 if condition.dag.as_bool(*fact).is_none() {
                     result.push(*fact);
                 }
@@ -177,7 +177,8 @@ fn exists(
     }
 }
 
-/// `variable = expression` without the variable in the expression: true for one value of the variable.
+/// Whether a fact has the form `variable = expression` with the variable not in the expression. Such a fact can
+/// always be met, by exactly one value of the variable.
 fn is_definition(dag: &Dag, fact: ExprId, free: &[ExprId]) -> bool {
     match *dag.node(fact) {
         Node::Eq(a, b) => [(a, b), (b, a)].into_iter().any(|(variable, value)| {

@@ -1,4 +1,4 @@
-//! From expressions to SMT-LIB: one definition for each expression, so that sharing is kept.
+//! Writes expressions as SMT-LIB, with one definition for each expression, so that sharing is kept.
 //!
 //! Names depend on nothing but the query: the same question has the same text, whatever was asked
 //! before. That text is the key of the cache.
@@ -11,22 +11,22 @@ use std::fmt::Write;
 /// fact is false for all values of its variables?
 #[derive(Clone, Debug)]
 pub struct Query {
-    /// Truths over free variables.
+    /// Facts over free variables.
     pub asserts: Vec<ExprId>,
-    /// Variables and the fact that none of their values makes true.
+    /// Variables, and a fact that is false for all values of them.
     pub forall: Option<(Vec<ExprId>, ExprId)>,
 }
 
 /// A question in SMT-LIB.
 #[derive(Clone, Debug)]
 pub struct Script {
-    /// Logic, declarations, definitions, assertions.
+    /// The SMT-LIB text: logic, declarations, definitions, assertions.
     pub text: String,
-    /// Free variables in the order of their names `v0`, `v1`, ..
+    /// The free variables in the order of their names in the text: `v0`, `v1`, ..
     pub variables: Vec<ExprId>,
 }
 
-/// Writes a question.
+/// Writes a question as SMT-LIB.
 #[must_use]
 pub fn encode(dag: &Dag, query: &Query) -> Script {
     let bound: BTreeSet<ExprId> = query
@@ -37,7 +37,7 @@ pub fn encode(dag: &Dag, query: &Query) -> Script {
     let mut roots = query.asserts.clone();
     roots.extend(query.forall.iter().map(|(_, fact)| *fact));
     let order = dag.reachable(&roots);
-    // What depends on a bound variable lives inside of the quantifier.
+    // Expressions that depend on a bound variable are defined inside of the quantifier.
     let mut inside: BTreeSet<ExprId> = BTreeSet::new();
     if query.forall.is_some() {
         for &id in &order {

@@ -1,9 +1,10 @@
-//! What can go wrong before anything is proven.
+//! Errors that end a run before anything is proven.
 
 use std::path::PathBuf;
 use thiserror::Error;
 
-/// An error of the verifier's user or of the files it reads; never a verdict.
+/// An error in what the user asked for or in the files that are read. A rule that fails to be proven is no error:
+/// it has a verdict.
 #[derive(Debug, Error)]
 pub enum VerifyError {
     /// A file cannot be read or written.
@@ -11,16 +12,16 @@ pub enum VerifyError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The operating system's error.
         source: std::io::Error,
     },
     /// The ISLE text is not well-formed.
     #[error("{message}")]
     Isle {
-        /// Messages of `cranelift-isle`, with places.
+        /// The messages of `cranelift-isle`, with their places.
         message: String,
     },
-    /// An annotation is not sound to use.
+    /// An annotation (a spec, a model, a signature, ..) would prove nothing, or more than is true.
     #[error("{place}: {message}")]
     Hygiene {
         /// `file:line`.
@@ -28,31 +29,31 @@ pub enum VerifyError {
         /// What is wrong.
         message: String,
     },
-    /// No solver.
+    /// The solver is missing or cannot be installed.
     #[error("{message}")]
     Solver {
-        /// Why, and what can be done.
+        /// What is wrong, and what can be done about it.
         message: String,
     },
-    /// No such unit.
+    /// There is no unit of this name.
     #[error("no unit is called `{name}`; there are: {units}")]
     NoSuchUnit {
         /// The name asked for.
         name: String,
-        /// All names.
+        /// The names of all units.
         units: String,
     },
-    /// A filter that selects nothing.
+    /// A filter on the command line selects nothing.
     #[error("no {what} is called `{name}`{near}")]
     NoSuchName {
-        /// Rule or family.
+        /// What the name should be that of: `rule` or `family`.
         what: &'static str,
         /// The name asked for.
         name: String,
-        /// Names like it.
+        /// Names that resemble it, as the message shows them.
         near: String,
     },
-    /// A run that proves nothing is not a success.
+    /// The files contain no rule. A run that proves nothing is not a success.
     #[error("there is no rule to verify")]
     NoRules,
 }

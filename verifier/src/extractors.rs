@@ -1,4 +1,4 @@
-//! Extractor macros: expanded in the rules, except those of CLIF operators (their template is an
+//! Extractor macros are expanded in the rules, except those of CLIF operators (whose template is an
 //! `inst_data_value` pattern), which stay opaque terms with a spec.
 
 use cranelift_isle::ast::{Def, Pattern};
@@ -7,7 +7,7 @@ use std::collections::HashMap;
 /// The term whose patterns mark the templates of CLIF operators.
 const OPERATOR_TEMPLATE: &str = "inst_data_value";
 
-/// Whether an extractor is a CLIF operator's.
+/// Whether an extractor macro is that of a CLIF operator.
 #[must_use]
 pub fn is_operator(template: &Pattern) -> bool {
     template
@@ -32,7 +32,7 @@ pub fn expand_extractors(defs: &mut [Def]) {
     }
     for def in defs {
         if let Def::Rule(rule) = def {
-            // The root of a rule's pattern is its term, never a macro.
+            // The root of a rule's pattern is the rule's own term, which is never a macro.
             if let Pattern::Term { args, .. } = &mut rule.pattern {
                 for arg in args {
                     *arg = expand_pattern(arg, &templates, 0);
@@ -64,7 +64,7 @@ fn expand_pattern(pattern: &Pattern, templates: &HashMap<String, Pattern>, depth
                 .iter()
                 .map(|arg| expand_pattern(arg, templates, depth))
                 .collect();
-            // Recursive macros are an error of ISLE itself; the depth only keeps us from looping.
+            // ISLE itself refuses recursive macros; the limit on the depth only keeps this loop finite.
             match templates.get(&sym.0) {
                 Some(template) if depth < 64 => match template.subst_macro_args(&args) {
                     Some(expanded) => expand_pattern(&expanded, templates, depth + 1),

@@ -1,7 +1,7 @@
 //! Proves lowering rules: every rule of a unit, at every instantiation of its types, against the specs
 //! that stand beside the terms. verifier/README.md says what is assumed and how specs read.
 //!
-//! The pipeline, one module a step:
+//! The pipeline has one module for each step:
 //!
 //! 1. [`program`] reads ISLE files and collects their annotations; [`lint`] checks those.
 //! 2. [`roots`] says which rules are proven by themselves, and which inside of their callers.
@@ -9,8 +9,8 @@
 //!    of specs in [`spec`], to a verification condition over [`expr`]essions, with the goals of the
 //!    [`theorem`].
 //! 4. [`discharge`] asks the questions, [`encode`]d for the solver, through [`solve`] and [`cache`];
-//!    [`counterexample`] makes what comes back readable.
-//! 5. [`report`] counts [`verdict`]s.
+//!    [`counterexample`] turns the solver's model into readable text.
+//! 5. [`report`] counts and prints the [`verdict`]s.
 //!
 //! This crate never depends on the engine: it proves text, from the same files that the engine compiles.
 
@@ -47,7 +47,7 @@ pub use verdict::Verdict;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// The workspace's `target` folder: solver, cache and generated declarations live there.
+/// The workspace's `target` folder, which holds the solver, the cache and the generated declarations.
 #[must_use]
 pub fn target_dir() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(
@@ -84,9 +84,9 @@ pub fn load_unit(name: &str) -> Result<Program, VerifyError> {
     Program::load(&paths)
 }
 
-/// The generated declarations of the CLIF operators. They depend on nothing but the version of the crate
-/// that writes them, so they are written once for each version, into a folder of their own that appears
-/// whole: runs at the same time, and threads of one run, do no harm.
+/// The generated declarations of the CLIF operators. They depend on nothing but the version of the crate that
+/// writes them, so they are written once for each version. Their folder is written under another name and then
+/// renamed, so that several runs or threads at the same time do no harm.
 fn declarations(unit: &str) -> Result<PathBuf, VerifyError> {
     let folder = target_dir().join("isle").join(unit).join(clif_version());
     let file = folder.join("clif_lower.isle");
@@ -109,7 +109,7 @@ fn declarations(unit: &str) -> Result<PathBuf, VerifyError> {
     Ok(file)
 }
 
-/// Version of `cranelift-codegen-meta`, as the workspace's lock file pins it.
+/// The version of `cranelift-codegen-meta`, as the workspace's lock file pins it.
 fn clif_version() -> &'static str {
     include_str!("../../Cargo.lock")
         .split_once("name = \"cranelift-codegen-meta\"\nversion = \"")

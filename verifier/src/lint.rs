@@ -1,5 +1,5 @@
-//! Hygiene of annotations, checked before anything is proven: what would silently prove nothing, or
-//! more than is true, is an error here.
+//! Checks of the annotations before anything is proven: one that would silently prove nothing, or more than is
+//! true, is an error.
 
 use crate::VerifyError;
 use crate::program::Program;
@@ -8,11 +8,11 @@ use cranelift_isle::ast::{self, Def, ModelType, SpecExpr};
 use cranelift_isle::sema::{ConstructorKind, ExtractorKind, TermId, TermKind};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Checks a program.
+/// Checks all annotations of a program.
 ///
 /// # Errors
 ///
-/// The first annotation that is not sound to use.
+/// Returns the first annotation that is not sound to use.
 pub fn check(program: &Program) -> Result<(), VerifyError> {
     check_specs(program)?;
     check_signatures(program)?;
@@ -29,7 +29,7 @@ fn check_specs(program: &Program) -> Result<(), VerifyError> {
         let fail = |message: String| Err(program.hygiene(spec.pos, message));
         if spec.args.len() != data.arg_tys.len() {
             return fail(format!(
-                "the spec of `{}` names {} operands, the term has {}",
+                "the spec of `{}` names {} operands, but the term has {}",
                 spec.term.0,
                 spec.args.len(),
                 data.arg_tys.len()
@@ -66,7 +66,10 @@ fn check_specs(program: &Program) -> Result<(), VerifyError> {
             return fail(format!("`{}` is a type; it needs no spec", spec.term.0));
         };
         if flags.pure && !spec.modifies.is_empty() {
-            return fail(format!("`{}` is pure and has events", spec.term.0));
+            return fail(format!(
+                "`{}` is pure, but its spec has events",
+                spec.term.0
+            ));
         }
         if matches!(
             extractor_kind,
@@ -74,7 +77,7 @@ fn check_specs(program: &Program) -> Result<(), VerifyError> {
         ) && !program.operators.contains(&term)
         {
             return fail(format!(
-                "`{}` is a pattern macro: it is expanded, its spec would only be believed",
+                "`{}` is a pattern macro, which is expanded: its spec would be believed without proof",
                 spec.term.0
             ));
         }
@@ -89,7 +92,7 @@ fn check_specs(program: &Program) -> Result<(), VerifyError> {
             );
         if always_matches && !spec.matches.is_empty() {
             return fail(format!(
-                "`{}` always matches, its spec says when it does: that would be believed",
+                "`{}` always matches, but its spec says when it does: that would be believed without proof",
                 spec.term.0
             ));
         }
@@ -138,7 +141,7 @@ fn check_constructor(
         && matches!(kind, Some(ConstructorKind::ExternalConstructor { .. }))
     {
         return fail(format!(
-            "`{}` always succeeds, its spec says when it matches: use `require`",
+            "`{}` always succeeds, but its spec says when it matches: use `require`",
             spec.term.0
         ));
     }
@@ -168,7 +171,7 @@ fn check_signatures(program: &Program) -> Result<(), VerifyError> {
                 return Err(program.hygiene(
                     signature.pos,
                     format!(
-                        "a signature of `{}` has {} operands, the term has {operands}",
+                        "a signature of `{}` has {} operands, but the term has {operands}",
                         program.term_name(term),
                         signature.args.len()
                     ),
@@ -188,7 +191,7 @@ fn check_signatures(program: &Program) -> Result<(), VerifyError> {
     Ok(())
 }
 
-/// Macros do not call themselves, and speak of their parameters only.
+/// Checks that macros do not call themselves and mention only their own parameters.
 fn check_macros(program: &Program) -> Result<(), VerifyError> {
     let macros: BTreeMap<&str, &ast::SpecMacro> = program
         .macros
@@ -240,13 +243,16 @@ fn visit_macro<'p>(
     Ok(())
 }
 
-/// Rules have names of their own, and specs call macros that exist.
+/// Checks that rules have names of their own and that specs call macros that exist.
 fn check_names(program: &Program) -> Result<(), VerifyError> {
     for def in &program.defs {
         if let Def::Rule(rule) = def
             && rule.name.is_none()
         {
-            return Err(program.hygiene(rule.pos, "a rule without a name".to_owned()));
+            return Err(program.hygiene(
+                rule.pos,
+                "the rule has no name: write `(rule NAME ..)`".to_owned(),
+            ));
         }
         if let Def::Spec(spec) = def {
             let mut unknown = None;
@@ -270,7 +276,7 @@ fn check_names(program: &Program) -> Result<(), VerifyError> {
             if let Some(name) = unknown {
                 return Err(program.hygiene(
                     name.1,
-                    format!("no macro `{}` with that many parameters", name.0),
+                    format!("no macro called `{}` has that many parameters", name.0),
                 ));
             }
         }
@@ -278,8 +284,9 @@ fn check_names(program: &Program) -> Result<(), VerifyError> {
     Ok(())
 }
 
-/// No rule comes back to a term whose spec it is proven against: that spec would prove itself. And none applies
-/// a term that lowers an instruction: what another rule for it emits is not this rule's.
+/// Checks that no rule leads back to the term whose spec it is proven against, since that spec would prove itself,
+/// and that no rule applies a term that lowers an instruction, since what another rule emits for it is not part of
+/// this proof.
 fn check_recursion(program: &Program) -> Result<(), VerifyError> {
     let mut calls: BTreeMap<TermId, BTreeSet<TermId>> = BTreeMap::new();
     for rule in &program.terms.rules {
@@ -308,7 +315,7 @@ fn check_recursion(program: &Program) -> Result<(), VerifyError> {
                 return Err(program.hygiene(
                     rule.pos,
                     format!(
-                        "the rule comes back to `{}`, whose spec it is to prove",
+                        "the rule leads back to `{}`, whose spec it is meant to prove",
                         program.term_name(term)
                     ),
                 ));
@@ -346,7 +353,7 @@ fn mentioned<'e>(expr: &'e SpecExpr, names: &mut BTreeSet<&'e str>) {
     });
 }
 
-/// Calls `f` on an expression and all that it is made of.
+/// Calls `f` on an expression and on every expression inside it.
 fn visit<'e>(expr: &'e SpecExpr, f: &mut impl FnMut(&'e SpecExpr)) {
     f(expr);
     match expr {

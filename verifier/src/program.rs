@@ -1,7 +1,6 @@
-//! The program: ISLE files parsed, type-checked, and their annotations collected by term.
+//! One unit of ISLE: its files are parsed and type-checked, and their annotations are collected by term.
 //!
-//! `cranelift-isle` parses and checks; here the specs, models, states, macros, signatures and tags are
-//! gathered.
+//! `cranelift-isle` parses and checks; this module gathers the specs, models, states, macros, signatures and tags.
 
 use crate::VerifyError;
 use crate::extractors::{expand_extractors, is_operator};
@@ -19,39 +18,40 @@ use std::sync::Arc;
 
 /// The tag of an operator that no rule may replace by a branch, whatever the result: `select_spectre_guard`.
 pub const NO_BRANCH: &str = "no_branch";
-/// The tag of an instruction that the CPU may execute past by a guess.
+/// The tag of an instruction that branches, so that the CPU may guess its outcome and run ahead.
 pub const BRANCHES: &str = "branches";
 
 /// Everything that the verifier knows about one unit.
 pub struct Program {
-    /// Sources, for positions and texts.
+    /// The source files, for positions and texts.
     pub files: Arc<Files>,
-    /// ISLE types.
+    /// The ISLE types.
     pub types: TypeEnv,
-    /// ISLE terms and rules.
+    /// The ISLE terms and rules.
     pub terms: TermEnv,
-    /// Specs by term.
+    /// The spec of each term that has one.
     pub specs: HashMap<TermId, ast::Spec>,
     /// Models of types, by name (ISLE types and names of CLIF types).
     pub models: HashMap<String, ModelType>,
-    /// Models of constants, by name without `$`.
+    /// Models of constants, by the constant's name without `$`.
     pub constants: HashMap<String, SpecExpr>,
     /// Macros of the spec language.
     pub macros: HashMap<String, ast::SpecMacro>,
-    /// Kinds of events.
+    /// The kinds of events, as `(state ..)` declares them.
     pub states: Vec<ast::State>,
-    /// Type signatures of terms.
+    /// The type signatures that `(instantiate ..)` gives to terms.
     pub signatures: HashMap<TermId, Vec<ast::Signature>>,
-    /// Terms whose ISLE definition is a template over `inst_data_value`.
+    /// The operators of CLIF: terms whose ISLE definition is a template over `inst_data_value`.
     pub operators: HashSet<TermId>,
-    /// Terms one of whose rules, or of their callees' rules, sinks a load.
+    /// Terms whose rules sink a load, or apply a term whose rules do.
     pub sinking: HashSet<TermId>,
-    /// Operators with the tag [`NO_BRANCH`].
+    /// Operators that have the tag [`NO_BRANCH`].
     pub unbranched: HashSet<TermId>,
-    /// Terms with the tag [`BRANCHES`], and those one of whose rules, or of their callees' rules, applies one.
+    /// Terms that have the tag [`BRANCHES`], and terms whose rules apply such a term, directly or through other
+    /// rules.
     pub branching: HashSet<TermId>,
-    /// Truths about the machine: pure extern terms with a spec and without operands that return a `bool`,
-    /// by name. A spec may speak of them.
+    /// Facts about the machine: pure extern terms with a spec and without operands that return a `bool`, by name. A
+    /// spec may speak of them.
     pub machine_facts: HashMap<String, TermId>,
     /// The parsed definitions, for the checks in [`crate::lint`].
     pub defs: Vec<Def>,
@@ -69,7 +69,7 @@ impl Program {
         Self::parse(files)
     }
 
-    /// Checks texts as one program: pairs of a name and its text.
+    /// Checks texts as one program. Each text comes with a name that stands for its file.
     ///
     /// # Errors
     ///
@@ -201,14 +201,22 @@ impl Program {
     fn collect_tags(&mut self, attr: &ast::Attr) -> Result<(), VerifyError> {
         for kind in &attr.kinds {
             let (AttrTarget::Term(name), AttrKind::Tag(tag)) = (&attr.target, kind) else {
-                return Err(self.hygiene(attr.pos, "an attribute that means nothing".to_owned()));
+                return Err(self.hygiene(
+                    attr.pos,
+                    "only `(attr TERM (tag ..))` is a known attribute".to_owned(),
+                ));
             };
             let term = self.term_of(name, "attribute")?;
             match tag.0.as_str() {
                 NO_BRANCH => self.unbranched.insert(term),
                 BRANCHES => self.branching.insert(term),
                 other => {
-                    return Err(self.hygiene(tag.1, format!("the tag `{other}` means nothing")));
+                    return Err(self.hygiene(
+                        tag.1,
+                        format!(
+                            "no tag is called `{other}`; there are: `{NO_BRANCH}`, `{BRANCHES}`"
+                        ),
+                    ));
                 }
             };
         }
@@ -261,7 +269,7 @@ impl Program {
             })
     }
 
-    /// An error in the annotations.
+    /// An error about the annotation at a position.
     #[must_use]
     pub fn hygiene(&self, pos: Pos, message: String) -> VerifyError {
         VerifyError::Hygiene {
@@ -270,19 +278,19 @@ impl Program {
         }
     }
 
-    /// `file:line` of a position.
+    /// A position as `file:line`.
     #[must_use]
     pub fn place(&self, pos: Pos) -> String {
         format!("{}:{}", self.file_name(pos), self.line(pos))
     }
 
-    /// File name of a position.
+    /// The name of the file of a position.
     #[must_use]
     pub fn file_name(&self, pos: Pos) -> &str {
         self.files.file_name(pos.file).unwrap_or("?")
     }
 
-    /// Line of a position, from 1.
+    /// The line of a position, counted from 1.
     #[must_use]
     pub fn line(&self, pos: Pos) -> usize {
         self.files
@@ -314,19 +322,19 @@ impl Program {
         &text[start..]
     }
 
-    /// Name of a term.
+    /// The name of a term.
     #[must_use]
     pub fn term_name(&self, term: TermId) -> &str {
         &self.types.syms[self.terms.terms[term.index()].name.index()]
     }
 
-    /// Name of a type.
+    /// The name of an ISLE type.
     #[must_use]
     pub fn type_name(&self, ty: TypeId) -> &str {
         self.types.types[ty.index()].name(&self.types)
     }
 
-    /// Name of a rule; an unnamed one is called after its line.
+    /// The name of a rule. An unnamed rule is named by its line.
     #[must_use]
     pub fn rule_name(&self, rule: RuleId) -> String {
         let rule = &self.terms.rules[rule.index()];
@@ -362,7 +370,7 @@ impl Program {
     }
 }
 
-/// Files of the workspace are called by their path in it.
+/// Makes paths relative to the workspace in positions and messages.
 fn workspace_prefix() -> Prefix {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
         .parent()

@@ -1,5 +1,5 @@
-//! Where the solver comes from: `$Z3`, else a new enough `z3` on the PATH, else the PyPI package
-//! [`PACKAGE`], whose wheel holds the binary, installed under `target/solver/` on first use.
+//! Finds the solver: `$Z3`, else a new enough `z3` on the PATH, else the PyPI package [`PACKAGE`], whose wheel
+//! contains the binary, installed under `target/solver/` on first use.
 
 use crate::VerifyError;
 use std::path::{Path, PathBuf};
@@ -7,15 +7,15 @@ use std::process::Command;
 
 /// The package that is installed when no solver is found.
 const PACKAGE: &str = "z3-solver==5.4.1.0";
-/// Oldest version that is used.
+/// The oldest version of z3 that is used.
 const OLDEST: (u32, u32) = (4, 13);
 
 /// A solver that runs.
 #[derive(Clone, Debug)]
 pub struct Solver {
-    /// The binary.
+    /// The path of the binary.
     pub path: PathBuf,
-    /// What it says its version is.
+    /// The version that it prints.
     pub version: String,
 }
 
@@ -23,7 +23,7 @@ pub struct Solver {
 ///
 /// # Errors
 ///
-/// There is none and none can be installed; the message names the three choices.
+/// There is none and none can be installed. The message names the three choices.
 pub fn solver(target: &Path) -> Result<Solver, VerifyError> {
     if let Some(path) = std::env::var_os("Z3").filter(|path| !path.is_empty()) {
         let path = PathBuf::from(path);
@@ -51,7 +51,7 @@ fn failure(problem: &str) -> VerifyError {
     }
 }
 
-/// Runs `z3 --version` and checks what it says.
+/// Runs `z3 --version` and checks that the version is new enough.
 fn probe(path: &Path) -> Result<Solver, String> {
     let output = Command::new(path)
         .arg("--version")
@@ -59,7 +59,8 @@ fn probe(path: &Path) -> Result<Solver, String> {
         .map_err(|error| error.to_string())?;
     let text = String::from_utf8_lossy(&output.stdout);
     let text = text.lines().next().unwrap_or("").trim().to_owned();
-    let version = parse_version(&text).ok_or_else(|| format!("`--version` says `{text}`"))?;
+    let version = parse_version(&text)
+        .ok_or_else(|| format!("`--version` prints `{text}`, which names no version"))?;
     if version < OLDEST {
         return Err(format!("version {}.{} is too old", version.0, version.1));
     }
@@ -75,7 +76,7 @@ fn parse_version(text: &str) -> Option<(u32, u32)> {
     Some((numbers.next()??, numbers.next()??))
 }
 
-/// Installs into a folder beside and renames that, so that two runs at once do no harm.
+/// Installs into a temporary folder and then renames that, so that two runs at once do no harm.
 fn install(target: &Path, folder: &Path) -> Result<(), String> {
     eprintln!(
         "verify: no z3 found; installing {PACKAGE} into {} (once)",
@@ -100,12 +101,12 @@ fn install(target: &Path, folder: &Path) -> Result<(), String> {
             ))
         }
         Ok(_) if !beside.join("bin").join("z3").exists() => {
-            Err(format!("{PACKAGE} holds no bin/z3"))
+            Err(format!("the wheel of {PACKAGE} contains no bin/z3"))
         }
         Ok(_) => {
             let installed = || folder.join("bin").join("z3").exists();
             if !installed() {
-                // What an interrupted run of an older version may have left.
+                // An interrupted run of an older version may have left the folder incomplete.
                 let _ = std::fs::remove_dir_all(folder);
             }
             match std::fs::rename(&beside, folder) {

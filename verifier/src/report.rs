@@ -8,54 +8,54 @@ use std::fmt::Write;
 /// The verdict at one instantiation.
 #[derive(Clone, Debug, Serialize)]
 pub struct Instantiation {
-    /// Operators of the left-hand side with their types.
+    /// The operators of the left-hand side with their types, as text.
     pub types: String,
     /// The verdict.
     #[serde(flatten)]
     pub verdict: Verdict,
-    /// Paths through callee rules.
+    /// The number of paths through callee rules.
     pub paths: usize,
-    /// Time spent solving, summed over workers.
+    /// Seconds spent solving, summed over workers.
     pub seconds: f64,
 }
 
 /// The verdicts on one rule.
 #[derive(Clone, Debug, Serialize)]
 pub struct RuleReport {
-    /// Position among all rules.
+    /// The position of the rule among all rules.
     #[serde(skip)]
     pub id: usize,
-    /// Name.
+    /// The name of the rule.
     pub name: String,
-    /// File stem.
+    /// The family: the stem of the file's name.
     pub family: String,
     /// The term that the rule belongs to.
     pub term: String,
-    /// File.
+    /// The path of the file.
     pub file: String,
-    /// Line, from 1.
+    /// The line of the rule, counted from 1.
     pub line: usize,
-    /// The rule itself.
+    /// The text of the rule.
     #[serde(skip)]
     pub text: String,
-    /// Verdicts; at least one.
+    /// One verdict for each instantiation; there is at least one.
     pub instantiations: Vec<Instantiation>,
 }
 
-/// Counts: of rules, and of instantiations by verdict.
+/// Numbers of rules, and of instantiations by verdict.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub struct Summary {
-    /// Rules.
+    /// The number of rules.
     pub rules: usize,
-    /// Instantiations.
+    /// The number of instantiations.
     pub instantiations: usize,
-    /// Instantiations proven.
+    /// Instantiations that are proven.
     pub verified: usize,
     /// Instantiations that are wrong.
     pub refuted: usize,
     /// Instantiations that prove nothing.
     pub vacuous: usize,
-    /// Instantiations that the solver does not know about.
+    /// Instantiations that the solver did not decide.
     pub unknown: usize,
     /// Instantiations that specs do not cover.
     pub uncovered: usize,
@@ -66,15 +66,15 @@ pub struct Summary {
 /// The report of a run.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
-    /// Counts.
+    /// The counts over all rules.
     pub summary: Summary,
-    /// Questions asked.
+    /// The number of questions that came up, cached ones included.
     pub queries: u64,
     /// Questions that the cache answered.
     pub cached: u64,
-    /// The solver.
+    /// The name and version of the solver.
     pub solver: String,
-    /// Every rule.
+    /// The report on each rule.
     pub rules: Vec<RuleReport>,
 }
 
@@ -97,7 +97,7 @@ impl Report {
         }
     }
 
-    /// Whether everything is verified, and something was.
+    /// Whether there is at least one rule and every instantiation is verified.
     #[must_use]
     pub fn passed(&self) -> bool {
         self.summary.instantiations > 0
@@ -108,7 +108,7 @@ impl Report {
                 .all(|rule| !rule.instantiations.is_empty())
     }
 
-    /// The table by family.
+    /// The counts by family, as a table.
     #[must_use]
     pub fn table(&self) -> String {
         let mut families: BTreeMap<&str, Vec<&RuleReport>> = BTreeMap::new();
@@ -149,7 +149,7 @@ impl Report {
         out
     }
 
-    /// What is not verified, and why: each rule with its text.
+    /// Each rule that is not verified, with its text, and why.
     #[must_use]
     pub fn failures(&self) -> String {
         let mut out = String::new();
@@ -177,7 +177,8 @@ impl Report {
         out
     }
 
-    /// One line a rule: name, number of instantiations, verdict, types. The blessed listing.
+    /// The listing that is blessed as `verdicts.txt`: for each rule a line of name, number of instantiations,
+    /// verdict and types.
     #[must_use]
     pub fn listing(&self) -> String {
         let mut lines: Vec<String> = self.rules.iter().map(listing_line).collect();
@@ -202,14 +203,14 @@ fn listing_line(rule: &RuleReport) -> String {
     line(&rule.name, worst, &types)
 }
 
-/// A line of the listing: rule, number of instantiations, worst verdict, types.
+/// Makes a line of the listing: rule, number of instantiations, worst verdict, types.
 #[must_use]
 pub fn line(rule: &str, verdict: &str, types: &[&str]) -> String {
     let short: Vec<String> = types.iter().map(|types| short_types(types)).collect();
     format!("{rule}: {} {verdict} ({})", types.len(), short.join(", "))
 }
 
-/// `iadd I32 I32 I32` is `I32`: the distinct types in their order.
+/// Shortens the types of an instantiation to the distinct ones in order: `iadd I32 I32 I32` becomes `I32`.
 fn short_types(types: &str) -> String {
     if types.starts_with("in ") {
         return "by its callers".to_owned();
@@ -247,7 +248,7 @@ fn count<'r>(rules: impl Iterator<Item = &'r RuleReport>) -> Summary {
     summary
 }
 
-/// A verdict in words, from the colon on.
+/// A verdict in words, to be printed behind the instantiation.
 #[must_use]
 pub fn verdict_text(verdict: &Verdict) -> String {
     match verdict {

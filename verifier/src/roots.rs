@@ -1,7 +1,8 @@
-//! Which rules are proven by themselves, and which inside of the rules that call them.
+//! Sorts rules into those that are proven by themselves and those that are proven inside of the rules that call
+//! them.
 //!
-//! A rule whose term has a spec is a *root*: it is proven against that spec, and callers use the spec.
-//! A rule whose term has none is *chained*: each caller is proven once for each of the term's rules.
+//! A rule whose term has a spec is a *root*: it is proven against that spec, and callers use the spec. A rule whose
+//! term has none is *chained*: each caller is proven once for each of the term's rules.
 
 use crate::VerifyError;
 use crate::path::SINKABLE;
@@ -15,7 +16,7 @@ use std::path::Path;
 pub struct Roots {
     /// Rules of terms with a spec.
     pub roots: Vec<RuleId>,
-    /// Rules of terms without.
+    /// Rules of terms without a spec.
     pub chained: Vec<RuleId>,
 }
 
@@ -33,7 +34,7 @@ pub fn roots(program: &Program) -> Roots {
     result
 }
 
-/// The family of a rule: the stem of its file.
+/// The family of a rule: the stem of its file's name.
 #[must_use]
 pub fn family(program: &Program, rule: RuleId) -> String {
     let rule = &program.terms.rules[rule.index()];
@@ -46,7 +47,7 @@ pub fn family(program: &Program, rule: RuleId) -> String {
 ///
 /// # Errors
 ///
-/// A name is none of any rule, or of any family.
+/// No rule, or no family, has the given name.
 pub fn select(
     program: &Program,
     rule: Option<&str>,
@@ -121,7 +122,7 @@ fn edit_distance(a: &str, b: &str) -> usize {
     row[b.len()]
 }
 
-/// The chained rules that a rule may go through.
+/// The chained rules that a rule may go through, directly or by way of others.
 #[must_use]
 pub fn reached(program: &Program, rule: RuleId) -> HashSet<RuleId> {
     let mut seen = HashSet::new();
@@ -164,7 +165,7 @@ pub fn called(rule: &Rule) -> Vec<TermId> {
     terms
 }
 
-/// Terms that sink a load: one of their rules does, or calls a term that does.
+/// Terms whose rules sink a load, or call a term whose rules do.
 #[must_use]
 pub fn sinking(program: &Program) -> HashSet<TermId> {
     callers(program, &HashSet::new(), |rule| {
@@ -174,7 +175,7 @@ pub fn sinking(program: &Program) -> HashSet<TermId> {
     })
 }
 
-/// Terms, and those one of whose rules is such a one, or calls one of all these.
+/// The given terms, and all terms whose rules apply one of them, directly or by way of others.
 #[must_use]
 pub fn callers(
     program: &Program,

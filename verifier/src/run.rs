@@ -1,4 +1,4 @@
-//! A run: rules evaluated, conditions discharged by one worker a core, verdicts gathered.
+//! A run: evaluates rules, discharges their conditions with one worker for each core, and gathers the verdicts.
 
 use crate::VerifyError;
 use crate::cache::Cache;
@@ -16,18 +16,18 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-/// What to verify and how.
+/// Which rules to verify, and how.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Only the rule of this name.
+    /// Verify only the rule of this name.
     pub rule: Option<String>,
-    /// Only rules of this family (file stem).
+    /// Verify only rules of this family (the stem of the file's name).
     pub family: Option<String>,
-    /// Time for each question to the solver.
+    /// The time limit for each question to the solver.
     pub timeout: Duration,
-    /// Workers, each with a solver of its own.
+    /// The number of workers, each with a solver process of its own.
     pub jobs: usize,
-    /// Folder of known answers; `None` asks everything anew.
+    /// The folder of cached answers; `None` asks every question anew.
     pub cache: Option<std::path::PathBuf>,
 }
 
@@ -43,12 +43,12 @@ impl Default for Options {
     }
 }
 
-/// How far a run is: conditions discharged, of how many.
+/// How far a run has come.
 #[derive(Clone, Copy, Debug)]
 pub struct Progress {
-    /// Conditions discharged.
+    /// The number of conditions that are discharged.
     pub done: usize,
-    /// All conditions.
+    /// The number of all conditions.
     pub total: usize,
 }
 
@@ -56,7 +56,7 @@ pub struct Progress {
 ///
 /// # Errors
 ///
-/// The options select nothing.
+/// The options select no rule.
 pub fn verify(
     program: &Program,
     solver: &Solver,
@@ -122,8 +122,8 @@ pub fn verify(
     ))
 }
 
-/// All rules of a program with the instantiations that there are to prove, without proving them. A
-/// chained rule has one, by its callers.
+/// All rules of a program with the instantiations that are to be proven, without proving them. A chained rule has
+/// one, named `in its callers`.
 #[must_use]
 pub fn instantiations(program: &Program, jobs: usize) -> Vec<(String, Vec<String>)> {
     let sorted = roots::roots(program);
@@ -162,7 +162,7 @@ struct Solved {
     seconds: f64,
 }
 
-/// Applies `f` to all items, by as many threads as jobs; results in the order of the items.
+/// Applies `f` to all items on `jobs` threads. The results are in the order of the items.
 fn in_parallel<T: Sync, R: Send>(jobs: usize, items: &[T], f: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let results: Vec<Mutex<Option<R>>> = items.iter().map(|_| Mutex::new(None)).collect();
     let next = AtomicUsize::new(0);
@@ -307,7 +307,7 @@ fn chained_report(
     let verdict = match combine(mine.iter().map(|solved| &solved.outcome)) {
         Some(verdict) => verdict,
         None if reached => Verdict::Vacuous {
-            reason: "no caller comes here".to_owned(),
+            reason: "no caller reaches this rule".to_owned(),
         },
         None => Verdict::Uncovered {
             reason: format!(

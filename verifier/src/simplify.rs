@@ -1,10 +1,10 @@
-//! Questions made smaller before they are asked: what an assumption says a variable is, it is replaced
-//! by.
+//! Makes questions smaller before they are asked: where an assumption defines a variable, its definition takes its
+//! place.
 //!
-//! Only equivalences are used, within one question, and remembered so that a model of the small question
-//! becomes one of the original: `v = e` without `v` in `e` (v is replaced by e), `v = extend(low bits of
-//! v)` (v is replaced by the extension of a new, narrower variable), `v` and `not v` of a truth value. A
-//! model is checked against the original question by evaluation before it is believed.
+//! Only equivalences are used, within one question, and they are remembered so that a model of the small question
+//! becomes one of the original: `v = e` without `v` in `e` (v is replaced by e), `v = extend(low bits of v)` (v is
+//! replaced by the extension of a new, narrower variable), `v` and `not v` of a truth value. A model is checked
+//! against the original question by evaluation before it is believed.
 
 use crate::encode::Query;
 use crate::expr::{Assignment, Constant, Dag, ExprId, Node, Sort};
@@ -13,7 +13,7 @@ use std::collections::HashMap;
 /// A question made smaller.
 #[derive(Clone, Debug)]
 pub struct Simplified {
-    /// What is left to ask.
+    /// The smaller question.
     pub query: Query,
     /// Variables that were replaced, in order, each by an expression over later ones.
     replaced: Vec<(ExprId, ExprId)>,
@@ -43,7 +43,7 @@ pub fn simplify(dag: &mut Dag, query: &Query) -> Simplified {
 }
 
 impl Simplified {
-    /// The answer, where it needs no solver: `false` among the assertions, or nothing left to meet.
+    /// The answer, if it needs no solver: `false` if an assertion is plainly false, `true` if none is left.
     #[must_use]
     pub fn decided(&self, dag: &Dag) -> Option<bool> {
         if self
@@ -61,21 +61,21 @@ impl Simplified {
         }
     }
 
-    /// Adds the values of replaced variables to a model of what was asked.
+    /// Adds the values of the replaced variables to a model of the smaller question.
     pub fn complete(&self, dag: &Dag, model: &mut Assignment) {
         for (variable, by) in self.replaced.iter().rev() {
             if let Some(values) = dag.evaluate(&[*by], model) {
                 model.insert(*variable, values[0]);
             }
         }
-        // Variables that the question does not depend on may be anything.
+        // Variables that the question does not depend on may have any value.
         for value in model.values() {
             debug_assert!(matches!(value, Constant::Bool(_) | Constant::Bits { .. }));
         }
     }
 }
 
-/// The parts of conjunctions, without what is plainly true and without repetition.
+/// The parts of conjunctions, without those that are plainly true and without repetitions.
 fn conjuncts(dag: &Dag, asserts: &[ExprId]) -> Vec<ExprId> {
     let mut result = Vec::new();
     let mut stack: Vec<ExprId> = asserts.iter().rev().copied().collect();
@@ -90,7 +90,7 @@ fn conjuncts(dag: &Dag, asserts: &[ExprId]) -> Vec<ExprId> {
     result
 }
 
-/// An assertion that says what a variable is: its index, the variable, and what it is replaced by.
+/// Looks for an assertion that defines a variable. Gives its index, the variable, and what replaces it.
 fn definition(dag: &mut Dag, asserts: &[ExprId]) -> Option<(usize, ExprId, ExprId)> {
     for (index, &assert) in asserts.iter().enumerate() {
         match *dag.node(assert) {
@@ -117,8 +117,8 @@ fn definition(dag: &mut Dag, asserts: &[ExprId]) -> Option<(usize, ExprId, ExprI
     None
 }
 
-/// For `v = extend(v[k-1:0])`: the extension of a new variable of k bits. Both say that v is one of the
-/// extensions of k-bit numbers.
+/// For `v = extend(v[k-1:0])`, the extension of a new variable of k bits. Either way v is one of the extensions of
+/// the k-bit numbers.
 fn narrowing(dag: &mut Dag, variable: ExprId, value: ExprId) -> Option<ExprId> {
     let (inner, signed) = match *dag.node(value) {
         Node::SignExt(_, inner) => (inner, true),

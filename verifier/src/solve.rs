@@ -1,8 +1,8 @@
-//! The solver: one z3 process, kept from question to question, and the cache before it.
+//! The solver: one z3 process that answers question after question, and the cache in front of it.
 //!
-//! Each question starts from `(reset)`, so that no question can depend on the one before and z3 uses
-//! its tactic for the logic. An answer that is not plainly `sat` or `unsat` is `Unknown`; a process that
-//! dies or says something else is replaced.
+//! Each question starts from `(reset)`, so that no question can depend on the one before and z3 uses its tactic for
+//! the logic. An answer that is not plainly `sat` or `unsat` is `Unknown`; a process that dies or says something
+//! else is replaced.
 
 use crate::cache::Cache;
 use crate::encode::{Query, Script, encode};
@@ -17,32 +17,32 @@ use std::time::Duration;
 pub enum Answer {
     /// No assignment exists.
     Unsat,
-    /// This one does.
+    /// There is an assignment; these are its values, in the order of the script's variables.
     Sat(Vec<Constant>),
-    /// Neither was found out.
+    /// The solver did not decide; the text says why.
     Unknown(String),
 }
 
-/// Questions after which a process is replaced, so that its memory does not grow without end.
+/// The number of questions after which a process is replaced, so that its memory does not grow without end.
 const QUESTIONS_PER_PROCESS: u32 = 500;
 
 /// A worker's access to the solver.
 pub struct Session<'a> {
     solver: &'a Solver,
     cache: Option<&'a Cache>,
-    /// Time for one question.
+    /// The time limit for one question.
     pub timeout: Duration,
     process: Option<(Context, u32)>,
-    /// Questions asked, and how many of them the cache answered.
+    /// The number of questions asked, including those that the cache answered.
     pub asked: u64,
-    /// Questions that the cache answered.
+    /// The number of questions that the cache answered.
     pub cached: u64,
-    /// Questions that were decided without being asked.
+    /// The number of questions that were decided without being asked.
     pub decided: u64,
 }
 
 impl<'a> Session<'a> {
-    /// A session; no process is started before the first question that the cache cannot answer.
+    /// A new session. It starts no process before the first question that the cache cannot answer.
     #[must_use]
     pub fn new(solver: &'a Solver, cache: Option<&'a Cache>, timeout: Duration) -> Self {
         Self {
@@ -56,7 +56,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Asks the cache, then the solver.
+    /// Asks a question with a time limit: first the cache, then the solver.
     pub fn ask_within(&mut self, script: &Script, timeout: Duration) -> Answer {
         self.asked += 1;
         let key = Cache::key(&self.solver.version, &script.text);
@@ -78,7 +78,7 @@ impl<'a> Session<'a> {
         match result {
             Ok(answer) => answer,
             Err(message) => {
-                // Whatever state the process is in, the next question gets a new one.
+                // The process may be in any state, so the next question gets a new one.
                 self.process = None;
                 Answer::Unknown(format!("solver: {message}"))
             }
@@ -127,7 +127,7 @@ impl<'a> Session<'a> {
     }
 }
 
-/// Sends commands that are answered once.
+/// Sends commands that together have one answer.
 fn send(context: &mut Context, text: String) -> Result<String, String> {
     let command = context.atom(text);
     context
@@ -165,7 +165,7 @@ fn model(context: &mut Context, script: &Script) -> Result<Vec<Constant>, String
     Ok(values)
 }
 
-/// Reads `true`, `false`, `#b..` or `#x..`.
+/// Parses a value that the solver printed: `true`, `false`, `#b..` or `#x..`.
 #[must_use]
 pub fn constant(text: &str) -> Option<Constant> {
     match text {
@@ -186,7 +186,7 @@ pub fn constant(text: &str) -> Option<Constant> {
     Some(Constant::Bits { width, value })
 }
 
-/// Whether an answer from the cache can be one to this question.
+/// Whether an answer from the cache fits the question: as many values as variables, each of its sort.
 fn well_formed(answer: &Answer, script: &Script) -> bool {
     match answer {
         Answer::Unsat => true,
@@ -200,18 +200,19 @@ fn well_formed(answer: &Answer, script: &Script) -> bool {
 pub enum Verdict {
     /// No assignment exists.
     No,
-    /// This one does. Of a question with `forall` it is not checked.
+    /// There is one. The model of a question with `forall` is not checked by evaluation.
     Yes(Assignment),
-    /// Neither was found out.
+    /// The solver did not decide; the text says why.
     Unknown(String),
 }
 
-/// Asks a question: simplified, by the cache or the solver; a model is checked by evaluation.
+/// Asks a question: it is simplified, then answered by the cache or the solver, and a model is checked by
+/// evaluation.
 pub fn question(dag: &mut Dag, query: &Query, session: &mut Session<'_>) -> Verdict {
     question_within(dag, query, session, session.timeout)
 }
 
-/// Asks a question with a time limit of its own.
+/// Like [`question`], with a time limit of its own.
 pub fn question_within(
     dag: &mut Dag,
     query: &Query,

@@ -1,4 +1,4 @@
-//! The theorem: from the two logs of a path and its term's promise to the goals that must be proven.
+//! The theorem: makes the goals that must be proven from the two logs of a path and the promise of its term.
 //!
 //! With `G(r)` = "record r is active and no trap of its log comes before it":
 //!
@@ -20,19 +20,19 @@ use crate::value::Value;
 /// Something that must follow from all assumptions of a path.
 #[derive(Clone, Debug)]
 pub struct Goal {
-    /// What must hold.
+    /// The fact that must hold.
     pub goal: ExprId,
-    /// `value`, `trap`, or the kind of an event.
+    /// The name of the goal: `value`, `trap`, or the kind of an event.
     pub label: String,
 }
 
-/// One side's view of an event.
+/// An event of one side.
 struct Event {
     record: usize,
     guard: ExprId,
 }
 
-/// One side, taken apart.
+/// The events of one side, with traps and others apart.
 struct Side {
     events: Vec<Event>,
     traps: Vec<(ExprId, ExprId)>,
@@ -42,7 +42,7 @@ struct Side {
 ///
 /// # Errors
 ///
-/// A record is not described well enough to be compared.
+/// The specs do not describe a record well enough to compare it.
 pub fn goals(path: &mut Path<'_, '_>, promise: &Promise) -> Eval<Vec<Goal>> {
     let source_log: Vec<usize> = path.sunk.0.iter().chain(&path.source.0).copied().collect();
     let machine_log = path.machine.0.clone();
@@ -86,7 +86,7 @@ fn side(path: &mut Path<'_, '_>, log: &[usize]) -> Eval<Side> {
     Ok(side)
 }
 
-/// Pushes the goals about traps; returns whether the replaced instruction traps.
+/// Adds the goals about traps. Returns whether the replaced instruction traps.
 fn trap_goals(
     path: &mut Path<'_, '_>,
     source: &Side,
@@ -191,7 +191,7 @@ fn field_goals(
     Ok(())
 }
 
-/// Of a stored value, the low `bits` bits count.
+/// Equality of stored values, of which the low `bits` bits count.
 fn stored_equal(
     path: &mut Path<'_, '_>,
     a: &Event,
@@ -214,7 +214,7 @@ fn stored_equal(
             let y = path.dag.extract(width - 1, 0, *y);
             Ok(path.dag.eq(x, y))
         }
-        // Different widths are their own goal; the values are compared whole.
+        // That the widths are equal is a goal of its own; here the whole values are compared.
         _ => path.equal_values(x, y),
     }
 }

@@ -1,4 +1,4 @@
-//! What a term of a rule *is* in a proof: values, and the shapes that models give them.
+//! The values that the terms of a rule have in a proof, and the shapes that models give them.
 
 use crate::expr::ExprId;
 use cranelift_isle::sema::TypeId;
@@ -11,73 +11,73 @@ pub enum Value {
     Int(i128),
     /// A truth value.
     Bool(ExprId),
-    /// Bits; for an SSA value with its identity.
+    /// Bits; those of an SSA value come with its identity.
     BitVec(ExprId, Option<Ssa>),
     /// Named fields.
     Struct(Rc<Vec<(Rc<str>, Value)>>),
     /// A value of an ISLE enum.
     Enum(Rc<EnumValue>),
-    /// The one value of the unit type.
+    /// The only value of the unit type.
     Unit,
-    /// A value that is not known yet; see [`crate::holes`].
+    /// A value that may not be known yet; see [`crate::path::holes`].
     Hole(HoleId),
     /// The record of an event, by its number.
     Record(usize),
-    /// A value that holds instructions which are not emitted yet.
+    /// A value whose instructions are not emitted yet; its consumer emits them.
     Held(Rc<Held>),
-    /// A value of a type without model: nothing can be said about it but that it equals itself.
+    /// A value of a type without a model. It equals itself, and nothing else is known about it.
     Opaque(u32, Rc<str>),
 }
 
 /// A value that waits for its consumer, which emits the instructions that made it directly before itself.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Held {
-    /// The value.
+    /// The value itself.
     pub value: Value,
-    /// Numbers of the event records that happen when a consumer emits it.
+    /// The indices of the event records that happen when a consumer emits the instructions.
     pub records: Vec<usize>,
-    /// The number of the instruction that produced it. It is emitted once.
+    /// The number of the instruction that produced the value, which is emitted once.
     pub producer: u32,
 }
 
-/// Which SSA value some bits are. Two SSA values may be equal bits by the folding of expressions, and yet be
-/// in two registers, whose unspecified bits differ.
+/// The identity of an SSA value. Two SSA values may have the same bits, by the folding of expressions, and yet be
+/// in two registers whose unspecified bits differ.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Ssa {
     /// The name of its CLIF type.
     pub ty: Rc<str>,
-    /// Its number: equal ones are the same value.
+    /// Its serial number; two SSA values with the same number are the same one.
     pub serial: u32,
 }
 
-/// A value of an enum: the discriminant, and for each variant that it can be, the payload.
+/// A value of an enum: the discriminant, and the payload of each variant that it may be.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct EnumValue {
     /// The ISLE enum.
     pub ty: TypeId,
-    /// Index of the variant, [`DISCRIMINANT_BITS`] wide.
+    /// The index of the variant, as an expression of [`DISCRIMINANT_BITS`] bits.
     pub discriminant: ExprId,
-    /// Payload by variant; `None` for a variant that this value never is.
+    /// The payload of each variant; `None` for a variant that this value cannot be.
     pub payloads: Vec<Option<Vec<Value>>>,
 }
 
-/// Width of an enum's discriminant.
+/// The width of an enum's discriminant in bits.
 pub const DISCRIMINANT_BITS: u32 = 16;
 
-/// Number of a hole.
+/// The index of a hole in its path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct HoleId(pub u32);
 
-/// What values of a type look like.
+/// What the values of a type look like.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Shape {
     /// A concrete integer.
     Int,
     /// A truth value.
     Bool,
-    /// Bits, of a width that may be open.
+    /// Bits; the width is `None` if it is not determined yet.
     BitVec(Option<u32>),
-    /// An SSA value of a CLIF type of that name and width.
+    /// An SSA value of the CLIF type of that name and width in bits.
     Clif(Rc<str>, u32),
     /// Named fields.
     Struct(Vec<(Rc<str>, Shape)>),
@@ -85,7 +85,7 @@ pub enum Shape {
     Enum(TypeId),
     /// The unit type.
     Unit,
-    /// A type without a model, by name, or a variable whose shape its definition gives.
+    /// A type without a model, given by name, or a variable that takes its shape from its definition.
     Open(Rc<str>),
 }
 

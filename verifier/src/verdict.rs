@@ -1,4 +1,4 @@
-//! Verdicts, never merged: only [`Verdict::Verified`] is a pass.
+//! Verdicts. They are never merged: only [`Verdict::Verified`] is a pass.
 
 use crate::counterexample::Counterexample;
 use serde::Serialize;
@@ -7,32 +7,32 @@ use serde::Serialize;
 #[derive(Clone, Debug, Serialize)]
 #[serde(tag = "verdict", rename_all = "lowercase")]
 pub enum Verdict {
-    /// Proven.
+    /// The rule is proven.
     Verified,
-    /// Wrong for this input.
+    /// The rule is wrong for an input.
     Refuted {
-        /// The input.
+        /// The input, and what both sides do with it.
         counterexample: Box<Counterexample>,
     },
     /// Nothing was proven because no input matches.
     Vacuous {
-        /// Why.
+        /// Why nothing was proven.
         reason: String,
     },
-    /// The solver does not know.
+    /// The solver did not decide it.
     Unknown {
         /// `timeout`, or what the solver said.
         reason: String,
     },
-    /// A term without spec, an ill-typed spec, an undetermined width, ..
+    /// The specs do not cover the rule: a term has no spec, a spec is ill-typed, a width is not determined, ..
     Uncovered {
-        /// Which.
+        /// What is not covered.
         reason: String,
     },
 }
 
 impl Verdict {
-    /// The verdict's name.
+    /// The verdict's name in reports.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
@@ -44,7 +44,7 @@ impl Verdict {
         }
     }
 
-    /// How bad it is: the verdict on a rule is the worst of its instantiations.
+    /// The rank of a verdict by which the worst is found: the verdict on a rule is the worst of its instantiations.
     #[must_use]
     pub fn severity(&self) -> u8 {
         match self {

@@ -1,4 +1,4 @@
-//! The circuits for IEEE 754 numbers against the host's arithmetic, over corner values and random bits.
+//! Compares the circuits for IEEE 754 numbers with the host's arithmetic, over corner values and random bits.
 
 #![forbid(unsafe_code)]
 
@@ -63,7 +63,7 @@ fn singles() -> Vec<u32> {
     let mut random = Random(0x9e37_79b9_7f4a_7c15);
     for _ in 0..300 {
         result.push(random.next() as u32);
-        // Near the exponents where conversions and rounding change.
+        // The exponents near which conversions and rounding change.
         let exponent = 120 + (random.next() % 80) as u32;
         result.push(exponent << 23 | (random.next() as u32 & 0x7f_ffff));
     }
@@ -246,7 +246,7 @@ fn orders_of_doubles() {
             let expected = if a.is_nan() || b.is_nan() {
                 f64::NAN
             } else if a == b {
-                // Signs of zero: the negative one is the lesser.
+                // Of two zeros, the negative one is the lesser.
                 if a.is_sign_negative() != max { a } else { b }
             } else if (a < b) != max {
                 a

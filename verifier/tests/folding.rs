@@ -25,7 +25,7 @@ impl Numbers {
         u32::try_from(self.next() >> 33).expect("31 bits") % end
     }
 
-    /// Any number of a width, the corners more often.
+    /// A random number of `width` bits, in which corner values are frequent.
     fn bits(&mut self, width: u32) -> u128 {
         let any = u128::from(self.next()) << 64 | u128::from(self.next());
         let value = match self.below(6) {
@@ -284,7 +284,7 @@ fn step(numbers: &mut Numbers, dag: &mut Dag, bits: &mut Vec<Bits>, truths: &mut
             return;
         }
     };
-    // saddo and friends add in 128-bit integers; keep the operands below that.
+    // `saddo` and the operators after it add in 128-bit integers, so the operands are kept narrow.
     if width <= 100 {
         bits.push(Bits { expr, width, value });
     }

@@ -1,4 +1,5 @@
-//! Which operators have more than one result: as the crate that CLIF's declarations come from says.
+//! Compares the verifier's list of operators with more than one result with the crate that CLIF's declarations come
+//! from.
 
 #![forbid(unsafe_code)]
 

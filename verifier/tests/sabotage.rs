@@ -7,13 +7,13 @@ use skerry_verifier::{Options, Program, Verdict, provision, target_dir, verify};
 use std::fs;
 use std::path::PathBuf;
 
-/// One edit: in `file`, the only occurrence of `right` after the words `(rule NAME` becomes `wrong`.
+/// One edit: in `file`, the only occurrence of `right` after the words `(rule NAME` is replaced by `wrong`.
 struct Edit {
     file: &'static str,
     rule: &'static str,
     right: &'static str,
     wrong: &'static str,
-    /// What must fail: the beginning of the counterexample's description.
+    /// The beginning of the counterexample's description: what must fail.
     fails: &'static str,
 }
 
@@ -113,7 +113,7 @@ const EDITS: &[Edit] = &[
     Edit { file: CALL, rule: "call_indirect_mem", right: "(to_amode p offset)", wrong: "(amode_base p 0)", fails: "load addr" },
 ];
 
-/// The unit's files: name and text.
+/// The files of the unit, each as its name and its text.
 fn unit_files(folder: &str) -> Vec<(String, String)> {
     let unit = skerry_isle_rules::unit("x86_64").unwrap();
     let folder = target_dir().join("isle").join(folder);
@@ -125,7 +125,7 @@ fn unit_files(folder: &str) -> Vec<(String, String)> {
     paths.iter().map(read).collect()
 }
 
-/// Without the guards `(if-let true (has_x))` every rule that had one asks for what the CPU may lack.
+/// Without its guards `(if-let true (has_x))`, a rule requires what the CPU may lack.
 #[test]
 fn rules_without_their_feature_guard_are_refuted() {
     let solver = provision::solver(&target_dir()).unwrap();
@@ -224,7 +224,7 @@ fn refuted(
     ))
 }
 
-/// The text with the edit made.
+/// The text with the edit made, or why it cannot be made.
 fn sabotaged(edit: &Edit, text: &str) -> Result<String, String> {
     let start = text
         .find(&format!("(rule {} ", edit.rule))

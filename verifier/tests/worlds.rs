@@ -1,6 +1,6 @@
-//! Every file in `tests/{verified,refuted,vacuous,unknown,uncovered,rejected}/` is a small world of its
-//! own with the verdict that its folder says, and with its expected output after the line `;; output`.
-//! `BLESS=1 cargo test -p skerry-verifier` writes the outputs anew.
+//! Every file in `tests/{verified,refuted,vacuous,unknown,uncovered,rejected}/` is a small program of its own, with
+//! the verdict that its folder says, and with its expected output after the line `;; output`. `BLESS=1 cargo test
+//! -p skerry-verifier` writes the outputs anew.
 
 #![forbid(unsafe_code)]
 
@@ -66,7 +66,7 @@ fn output(result: &Result<Report, VerifyError>) -> String {
     out
 }
 
-/// Checks every world of a folder; returns how many there were.
+/// Checks every program of a folder, and returns how many there were.
 fn check(kind: &str, right: impl Fn(&Result<Report, VerifyError>) -> bool) -> usize {
     let bless = std::env::var_os("BLESS").is_some_and(|value| value == "1");
     let files = worlds(kind);
@@ -103,7 +103,7 @@ fn check(kind: &str, right: impl Fn(&Result<Report, VerifyError>) -> bool) -> us
     files.len()
 }
 
-/// Some rule has the verdict, and none has a worse one than that.
+/// Whether some rule has the verdict and none has a worse one.
 fn worst_is(result: &Result<Report, VerifyError>, name: &str) -> bool {
     let Ok(report) = result else {
         return false;

@@ -22,19 +22,19 @@ struct Arguments {
     /// Verify only rules of this family (the stem of their file: int, memory, ..)
     #[arg(long, value_name = "NAME")]
     family: Option<String>,
-    /// The unit: an instruction set by Rust's name of it
+    /// The unit to prove: an instruction set, named as Rust's `target_arch` names it
     #[arg(long, value_name = "NAME", default_value = "x86_64")]
     isa: String,
-    /// Seconds for one question to the solver
+    /// Time limit of one question to the solver, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     timeout: u64,
-    /// Solvers at work at once [default: one a core]
+    /// Number of solvers that work at once [default: one for each core]
     #[arg(long, value_name = "N")]
     jobs: Option<usize>,
     /// Write the report as JSON to this file
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// Ask the solver everything anew
+    /// Ask the solver every question anew, and use no cached answer
     #[arg(long)]
     no_cache: bool,
     /// Print every instantiation with its verdict and time
@@ -142,7 +142,7 @@ impl LateBar {
             return;
         }
         let bar = self.bar.get_or_init(|| {
-            // Draws nothing when stderr is no terminal.
+            // With stderr not a terminal the bar draws nothing.
             let bar =
                 ProgressBar::with_draw_target(Some(total as u64), ProgressDrawTarget::stderr());
             bar.set_style(

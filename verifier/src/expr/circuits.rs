@@ -1,5 +1,5 @@
-//! Operators that SMT-LIB does not have, as circuits of those that it has: rotations by symbolic
-//! amounts, population count, leading zeros, bit reversal, signed overflow.
+//! Operators that SMT-LIB does not have, built from those that it has: rotations by symbolic amounts, population
+//! count, leading zeros, bit reversal, signed overflow.
 
 use super::{BinOp, CmpOp, Dag, ExprId};
 
@@ -20,8 +20,8 @@ impl Dag {
         self.binary(BinOp::Or, high, low)
     }
 
-    /// `amount mod width` and `width - (amount mod width)`. A shift by the whole width gives zero, so
-    /// that a rotation by nothing is `a | 0`.
+    /// `amount mod width` and `width - (amount mod width)`. A shift by the whole width gives zero, so a rotation by
+    /// 0 is `a | 0`.
     fn rotate_amounts(&mut self, amount: ExprId) -> (ExprId, ExprId) {
         let width = self.width(amount);
         // One bit cannot hold its own width; there every rotation is the identity.
@@ -101,7 +101,7 @@ impl Dag {
         result
     }
 
-    /// Whether the signed sum does not fit.
+    /// Whether the signed sum overflows.
     pub fn saddo(&mut self, a: ExprId, b: ExprId) -> ExprId {
         let width = self.width(a);
         let (wide_a, wide_b) = (self.sign_ext(width + 1, a), self.sign_ext(width + 1, b));
@@ -112,7 +112,7 @@ impl Dag {
         self.not(fits)
     }
 
-    /// `a > b` and `a >= b` are the mirrored orders.
+    /// `a > b` or `a >= b`, as the order `op` with its operands exchanged.
     pub fn greater(&mut self, op: CmpOp, a: ExprId, b: ExprId) -> ExprId {
         self.compare(op, b, a)
     }

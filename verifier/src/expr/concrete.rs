@@ -11,7 +11,7 @@ use std::collections::HashMap;
 pub enum Constant {
     /// A boolean.
     Bool(bool),
-    /// A bit-vector, below 2^width.
+    /// A bit-vector, whose value is below 2^width.
     Bits {
         /// Width in bits, 1 to 128.
         width: u32,
@@ -38,13 +38,13 @@ impl std::fmt::Display for Constant {
 /// Values of variables; a variable without one is false or zero.
 pub type Assignment = HashMap<ExprId, Constant>;
 
-/// All bits of a width of 1 to 128.
+/// A number in which the lowest `width` bits (1 to 128) are one.
 #[must_use]
 pub fn mask(width: u32) -> u128 {
     u128::MAX >> (128 - width)
 }
 
-/// The two's complement reading of the low `width` bits.
+/// The low `width` bits, read as a number in two's complement.
 #[must_use]
 pub fn signed(width: u32, value: u128) -> i128 {
     let shift = 128 - width;
@@ -91,7 +91,7 @@ pub(super) fn binary(op: BinOp, width: u32, a: u128, b: u128) -> u128 {
     result & mask(width)
 }
 
-/// Applies an order.
+/// Compares two bit-vectors of a width.
 #[must_use]
 pub(super) fn compare(op: CmpOp, width: u32, a: u128, b: u128) -> bool {
     match op {
@@ -103,7 +103,7 @@ pub(super) fn compare(op: CmpOp, width: u32, a: u128, b: u128) -> bool {
 }
 
 impl Dag {
-    /// Evaluates expressions under an assignment. `None` where a bit-vector wider than 128 bits is met.
+    /// Evaluates expressions under an assignment. The result is `None` if a bit-vector wider than 128 bits is met.
     #[must_use]
     pub fn evaluate(&self, roots: &[ExprId], assignment: &Assignment) -> Option<Vec<Constant>> {
         let mut values: HashMap<ExprId, Constant> = HashMap::new();
@@ -151,7 +151,8 @@ impl Dag {
             }
             Node::Concat(a, b) => {
                 let low = self.width(b);
-                // Both operands have at least one bit, so a total within 128 bits shifts by < 128.
+                // Both operands have at least one bit, so in a total of at most 128 bits the shift is by less than
+                // 128.
                 number(0)?;
                 number(bits(a) << low | bits(b))
             }

@@ -12,7 +12,7 @@
 
 use super::{BinOp, CmpOp, Dag, ExprId, Node, Sort};
 
-/// Operators that the solver does not look into.
+/// Operators that are uninterpreted functions to the solver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[expect(missing_docs, reason = "IEEE 754's own names")]
 pub enum FloatOp {
@@ -24,7 +24,7 @@ pub enum FloatOp {
 }
 
 impl FloatOp {
-    /// Name of the function in questions to the solver.
+    /// The name of the function in questions to the solver.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -54,17 +54,17 @@ pub enum Rounding {
     Nearest,
 }
 
-/// A binary interchange format.
+/// An interchange format of IEEE 754: binary32 or binary64.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Format {
-    /// All bits.
+    /// The width of a number in bits.
     pub width: u32,
-    /// Bits of the fraction.
+    /// The width of the fraction (the significand without its leading bit) in bits.
     pub fraction: u32,
 }
 
 impl Format {
-    /// The format of that many bits.
+    /// The format whose numbers have that many bits, or `None` if there is none.
     #[must_use]
     pub fn of(width: u32) -> Option<Self> {
         match width {
@@ -101,7 +101,7 @@ impl Format {
     }
 }
 
-/// Applies an operator; NaN results are canonical.
+/// Applies an operator to constants. A NaN result is the canonical NaN.
 #[must_use]
 pub(super) fn apply(op: FloatOp, width: u32, a: u128, b: u128) -> u128 {
     if width == 32 {
@@ -138,7 +138,7 @@ pub(super) fn apply(op: FloatOp, width: u32, a: u128, b: u128) -> u128 {
 }
 
 impl Dag {
-    /// The application of an operator that is not looked into, where it does not fold.
+    /// Applies an uninterpreted operator to operands whose result is not known.
     pub(super) fn float_node(&mut self, op: FloatOp, a: ExprId, b: ExprId) -> ExprId {
         let width = self.width(a);
         if let (Some(x), Some(y)) = (self.as_bits(a), self.as_bits(b)) {
@@ -152,7 +152,7 @@ impl Dag {
         self.intern(Node::Float(op, a, b), Sort::BitVec(width))
     }
 
-    /// A sum, difference, product, quotient, or (of `a` twice) square root.
+    /// A sum, difference, product, quotient, or square root (of `a`, which is then passed as `b` too).
     pub fn fp_arithmetic(&mut self, op: FloatOp, format: Format, a: ExprId, b: ExprId) -> ExprId {
         match op {
             FloatOp::Add if a == b => return self.fp_double(format, a),
@@ -168,14 +168,15 @@ impl Dag {
         self.ite(nan, canonical, result)
     }
 
-    /// The number, or the canonical NaN.
+    /// The number itself, or the canonical NaN if it is a NaN.
     fn fp_canonical(&mut self, format: Format, x: ExprId) -> ExprId {
         let nan = self.fp_is_nan(format, x);
         let canonical = self.bits(format.width, format.nan());
         self.ite(nan, canonical, x)
     }
 
-    /// `x + x`: the next exponent, or twice the subnormal fraction; exact, or infinite.
+    /// `x + x`: for a normal number the exponent plus one, for a subnormal one twice the fraction. It is exact, or
+    /// infinite.
     fn fp_double(&mut self, format: Format, x: ExprId) -> ExprId {
         let (sign, exponent, magnitude) = self.fp_parts(format, x);
         let width = format.width - 1;
@@ -241,7 +242,7 @@ impl Dag {
         self.is_zero_bits(magnitude)
     }
 
-    /// Whether the sign is set and the number is one.
+    /// Whether the sign bit is set and the operand is no NaN.
     pub fn fp_is_negative(&mut self, format: Format, x: ExprId) -> ExprId {
         let sign = self.one_bit(format.width - 1, x);
         let nan = self.fp_is_nan(format, x);
@@ -249,7 +250,7 @@ impl Dag {
         self.and(sign, number)
     }
 
-    /// Whether the sign is clear and the number is one.
+    /// Whether the sign bit is clear and the operand is no NaN.
     pub fn fp_is_positive(&mut self, format: Format, x: ExprId) -> ExprId {
         let sign = self.one_bit(format.width - 1, x);
         let nan = self.fp_is_nan(format, x);
@@ -257,14 +258,14 @@ impl Dag {
         self.not(bad)
     }
 
-    /// Neither is NaN.
+    /// Whether neither operand is a NaN.
     fn fp_ordered(&mut self, format: Format, a: ExprId, b: ExprId) -> ExprId {
         let (nan_a, nan_b) = (self.fp_is_nan(format, a), self.fp_is_nan(format, b));
         let unordered = self.or(nan_a, nan_b);
         self.not(unordered)
     }
 
-    /// Equality of numbers: zeros are equal, NaN equals nothing.
+    /// Equality of numbers: the two zeros are equal, and a NaN equals nothing.
     pub fn fp_eq(&mut self, format: Format, a: ExprId, b: ExprId) -> ExprId {
         let ordered = self.fp_ordered(format, a, b);
         let (zero_a, zero_b) = (self.fp_is_zero(format, a), self.fp_is_zero(format, b));
@@ -274,7 +275,7 @@ impl Dag {
         self.and(ordered, equal)
     }
 
-    /// The order of numbers, false of NaN.
+    /// Whether `a` is less than `b`; false if either is a NaN.
     pub fn fp_lt(&mut self, format: Format, a: ExprId, b: ExprId) -> ExprId {
         let ordered = self.fp_ordered(format, a, b);
         let top = format.width - 1;
@@ -293,18 +294,18 @@ impl Dag {
         self.and(ordered, less)
     }
 
-    /// Less or equal.
+    /// Whether `a` is less than or equal to `b`; false if either is a NaN.
     pub fn fp_le(&mut self, format: Format, a: ExprId, b: ExprId) -> ExprId {
         let less = self.fp_lt(format, a, b);
         let equal = self.fp_eq(format, a, b);
         self.or(less, equal)
     }
 
-    /// The lesser (`max`: the greater) number; NaN if either is; -0 is less than +0.
+    /// The lesser number, or the greater one if `max`. It is a NaN if either operand is, and -0 is less than +0.
     pub fn fp_min_max(&mut self, format: Format, max: bool, a: ExprId, b: ExprId) -> ExprId {
         let less = self.fp_lt(format, a, b);
         let equal = self.fp_eq(format, a, b);
-        // Equal numbers differ in the sign of zero only.
+        // Numbers that compare equal differ at most in the sign of a zero.
         let of_equal = self.binary(if max { BinOp::And } else { BinOp::Or }, a, b);
         let (lesser, greater) = (self.ite(less, a, b), self.ite(less, b, a));
         let of_unequal = if max { greater } else { lesser };
@@ -314,20 +315,20 @@ impl Dag {
         self.ite(ordered, result, canonical)
     }
 
-    /// The opposite sign, whatever the operand is.
+    /// The operand with the opposite sign, a NaN too.
     pub fn fp_neg(&mut self, format: Format, x: ExprId) -> ExprId {
         let sign = self.bits(format.width, 1 << (format.width - 1));
         self.binary(BinOp::Xor, x, sign)
     }
 
-    /// Rounding to an integral number.
+    /// The number rounded to an integral number, in the same format.
     pub fn fp_round(&mut self, rounding: Rounding, format: Format, x: ExprId) -> ExprId {
         let (sign, exponent, magnitude) = self.fp_parts(format, x);
         let width = format.width - 1;
         let negative = self.one_bit(width, x);
         let zero = self.bits(width, 0);
         let one_bits = self.bits(width, 1);
-        // From 1 up to where every number is integral: `mask` has the bits behind the point.
+        // For numbers from 1 up to where every number is integral, `mask` has the bits behind the binary point.
         let bias = self.bits(width, format.bias());
         let amount = self.zero_ext(width, exponent);
         let amount = self.binary(BinOp::Sub, amount, bias);
@@ -340,7 +341,7 @@ impl Dag {
         let up = self.binary(BinOp::Add, up, one_bits);
         let exact = self.eq(behind, zero);
         let inexact = self.not(exact);
-        // Below 1: zero or one.
+        // A number below 1 is rounded to zero or one.
         let one = self.bits(width, format.bias() << format.fraction);
         let is_zero = self.eq(magnitude, zero);
         let nonzero = self.not(is_zero);
@@ -382,8 +383,8 @@ impl Dag {
         self.ite(nan, canonical, result)
     }
 
-    /// The truncated number as an integer. Where that does not fit the width (or of NaN), the result is
-    /// *some* function of the operand: specs must say first that it fits.
+    /// The number truncated to an integer of `width` bits. If that does not fit, or of a NaN, the result is *some*
+    /// function of the operand: a spec must first say that it fits.
     pub fn fp_to_int(&mut self, width: u32, format: Format, x: ExprId) -> ExprId {
         let (sign, exponent, _) = self.fp_parts(format, x);
         let whole = format.fraction + 1 + width;
@@ -391,7 +392,7 @@ impl Dag {
         let one = self.bits(1, 1);
         let significand = self.concat(one, fraction);
         let significand = self.zero_ext(whole, significand);
-        // Below 1 the amount is "negative", that is, beyond the width: zero.
+        // Below 1 the amount is "negative", that is, greater than the width, so the shift gives zero.
         let bias = self.bits(whole, format.bias());
         let amount = self.zero_ext(whole, exponent);
         let amount = self.binary(BinOp::Sub, amount, bias);
@@ -403,7 +404,7 @@ impl Dag {
         self.ite(negative, negated, magnitude)
     }
 
-    /// An integer as the nearest number.
+    /// The number that is nearest to an integer.
     pub fn fp_from_int(&mut self, format: Format, signed: bool, x: ExprId) -> ExprId {
         let from = self.width(x);
         let whole = from.max(format.fraction + 2);
@@ -430,7 +431,8 @@ impl Dag {
         self.ite(is_zero, zero, result)
     }
 
-    /// `packed`, plus one where the `cut` lowest bits of `exact`, which it lacks, round up.
+    /// Rounds `packed`, which is `exact` without its `cut` lowest bits, to the nearest: adds one where those bits
+    /// round up.
     fn rounded_up(&mut self, packed: ExprId, cut: u32, exact: ExprId) -> ExprId {
         let half = self.one_bit(cut - 1, exact);
         let odd = self.one_bit(cut, exact);
@@ -448,7 +450,7 @@ impl Dag {
         self.ite(up, next, packed)
     }
 
-    /// The bits shifted up until the highest is one, and by how many.
+    /// The bits shifted up until the highest one is set (zero stays zero), and by how many places.
     fn normalised(&mut self, mut x: ExprId) -> (ExprId, ExprId) {
         let width = self.width(x);
         let mut count: Option<ExprId> = None;
@@ -470,7 +472,7 @@ impl Dag {
         (x, count.expect("a width of two or more"))
     }
 
-    /// A number in another format.
+    /// The number of another format that is nearest to a number.
     pub fn fp_convert(&mut self, from: Format, to: Format, x: ExprId) -> ExprId {
         match from.width.cmp(&to.width) {
             std::cmp::Ordering::Equal => self.fp_canonical(from, x),
@@ -479,7 +481,7 @@ impl Dag {
         }
     }
 
-    /// To a wider format: exact.
+    /// Converts to a wider format, which is exact.
     fn fp_promote(&mut self, from: Format, to: Format, x: ExprId) -> ExprId {
         let (sign, exponent, magnitude) = self.fp_parts(from, x);
         let fraction = self.extract(from.fraction - 1, 0, x);
@@ -490,7 +492,7 @@ impl Dag {
         let rebased = self.binary(BinOp::Add, rebased, offset);
         let normal = self.concat(rebased, fraction);
         let normal = self.concat(normal, zeros);
-        // A subnormal fraction is normal there.
+        // A number that is subnormal in the narrow format is normal in the wide one.
         let (shifted, count) = self.normalised(fraction);
         let shifted = self.extract(from.fraction - 2, 0, shifted);
         let count = self.zero_ext(to.exponent(), count);
@@ -512,13 +514,13 @@ impl Dag {
         self.ite(nan, canonical, result)
     }
 
-    /// To a narrower format: the nearest number of it.
+    /// Converts to a narrower format: the result is its nearest number.
     fn fp_demote(&mut self, from: Format, to: Format, x: ExprId) -> ExprId {
         let (sign, exponent, magnitude) = self.fp_parts(from, x);
         let cut = from.fraction - to.fraction;
         let width = to.width - 1;
-        // Normal there: the exponent moved to the other bias, which is plain subtraction on the packed
-        // exponent and fraction; a carry of rounding goes into the exponent, up to infinity.
+        // If the result is normal, the exponent is moved to the other bias, which is plain subtraction on the
+        // packed exponent and fraction; a carry of rounding goes into the exponent, up to infinity.
         let offset = from.bias() - to.bias();
         let rebased = self.bits(from.width - 1, offset << from.fraction);
         let rebased = self.binary(BinOp::Sub, magnitude, rebased);
@@ -531,7 +533,8 @@ impl Dag {
         let overflows = self.compare(CmpOp::Ule, overflow, magnitude);
         let infinity = self.bits(width, to.infinity());
         let normal = self.ite(overflows, infinity, normal);
-        // Subnormal there: the significand shifted down, with what leaves it kept below for rounding.
+        // If the result is subnormal, the significand is shifted down, and the bits that leave it are kept below
+        // for rounding.
         let below = to.fraction + 2;
         let whole = from.fraction + 1 + below;
         let fraction = self.extract(from.fraction - 1, 0, x);

@@ -1,10 +1,10 @@
-//! Builders of expressions, with their folding rules. Each rule is an equation; nothing is assumed.
+//! Builders of expressions, with their folding rules. Each rule is an equation that holds for all operands.
 
 use super::concrete::{binary, compare, mask, signed};
 use super::{BinOp, CmpOp, Dag, ExprId, MAX_CONST, Node, Sort};
 
 impl Dag {
-    /// Negation.
+    /// The negation of a truth.
     pub fn not(&mut self, a: ExprId) -> ExprId {
         match *self.node(a) {
             Node::Bool(value) => self.bool(!value),
@@ -13,7 +13,7 @@ impl Dag {
         }
     }
 
-    /// Conjunction.
+    /// The conjunction of two truths.
     pub fn and(&mut self, a: ExprId, b: ExprId) -> ExprId {
         match (self.as_bool(a), self.as_bool(b)) {
             (Some(false), _) | (_, Some(true)) => return a,
@@ -29,7 +29,7 @@ impl Dag {
         self.intern(Node::And(a.min(b), a.max(b)), Sort::Bool)
     }
 
-    /// Disjunction.
+    /// The disjunction of two truths.
     pub fn or(&mut self, a: ExprId, b: ExprId) -> ExprId {
         match (self.as_bool(a), self.as_bool(b)) {
             (Some(true), _) | (_, Some(false)) => return a,
@@ -45,13 +45,13 @@ impl Dag {
         self.intern(Node::Or(a.min(b), a.max(b)), Sort::Bool)
     }
 
-    /// Implication.
+    /// The implication: `a` is false or `b` is true.
     pub fn implies(&mut self, a: ExprId, b: ExprId) -> ExprId {
         let not_a = self.not(a);
         self.or(not_a, b)
     }
 
-    /// Conjunction of any number.
+    /// The conjunction of any number of truths.
     pub fn all(&mut self, items: impl IntoIterator<Item = ExprId>) -> ExprId {
         let mut result = self.bool(true);
         for item in items {
@@ -119,7 +119,7 @@ impl Dag {
         self.intern(Node::Eq(a.min(b), a.max(b)), Sort::Bool)
     }
 
-    /// `x = value` where that is simpler than the equation itself.
+    /// `x = value`, rewritten as something simpler where there is such a thing.
     fn eq_constant(&mut self, x: ExprId, value: u128) -> Option<ExprId> {
         match *self.node(x) {
             Node::ZeroExt(_, inner) => {
@@ -144,7 +144,7 @@ impl Dag {
         }
     }
 
-    /// Complement.
+    /// The bitwise complement.
     pub fn bvnot(&mut self, a: ExprId) -> ExprId {
         let width = self.width(a);
         match *self.node(a) {
@@ -183,7 +183,8 @@ impl Dag {
         self.intern(Node::Binary(op, a, b), Sort::BitVec(width))
     }
 
-    /// Units, zeros and idempotence.
+    /// Simplifies operators whose result follows from one operand, or from both being equal: neutral elements,
+    /// zeros and idempotence.
     fn binary_unit(
         &mut self,
         op: BinOp,
@@ -228,7 +229,7 @@ impl Dag {
         self.intern(Node::Compare(op, a, b), Sort::Bool)
     }
 
-    /// `a` above `b`.
+    /// The bits of `a` above those of `b`.
     pub fn concat(&mut self, a: ExprId, b: ExprId) -> ExprId {
         let (wa, wb) = (self.width(a), self.width(b));
         let width = wa + wb;
@@ -309,8 +310,8 @@ impl Dag {
                 let kept = self.extract(top, lo, inner);
                 self.sign_ext(part, kept)
             }
-            // The low bits of these depend on the low bits of the operands alone; for the bitwise
-            // ones every bit stands for itself.
+            // The low bits of these results depend on the low bits of the operands alone. For the bitwise operators
+            // the same holds of every bit by itself.
             Node::BvNot(a) => {
                 let a = self.extract(hi, lo, a);
                 self.bvnot(a)
@@ -362,7 +363,7 @@ impl Dag {
                 self.bits(width, extended)
             }
             Node::SignExt(_, inner) => self.sign_ext(width, inner),
-            // A strict zero extension has a zero sign bit.
+            // A zero extension to more bits has a sign bit of zero.
             Node::ZeroExt(_, inner) => self.zero_ext(width, inner),
             _ => self.intern(Node::SignExt(width, a), Sort::BitVec(width)),
         }

@@ -18,27 +18,27 @@ pub use float::{FloatOp, Format, Rounding};
 
 use std::collections::HashMap;
 
-/// Widest bit-vector whose constants fold.
+/// The widest bit-vector, in bits, whose constants are folded.
 pub const MAX_CONST: u32 = 128;
 
-/// Name of an expression inside its [`Dag`].
+/// The number of an expression inside its [`Dag`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ExprId(u32);
 
 impl ExprId {
-    /// Position in the DAG: operands come before the expressions that use them.
+    /// The position in the DAG. Operands have lower positions than the expressions that use them.
     #[must_use]
     pub fn index(self) -> usize {
         self.0 as usize
     }
 }
 
-/// The sort of an expression.
+/// The sort of an expression, in SMT-LIB's sense.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Sort {
     /// True or false.
     Bool,
-    /// Bits, at least one.
+    /// A bit-vector of that many bits, at least one.
     BitVec(u32),
 }
 
@@ -87,7 +87,7 @@ impl BinOp {
         )
     }
 
-    /// SMT-LIB's name.
+    /// The name of the operator in SMT-LIB.
     #[must_use]
     pub fn smt(self) -> &'static str {
         match self {
@@ -122,7 +122,7 @@ impl CmpOp {
     /// Every order.
     pub const ALL: [Self; 4] = [Self::Ult, Self::Ule, Self::Slt, Self::Sle];
 
-    /// SMT-LIB's name.
+    /// The name of the order in SMT-LIB.
     #[must_use]
     pub fn smt(self) -> &'static str {
         match self {
@@ -134,11 +134,11 @@ impl CmpOp {
     }
 }
 
-/// One expression: an operator over earlier expressions.
+/// One expression: an operator applied to earlier expressions.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "operands in SMT-LIB's order")]
 pub enum Node {
-    /// A free variable: index into [`Dag::variables`].
+    /// A free variable, by its index in [`Dag::variables`].
     Var(u32),
     Bool(bool),
     Bits {
@@ -154,27 +154,28 @@ pub enum Node {
     BvNeg(ExprId),
     Binary(BinOp, ExprId, ExprId),
     Compare(CmpOp, ExprId, ExprId),
-    /// High part first.
+    /// A concatenation; the first operand is the high part.
     Concat(ExprId, ExprId),
     Extract {
         hi: u32,
         lo: u32,
         arg: ExprId,
     },
-    /// To the given total width.
+    /// A zero extension to the given total width.
     ZeroExt(u32, ExprId),
-    /// To the given total width.
+    /// A sign extension to the given total width.
     SignExt(u32, ExprId),
-    /// An operator of IEEE 754 that the solver does not look into (a square root: of twice the same).
+    /// An operator of IEEE 754 that is an uninterpreted function to the solver. For a square root both operands are
+    /// the same.
     Float(FloatOp, ExprId, ExprId),
 }
 
 /// A free variable.
 #[derive(Clone, Debug)]
 pub struct Variable {
-    /// Name for people; not unique.
+    /// A name for people, which need not be unique.
     pub name: String,
-    /// Sort.
+    /// The sort of its values.
     pub sort: Sort,
 }
 
@@ -205,7 +206,7 @@ impl Dag {
     ///
     /// # Panics
     ///
-    /// The expression is a boolean: callers check sorts first.
+    /// If the expression is a boolean; callers check its sort first.
     #[must_use]
     pub fn width(&self, id: ExprId) -> u32 {
         match self.sort(id) {
@@ -231,7 +232,7 @@ impl Dag {
             .collect()
     }
 
-    /// Number of expressions.
+    /// The number of expressions.
     #[must_use]
     pub fn len(&self) -> usize {
         self.nodes.len()
@@ -280,7 +281,7 @@ impl Dag {
     ///
     /// # Panics
     ///
-    /// The width is 0 or above [`MAX_CONST`].
+    /// If the width is 0 or above [`MAX_CONST`].
     pub fn bits(&mut self, width: u32, value: u128) -> ExprId {
         assert!(
             (1..=MAX_CONST).contains(&width),
@@ -323,7 +324,7 @@ impl Dag {
         }
     }
 
-    /// Every expression that the roots are made of, operands first, each once.
+    /// Every expression that the roots depend on, and the roots themselves, each once, operands first.
     #[must_use]
     pub fn reachable(&self, roots: &[ExprId]) -> Vec<ExprId> {
         let mut order = Vec::new();

@@ -1,10 +1,10 @@
-//! Replacing variables: expressions built anew, so that they fold with what is known now.
+//! Replaces variables in expressions. The results are built anew, so that they fold with what is known now.
 
 use super::{Dag, ExprId, Node};
 use std::collections::HashMap;
 
 impl Dag {
-    /// The expressions with variables replaced by expressions of the same sort.
+    /// The roots with some variables replaced, each by an expression of the same sort.
     pub fn replace(
         &mut self,
         roots: &[ExprId],

@@ -1,10 +1,10 @@
-//! Enumeration of paths: each point of choice takes its alternatives in turn, depth first.
+//! Enumerates the paths through a rule: each point of choice takes its alternatives in turn, depth first.
 //!
 //! A path is a list of choices. Evaluation replays the list and takes the first alternative at each
 //! point beyond its end; [`Choices::advance`] then moves to the next path. No path is skipped: the only
 //! way to leave one out is to stop in the middle of its evaluation as infeasible.
 
-/// One choice made.
+/// One choice that was made.
 #[derive(Clone, Debug)]
 struct Choice {
     taken: usize,
@@ -21,7 +21,7 @@ pub struct Choices {
 }
 
 impl Choices {
-    /// Takes the next choice among `alternatives`, at least one.
+    /// Takes the next choice among `alternatives`, of which there is at least one.
     pub fn choose(&mut self, alternatives: usize) -> usize {
         assert!(alternatives > 0, "invariant: something is there to choose");
         if self.cursor == self.path.len() {
@@ -39,9 +39,9 @@ impl Choices {
         choice.taken
     }
 
-    /// Goes back to the beginning of the next path. False when all have been taken.
+    /// Moves to the next path. Returns false when all have been taken.
     pub fn advance(&mut self) -> bool {
-        // Choices that this evaluation did not come to belong to no path.
+        // Choices that this evaluation did not reach belong to no path.
         self.path.truncate(self.cursor);
         self.cursor = 0;
         self.signatures.clear();

@@ -1,6 +1,6 @@
-//! Specs on concrete operands: the same evaluation that proofs use, on constants, which fold.
+//! Evaluates specs on concrete operands: the same evaluation that proofs use, on constants, which fold.
 //!
-//! Tests compare what it says with the processor, with CLIF's interpreter, or with the Rust behind a term.
+//! Tests can compare the result with the processor, with CLIF's interpreter, or with the Rust behind a term.
 
 use super::records::Events;
 use super::{Choices, Eval, Item, Path, Phase, Stop, uncovered};
@@ -23,10 +23,10 @@ pub enum Datum {
         width: u32,
         /// The bits.
         value: u128,
-        /// Which of them the spec leaves open.
+        /// The bits that the spec leaves open.
         unspecified: u128,
     },
-    /// A variant of an ISLE enum, by `Enum.Variant`, with its fields.
+    /// A variant of an ISLE enum, named `Enum.Variant`, with its fields.
     Variant(String, Vec<Datum>),
     /// Named fields.
     Struct(Vec<(String, Datum)>),
@@ -35,7 +35,7 @@ pub enum Datum {
 }
 
 impl Datum {
-    /// Fully specified bits.
+    /// Bits that the spec determines fully.
     #[must_use]
     pub fn bits(width: u32, value: u128) -> Self {
         Self::Bits {
@@ -46,21 +46,21 @@ impl Datum {
     }
 }
 
-/// An active event.
+/// An event that happens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
-    /// Its kind.
+    /// The kind of event, as `(state ..)` declares it.
     pub state: String,
-    /// Its declared fields.
+    /// The fields that the declaration names, in its order.
     pub fields: Vec<(String, Datum)>,
 }
 
-/// What a term does on given operands.
+/// The result and the events of a term on given operands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Meaning {
-    /// Its result.
+    /// The result of the term.
     pub result: Datum,
-    /// Its active events, in order.
+    /// The events that happen, in order.
     pub events: Vec<Event>,
 }
 
@@ -106,7 +106,7 @@ impl Path<'_, '_> {
             return uncovered(format!("`{term}` has no spec"));
         };
         self.phase = Phase::Emit;
-        // The machine has all that an instruction may require.
+        // The machine that evaluates has every CPU feature that an instruction may require.
         for &fact in program.machine_facts.values() {
             let truth = Value::Bool(self.dag.bool(true));
             self.pure_results.insert((fact, vec![]), truth);
@@ -126,11 +126,9 @@ impl Path<'_, '_> {
             .iter()
             .any(|item| !matches!(item, Item::Assume(_)))
         {
-            return uncovered(format!(
-                "the spec of `{term}` is no definition of its result"
-            ));
+            return uncovered(format!("the spec of `{term}` does not define its result"));
         }
-        // Reads first: what they bring may stand in the result, and in later events.
+        // Reads come first: the values that they bring may occur in the result and in later events.
         let mut known = Assignment::new();
         let mut events = Vec::new();
         for record in records {
@@ -172,7 +170,7 @@ impl Path<'_, '_> {
             Datum::Bool(truth) => Value::Bool(self.dag.bool(*truth)),
             Datum::Bits { width, value, .. } => {
                 if !(1..=128).contains(width) {
-                    return uncovered(format!("{width} bits"));
+                    return uncovered(format!("operands have 1 to 128 bits, not {width}"));
                 }
                 Value::BitVec(self.dag.bits(*width, *value), None)
             }
@@ -203,14 +201,15 @@ impl Path<'_, '_> {
         })
     }
 
-    /// A value as a datum. Bits that differ between all free variables zero and all ones are open.
+    /// Turns a value into a datum. Bits that differ between an evaluation with all free variables zero and one with
+    /// all of them ones are unspecified.
     fn datum(&mut self, value: &Value, known: &Assignment) -> Eval<Datum> {
         Ok(match self.need(value)? {
             Value::Int(int) => Datum::Int(int),
             Value::Unit => Datum::Unit,
             Value::Bool(expr) => match self.extremes(expr, known)? {
                 (Constant::Bool(a), Constant::Bool(b)) if a == b => Datum::Bool(a),
-                _ => return uncovered("a truth value that the spec leaves open"),
+                _ => return uncovered("the spec leaves a truth value open"),
             },
             Value::BitVec(expr, _) => match self.extremes(expr, known)? {
                 (Constant::Bits { width, value }, Constant::Bits { value: other, .. }) => {
@@ -231,7 +230,7 @@ impl Path<'_, '_> {
             }
             Value::Enum(value) => {
                 let Some(index) = self.dag.as_bits(value.discriminant) else {
-                    return uncovered("a variant that the spec leaves open");
+                    return uncovered("the spec leaves the variant of an enum open");
                 };
                 let index = usize::try_from(index).expect("few variants");
                 let name = format!(
@@ -247,12 +246,12 @@ impl Path<'_, '_> {
             }
             other => {
                 let other = self.describe(&other);
-                return uncovered(format!("{other} cannot be shown"));
+                return uncovered(format!("{other} has no concrete form"));
             }
         })
     }
 
-    /// An expression's value with all unknown variables zero, and with all of them ones.
+    /// The value of an expression with all unknown variables zero, and with all their bits one.
     fn extremes(
         &mut self,
         expr: crate::expr::ExprId,
@@ -273,7 +272,7 @@ impl Path<'_, '_> {
         let high = self.dag.evaluate(&[expr], &ones);
         match (low, high) {
             (Some(low), Some(high)) => Ok((low[0], high[0])),
-            _ => uncovered("bits that are too wide"),
+            _ => uncovered("a bit-vector has more than 128 bits"),
         }
     }
 }

@@ -1,24 +1,25 @@
-//! Instructions that wait for their consumer: producers of flags.
+//! Producers of flags: instructions that wait for the consumer of their flags.
 //!
-//! The consumer emits the producer directly before itself, so it takes one only (a second would overwrite the
-//! flags of the first), and each producer is emitted once.
+//! The consumer emits the producer directly before itself. So it takes one producer only (a second one would
+//! overwrite the flags of the first), and each producer is emitted once.
 
 use super::{Eval, Path, uncovered};
 use crate::value::{Held, Value};
 use cranelift_isle::sema::TermId;
 use std::rc::Rc;
 
-/// ISLE types whose values hold instructions that their consumer emits. See verifier/README.md.
+/// ISLE types whose values hold instructions that are not emitted yet; the consumer of the value emits them. See
+/// verifier/README.md.
 pub const HELD_TYPES: [&str; 2] = ["Flags", "Cond"];
 
 impl Path<'_, '_> {
-    /// Whether a term returns a value that holds instructions not emitted yet.
+    /// Whether a term returns a value that holds instructions which are not emitted yet.
     pub(crate) fn returns_held(&self, term: TermId) -> bool {
         let data = &self.program.terms.terms[term.index()];
         HELD_TYPES.contains(&self.program.type_name(data.ret_ty))
     }
 
-    /// What the operands of a term hold: at most one producer.
+    /// The producer that the operands of a term hold. More than one is an error.
     pub(crate) fn held_operand(&self, term: &str, args: &[Value]) -> Eval<Option<Rc<Held>>> {
         let mut held = Vec::new();
         for arg in args {
@@ -33,7 +34,7 @@ impl Path<'_, '_> {
         Ok(held.pop())
     }
 
-    /// A value that waits for its consumer: made by a producer of its own, or from what an operand holds.
+    /// Makes a value that waits for its consumer. It has a producer of its own, or that of an operand.
     pub(crate) fn hold(&mut self, value: Value, from: Option<&Held>, records: Vec<usize>) -> Value {
         let producer = from.map_or_else(
             || {
@@ -49,7 +50,7 @@ impl Path<'_, '_> {
         }))
     }
 
-    /// The consumer of a value emits what that holds.
+    /// The consumer of a value emits the instructions that the value holds.
     pub(crate) fn consume(&mut self, consumer: &str, held: &Held) -> Eval<()> {
         if !self.consumed.insert(held.producer) {
             return uncovered(format!(
@@ -68,8 +69,8 @@ impl Path<'_, '_> {
         Ok(())
     }
 
-    /// A root that returns a value with instructions not emitted yet promises their events to whoever
-    /// consumes it, so it must have emitted nothing itself.
+    /// A root that returns a value with instructions not emitted yet leaves their events to the consumer of the
+    /// value, so it must have emitted nothing itself.
     pub(crate) fn settle_held(&mut self, result: &Value) -> Eval<()> {
         let mut held = Vec::new();
         self.held_in(result, &mut held);
@@ -85,7 +86,7 @@ impl Path<'_, '_> {
         Ok(())
     }
 
-    /// The held values in a value.
+    /// Collects the held values inside of a value.
     fn held_in(&self, value: &Value, into: &mut Vec<Rc<Held>>) {
         match self.resolve(value) {
             Value::Held(held) => into.push(held),

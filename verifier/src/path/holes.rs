@@ -10,20 +10,20 @@ use crate::expr::{ExprId, Sort};
 use crate::value::{DISCRIMINANT_BITS, EnumValue, Held, HoleId, Shape, Value};
 use std::rc::Rc;
 
-/// One hole.
+/// A value that may not be known yet.
 #[derive(Clone, Debug)]
 pub(super) struct Hole {
     pub shape: Shape,
     pub value: Option<Value>,
     pub name: Rc<str>,
-    /// It is an operand of a term that is being applied: no spec may define it any more.
+    /// Whether it is an operand of a term that is being applied, which no spec may define any more.
     pub input: bool,
-    /// Nothing defined it: it was given a variable.
+    /// Whether it was given a fresh variable because nothing defined it in time.
     pub forced: bool,
 }
 
 impl Path<'_, '_> {
-    /// A value of a shape, not known yet. Structs become structs of holes.
+    /// A value of a shape that is not known yet. A struct becomes a struct of holes.
     pub(crate) fn hole(&mut self, name: &str, shape: &Shape) -> Value {
         match shape {
             Shape::Unit => Value::Unit,
@@ -59,7 +59,7 @@ impl Path<'_, '_> {
         self.holes[id.0 as usize].shape = shape;
     }
 
-    /// Follows filled holes; the result is a hole only if that is unfilled.
+    /// Follows holes that are filled. The result is a hole only if that hole is unfilled.
     pub(crate) fn resolve(&self, value: &Value) -> Value {
         let mut value = value;
         loop {
@@ -73,7 +73,7 @@ impl Path<'_, '_> {
         }
     }
 
-    /// The content of a value: [`Stop::NotReady`] for an unfilled hole. Held values are unwrapped.
+    /// The content of a value, taken out of the instructions that hold it; [`Stop::NotReady`] for an unfilled hole.
     pub(crate) fn need(&self, value: &Value) -> Eval<Value> {
         match self.resolve(value) {
             Value::Hole(id) => Err(Stop::NotReady(id)),
@@ -82,8 +82,8 @@ impl Path<'_, '_> {
         }
     }
 
-    /// Defines an unfilled hole: what a spec says it equals. An SSA value that is defined so is one of its
-    /// own, whatever it equals.
+    /// Defines an unfilled hole as the value that a spec says it equals. An SSA value that is defined so stays an
+    /// SSA value of its own, whatever it equals.
     pub(crate) fn fill(&mut self, id: HoleId, value: Value) -> Eval<()> {
         let value = self.other_ssa(value);
         self.fill_same(id, value)
@@ -156,7 +156,7 @@ impl Path<'_, '_> {
         Ok(value)
     }
 
-    /// The variable that an undefined hole was given, if it is bits.
+    /// The variable that was given to an undefined hole, if the hole has bits.
     pub(super) fn forced_variable(&self, id: HoleId) -> Option<ExprId> {
         let hole = &self.holes[id.0 as usize];
         match (&hole.value, hole.forced) {
@@ -237,7 +237,7 @@ impl Path<'_, '_> {
 
     /// The value with every unfilled hole in it forced, through structs and the payloads of enums.
     ///
-    /// A hole whose width is open stays one: only who needs its content has to know it.
+    /// A hole whose width is open stays a hole: only an evaluation that needs its content must know it.
     pub(crate) fn force(&mut self, value: &Value) -> Eval<Value> {
         Ok(match self.resolve(value) {
             Value::Hole(id) => match self.hole_shape(id) {
@@ -288,7 +288,7 @@ impl Path<'_, '_> {
 }
 
 impl Path<'_, '_> {
-    /// Fills a hole of open shape, or makes it stand for another, without a check of shapes.
+    /// Fills a hole of open shape, or makes it an alias of another, without checking shapes.
     pub(crate) fn fill_open(&mut self, id: HoleId, value: Value) {
         let hole = &mut self.holes[id.0 as usize];
         assert!(hole.value.is_none(), "invariant: a hole is filled once");

@@ -35,24 +35,24 @@ use cranelift_isle::sema::{RuleId, TermId};
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
-/// Why evaluation stops before its end.
+/// The reason why evaluation stops early.
 #[derive(Clone, Debug)]
 pub enum Stop {
     /// The path contradicts itself: no input takes it.
     Infeasible,
     /// A hole's value is needed and not known yet.
     NotReady(HoleId),
-    /// The rest is not evaluated because an obligation is plainly false; whether an input comes this
-    /// far is for the solver to say.
+    /// The rest is not evaluated because an obligation is plainly false; the solver decides whether any input
+    /// reaches it.
     Refuted,
     /// The rule is outside what its specs cover.
     Uncovered(String),
 }
 
-/// Result of evaluation.
+/// The result of an evaluation that may stop early.
 pub type Eval<T> = Result<T, Stop>;
 
-/// A stop because specs do not cover something.
+/// Stops because the specs do not cover something; the message says what.
 pub fn uncovered<T>(message: impl Into<String>) -> Eval<T> {
     Err(Stop::Uncovered(message.into()))
 }
@@ -60,13 +60,13 @@ pub fn uncovered<T>(message: impl Into<String>) -> Eval<T> {
 /// A step of a verification condition, in order.
 #[derive(Clone, Debug)]
 pub enum Item {
-    /// From here on this holds.
+    /// This fact holds from here on.
     Assume(ExprId),
-    /// This must follow from the assumptions before it.
+    /// This goal must follow from the assumptions before it.
     Prove {
-        /// What must hold.
+        /// The fact that must hold.
         goal: ExprId,
-        /// What it is called in a report.
+        /// The name of the goal in a report.
         label: String,
     },
     /// Values of these variables must exist, whatever the others are, such that `fact` holds. The
@@ -74,79 +74,79 @@ pub enum Item {
     Exists {
         /// Variables of the fact that this step introduces.
         variables: Vec<ExprId>,
-        /// What is assumed.
+        /// The fact that these variables meet.
         fact: ExprId,
-        /// What it is called in a report.
+        /// The name of this step in a report.
         label: String,
     },
 }
 
-/// Where evaluation stands.
+/// Which side of the rule is being evaluated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
-    /// Patterns and `if-let`s: nothing is emitted.
+    /// Patterns and `if-let`s, which emit nothing.
     Match,
-    /// The right-hand side: constructors emit instructions.
+    /// The right-hand side, whose constructors emit instructions.
     Emit,
 }
 
-/// The state of one path.
+/// The state of the evaluation of one path.
 pub struct Path<'p, 'c> {
-    /// The program.
+    /// The program that the rule belongs to.
     pub program: &'p Program,
     /// Choices made so far and still to be made.
     pub choices: &'c mut Choices,
-    /// All expressions.
+    /// The graph that all expressions of this path belong to.
     pub dag: Dag,
     holes: Vec<holes::Hole>,
     /// Assumptions and obligations in order.
     pub items: Vec<Item>,
-    /// Whether evaluation came to the right-hand side.
+    /// Whether evaluation has reached the right-hand side.
     pub matched: bool,
-    /// All event records.
+    /// The records of all events on both sides.
     pub records: Vec<Record>,
-    /// Events of the instructions that the rule replaces.
+    /// The events of the instructions that the rule replaces.
     pub source: Log,
-    /// Events of sunk loads, which come before those of `source`.
+    /// The events of sunk loads, which happen before those of `source`.
     pub sunk: Log,
-    /// Events of the instructions that the rule emits.
+    /// The events of the instructions that the rule emits.
     pub machine: Log,
-    /// Instructions matched by `sinkable`, each with whether the right-hand side took it over.
+    /// The instructions that `sinkable` matched, each with whether the right-hand side has taken it over.
     sunk_instructions: Vec<(Value, bool)>,
-    /// Values one of which a callee's rules may sink, or what computes it.
+    /// Values that are operands of callees whose rules sink a load; the load is one of these or computes one.
     may_sink: Vec<Value>,
-    /// Each value that an operator was matched against, with the operands of that.
+    /// Each value that an operator was matched against, with that operator's operands.
     definitions: Vec<(Value, Vec<Value>)>,
-    /// Values that a term wants computed, with the term's name.
+    /// Values that a term needs in a register, with the term's name.
     uses: Vec<(Value, &'p str)>,
-    /// For each operator matched so far, what becomes of its events.
+    /// For each operator matched so far, where its events belong.
     matched_operators: Vec<records::Events>,
     phase: Phase,
     root_term: Option<TermId>,
-    /// An operator of the pattern that no branch may stand for.
+    /// An operator of the pattern that no branch may implement (tag `no_branch`).
     unbranched: Option<TermId>,
-    /// A term of the right-hand side that branches.
+    /// A term of the right-hand side that branches (tag `branches`).
     branch: Option<TermId>,
-    /// What the replaced instruction may compute, where its spec leaves a choice.
+    /// The result of the replaced instruction, if its spec allows more than one.
     open: Option<witness::Open>,
     pure_results: HashMap<(TermId, Vec<Value>), Value>,
     reads: Vec<records::Read>,
     constants: HashMap<String, Value>,
     next_opaque: u32,
     next_producer: u32,
-    /// Producers of flags that are emitted.
+    /// The producers of flags that have been emitted, by number.
     consumed: HashSet<u32>,
     next_ssa: u32,
-    /// Serials of SSA values that a pattern found to be the same, each with a lesser one.
+    /// Serial numbers of SSA values that a pattern found to be the same value, each with a lesser one of them.
     same_ssa: HashMap<u32, u32>,
     depth: u32,
     /// Callee rules that this path goes through.
     pub callees: Vec<RuleId>,
-    /// What the rule's variables stand for, for counterexamples.
+    /// The values of the rule's variables, for counterexamples.
     pub display: Display,
 }
 
-/// Deepest nesting of callee rules and macros.
+/// The deepest nesting of callee rules and macros that is evaluated.
 const MAX_DEPTH: u32 = 200;
 
 impl<'p, 'c> Path<'p, 'c> {
@@ -187,7 +187,7 @@ impl<'p, 'c> Path<'p, 'c> {
         }
     }
 
-    /// Assumes a truth. A plainly false one means that nothing comes here.
+    /// Assumes a fact. A plainly false one means that no input comes here.
     fn assume(&mut self, fact: ExprId) -> Eval<()> {
         match self.dag.as_bool(fact) {
             Some(true) => Ok(()),
@@ -199,7 +199,7 @@ impl<'p, 'c> Path<'p, 'c> {
         }
     }
 
-    /// Demands a proof. A plainly false one ends the path.
+    /// Demands a proof of a fact. A plainly false one ends the path.
     fn prove(&mut self, goal: ExprId, label: String) -> Eval<()> {
         match self.dag.as_bool(goal) {
             Some(true) => Ok(()),
@@ -214,7 +214,7 @@ impl<'p, 'c> Path<'p, 'c> {
         }
     }
 
-    /// Runs `body` one level deeper; endless recursion is outside what can be proven.
+    /// Runs `body` one level deeper. Recursion beyond the limit is reported as uncovered.
     pub(crate) fn nested<T>(
         &mut self,
         what: &str,
@@ -229,13 +229,13 @@ impl<'p, 'c> Path<'p, 'c> {
         result
     }
 
-    /// `file:line` for messages about specs.
+    /// The position as `file:line`, for messages about specs.
     pub(crate) fn at(&self, pos: Pos) -> String {
         self.program.place(pos)
     }
 }
 
-/// A name that is shared cheaply.
+/// A name that is cheap to copy.
 pub(crate) fn name(text: &str) -> Rc<str> {
     Rc::from(text)
 }

@@ -1,4 +1,4 @@
-//! Patterns against values: what a match says of the value is assumed, or fills the holes in it.
+//! Matches patterns against values: what a match says of the value is assumed, or fills the holes in it.
 
 use super::records::Events;
 use super::rules::{TYPE, Variables};
@@ -8,11 +8,11 @@ use crate::value::{Shape, Value};
 use cranelift_isle::ast::{ModelType, Signature};
 use cranelift_isle::sema::{Pattern, Rule, TermId, TermKind, TypeId};
 
-/// The extractor from a value to the instruction that defines it.
+/// The extractor that leads from a value to the instruction that defines it.
 const DEF_INST: &str = "def_inst";
 
-/// CLIF's operators with a second result, calls apart (of which any result is proven). A test compares them
-/// with the declarations of the crate.
+/// CLIF's operators with a second result, except calls (of a call any number of results is covered). A test
+/// compares them with the declarations of the crate.
 pub const SEVERAL_RESULTS: [&str; 11] = [
     "isplit",
     "sadd_overflow",
@@ -28,7 +28,7 @@ pub const SEVERAL_RESULTS: [&str; 11] = [
 ];
 
 impl<'p> Path<'p, '_> {
-    /// Matches a pattern: what it says of the value is assumed.
+    /// Matches a pattern against a value. What the pattern says of the value is assumed.
     pub(crate) fn matches(
         &mut self,
         rule: &'p Rule,
@@ -115,7 +115,7 @@ impl<'p> Path<'p, '_> {
         }
     }
 
-    /// The fields of a value as one variant of an enum.
+    /// The fields of a value, taken as the given variant of an enum.
     pub(crate) fn variant_fields(
         &mut self,
         value: &Value,
@@ -139,7 +139,7 @@ impl<'p> Path<'p, '_> {
         }
         let Value::Enum(known) = self.need(value)? else {
             return uncovered(format!(
-                "`{}` is matched like an enum, its model is another",
+                "`{}` is matched like an enum, but its model is not one",
                 self.program.type_name(ty)
             ));
         };
@@ -151,8 +151,8 @@ impl<'p> Path<'p, '_> {
         }
     }
 
-    /// An operator of CLIF: its operands are matched first, so that what they are known to be is known
-    /// to its spec.
+    /// Matches an operator of CLIF. Its operands are matched first, so that its spec can use what they are known to
+    /// be.
     pub(crate) fn matches_operator(
         &mut self,
         rule: &'p Rule,
@@ -169,7 +169,7 @@ impl<'p> Path<'p, '_> {
         };
         if events == Events::Source && SEVERAL_RESULTS.contains(&term_name) {
             return uncovered(format!(
-                "`{term_name}` has a second result, of which the theorem says nothing"
+                "`{term_name}` has a second result, about which the theorem says nothing"
             ));
         }
         let fitting: Vec<&Signature> = program.signatures[&term]
@@ -217,7 +217,7 @@ impl<'p> Path<'p, '_> {
         self.definitions.push((value.clone(), operands.clone()));
         let known = !matches!(self.resolve(value), Value::Hole(_) | Value::Unit);
         if known {
-            // That the spec can be met at all is shown for a result of its own.
+            // Whether the spec can be met at all is shown for a result of its own.
             let own = self.hole("result", &result_shape);
             let (scope, _) = self.scope(spec, &operands, &own, Events::Past)?;
             self.apply(spec, &scope, false)?;
@@ -247,20 +247,20 @@ impl<'p> Path<'p, '_> {
         match self.resolve(value) {
             Value::Hole(hole) => match (self.hole_shape(hole), &shape) {
                 (Shape::Clif(known, _), Shape::Clif(other, _)) => known == other,
-                // A model may fix the width of all values; then the operator says the type.
+                // A model may fix the width of all values; otherwise the operator gives the type.
                 (
                     Shape::BitVec(Some(known)) | Shape::Clif(_, known),
                     Shape::BitVec(Some(width)) | Shape::Clif(_, width),
                 ) => known == width,
                 (Shape::BitVec(Some(_)) | Shape::Clif(..), Shape::Unit) => false,
-                // Whatever else does not fit is an error in the annotations, to be reported.
+                // Whatever else does not fit is an error in the annotations, which is reported later.
                 _ => true,
             },
             value => self.fits(&shape, &value),
         }
     }
 
-    /// An extractor: its spec says what it yields, then that is matched.
+    /// Matches an extractor: its spec says what it yields, and the operands are matched against that.
     pub(crate) fn matches_extractor(
         &mut self,
         rule: &'p Rule,
@@ -300,7 +300,7 @@ impl<'p> Path<'p, '_> {
         Ok(())
     }
 
-    /// Two values that a pattern says are the same. Values of different CLIF types never are.
+    /// Makes two values the same because a pattern says so. Values of different CLIF types are never the same.
     pub(crate) fn same(&mut self, a: &Value, b: &Value) -> Eval<()> {
         let (a, b) = (self.resolve(a), self.resolve(b));
         match (&a, &b) {
@@ -323,7 +323,7 @@ impl<'p> Path<'p, '_> {
                 if self.different_types(&self.hole_shape(*hole).clone(), value) {
                     return Err(Stop::Infeasible);
                 }
-                // The same SSA value, not only the same bits.
+                // They become the same SSA value; it is not enough that their bits are equal.
                 let value = value.clone();
                 self.fill_same(*hole, value)
             }

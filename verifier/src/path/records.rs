@@ -1,4 +1,5 @@
-//! Events: records of what instructions do besides computing values, and the logs they stand in.
+//! Events: records of what instructions do besides computing values, and the two logs (of the replaced and of the
+//! emitted instructions) that list them in order.
 
 use super::{Eval, Path, Stop, uncovered};
 use crate::expr::{ExprId, Sort};
@@ -6,41 +7,42 @@ use crate::value::Value;
 use cranelift_isle::ast::Spec;
 use std::rc::Rc;
 
-/// The state whose records read memory.
+/// The kind of event that reads memory.
 pub const LOAD: &str = "load";
-/// The state whose records write memory.
+/// The kind of event that writes memory.
 pub const STORE: &str = "store";
-/// The state whose records end the execution.
+/// The kind of event that ends the execution.
 pub const TRAP: &str = "trap";
-/// The state whose records run other code.
+/// The kind of event that runs other code.
 const CALL: &str = "call";
 
-/// A load sunk by a callee, seen from its caller.
+/// The name of a load that a callee sinks, as its caller sees it.
 const HIDDEN: &str = "sunk load";
 
 /// One event that a term's spec describes.
 #[derive(Clone, Debug)]
 pub struct Record {
-    /// Index into [`crate::program::Program::states`]; beyond them for a load sunk by a callee.
+    /// The index of its kind in [`crate::program::Program::states`]. A load sunk by a callee has an index beyond
+    /// them.
     pub state: usize,
-    /// Declared fields.
+    /// The fields that the kind declares.
     pub fields: Vec<(Rc<str>, Value)>,
-    /// How many stores and calls came before it on its side; `None` for a record whose place in the
-    /// program is not known.
+    /// The number of stores and calls before it on its side; `None` for a record whose place in the program is not
+    /// known.
     version: Option<usize>,
-    /// The condition of `(modifies S condition)`.
+    /// The condition `c` of `(modifies S c)`.
     pub condition: Option<Value>,
-    /// What `(:value S)` is, once asked for.
+    /// The value of `(:value S)`, once something has asked for it.
     value: Option<ExprId>,
-    /// The term, for messages.
+    /// The name of the term, for messages.
     pub origin: String,
 }
 
-/// The events of one side, in the order in which they happen: numbers of records.
+/// The events of one side in the order in which they happen, as indices of records.
 #[derive(Clone, Debug, Default)]
 pub struct Log(pub Vec<usize>);
 
-/// The content of memory, or the result of a call, that a record sees.
+/// What one record reads: the content of memory, or the result of a call.
 #[derive(Clone, Debug)]
 pub(super) struct Read {
     state: usize,
@@ -49,23 +51,23 @@ pub(super) struct Read {
     value: ExprId,
 }
 
-/// What happens to the events of a term that is applied.
+/// Where the events of a term that is applied belong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Events {
     /// They are those of the instruction that the rule replaces.
     Source,
     /// They are those of a load that moves to the rule's instruction.
     Sunk,
-    /// They happened somewhere earlier: only the value counts, and what it read is not known.
+    /// They happened somewhere earlier: only the value matters, and what it read is not known.
     Past,
     /// They are those of an emitted instruction.
     Machine,
-    /// There must be none: the term is pure.
+    /// There may be none: the term is pure.
     None,
 }
 
 impl<'p> Path<'p, '_> {
-    /// Makes one record per `modifies` clause, its fields unknown.
+    /// Makes one record for each `modifies` clause, with unknown fields.
     pub(crate) fn new_records(&mut self, spec: &'p Spec, events: Events) -> Eval<Vec<usize>> {
         let mut numbers = Vec::new();
         let mut version = match events {
@@ -115,7 +117,7 @@ impl<'p> Path<'p, '_> {
             .count()
     }
 
-    /// Name of a record's state.
+    /// The name of a record's kind.
     #[must_use]
     pub fn state_name(&self, number: usize) -> &'p str {
         self.program
@@ -124,7 +126,7 @@ impl<'p> Path<'p, '_> {
             .map_or(HIDDEN, |state| &state.name.0)
     }
 
-    /// A load that a callee may have sunk: all that is known is that it happens or not.
+    /// Makes a record for a load that a callee may have sunk. All that is known is that it happens or does not.
     pub(crate) fn hidden_record(&mut self) -> usize {
         let active = self.dag.fresh(HIDDEN, Sort::Bool);
         self.records.push(Record {
@@ -143,7 +145,7 @@ impl<'p> Path<'p, '_> {
         Value::Struct(Rc::new(self.records[number].fields.clone()))
     }
 
-    /// A field of a record: a declared one, or `value`, what the event brings.
+    /// A field of a record: a declared one, or `value`, which is what the event brings.
     pub fn record_field(&mut self, number: usize, field: &str) -> Eval<Value> {
         let record = &self.records[number];
         if let Some((_, value)) = record.fields.iter().find(|(name, _)| **name == *field) {
@@ -163,9 +165,9 @@ impl<'p> Path<'p, '_> {
         Ok(Value::BitVec(value, None))
     }
 
-    /// What a record's event brings: 64 bits that depend on nothing but the record and on the stores
-    /// and calls before it. An uninterpreted function, as one variable per application; equal
-    /// applications are equal by [`Path::read_axioms`].
+    /// What a record's event brings: 64 bits that depend on nothing but the record and on the stores and calls
+    /// before it. It is an uninterpreted function, written as one variable for each application;
+    /// [`Path::read_axioms`] says that equal applications are equal.
     fn content(&mut self, number: usize) -> Eval<ExprId> {
         let record = self.records[number].clone();
         let mut fields = Vec::new();
@@ -193,7 +195,7 @@ impl<'p> Path<'p, '_> {
         Ok(value)
     }
 
-    /// A value without holes: [`Stop::NotReady`] for the first one.
+    /// A value with all its holes filled; [`Stop::NotReady`] for the first unfilled one.
     fn known(&self, value: &Value) -> Eval<Value> {
         match self.need(value)? {
             Value::Struct(fields) => {
@@ -285,7 +287,7 @@ impl<'p> Path<'p, '_> {
         Ok(kept)
     }
 
-    /// A record number bound to the name of its state.
+    /// Each record number, bound to the name of its kind.
     pub(crate) fn record_names(&self, numbers: &[usize]) -> Vec<(&'p str, Value)> {
         numbers
             .iter()

@@ -1,4 +1,4 @@
-//! A rule along one path: its patterns, then the right-hand side, then what its term promises.
+//! Evaluates a rule along one path: its patterns, then the right-hand side, then what its term promises.
 
 use super::records::Events;
 use super::{Eval, Path, Phase, name, uncovered};
@@ -8,10 +8,10 @@ use cranelift_isle::ast::{ModelType, Signature};
 use cranelift_isle::sema::{ConstructorKind, Expr, Rule, RuleId, TermId, TermKind, TypeId, VarId};
 use std::collections::HashMap;
 
-/// The CLIF type of an operator's result is its operand of this ISLE type.
+/// The ISLE type of the operand that says which CLIF type an operator's result has.
 pub(crate) const TYPE: &str = "Type";
 
-/// What a rule's variables stand for.
+/// The values of a rule's variables and of its two sides, for counterexamples.
 #[derive(Clone, Debug, Default)]
 pub struct Display {
     /// Variables of the rule and of its callees, in the order in which they are bound.
@@ -22,14 +22,14 @@ pub struct Display {
     pub machine: Option<Value>,
 }
 
-/// What a root rule must show besides its obligations: clauses of its term's spec.
+/// What a root rule must show besides its obligations: the clauses of its term's spec.
 #[derive(Clone, Debug, Default)]
 pub struct Promise {
-    /// Truths over operands and result.
+    /// Facts over operands and result.
     pub clauses: Vec<ExprId>,
 }
 
-/// What the variables of one rule are bound to.
+/// The values of the variables of one rule.
 pub(crate) type Variables = HashMap<VarId, Value>;
 
 impl<'p> Path<'p, '_> {
@@ -86,7 +86,7 @@ impl<'p> Path<'p, '_> {
         if !self.fits(&shape, &result) {
             let found = self.describe(&result);
             return uncovered(format!(
-                "ill-typed: the result is {found}, its type is {shape}"
+                "ill-typed: the result is {found}, but its type is {shape}"
             ));
         }
         if let Value::Hole(hole) = self.resolve(&result_hole) {
@@ -95,7 +95,8 @@ impl<'p> Path<'p, '_> {
         self.promise(spec, &scope, records)
     }
 
-    /// Some operators promise that the CPU does not guess, which no value shows.
+    /// Checks that no branch implements an operator that promises not to let the CPU guess, a promise that shows in
+    /// no value.
     fn check_branch(&mut self) -> Eval<()> {
         let (Some(operator), Some(branch)) = (self.unbranched, self.branch) else {
             return Ok(());
@@ -118,7 +119,7 @@ impl<'p> Path<'p, '_> {
         let mut clauses = self.facts(&spec.provides, scope)?;
         let records = self.finished_records(records)?;
         self.source.0.extend(records);
-        // Callers assume of a partial term that succeeds that its `match` holds.
+        // Callers assume of a partial term that succeeds that its `match` clauses hold.
         for condition in &spec.matches {
             let value = self.evaluate(condition, scope)?;
             clauses.push(self.truth(&value)?);
@@ -127,7 +128,7 @@ impl<'p> Path<'p, '_> {
         Ok(Promise { clauses })
     }
 
-    /// Operands of the root term: of one of its signatures, or of its types.
+    /// The operands of the root term: of one of its signatures if it has any, else of its declared types.
     pub(crate) fn root_operands(&mut self, rule: &'p Rule) -> Eval<Vec<Value>> {
         let program = self.program;
         let data = &program.terms.terms[rule.root_term.index()];
@@ -197,7 +198,7 @@ impl<'p> Path<'p, '_> {
         variables.insert(var, value);
     }
 
-    /// The value of an integer literal of a type.
+    /// The value of an integer literal of an ISLE type.
     pub(crate) fn integer(&mut self, ty: TypeId, int: i128) -> Eval<Value> {
         match self.shape_of_type(ty) {
             Shape::BitVec(Some(width)) => {
@@ -212,7 +213,7 @@ impl<'p> Path<'p, '_> {
                 ))
             }
             Shape::Int => Ok(Value::Int(int)),
-            shape => uncovered(format!("the literal {int} of a type that is {shape}")),
+            shape => uncovered(format!("the literal {int} has a type that is {shape}")),
         }
     }
 
@@ -249,7 +250,8 @@ impl<'p> Path<'p, '_> {
         }
     }
 
-    /// Applies a term to values: builds, uses its spec, or goes through one of its rules.
+    /// Applies a term to values: builds a variant of an enum, uses the term's spec, or goes through one of its
+    /// rules.
     pub(crate) fn term(&mut self, ty: TypeId, term: TermId, args: Vec<Value>) -> Eval<Value> {
         let program = self.program;
         let data = &program.terms.terms[term.index()];
@@ -259,7 +261,7 @@ impl<'p> Path<'p, '_> {
             TermKind::Struct => {
                 let Shape::Struct(fields) = self.shape_of_type(ty) else {
                     return uncovered(format!(
-                        "`{}` is built from fields, its model is no struct",
+                        "`{}` is built from fields, but its model is not a struct",
                         program.term_name(term)
                     ));
                 };

@@ -1,4 +1,4 @@
-//! From models to shapes.
+//! Finds the shapes of values: from models, or from definitions of ISLE types.
 
 use super::{Eval, Path, name, uncovered};
 use crate::value::{Shape, Value};
@@ -6,7 +6,7 @@ use cranelift_isle::ast::ModelType;
 use cranelift_isle::sema::{BuiltinType, Fields, IntType, Type, TypeId};
 
 impl Path<'_, '_> {
-    /// The shape of an ISLE type: its model, or what its definition says.
+    /// The shape of an ISLE type's values, by its model, or else by its definition.
     pub(crate) fn shape_of_type(&self, ty: TypeId) -> Shape {
         let program = self.program;
         match &program.types.types[ty.index()] {
@@ -50,7 +50,7 @@ impl Path<'_, '_> {
         }
     }
 
-    /// The shape that a model gives.
+    /// The shape of the values of a model.
     pub(crate) fn shape_of_model(&self, model: &ModelType, depth: u32) -> Shape {
         match model {
             ModelType::Unspecified | ModelType::Auto => Shape::Open(name("a value")),
@@ -101,7 +101,7 @@ impl Path<'_, '_> {
         }
     }
 
-    /// The `Type` value of a CLIF type: the model of the constant of its name.
+    /// The value of type `Type` for a CLIF type: the model of the constant of that name.
     pub(crate) fn clif_type(&mut self, tag: &str) -> Eval<Value> {
         self.constant(tag)
     }
@@ -121,7 +121,7 @@ impl Path<'_, '_> {
     }
 }
 
-/// Width of a built-in integer type.
+/// The width in bits of a built-in integer type.
 pub(crate) fn int_width(int: IntType) -> u32 {
     match int {
         IntType::U8 | IntType::I8 => 8,

@@ -1,16 +1,16 @@
-//! Which SSA value a value is.
+//! Identity of SSA values: whether two values are the same one, not only equal bits.
 //!
-//! Expressions fold: `ireduce` of `uextend` of x *is* x as bits. As SSA values they are two, in two
-//! registers, and a representation leaves bits of a register unspecified. So a pure term that is asked for
-//! the register of each gives two: its results are kept by serial, not by bits alone. Only a pattern says
-//! that two SSA values are the same one (a variable matched again); an equation of a spec never does.
+//! Expressions fold: `ireduce` of `uextend` of x *is* x as bits. As SSA values they are two, in two registers, and
+//! a representation leaves bits of a register unspecified. So a pure term that gives the register of a value gives
+//! a different one for each: its results are kept by serial number, not by bits alone. Only a pattern says that two
+//! SSA values are the same one (a variable matched again); an equation of a spec never does.
 
 use super::Path;
 use crate::value::{EnumValue, Ssa, Value};
 use std::rc::Rc;
 
 impl Path<'_, '_> {
-    /// An SSA value of its own, of a CLIF type.
+    /// A new SSA value of a CLIF type, different from every other.
     pub(crate) fn new_ssa(&mut self, ty: &Rc<str>) -> Ssa {
         self.next_ssa += 1;
         Ssa {
@@ -19,7 +19,7 @@ impl Path<'_, '_> {
         }
     }
 
-    /// Two SSA values are the same one.
+    /// Makes two SSA values, given by serial number, the same one.
     pub(crate) fn unite_ssa(&mut self, a: u32, b: u32) {
         let (a, b) = (self.first_serial(a), self.first_serial(b));
         if a != b {
@@ -27,7 +27,7 @@ impl Path<'_, '_> {
         }
     }
 
-    /// The serial that stands for all those of the same SSA value.
+    /// The serial number that represents all those of the same SSA value.
     pub(crate) fn first_serial(&self, mut serial: u32) -> u32 {
         while let Some(&lesser) = self.same_ssa.get(&serial) {
             serial = lesser;
@@ -35,12 +35,12 @@ impl Path<'_, '_> {
         serial
     }
 
-    /// A value with the same content in which every SSA value is one of its own.
+    /// A value with the same content, in which every SSA value is a new one.
     pub(crate) fn other_ssa(&mut self, value: Value) -> Value {
         self.map_ssa(value, &mut |path, ssa| path.new_ssa(&ssa.ty))
     }
 
-    /// Operands by which results of pure terms are kept.
+    /// The operands in the form in which results of pure terms are looked up.
     pub(crate) fn pure_key(&mut self, args: &[Value]) -> Vec<Value> {
         let first = &mut |path: &mut Self, ssa: &Ssa| Ssa {
             ty: Rc::clone(&ssa.ty),

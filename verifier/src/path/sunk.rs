@@ -1,4 +1,4 @@
-//! Loads that move to the instruction which uses them.
+//! Sunk loads: loads that become part of the instruction which uses them.
 
 use super::records::Events;
 use super::rules::Variables;
@@ -35,7 +35,7 @@ impl<'p> Path<'p, '_> {
         Ok(())
     }
 
-    /// Whether a root term stands for whole instructions: its one operand is an `Inst`.
+    /// Whether a root term replaces whole instructions: its one operand is an `Inst`.
     pub(crate) fn is_instruction_root(&self, term: TermId) -> bool {
         let data = &self.program.terms.terms[term.index()];
         data.arg_tys
@@ -43,7 +43,7 @@ impl<'p> Path<'p, '_> {
             .is_some_and(|&ty| self.program.type_name(ty) == "Inst")
     }
 
-    /// The order of two sunk loads among themselves is not known.
+    /// Refuses a second sunk load, since the order of two among themselves is not known.
     pub(crate) fn one_sunk_load(&self) -> Eval<()> {
         if self.sunk_instructions.is_empty() {
             Ok(())
@@ -64,8 +64,8 @@ impl<'p> Path<'p, '_> {
         Ok(())
     }
 
-    /// A sunk instruction that is handed to an extern constructor is taken over by that. (A term with rules
-    /// may drop it.)
+    /// Notes that an extern constructor takes over the sunk instruction that it is given. (A term with rules may
+    /// drop it.)
     pub(crate) fn note_sunk(&mut self, kind: &TermKind, types: &[TypeId], args: &[Value]) {
         let is_extern = matches!(
             kind,
@@ -91,7 +91,7 @@ impl<'p> Path<'p, '_> {
         }
     }
 
-    /// A load that `sinkable` matched and that no constructor takes over would run twice.
+    /// Refuses a load that `sinkable` matched and that no constructor took over: it would run twice.
     pub(crate) fn check_sunk(&mut self, rule: &Rule) -> Eval<()> {
         self.check_uses()?;
         if self.sunk_instructions.iter().all(|(_, taken)| *taken) {

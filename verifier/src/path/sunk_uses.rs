@@ -1,8 +1,9 @@
-//! A value that a sunk load is part of is computed nowhere else: no term may want it in a register.
+//! A value that a sunk load is part of is computed nowhere else: no term may need it in a register.
 //!
-//! That holds of the load's own value, and of what the pattern computes from it between the load and the
-//! rule's instruction: were that emitted, it would ask for the load's register. A term that sinks a load by
-//! its own rules hides which one: any value that it gets, or that one of those is computed from.
+//! That holds of the load's own value, and of the values that the pattern computes from it between the load and the
+//! rule's instruction: were that emitted, it would ask for the load's register. A term that sinks a load by its own
+//! rules hides which load it is: it may be any operand of the term, or any value that one of its operands is
+//! computed from.
 //!
 //! A callee's pattern gives names of its own to the operands of a value. So where a value that is computed
 //! from a load was matched more than once, the load may be any operand of the other match.
@@ -13,7 +14,7 @@ use cranelift_isle::sema::TermId;
 use std::collections::HashSet;
 
 impl Path<'_, '_> {
-    /// A term with a spec that gets a value, and sinks nothing, may want it computed.
+    /// Notes that a term with a spec, whose rules sink no load, may need its operands computed.
     pub(crate) fn note_uses(&mut self, term: TermId, args: &[Value]) {
         let program = self.program;
         if program.sinking.contains(&term) {
@@ -27,7 +28,7 @@ impl Path<'_, '_> {
         }
     }
 
-    /// Refuses a use of a value that a sunk load is part of.
+    /// Refuses a rule in which a term needs a value that a sunk load is part of.
     pub(crate) fn check_uses(&self) -> Eval<()> {
         let not_computed = self.not_computed();
         for (value, term) in &self.uses {
@@ -42,7 +43,7 @@ impl Path<'_, '_> {
                     .find(|(_, other)| self.serial(other) == Some(serial))
                     .map_or("a value", |(name, _)| name);
                 return uncovered(format!(
-                    "`{term}` wants `{name}` computed, which a load that may be sunk is part of: then \
+                    "`{term}` needs `{name}` in a register, but a load that may be sunk is part of it: then \
                      nothing computes it"
                 ));
             }
@@ -50,7 +51,7 @@ impl Path<'_, '_> {
         Ok(())
     }
 
-    /// Serials of values that are not computed by themselves where a load is sunk.
+    /// Serial numbers of the values that are not computed by themselves because a load is sunk.
     fn not_computed(&self) -> HashSet<u32> {
         let definitions: Vec<(u32, HashSet<u32>)> = self
             .definitions
@@ -74,7 +75,7 @@ impl Path<'_, '_> {
         let sunk = serials(&sunk);
         let mut below = serials(&self.may_sink);
         let mut above: HashSet<u32> = &sunk | &below;
-        // What is computed from them, and, of that, the operands by other matches.
+        // Add the values that are computed from these, and the operands of such values in other matches.
         while let Some((value, _)) = definitions
             .iter()
             .find(|(value, operands)| !above.contains(value) && !above.is_disjoint(operands))

@@ -64,7 +64,10 @@ impl<'p> Path<'p, '_> {
             self.hold(result, operand.as_deref(), held)
         } else {
             if events == Events::None && !records.is_empty() {
-                return uncovered(format!("`{}` is pure and has events", spec.term.0));
+                return uncovered(format!(
+                    "`{}` is pure, but its spec has events",
+                    spec.term.0
+                ));
             }
             self.machine.0.extend(records);
             result
@@ -75,8 +78,9 @@ impl<'p> Path<'p, '_> {
         Ok(result)
     }
 
-    /// What is true of the machine or not, on both sides and wherever it is asked: the value of a pure
-    /// extern term without operands that returns a truth (`has_bmi2`), by its name.
+    /// The value of a fact about the machine by its name (`has_bmi2`), or `None` if there is no such fact. It is
+    /// not known, and the same on both sides and wherever a spec asks for it: the result of a pure extern term
+    /// without operands that returns a `bool`.
     pub(crate) fn machine_fact(&mut self, fact: &str) -> Eval<Option<Value>> {
         let Some(&term) = self.program.machine_facts.get(fact) else {
             return Ok(None);
@@ -91,8 +95,8 @@ impl<'p> Path<'p, '_> {
         Ok(Some(value))
     }
 
-    /// The shape of a constructor's result. A term whose rules are proven against its spec is proven
-    /// at its signatures only, so it may be used at those only.
+    /// The shape of a constructor's result. A term whose rules are proven against its spec may be used only at the
+    /// signatures at which it is proven.
     pub(crate) fn signature_shape(&mut self, term: TermId, args: &[Value]) -> Eval<Shape> {
         let program = self.program;
         let data = &program.terms.terms[term.index()];
@@ -132,14 +136,14 @@ impl<'p> Path<'p, '_> {
             return Ok(());
         }
         uncovered(format!(
-            "a signature of `{}` has {} operands, the term has {}",
+            "a signature of `{}` has {} operands, but the term has {}",
             self.program.term_name(term),
             signature.args.len(),
             data.arg_tys.len()
         ))
     }
 
-    /// The scope of a spec: its parameters, `result`, and the records of its events.
+    /// The names that a spec may use: its parameters, `result`, and the records of its events.
     pub(crate) fn scope(
         &mut self,
         spec: &'p Spec,
@@ -149,7 +153,7 @@ impl<'p> Path<'p, '_> {
     ) -> Eval<(Env<'p>, Vec<usize>)> {
         if spec.args.len() != args.len() {
             return uncovered(format!(
-                "the spec of `{}` names {} operands, the term has {}",
+                "the spec of `{}` names {} operands, but the term has {}",
                 spec.term.0,
                 spec.args.len(),
                 args.len()
@@ -178,16 +182,16 @@ impl<'p> Path<'p, '_> {
         Ok((scope, records))
     }
 
-    /// What a spec demands, when it matches, and what it provides, in this order.
+    /// Applies a spec: what it requires is demanded, then what it matches and what it provides is assumed.
     ///
-    /// `known` says that an operator is matched against a value that something else made: that it is
-    /// this operator's is then the condition of the match, not a promise of the spec.
+    /// `known` says that an operator is matched against a value that something else made: whether that value is
+    /// this operator's result is then a condition of the match, not a promise of the spec.
     pub(crate) fn apply(&mut self, spec: &'p Spec, scope: &Env<'p>, known: bool) -> Eval<()> {
         self.apply_open(spec, scope, known, None)
     }
 
-    /// The same; `chosen` is the result of the replaced instruction, where its spec may leave a choice:
-    /// see [`super::witness`].
+    /// Like [`Self::apply`]. `chosen` is the result of the replaced instruction if its spec may allow more than
+    /// one; see [`super::witness`].
     pub(super) fn apply_open(
         &mut self,
         spec: &'p Spec,
@@ -228,7 +232,7 @@ impl<'p> Path<'p, '_> {
                 label,
             });
             if self.dag.as_bool(fact) == Some(false) {
-                // Whether this is a contradiction in the spec, or nothing comes here, is for the solver.
+                // The solver decides whether the spec contradicts itself or no input comes here.
                 return Err(Stop::Refuted);
             }
         }

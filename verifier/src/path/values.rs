@@ -1,4 +1,4 @@
-//! Equality and merging of values, and how they read in messages.
+//! Equality and merging of values, and their names in messages.
 
 use super::{Eval, Path, Stop, uncovered};
 use crate::expr::{ExprId, Sort};
@@ -6,7 +6,7 @@ use crate::value::{DISCRIMINANT_BITS, EnumValue, Value};
 use std::rc::Rc;
 
 impl Path<'_, '_> {
-    /// Equality of two known values of one shape.
+    /// Equality of two known values of the same shape.
     pub(crate) fn equal(&mut self, a: &Value, b: &Value) -> Eval<ExprId> {
         let (a, b) = (self.need(a)?, self.need(b)?);
         match (&a, &b) {
@@ -58,13 +58,13 @@ impl Path<'_, '_> {
         Ok(result)
     }
 
-    /// Whether an enum value is its variant of that index.
+    /// Whether an enum value is the variant of that index.
     pub(crate) fn is_variant(&mut self, value: &EnumValue, index: usize) -> ExprId {
         let index = self.dag.bits(DISCRIMINANT_BITS, index as u128);
         self.dag.eq(value.discriminant, index)
     }
 
-    /// A value of an enum that is one given variant.
+    /// An enum value that is the given variant.
     pub(crate) fn variant(
         &mut self,
         ty: cranelift_isle::sema::TypeId,
@@ -82,7 +82,7 @@ impl Path<'_, '_> {
         }))
     }
 
-    /// `if c then a else b` over values of one shape.
+    /// `if c then a else b` over values of the same shape.
     pub(crate) fn merge(&mut self, c: ExprId, a: &Value, b: &Value) -> Eval<Value> {
         match self.dag.as_bool(c) {
             Some(true) => return Ok(a.clone()),
@@ -102,7 +102,7 @@ impl Path<'_, '_> {
                         "ill-typed: branches of {wx} and of {wy} bits under an open condition"
                     ));
                 }
-                // One of two SSA values of a type is a value of that type, and neither of the two.
+                // The choice between two SSA values of a type is a value of that type, and identical to neither.
                 let merged = match (tx, ty) {
                     (Some(tx), Some(ty)) if tx.ty == ty.ty => Some(self.new_ssa(&tx.ty)),
                     _ => None,
@@ -148,7 +148,7 @@ impl Path<'_, '_> {
         }
     }
 
-    /// A fresh value of the shape of `like`: what a `switch` without a matching case yields.
+    /// A fresh value of the shape of `like`, which is the result of a `switch` without a matching case.
     pub(crate) fn unconstrained(&mut self, like: &Value) -> Eval<Value> {
         Ok(match self.need(like)? {
             Value::Bool(_) => Value::Bool(self.dag.fresh("undefined", Sort::Bool)),
@@ -170,7 +170,7 @@ impl Path<'_, '_> {
         })
     }
 
-    /// The truth value in a value.
+    /// The truth value that a value is, or an error.
     pub(crate) fn truth(&self, value: &Value) -> Eval<ExprId> {
         match self.need(value)? {
             Value::Bool(expr) => Ok(expr),
@@ -181,7 +181,7 @@ impl Path<'_, '_> {
         }
     }
 
-    /// The bits in a value.
+    /// The bit-vector that a value is, or an error.
     pub(crate) fn bits(&self, value: &Value) -> Eval<ExprId> {
         match self.need(value)? {
             Value::BitVec(expr, _) => Ok(expr),
@@ -192,7 +192,7 @@ impl Path<'_, '_> {
         }
     }
 
-    /// The concrete integer in a value.
+    /// The concrete integer that a value is, or an error.
     pub(crate) fn int(&self, value: &Value) -> Eval<i128> {
         match self.need(value)? {
             Value::Int(int) => Ok(int),
@@ -203,7 +203,7 @@ impl Path<'_, '_> {
         }
     }
 
-    /// A value's kind, for messages.
+    /// The kind of a value, for messages.
     pub(crate) fn describe(&self, value: &Value) -> String {
         match self.resolve(value) {
             Value::Int(int) => format!("the Int {int}"),
@@ -220,7 +220,7 @@ impl Path<'_, '_> {
         }
     }
 
-    /// Retries until nothing is missing: forces the holes that an evaluation asks for.
+    /// Runs an evaluation; whenever it needs an unfilled hole, gives the hole a fresh variable and runs it again.
     pub(crate) fn with_forced<T>(&mut self, mut body: impl FnMut(&mut Self) -> Eval<T>) -> Eval<T> {
         loop {
             match body(self) {

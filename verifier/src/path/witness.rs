@@ -1,11 +1,11 @@
 //! Results that a spec leaves open.
 //!
-//! A spec may say of `result` what it has to be like, and not which one it is (of a NaN, that some bits
-//! are set). The replaced instruction may then compute any such value, and the emitted ones are right if
-//! *there is* one that their registers hold. That is shown by a witness: an equation of the promise that
-//! says which value the registers hold (`holds!` is one, since a representation determines its value).
-//! In place of assuming the spec's facts about an arbitrary result, which would ask that the registers
-//! hold each of them, they become goals about the witness.
+//! A spec may say of `result` which properties it has, and not which value it is (of a NaN, that some bits are
+//! set). The replaced instruction may then compute any such value, and the emitted ones are right if *there is* one
+//! that their registers hold. That is shown by a witness: an equation of the promise that says which value the
+//! registers hold (`holds!` is one, since a representation determines its value). In place of assuming the spec's
+//! facts about an arbitrary result, which would ask that the registers hold each of them, they become goals about
+//! the witness.
 //!
 //! That proves no more than is true: the facts and the promise hold of the witness, so the promise holds
 //! of a result that the spec allows. Only the result of the replaced instruction is ever chosen. What an
@@ -26,7 +26,7 @@ pub(super) struct Open {
 }
 
 impl Path<'_, '_> {
-    /// Sets the facts aside that constrain a result which nothing defines; returns the others.
+    /// Sets aside the facts that constrain a result which nothing defines, and returns the others.
     pub(super) fn leave_open(&mut self, result: HoleId, facts: Vec<ExprId>) -> Vec<ExprId> {
         let Some(variable) = self.forced_variable(result) else {
             return facts;
@@ -43,7 +43,8 @@ impl Path<'_, '_> {
         others
     }
 
-    /// The clauses of a promise about an open result: those and the spec's facts, of the witness.
+    /// The clauses of a promise about an open result, and the facts of its spec, all with the witness in place of
+    /// the result.
     pub(super) fn witnessed(&mut self, clauses: Vec<ExprId>) -> Eval<Vec<ExprId>> {
         let Some(Open { variable, facts }) = self.open.take() else {
             return Ok(clauses);
@@ -67,7 +68,7 @@ impl Path<'_, '_> {
             .replace(&all, &HashMap::from([(variable, witness)])))
     }
 
-    /// What an equation among the clauses says that the variable is.
+    /// The value that an equation among the clauses gives to the variable.
     fn witness(&self, variable: ExprId, clauses: &[ExprId]) -> Option<ExprId> {
         let mut rest = clauses.to_vec();
         while let Some(clause) = rest.pop() {

@@ -63,7 +63,7 @@ impl<'p> Path<'p, '_> {
         }
     }
 
-    /// `and` and `or` stop at the first operand that decides them.
+    /// Evaluates `and` or `or`, which stop at the first operand that decides them.
     fn junction(&mut self, op: &SpecOp, args: &'p [SpecExpr], env: &Env<'p>) -> Eval<Value> {
         let decisive = matches!(op, SpecOp::Or);
         let mut result = self.dag.bool(!decisive);
@@ -82,7 +82,8 @@ impl<'p> Path<'p, '_> {
         Ok(Value::Bool(result))
     }
 
-    /// The width of bits; 0 for the unit value, so that "no result" can be told from a result.
+    /// The width of bits in a value. The unit value has width 0, so that specs can distinguish "no result" from a
+    /// result.
     fn width_of(&mut self, value: &Value) -> Eval<Value> {
         if let Value::Hole(id) = self.resolve(value)
             && let Shape::Clif(_, width) | Shape::BitVec(Some(width)) = self.hole_shape(id)
@@ -139,7 +140,7 @@ impl<'p> Path<'p, '_> {
                 };
                 let (x, times) = (self.bits(x)?, self.int(times)?);
                 if !(1..=128).contains(&times) {
-                    return uncovered(format!("{times} copies"));
+                    return uncovered(format!("`replicate` makes 1 to 128 copies, not {times}"));
                 }
                 let mut result = x;
                 for _ in 1..times {
@@ -150,7 +151,9 @@ impl<'p> Path<'p, '_> {
             (SpecOp::Int2BV, [width, x]) => {
                 let (width, x) = (self.width_operand(width)?, self.int(x)?);
                 if width > MAX_CONST {
-                    return uncovered(format!("a constant of {width} bits"));
+                    return uncovered(format!(
+                        "`int2bv` makes at most {MAX_CONST} bits, not {width}"
+                    ));
                 }
                 let fits = width == 128
                     || (x < (1i128 << width.min(126)) && x >= -(1i128 << (width - 1).min(126)))
@@ -164,7 +167,7 @@ impl<'p> Path<'p, '_> {
                 let x = self.bits(x)?;
                 match self.dag.as_bits(x).map(i128::try_from) {
                     Some(Ok(value)) => Ok(Value::Int(value)),
-                    _ => uncovered("`bv2nat` of bits that the types do not decide"),
+                    _ => uncovered("`bv2nat` takes only bits that the types alone determine"),
                 }
             }
             (
@@ -180,7 +183,7 @@ impl<'p> Path<'p, '_> {
                 let width = self.dag.width(x);
                 if !(2..=MAX_CONST).contains(&width) && !matches!(op, SpecOp::BVNot | SpecOp::BVNeg)
                 {
-                    return uncovered(format!("bit counts of {width} bits"));
+                    return uncovered(format!("`{op:?}` takes 2 to {MAX_CONST} bits, not {width}"));
                 }
                 let result = match op {
                     SpecOp::BVNot => self.dag.bvnot(x),
@@ -222,7 +225,7 @@ impl<'p> Path<'p, '_> {
         let width = self.int(width)?;
         match u32::try_from(width) {
             Ok(width @ 1..=1024) => Ok(width),
-            _ => uncovered(format!("a width of {width} bits")),
+            _ => uncovered(format!("a width must be 1 to 1024 bits, not {width}")),
         }
     }
 
@@ -232,7 +235,9 @@ impl<'p> Path<'p, '_> {
             let part = |bound| u32::try_from(bound).expect("below the width");
             Ok((part(hi), part(lo)))
         } else {
-            uncovered(format!("ill-typed: bits {hi} to {lo} of {width}"))
+            uncovered(format!(
+                "ill-typed: bits {hi} to {lo} are not within {width} bits"
+            ))
         }
     }
 
@@ -270,7 +275,7 @@ impl<'p> Path<'p, '_> {
                 BinOp::And | BinOp::Or | BinOp::Xor | BinOp::Add | BinOp::Mul
             );
             if values.len() < 2 || (values.len() > 2 && !associative) {
-                return uncovered(format!("{} operands for {op:?}", values.len()));
+                return uncovered(format!("{op:?} does not take {} operands", values.len()));
             }
             let mut result = self.bits(&values[0])?;
             for value in &values[1..] {
@@ -332,7 +337,7 @@ fn binary_of(op: &SpecOp) -> Option<BinOp> {
     })
 }
 
-/// The order that a comparison is, and whether its operands change places.
+/// The order that a comparison uses, and whether its operands are exchanged.
 fn compare_of(op: &SpecOp) -> Option<(CmpOp, bool)> {
     Some(match op {
         SpecOp::BVUlt => (CmpOp::Ult, false),

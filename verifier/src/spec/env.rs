@@ -9,16 +9,16 @@ use cranelift_isle::ast::SpecExpr;
 use std::cell::OnceCell;
 use std::rc::Rc;
 
-/// What a name stands for.
+/// What a name is bound to.
 #[derive(Clone, Debug)]
 pub enum Binding<'p> {
-    /// A value, possibly a hole.
+    /// A value, which may be a hole.
     Value(Value),
     /// An expression in its own scope, evaluated at most once.
     Later(Rc<Later<'p>>),
 }
 
-/// A delayed expression.
+/// An expression in its scope, which is evaluated when it is needed.
 #[derive(Debug)]
 pub struct Later<'p> {
     pub(super) expr: &'p SpecExpr,
@@ -26,7 +26,7 @@ pub struct Later<'p> {
     pub(super) value: OnceCell<Value>,
 }
 
-/// Names in scope; extending a scope leaves the old one as it was.
+/// The names in scope. Extending a scope leaves the old one as it was.
 #[derive(Clone, Debug, Default)]
 pub struct Env<'p>(Option<Rc<Scope<'p>>>);
 
@@ -67,7 +67,7 @@ impl<'p> Env<'p> {
         )
     }
 
-    /// What a name stands for.
+    /// What a name is bound to, or `None` if it is not in scope.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Binding<'p>> {
         let mut env = self;

@@ -16,7 +16,7 @@ impl<'p> Path<'p, '_> {
     pub fn evaluate(&mut self, expr: &'p SpecExpr, env: &Env<'p>) -> Eval<Value> {
         let result = self.evaluate_at(expr, env);
         match result {
-            // The innermost place is the useful one.
+            // The message with the innermost place is the useful one.
             Err(Stop::Uncovered(message)) if !message.contains(".isle:") => {
                 let place = self.program.place(expr.pos());
                 Err(Stop::Uncovered(format!("{message} ({place})")))
@@ -31,7 +31,7 @@ impl<'p> Path<'p, '_> {
             SpecExpr::ConstBitVec { val, width, .. } => {
                 let width = u32::try_from(*width).expect("literals are short");
                 if !(1..=128).contains(&width) {
-                    return uncovered(format!("a literal of {width} bits"));
+                    return uncovered(format!("a literal must have 1 to 128 bits, not {width}"));
                 }
                 Ok(Value::BitVec(self.dag.bits(width, *val), None))
             }
@@ -63,7 +63,7 @@ impl<'p> Path<'p, '_> {
                 let (body, scope) = self.expand(name, args, env)?;
                 self.nested(&name.0, |path| path.evaluate(body, &scope))
             }
-            SpecExpr::Pair { .. } => uncovered("a pair stands outside of `switch`"),
+            SpecExpr::Pair { .. } => uncovered("a pair is allowed in `switch` only"),
             SpecExpr::Enum {
                 name,
                 variant,
@@ -75,12 +75,12 @@ impl<'p> Path<'p, '_> {
                 };
                 let variants = self.program.variants(ty);
                 let Some(index) = variants.iter().position(|(name, _)| *name == variant.0) else {
-                    return uncovered(format!("no variant `{}.{}`", name.0, variant.0));
+                    return uncovered(format!("no variant is called `{}.{}`", name.0, variant.0));
                 };
                 let types = variants[index].1.clone();
                 if types.len() != args.len() {
                     return uncovered(format!(
-                        "`{}.{}` has {} fields, given {}",
+                        "`{}.{}` has {} fields, but is given {}",
                         name.0,
                         variant.0,
                         types.len(),
@@ -93,7 +93,10 @@ impl<'p> Path<'p, '_> {
                     let value = self.need(&value)?;
                     let shape = self.shape_of_type(ty);
                     if !self.fits(&shape, &value) {
-                        return uncovered(format!("ill-typed: a field of `{}`", variant.0));
+                        return uncovered(format!(
+                            "ill-typed: a field of `{}` is given a value of another type",
+                            variant.0
+                        ));
                     }
                     fields.push(value);
                 }
@@ -114,7 +117,7 @@ impl<'p> Path<'p, '_> {
         match env.get(&var.0) {
             None => match self.machine_fact(&var.0)? {
                 Some(fact) => Ok(fact),
-                None => uncovered(format!("no `{}` is in scope", var.0)),
+                None => uncovered(format!("no name `{}` is in scope", var.0)),
             },
             Some(Binding::Value(value)) => Ok(self.resolve(value)),
             Some(Binding::Later(later)) => {
@@ -129,7 +132,7 @@ impl<'p> Path<'p, '_> {
         }
     }
 
-    /// The body of a macro and the scope it is evaluated in.
+    /// The body of a macro, and the scope in which it is evaluated.
     pub(crate) fn expand(
         &mut self,
         name: &'p Ident,
@@ -151,7 +154,7 @@ impl<'p> Path<'p, '_> {
         };
         if params.len() != args.len() {
             return uncovered(format!(
-                "macro `{}` has {} parameters, given {}",
+                "macro `{}` has {} parameters, but is given {}",
                 name.0,
                 params.len(),
                 args.len()
@@ -164,7 +167,7 @@ impl<'p> Path<'p, '_> {
         Ok((body, scope))
     }
 
-    /// Names without value: each a hole that its first equation defines.
+    /// Adds the names of a `with`: each is a hole that its first equation defines.
     pub(crate) fn with_scope(&mut self, decls: &'p [Ident], env: &Env<'p>) -> Env<'p> {
         let mut scope = env.clone();
         for decl in decls {
@@ -191,7 +194,7 @@ impl<'p> Path<'p, '_> {
         }
     }
 
-    /// A field: of a struct, of an event, or the CLIF type of an SSA value.
+    /// A field of a struct or of an event, or the CLIF type of an SSA value (`(:type v)`).
     fn field(&mut self, value: &Value, field: &str) -> Eval<Value> {
         match self.resolve(value) {
             Value::Hole(id) => {
@@ -206,12 +209,12 @@ impl<'p> Path<'p, '_> {
             Value::Held(held) => self.field(&held.value, field),
             Value::Struct(fields) => match fields.iter().find(|(name, _)| **name == *field) {
                 Some((_, value)) => Ok(self.resolve(value)),
-                None => uncovered(format!("no field `{field}` in the struct")),
+                None => uncovered(format!("the struct has no field `{field}`")),
             },
             Value::Record(record) => self.record_field(record, field),
             other => {
                 let other = self.describe(&other);
-                uncovered(format!("ill-typed: no field `{field}` in {other}"))
+                uncovered(format!("ill-typed: {other} has no field `{field}`"))
             }
         }
     }
@@ -242,7 +245,7 @@ impl<'p> Path<'p, '_> {
         }
     }
 
-    /// The arms of a `match`, each with its condition and scope; arms that cannot be are left out.
+    /// The arms of a `match`, each with its condition and scope. Arms that cannot apply are left out.
     pub(crate) fn arms(
         &mut self,
         value: &EnumValue,
@@ -254,7 +257,7 @@ impl<'p> Path<'p, '_> {
         for arm in arms {
             let index = self.variant_index(value, &arm.variant)?;
             if seen.contains(&index) {
-                return uncovered(format!("two arms for `{}`", arm.variant.0));
+                return uncovered(format!("a `match` has two arms for `{}`", arm.variant.0));
             }
             seen.push(index);
             let is = self.is_variant(value, index);
@@ -265,7 +268,7 @@ impl<'p> Path<'p, '_> {
             };
             if payload.len() != arm.args.len() {
                 return uncovered(format!(
-                    "`{}` has {} fields, the arm names {}",
+                    "`{}` has {} fields, but the arm names {}",
                     arm.variant.0,
                     payload.len(),
                     arm.args.len()
@@ -296,7 +299,7 @@ impl<'p> Path<'p, '_> {
         self.cases(arms, exhaustive)
     }
 
-    /// The first case whose condition holds. Where none needs to hold, the value is unconstrained.
+    /// The value of the first case whose condition holds. If possibly none holds, it is then unconstrained.
     fn cases(
         &mut self,
         cases: Vec<(ExprId, &'p SpecExpr, Env<'p>)>,
@@ -335,14 +338,14 @@ impl<'p> Path<'p, '_> {
         self.cases(cases, false)
     }
 
-    /// The cases of a `switch` that may apply, up to the first that surely does.
+    /// The cases of a `switch` that may apply, up to the first one that certainly does.
     pub(crate) fn switch_cases(
         &mut self,
         args: &'p [SpecExpr],
         env: &Env<'p>,
     ) -> Eval<Vec<(ExprId, &'p SpecExpr, Env<'p>)>> {
         let Some((on, pairs)) = args.split_first() else {
-            return uncovered("an empty `switch`");
+            return uncovered("a `switch` has no cases");
         };
         let on = self.evaluate(on, env)?;
         let mut cases = Vec::new();
@@ -365,7 +368,7 @@ impl<'p> Path<'p, '_> {
     }
 }
 
-/// The macro that a delayed expression is, through names that stand for it.
+/// The macro that an expression names, followed through parameters and variables.
 fn resolve_macro<'p>(
     later: &Rc<super::env::Later<'p>>,
 ) -> Option<(&'p [Ident], &'p SpecExpr, Env<'p>)> {
@@ -379,7 +382,7 @@ fn resolve_macro<'p>(
     }
 }
 
-/// The scope of a `let`: each variable may use the ones before it.
+/// The scope of a `let`, in which each variable may use the ones before it.
 pub(crate) fn let_scope<'p>(defs: &'p [(Ident, SpecExpr)], env: &Env<'p>) -> Env<'p> {
     let mut scope = env.clone();
     for (ident, expr) in defs {

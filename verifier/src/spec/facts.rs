@@ -1,9 +1,9 @@
 //! Facts: the clauses of a `provide`, read as definitions where they define something.
 //!
-//! A clause `(= L R)` whose one side is a hole defines it; a slice of a hole, or a concatenation of
-//! holes, is defined part by part. Every other clause is a truth to be assumed, or proven. Clauses may
-//! come in any order: one that needs a hole waits until another defines it; when all wait, the first
-//! missing hole becomes a fresh variable.
+//! A clause `(= L R)` whose one side is a hole defines it; a slice of a hole, or a concatenation of holes, is
+//! defined part by part. Every other clause is a fact that is assumed or proven. Clauses may come in any order: one
+//! that needs a hole waits until another defines it; when all wait, the first missing hole becomes a fresh
+//! variable.
 
 use super::{Binding, Env};
 use crate::expr::{ExprId, Sort};
@@ -13,18 +13,18 @@ use cranelift_isle::ast::{SpecExpr, SpecOp};
 
 type Clause<'p> = (&'p SpecExpr, Env<'p>);
 
-/// What reading a clause came to.
+/// The result of reading a clause.
 enum Reading<'p> {
-    /// It defined something, or holds.
+    /// It defined something, or it plainly holds.
     Done,
-    /// A truth.
+    /// It is a fact that defines nothing.
     Fact(ExprId),
     /// It is a conjunction of these.
     Split(Vec<Clause<'p>>),
 }
 
 impl<'p> Path<'p, '_> {
-    /// Reads clauses: fills the holes that they define and returns the truths that remain.
+    /// Reads clauses: fills the holes that they define, and returns the facts that remain.
     pub fn facts(&mut self, clauses: &'p [SpecExpr], env: &Env<'p>) -> Eval<Vec<ExprId>> {
         let mut pending: Vec<Clause<'p>> =
             clauses.iter().map(|clause| (clause, env.clone())).collect();
@@ -149,7 +149,7 @@ impl<'p> Path<'p, '_> {
                 Ok(Reading::Split(vec![(body, scope)]))
             }
             SpecExpr::Var { var, .. } => match self.alias(&var.0, env) {
-                // A truth value that is provided is true.
+                // A truth value that a clause consists of is defined as true.
                 Some(hole) if *self.hole_shape(hole) == Shape::Bool => {
                     let truth = self.dag.bool(true);
                     self.fill(hole, Value::Bool(truth))?;
@@ -167,7 +167,7 @@ impl<'p> Path<'p, '_> {
         Ok(Reading::Fact(truth))
     }
 
-    /// The unfilled hole that a name stands for, through macro parameters.
+    /// The unfilled hole that a name is bound to, followed through macro parameters.
     fn alias(&mut self, name: &str, env: &Env<'p>) -> Option<HoleId> {
         let mut binding = env.get(name)?.clone();
         loop {
@@ -202,7 +202,7 @@ impl<'p> Path<'p, '_> {
         Ok(Reading::Fact(fact))
     }
 
-    /// The expression that macros, `let`s and names stand for.
+    /// The expression behind macros, `let`s and names, with its scope.
     fn peel(&mut self, mut expr: &'p SpecExpr, mut env: Env<'p>) -> Eval<(&'p SpecExpr, Env<'p>)> {
         loop {
             match expr {
@@ -225,8 +225,8 @@ impl<'p> Path<'p, '_> {
         }
     }
 
-    /// `(= (extract hi lo hole) source)` and `(= (concat hole ..) source)`: the target in its scope,
-    /// the source in another.
+    /// Reads `(= (extract hi lo hole) source)` or `(= (concat hole ..) source)`. The target and the source have
+    /// different scopes.
     fn define_parts(
         &mut self,
         target: &'p SpecExpr,
@@ -300,7 +300,7 @@ impl<'p> Path<'p, '_> {
                     above -= width;
                     let slice = Value::BitVec(slice, None);
                     match hole {
-                        // The same hole twice in one concatenation is filled by its first place.
+                        // A hole that occurs twice in one concatenation is filled by its first occurrence.
                         Some((hole, _))
                             if matches!(self.resolve(&Value::Hole(*hole)), Value::Hole(_)) =>
                         {
@@ -337,7 +337,7 @@ impl<'p> Path<'p, '_> {
         })
     }
 
-    /// Makes two values equal: fills holes of one from the other; what cannot be filled is a truth.
+    /// Makes two values equal: fills holes of one from the other, and returns the equation that is left as a fact.
     pub fn unify(&mut self, a: &Value, b: &Value) -> Eval<ExprId> {
         let (a, b) = (self.resolve(a), self.resolve(b));
         match (&a, &b) {
@@ -370,7 +370,7 @@ impl<'p> Path<'p, '_> {
         }
     }
 
-    /// Demands that no hole is left inside of a value that defines another.
+    /// Demands that a value which defines another contains no hole.
     fn whole(&mut self, value: &Value) -> Eval<()> {
         match self.need(value)? {
             Value::Struct(fields) => {

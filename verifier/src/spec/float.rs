@@ -11,7 +11,7 @@ use crate::value::Value;
 use cranelift_isle::ast::SpecOp;
 
 impl Path<'_, '_> {
-    /// Applies a floating-point operator; `None` if it is none.
+    /// Applies a floating-point operator; `None` if the operator is not one.
     pub(crate) fn float_operator(&mut self, op: &SpecOp, values: &[Value]) -> Option<Eval<Value>> {
         let result = match (op, values) {
             (
@@ -176,7 +176,7 @@ impl Path<'_, '_> {
                 let format = self.format_operand(width)?;
                 let x = self.bits(x)?;
                 if !(2..=64).contains(&self.dag.width(x)) {
-                    return uncovered("an integer of more than 64 bits, or one, as a number");
+                    return uncovered("only integers of 2 to 64 bits are converted to numbers");
                 }
                 let signed = matches!(op, SpecOp::ToFP);
                 self.dag.fp_from_int(format, signed, x)
@@ -190,7 +190,9 @@ impl Path<'_, '_> {
                 let (format, x) = self.number(x)?;
                 let width = self.int(width)?;
                 let Some(width @ 2..=64) = u32::try_from(width).ok() else {
-                    return uncovered(format!("a number as an integer of {width} bits"));
+                    return uncovered(format!(
+                        "a number is converted to integers of 2 to 64 bits only, not {width}"
+                    ));
                 };
                 self.dag.fp_to_int(width, format, x)
             }

@@ -1,5 +1,5 @@
-//! The meaning of the spec language: expressions ([`evaluate`](eval)), and facts that define or
-//! constrain ([`facts`]).
+//! The meaning of the spec language: evaluation of expressions ([`evaluate`](eval)), and clauses that define or
+//! constrain values ([`facts`]).
 
 mod bits;
 mod env;
