@@ -1,10 +1,10 @@
-//! `cargo bench -p skerry-sightglass-bench`: what an embedder pays, in a minute.
+//! `cargo bench -p skerry-sightglass-bench`: measures in a minute what an embedder pays for.
 //!
-//! Compiling bzip2 (100 KB of WebAssembly), making and dropping an instance of it, and crossing the border: host
-//! to WebAssembly and back, and from there to the host and back.
+//! That is: compiling bzip2 (100 KB of WebAssembly), making and dropping an instance of it, and crossing the
+//! border, from the host to WebAssembly and back, and from WebAssembly to the host and back.
 
 #![forbid(unsafe_code)]
-#![allow(missing_docs)] // of what the macros of criterion make
+#![allow(missing_docs)] // the macros of criterion generate items without docs
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use skerry_runtime::{Engine, Linker, Module, Store};

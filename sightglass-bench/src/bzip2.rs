@@ -1,4 +1,4 @@
-//! bzip2 over 20 MB: compress, decompress, compare every byte, compare seconds.
+//! Runs bzip2 over 20 MB with each engine: compresses, decompresses, compares every byte, and compares the seconds.
 //!
 //! Runs alternate between the engines, in an order that rotates, so that a slow moment of the machine
 //! falls on all of them. Every run's output is checked: compressed bytes against the native program's,
@@ -28,13 +28,13 @@ pub struct Options {
     json: Option<PathBuf>,
 }
 
-/// One engine's samples.
+/// The samples of one engine.
 pub struct Samples {
-    /// Who ran.
+    /// The engine that ran.
     pub engine: Engine,
-    /// 20 MB to bzip2.
+    /// The runs that compress 20 MB.
     pub compress: Vec<Sample>,
-    /// And back.
+    /// The runs that decompress them again.
     pub decompress: Vec<Sample>,
 }
 
@@ -62,7 +62,7 @@ pub fn run(options: &Options) -> Result<(), BenchError> {
         .collect();
     for round in 0..options.runs.max(1) {
         for turn in 0..engines.len() {
-            // Native goes first in the first round: it makes the reference.
+            // Native code runs first in the first round, since its output is the reference.
             one_run(&corpus, &mut samples[(round + turn) % engines.len()])?;
         }
     }
@@ -113,7 +113,7 @@ fn one_run(corpus: &Corpus, samples: &mut Samples) -> Result<(), BenchError> {
     )
 }
 
-/// An error that names the first different byte, unless both files are equal.
+/// Compares two files. If they differ, the error names the first different byte.
 fn same(
     actual: &Path,
     expected: &Path,

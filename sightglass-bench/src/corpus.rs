@@ -11,7 +11,7 @@ use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// bzip2 without its command line: what its Makefile puts into libbz2.
+/// The source files of bzip2 without its command line, which its Makefile puts into libbz2.
 const LIBRARY: [&str; 7] = [
     "blocksort.c",
     "huffman.c",
@@ -22,10 +22,10 @@ const LIBRARY: [&str; 7] = [
     "bzlib.c",
 ];
 
-/// Debian's packages for WebAssembly from C; `.ci/run` installs the same.
+/// Debian's packages for compiling C to WebAssembly; `.ci/run` installs the same.
 const PACKAGES: &str = "clang-19 lld-19 wasi-libc libclang-rt-19-dev-wasm32";
 
-/// The built files.
+/// The files that are built.
 pub struct Corpus {
     /// bzip2 for wasm32-wasi.
     pub bzip2_wasm: PathBuf,
@@ -33,9 +33,9 @@ pub struct Corpus {
     pub bzip2_native: PathBuf,
     /// The 20 MB to compress.
     pub input: PathBuf,
-    /// First line of the compiler's `--version`.
+    /// The first line that the compiler prints for `--version`.
     pub compiler: String,
-    /// Nobody else writes there for so long.
+    /// The lock on the directory: no other process writes there as long as this file is open.
     _lock: File,
 }
 
@@ -49,7 +49,7 @@ impl fmt::Display for Corpus {
 }
 
 impl Corpus {
-    /// Finds the sources, compiles them twice, writes the input; each only where it is not up to date.
+    /// Finds the sources, compiles them twice and writes the input. What is up to date is kept.
     pub fn build() -> Result<Self, BenchError> {
         let (clang, compiler) = find_clang()?;
         let dir = directory();
@@ -62,7 +62,7 @@ impl Corpus {
             _lock: lock,
         };
         let native = ["-O2"].as_slice();
-        // Names stay for `skerry compile --emit asm`; DWARF goes.
+        // Function names are kept for `skerry compile --emit asm`; DWARF is dropped.
         let wasm = ["--target=wasm32-wasi", "-O2", "-Wl,--strip-debug"].as_slice();
         corpus.compile(&clang, native, &corpus.bzip2_native)?;
         corpus.compile(&clang, wasm, &corpus.bzip2_wasm)?;
@@ -82,7 +82,7 @@ impl Corpus {
         Ok(fastly.path())
     }
 
-    /// Compiles driver and library to `output`, unless its stamp says that just this was done.
+    /// Compiles driver and library to `output`, unless its stamp file says that exactly this was done.
     fn compile(&self, clang: &str, flags: &[&str], output: &Path) -> Result<(), BenchError> {
         let driver = root().join("sightglass-bench/bzip2/driver.c");
         let text = std::fs::read_to_string(&driver).map_err(|source| io(&driver, source))?;
@@ -109,12 +109,12 @@ impl Corpus {
     }
 }
 
-/// The directory of what is built and of what runs leave.
+/// The directory of the files that are built and of those that runs leave behind.
 pub fn directory() -> PathBuf {
     root().join("target/corpus")
 }
 
-/// Makes `dir` and keeps it for this process while the file is open; waits for another one that has it.
+/// Makes `dir` and locks it for this process as long as the file is open. Waits while another process has the lock.
 pub fn lock(dir: &Path) -> Result<File, BenchError> {
     std::fs::create_dir_all(dir).map_err(|source| io(dir, source))?;
     let path = dir.join("lock");
@@ -131,7 +131,7 @@ pub fn lock(dir: &Path) -> Result<File, BenchError> {
     Ok(file)
 }
 
-/// Where the C files of bzip2 lie; cargo downloads them the first time.
+/// The directory of bzip2's C files. cargo downloads them the first time.
 fn bzip2_source() -> Result<PathBuf, BenchError> {
     let manifest = root().join("sightglass-bench/bzip2/source/Cargo.toml");
     let mut command = Command::new(cargo());
@@ -174,7 +174,7 @@ fn find_clang() -> Result<(String, String), BenchError> {
     })
 }
 
-/// Runs `command` to its end and gives its stdout; stderr goes to ours.
+/// Runs `command` to its end and returns its stdout. Its stderr goes to that of this process.
 pub fn succeed(command: &mut Command, what: &str, hint: &str) -> Result<Vec<u8>, BenchError> {
     let failed = |status: String| {
         let (what, hint) = (what.to_owned(), hint.to_owned());
@@ -191,7 +191,7 @@ pub fn succeed(command: &mut Command, what: &str, hint: &str) -> Result<Vec<u8>,
     }
 }
 
-/// The cargo that runs us, else the one on PATH.
+/// The cargo that started this process, or else the one on the PATH.
 pub fn cargo() -> String {
     std::env::var("CARGO").unwrap_or_else(|_| "cargo".into())
 }
@@ -203,7 +203,7 @@ pub fn root() -> &'static Path {
         .expect("this package is one folder below the root")
 }
 
-/// `source` with the file that it is about.
+/// An error that says which file `source` is about.
 pub fn io(path: &Path, source: std::io::Error) -> BenchError {
     BenchError::Io {
         path: path.to_owned(),

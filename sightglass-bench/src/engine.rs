@@ -11,14 +11,14 @@ use std::process::Command;
 pub enum Engine {
     /// The C compiler's machine code.
     Native,
-    /// The crate `wasmtime`, Cranelift at its default optimisation for speed.
+    /// The crate `wasmtime`: Cranelift with its default optimisation for speed.
     Wasmtime,
-    /// Ours.
+    /// This project's engine.
     Skerry,
 }
 
 impl Engine {
-    /// As the table calls it.
+    /// The engine's name in tables.
     pub fn name(self) -> &'static str {
         match self {
             Self::Native => "native -O2",
@@ -27,7 +27,7 @@ impl Engine {
         }
     }
 
-    /// Builds the engine's binary where there is one to build.
+    /// Builds the engine's binary, if there is one to build.
     pub fn build(self) -> Result<(), BenchError> {
         let Some(mut command) = self.build_command() else {
             return Ok(());
@@ -38,30 +38,32 @@ impl Engine {
         succeed(&mut command, &format!("building {}", self.name()), "").map(drop)
     }
 
-    /// The command that builds the binary that is run then, at its place whatever cargo's variables say.
+    /// The command that builds the engine's binary. It ends up at the path that is run afterwards, whatever cargo's
+    /// environment variables say.
     fn build_command(self) -> Option<Command> {
         let mut command = Command::new(cargo());
         command.args(["build", "--release", "--quiet"]);
         match self {
             Self::Native => return None,
             Self::Skerry => {
-                // By binary, as `.cargo/config.toml` says.
+                // The binary is named, as in `.cargo/config.toml`.
                 command.args(["--bin", "skerry", "--target-dir"]);
                 command.arg(target()).current_dir(root());
             }
             Self::Wasmtime => {
-                // The root's toolchain file applies; its target directory does not.
+                // The root's toolchain file applies here too; the target directory is its own.
                 command.args(["--locked", "--target-dir"]);
                 command.arg(wasmtime().join("target"));
                 command.current_dir(wasmtime());
             }
         }
-        // It would add a folder to the path.
+        // With this variable cargo would add a folder to the path.
         command.env_remove("CARGO_BUILD_TARGET");
         Some(command)
     }
 
-    /// The command that runs bzip2 with `argument`; an engine that compiles writes its phases to `phases`.
+    /// The command that runs bzip2 with `argument`. An engine that compiles writes its seconds for each phase to
+    /// the file `phases`.
     pub fn bzip2(self, corpus: &Corpus, argument: &str, phases: &Path) -> Command {
         let mut command = match self {
             Self::Native => Command::new(&corpus.bzip2_native),
@@ -86,7 +88,8 @@ impl Engine {
         command
     }
 
-    /// The command that compiles `module` or instantiates it many times, as `phase` says, and writes its account.
+    /// The command that compiles `module` or instantiates it many times, as `phase` says, and writes its figures to
+    /// the file `account`.
     ///
     /// # Panics
     /// For native code, which has no phases.
@@ -105,11 +108,10 @@ impl Engine {
         command
     }
 
-    /// The command that runs `script` in the SpiderMonkey `module` and writes its account; with `cache`, it may
-    /// keep compiled code there.
+    /// The command that runs `script` in the SpiderMonkey `module` and writes its figures to the file `account`.
+    /// With `cache` it may keep compiled code in that directory.
     ///
-    /// # Panics
-    /// For native code: no such SpiderMonkey is built.
+    /// # Panics For native code: no native SpiderMonkey is built.
     pub fn script(
         self,
         module: &Path,
@@ -149,18 +151,19 @@ fn skerry() -> PathBuf {
     target().join("release/skerry")
 }
 
-/// Where cargo has built this program, and what is built for both is built once.
+/// The target directory that cargo has built this program in, so that what both builds share is built once.
 fn target() -> PathBuf {
     target_dir(std::env::var_os("CARGO_TARGET_DIR"))
 }
 
-/// The `chosen` folder, whatever folder cargo is then started in; else `target/`.
+/// The `chosen` folder as an absolute path, so that it does not depend on the folder in which cargo is started;
+/// else `target/`.
 fn target_dir(chosen: Option<OsString>) -> PathBuf {
     let chosen = chosen.and_then(|dir| std::path::absolute(dir).ok());
     chosen.unwrap_or_else(|| root().join("target"))
 }
 
-/// This program, whose hidden subcommand `phase` is Skerry.
+/// The path of this program, whose hidden subcommand `phase` runs Skerry.
 fn this() -> PathBuf {
     std::env::current_exe()
         .unwrap_or_else(|_| root().join("target/release/skerry-sightglass-bench"))

@@ -1,16 +1,16 @@
 //! The benchmark's input: 20 MB made from one seed, the same on every machine.
 //!
-//! A mix of what people compress: prose over a vocabulary with Zipf's law, little-endian records whose
-//! fields drift, incompressible noise, and long runs. The shares were chosen once and are not tuned to
-//! any engine; `DIGEST` pins the bytes.
+//! It is a mix of the kinds of data that people compress: prose over a vocabulary with Zipf's law, little-endian
+//! records whose fields drift, incompressible noise, and long runs. The shares were chosen once and are not tuned
+//! to any engine; `DIGEST` pins the bytes.
 
-/// Length of the input in bytes.
+/// The length of the input in bytes.
 pub const LEN: usize = 20_000_000;
 
-/// What `digest` makes of the input.
+/// The value of `digest` for the input.
 const DIGEST: u64 = 0xe732_32f4_493d_4657;
 
-/// SplitMix64: small, well mixed, and ten lines.
+/// The random number generator SplitMix64, which is short and mixes well.
 struct Random(u64);
 
 impl Random {
@@ -28,7 +28,7 @@ impl Random {
     }
 }
 
-/// The input: sections of 16 to 144 KiB, each of one kind.
+/// Makes the input, in sections of 16 to 144 KiB that are each of one kind.
 pub fn generate() -> Vec<u8> {
     let mut random = Random(0x5ce7_7700);
     let words = vocabulary(&mut random);
@@ -47,7 +47,7 @@ pub fn generate() -> Vec<u8> {
     out
 }
 
-/// 8,000 words of one to five syllables.
+/// A vocabulary of 8,000 words of one to five syllables.
 fn vocabulary(random: &mut Random) -> Vec<String> {
     const ONSETS: [&str; 16] = [
         "b", "d", "f", "g", "k", "l", "m", "n", "p", "r", "s", "t", "v", "sk", "st", "th",
@@ -69,13 +69,14 @@ fn vocabulary(random: &mut Random) -> Vec<String> {
     (0..8000).map(|_| word(random)).collect()
 }
 
-/// Sentences; the word of rank r comes up about 1/r of the time.
+/// Writes sentences. The word of rank r occurs with a frequency of about 1/r.
 fn prose(out: &mut Vec<u8>, end: usize, words: &[String], random: &mut Random) {
     let mut column = 0;
     while out.len() < end {
         let length = 4 + random.below(18);
         for position in 0..length {
-            // exp(uniform) has the density 1/x: bits below a uniformly chosen bit length.
+            // The exponential of a uniform number has the density 1/x; this takes random bits below a uniformly
+            // chosen bit length.
             let bits = 1 + random.below(13);
             let rank = (random.below(1 << bits) as usize).min(words.len() - 1);
             let word = words[rank].as_bytes();
@@ -97,7 +98,7 @@ fn prose(out: &mut Vec<u8>, end: usize, words: &[String], random: &mut Random) {
     }
 }
 
-/// 24-byte records: a counter, a drifting value, a flag word of few states, a pointer-like field.
+/// Writes records of 24 bytes: a counter, a drifting value, a flag word of few states, and a field like a pointer.
 fn records(out: &mut Vec<u8>, end: usize, random: &mut Random) {
     let mut id = random.below(1 << 30) as u32;
     let mut value = random.next() as i32;
@@ -111,14 +112,14 @@ fn records(out: &mut Vec<u8>, end: usize, random: &mut Random) {
     }
 }
 
-/// Bytes that no compressor shrinks.
+/// Writes bytes that no compressor shrinks.
 fn noise(out: &mut Vec<u8>, end: usize, random: &mut Random) {
     while out.len() < end {
         out.extend_from_slice(&random.next().to_le_bytes());
     }
 }
 
-/// Long runs of one byte, and short patterns over and over.
+/// Writes long runs of one byte, and short patterns that repeat.
 fn runs(out: &mut Vec<u8>, end: usize, random: &mut Random) {
     while out.len() < end {
         let pattern = random.next().to_le_bytes();
@@ -133,7 +134,7 @@ pub fn is_whole(bytes: &[u8]) -> bool {
     bytes.len() == LEN && digest(bytes) == DIGEST
 }
 
-/// FNV-1a over 64 bits: enough to notice that the generator or a file has changed.
+/// FNV-1a over 64 bits, which is enough to notice that the generator or a file has changed.
 fn digest(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)

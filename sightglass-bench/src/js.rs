@@ -1,8 +1,8 @@
-//! SpiderMonkey: compiled, instantiated, and running a script, by Skerry and by Wasmtime.
+//! Compares Skerry and Wasmtime on SpiderMonkey: compiling it, instantiating it, and running a script in it.
 //!
 //! The module is `fastly.wasm`, ten megabytes of real compiler output. Every figure comes from processes that
-//! alternate between the engines, so that a slow moment of the machine falls on both; every run of the script
-//! must print what stands beside it in `.expected`.
+//! alternate between the engines, so that a slow moment of the machine falls on both; every run of the script must
+//! print exactly what the file beside it with the extension `expected` contains.
 
 use crate::corpus::{Corpus, directory, io, lock, root, write};
 use crate::engine::Engine;
@@ -34,7 +34,7 @@ pub struct Options {
     /// Instances that are made one after the other in each run.
     #[arg(long, default_value_t = 500)]
     instances: usize,
-    /// The script; what it must print stands beside it with the extension `expected`.
+    /// The script. The file beside it with the extension `expected` contains what it must print.
     #[arg(long)]
     script: Option<PathBuf>,
     /// Also writes every sample to this file.
@@ -42,11 +42,11 @@ pub struct Options {
     json: Option<PathBuf>,
 }
 
-/// What one engine needed in one run; seconds and bytes.
+/// The figures of one engine in one run, in seconds and bytes.
 struct Run {
     compiled: Compiled,
     instantiate: f64,
-    /// With the pooling allocator, where the engine has one.
+    /// Seconds to instantiate with the pooling allocator, if the engine has one.
     pooled: Option<f64>,
     cold: Script,
     cached: Script,
@@ -59,13 +59,13 @@ struct Script {
     phases: Phases,
 }
 
-/// Where everything is.
+/// The files and options of this comparison.
 struct Bench {
     module: PathBuf,
     script: PathBuf,
     expected: Vec<u8>,
     directory: PathBuf,
-    /// Nobody else writes there for so long.
+    /// The lock on the directory: no other process writes there as long as this file is open.
     _lock: File,
     threads: String,
     instances: String,
@@ -87,7 +87,7 @@ pub fn run(options: &Options) -> Result<(), BenchError> {
 
     let mut runs: Vec<Vec<Run>> = engines.iter().map(|_| Vec::new()).collect();
     for engine in &engines {
-        // Fills the cache, and shows early that the script's output is right.
+        // This run fills the cache, and shows early that the script's output is right.
         bench.script(*engine, true)?;
     }
     for round in 0..options.runs.max(1) {
@@ -114,13 +114,13 @@ pub fn run(options: &Options) -> Result<(), BenchError> {
     limits(&compiled(ours), &compiled(theirs))
 }
 
-/// The most memory that compiling SpiderMonkey may need, in MiB.
+/// The greatest peak of resident memory, in MiB, with which Skerry may compile SpiderMonkey.
 const MOST_PEAK: u64 = 1536;
 
-/// How many times as large as Wasmtime's our serialised module may not be.
+/// The greatest ratio of the sizes of Skerry's and Wasmtime's serialised modules.
 const MOST_ARTIFACT: u64 = 2;
 
-/// What holds on any machine: an error names the figure that does not.
+/// Checks the limits that hold on any machine. The error names the figure that is over its limit.
 fn limits(ours: &[Compiled], theirs: &[Compiled]) -> Result<(), BenchError> {
     let limit = |what, actual, limit| {
         Err(BenchError::Limit {
@@ -164,7 +164,7 @@ impl Bench {
         })
     }
 
-    /// Everything once, with one engine.
+    /// Measures every figure once, with one engine.
     fn run(&self, engine: Engine) -> Result<Run, BenchError> {
         let compiled = self.phase(engine, &["compile"])?;
         let instantiate = ["instantiate", "--count", &self.instances];
@@ -181,7 +181,8 @@ impl Bench {
         })
     }
 
-    /// With the pooling allocator, at its best: it gives back what an instance wrote to, or keeps and resets it.
+    /// Seconds to instantiate with the pooling allocator, in the quicker of two ways: it gives back the pages that
+    /// an instance wrote to, or it keeps and resets them.
     fn pooled(&self, engine: Engine, phase: &[&str]) -> Result<f64, BenchError> {
         let give_back = [phase, &["--pooling"]].concat();
         let keep = [phase, &["--pooling", "--keep-resident"]].concat();
@@ -207,7 +208,7 @@ impl Bench {
         account(&file)
     }
 
-    /// The whole script in a process; its output is checked.
+    /// Runs the whole script in a process and checks its output.
     fn script(&self, engine: Engine, cache: bool) -> Result<Script, BenchError> {
         let (file, printed) = (
             self.directory.join("phases.json"),
@@ -260,7 +261,7 @@ impl Bench {
     }
 }
 
-/// The figures that the project watches, in the order of a program's life.
+/// The rows of the table, in the order of a program's life.
 fn rows(ours: &[Run], theirs: &[Run]) -> Vec<Row> {
     const MIB: f64 = 1.0 / (1 << 20) as f64;
     let row = |name: &str, unit, scale: f64, value: fn(&Run) -> Option<f64>| {

@@ -1,12 +1,12 @@
 //! `cargo sightglass`: real programs, run by every engine side by side.
 //!
-//! Stands outside the pipeline. Whatever is compared runs in a process of its own: Skerry as the binary
-//! `skerry` that it builds, or as a hidden subcommand of this one (`phase`), Wasmtime as the binary
-//! `wasmtime-run` of the workspace `wasmtime/` beside it. Flow of one comparison: `corpus` builds the programs
-//! and the input, `engine` builds and starts the engines, `measure` times one process, `bzip2` and `js`
-//! alternate and check every byte, `report` and `ratio` print.
+//! This crate is not part of the engine. Whatever is compared runs in a process of its own: Skerry as the binary
+//! `skerry` that it builds, or as a hidden subcommand of this one (`phase`), Wasmtime as the binary `wasmtime-run`
+//! of the workspace `wasmtime/` beside it. In a comparison, `corpus` builds the programs and the input, `engine`
+//! builds and starts the engines, `measure` times one process, `bzip2` and `js` alternate and check every byte,
+//! `report` and `ratio` print.
 //!
-//! Invariant: a wrong result is an error, never a row in a table.
+//! Architecture invariant: a wrong result is an error, never a row in a table.
 
 #![forbid(unsafe_code)]
 
@@ -24,37 +24,37 @@ use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// What can go wrong here; a variant says what to do about it.
+/// An error of the benchmarks. Its message says what to do about it.
 #[derive(Debug, thiserror::Error)]
 pub enum BenchError {
     /// A tool is missing.
     #[error("{tool} is missing; on Debian: apt-get install -y {packages}")]
     MissingTool {
-        /// Its name.
+        /// The name of the tool.
         tool: &'static str,
-        /// What to install.
+        /// The packages to install.
         packages: &'static str,
     },
     /// A build step or an engine ended with an error.
     #[error("{what} failed ({status}){hint}")]
     Failed {
-        /// The step.
+        /// The step that failed.
         what: String,
         /// How it ended.
         status: String,
-        /// What may help, or nothing.
+        /// What may help; may be empty.
         hint: String,
     },
     /// An engine's output differs from the reference.
     #[error("{engine} {phase}: output differs from {reference} ({detail})")]
     WrongOutput {
-        /// Whose output.
+        /// The engine whose output is wrong.
         engine: &'static str,
-        /// Of what.
+        /// The phase whose output is wrong.
         phase: &'static str,
-        /// What it was compared with.
+        /// What the output was compared with.
         reference: &'static str,
-        /// Where they differ.
+        /// Where and how they differ.
         detail: String,
     },
     /// A file could not be read or written.
@@ -62,35 +62,35 @@ pub enum BenchError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The operating system's error.
         source: std::io::Error,
     },
     /// A file of the corpus cannot be fetched.
     #[error(transparent)]
     Corpus(#[from] skerry_cli::Error),
-    /// Our engine refuses a module.
+    /// Skerry refuses a module.
     #[error("{path}: {error}")]
     Engine {
-        /// The file.
+        /// The file of the module.
         path: PathBuf,
-        /// What it says.
+        /// The engine's error.
         error: Box<skerry_runtime::Error>,
     },
-    /// A figure is over what it may be.
+    /// A figure is over its limit.
     #[error("{what} is {actual}; the limit is {limit}")]
     Limit {
-        /// Of what.
+        /// The figure, as the error message names it.
         what: &'static str,
-        /// What it is.
+        /// Its value, with its unit.
         actual: String,
-        /// What it may be.
+        /// The greatest allowed value, with its unit.
         limit: String,
     },
-    /// Figures of code without optimisation mean nothing.
+    /// The benchmark was built without optimisation, so that its figures would mean nothing.
     #[error("this is a debug build: run it as `cargo sightglass`")]
     Debug,
-    /// A tool's answer has not the form that we rely on.
-    #[error("unexpected answer from {0}")]
+    /// A tool's output does not have the expected form.
+    #[error("the output of {0} does not have the expected form")]
     Answer(&'static str),
 }
 
@@ -104,18 +104,18 @@ struct Args {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Builds target/corpus/: bzip2.wasm, bzip2-native and the 20 MB input.
+    /// Builds target/corpus/: bzip2.wasm, bzip2-native and the input of 20 MB
     Corpus,
     /// Compresses and decompresses 20 MB with each engine and compares bytes and seconds.
     Bzip2(bzip2::Options),
-    /// Compiles SpiderMonkey, instantiates it, runs a script with it: every figure beside Wasmtime's.
+    /// Compiles SpiderMonkey, instantiates it and runs a script in it, beside Wasmtime.
     Js(js::Options),
-    /// One phase of Skerry alone, so that its peak memory is its own: what `js` starts.
+    /// Runs one phase of Skerry alone, so that its peak memory is its own. `js` starts it.
     #[command(hide = true)]
     Phase(phase::Options),
 }
 
-/// The command: parses the arguments, does the work, reports errors.
+/// The command: parses the arguments, runs the subcommand, and reports errors.
 pub fn main() -> ExitCode {
     let outcome = match Args::parse().command {
         Command::Corpus => corpus::Corpus::build().map(|corpus| println!("{corpus}")),

@@ -1,4 +1,5 @@
-//! The `cargo sightglass` command. All of it is in the library, so that benches can use its corpus.
+//! The `cargo sightglass` command. All of its code is in the library, so that the criterion benches can use the
+//! corpus.
 #![forbid(unsafe_code)]
 
 use std::process::ExitCode;

@@ -1,4 +1,4 @@
-//! One process, timed.
+//! Runs one process and measures its time.
 
 use crate::BenchError;
 use crate::corpus::io;
@@ -9,16 +9,16 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
-/// What an engine that compiles says about itself with `--time-json`; seconds and bytes.
+/// What an engine that compiles reports with `--time-json`: seconds and bytes.
 #[derive(Clone, Copy, Serialize, Deserialize, Default, Debug)]
 pub struct Phases {
-    /// From bytes to executable code.
+    /// Seconds from the module's bytes to executable code.
     pub compile: f64,
-    /// From code to an instance.
+    /// Seconds from executable code to an instance.
     pub instantiate: f64,
-    /// The program itself.
+    /// Seconds of the program itself.
     pub run: f64,
-    /// Size of the machine code.
+    /// The size of the machine code in bytes.
     pub code_bytes: u64,
 }
 
@@ -27,21 +27,21 @@ pub struct Phases {
 pub struct Sample {
     /// Wall-clock seconds from before the process starts until after it has ended.
     pub total: f64,
-    /// Seconds of processor time, user and system, in steps of 10 ms: what other processes disturb least.
+    /// Seconds of processor time, user and system, in steps of 10 ms. Other processes disturb this figure least.
     pub cpu: f64,
-    /// The engine's own account; `None` for native code.
+    /// The figures that the engine itself reports; `None` for native code.
     pub phases: Option<Phases>,
 }
 
 impl Sample {
-    /// Seconds in the program alone: the whole process where nothing is compiled.
+    /// Seconds of the program alone; for native code those of the whole process.
     pub fn run(&self) -> f64 {
         self.phases.map_or(self.total, |phases| phases.run)
     }
 }
 
-/// Runs `command` with `stdin` to `stdout` and times it. `phases` is where the engine writes its account, which it must;
-/// native code has none.
+/// Runs `command` with `stdin` to `stdout` and times it. The engine must write its figures to the file `phases`, if
+/// one is given; native code has none.
 pub fn measure(
     command: &mut Command,
     stdin: &Path,
@@ -58,7 +58,7 @@ pub fn measure(
     Ok(Sample { total, cpu, phases })
 }
 
-/// Runs `command`, which must succeed: wall-clock and processor seconds.
+/// Runs `command`, which must succeed. Returns the seconds of wall clock and of processor time.
 pub fn timed(command: &mut Command) -> Result<(f64, f64), BenchError> {
     let (start, cpu) = (Instant::now(), children_cpu());
     let status = command.status();
@@ -75,7 +75,7 @@ pub fn timed(command: &mut Command) -> Result<(f64, f64), BenchError> {
     }
 }
 
-/// Takes the account that a process has written: the file is gone afterwards, so that none is read twice.
+/// Reads the figures that a process has written and removes the file, so that no figures are read twice.
 pub fn account<A: DeserializeOwned>(file: &Path) -> Result<A, BenchError> {
     let json = std::fs::read(file).map_err(|source| io(file, source))?;
     std::fs::remove_file(file).map_err(|source| io(file, source))?;
@@ -99,7 +99,7 @@ fn children_cpu() -> f64 {
         / 100.0
 }
 
-/// The median; of an even count the mean of the middle two.
+/// The median. For an even number of values it is the mean of the middle two.
 pub fn median(values: impl Iterator<Item = f64>) -> f64 {
     let mut sorted: Vec<f64> = values.collect();
     sorted.sort_by(f64::total_cmp);
@@ -143,7 +143,7 @@ mod tests {
         let write = format!("echo '{account}' > phases.json");
         let sample = measured(&write, Some(&phases)).unwrap();
         assert_eq!(sample.run(), 3.0);
-        std::fs::write(&phases, account).unwrap(); // of an earlier run
+        std::fs::write(&phases, account).unwrap(); // left by an earlier run
         assert!(measured("true", Some(&phases)).is_err());
         std::fs::remove_dir_all(dir).unwrap();
     }

@@ -1,7 +1,7 @@
 //! One phase of Skerry in a process of its own: `phase compile FILE`, `phase instantiate FILE`; and
 //! `phase profile SCRIPT` for `perf`.
 //!
-//! The counterpart of `wasmtime/src/main.rs`: the same subcommands, and the same fields in the account.
+//! This is the counterpart of `wasmtime/src/main.rs`, which has the same subcommands and writes the same fields.
 
 use crate::BenchError;
 use crate::corpus::{Corpus, io, write};
@@ -48,36 +48,36 @@ struct Common {
     /// Compilation threads (default: one per core).
     #[arg(long)]
     threads: Option<NonZeroUsize>,
-    /// Where to write the account: seconds and bytes.
+    /// The file to which the figures are written, in seconds and bytes
     #[arg(long)]
     time_json: PathBuf,
     /// The module.
     file: PathBuf,
 }
 
-/// The account of `compile`, by either engine.
+/// The figures of `compile`, for either engine.
 #[derive(Clone, Serialize, Deserialize, Debug)]
 pub struct Compiled {
     /// Seconds from bytes to executable code.
     pub compile: f64,
-    /// Processor seconds of that, over all threads.
+    /// Seconds of processor time for it, over all threads.
     pub cpu: f64,
-    /// The most memory that was resident until then, the module's own bytes included.
+    /// The peak of resident memory until then, in bytes; the module's own bytes are included.
     pub peak_bytes: u64,
-    /// Size of the machine code.
+    /// The size of the machine code in bytes.
     pub code_bytes: u64,
-    /// Size of what would be written to disk.
+    /// The size in bytes of the serialised module.
     pub artifact_bytes: u64,
 }
 
-/// The account of `instantiate`, by either engine.
+/// The figures of `instantiate`, for either engine.
 #[derive(Clone, Serialize, Deserialize, Debug)]
 pub struct Instantiated {
-    /// Seconds of each: a store, an instance in it, and both dropped.
+    /// Seconds of each round: making a store and an instance in it, and dropping both.
     pub seconds: Vec<f64>,
 }
 
-/// Does one phase and writes its account.
+/// Runs one phase and writes its figures.
 pub fn run(options: &Options) -> Result<(), BenchError> {
     match &options.phase {
         Phase::Compile(common) => compile(common),
@@ -87,7 +87,7 @@ pub fn run(options: &Options) -> Result<(), BenchError> {
 }
 
 impl Common {
-    /// The module's bytes, and the engine.
+    /// Reads the module's bytes and makes an engine.
     fn open(&self) -> Result<(Vec<u8>, Engine), BenchError> {
         let wasm = std::fs::read(&self.file).map_err(|source| io(&self.file, source))?;
         let mut config = Config::new();
@@ -110,13 +110,13 @@ impl Common {
     }
 }
 
-/// Compiles once. The module's bytes are read before the clock runs.
+/// Compiles once. The module's bytes are read before the clock starts.
 fn compile(common: &Common) -> Result<(), BenchError> {
     let (wasm, engine) = common.open()?;
     let (start, before) = (Instant::now(), cpu());
     let module = Module::from_binary(&engine, &wasm).map_err(|error| common.error(error))?;
     let (compile, cpu) = (start.elapsed().as_secs_f64(), cpu() - before);
-    // Serialising is not compiling: it must not count as its peak.
+    // Serialising is not part of compiling, so it must not count in the peak.
     let peak_bytes = peak_bytes()?;
     common.report(&Compiled {
         compile,
@@ -127,8 +127,8 @@ fn compile(common: &Common) -> Result<(), BenchError> {
     })
 }
 
-/// Makes a store and an instance in it, and drops both, `count` times; every import is a trap. The linking is done
-/// before.
+/// Makes a store and an instance in it, and drops both, `count` times; every import is a trap. Linking is done
+/// before the clock starts.
 fn instantiate(common: &Common, count: usize) -> Result<(), BenchError> {
     let (wasm, engine) = common.open()?;
     let failed = |error| common.error(error);
@@ -149,7 +149,7 @@ fn instantiate(common: &Common, count: usize) -> Result<(), BenchError> {
     common.report(&Instantiated { seconds })
 }
 
-/// Runs a script in SpiderMonkey, with `/tmp/perf-PID.map`.
+/// Runs a script in SpiderMonkey and writes `/tmp/perf-PID.map` for `perf`.
 fn profile(script: &Path) -> Result<(), BenchError> {
     let wasm = Corpus::spidermonkey()?;
     let failed = |error| BenchError::Engine {
@@ -177,7 +177,7 @@ fn cpu() -> f64 {
     time.as_secs_f64()
 }
 
-/// The most memory of this process that was ever resident, in bytes (`VmHWM` of proc(5)).
+/// The peak of resident memory of this process, in bytes (`VmHWM` of proc(5)).
 fn peak_bytes() -> Result<u64, BenchError> {
     let path = Path::new("/proc/self/status");
     let status = std::fs::read_to_string(path).map_err(|source| io(path, source))?;
@@ -208,7 +208,7 @@ mod tests {
             time_json: dir.join("account.json"),
             file: dir.join("module.wasm"),
         };
-        // (module (import "m" "f" (func)) (func (export "g") call 0))
+        // The module is `(module (import "m" "f" (func)) (func (export "g") call 0))`.
         let wasm = b"\0asm\x01\0\0\0\x01\x04\x01\x60\0\0\x02\x07\x01\x01m\x01f\0\0\x03\x02\x01\0\
             \x07\x05\x01\x01g\0\x01\x0a\x06\x01\x04\0\x10\0\x0b";
         write(&common.file, wasm).unwrap();

@@ -1,37 +1,37 @@
-//! A table of ratios: one line a figure, ours over theirs, with the spread of both.
+//! A table of ratios: one line for each figure, Skerry over Wasmtime, with the spread of both.
 
 use crate::measure::median;
 use serde::Serialize;
 use std::fmt::Write;
 
-/// One figure, as it was measured in every run; smaller is better.
+/// One figure, with its value in every run. Smaller is better.
 #[derive(Clone, Serialize, Debug)]
 pub struct Row {
-    /// What was measured.
+    /// The name of the figure.
     pub name: String,
-    /// Its unit, after scaling.
+    /// The unit of the values.
     pub unit: &'static str,
-    /// By us, one a run.
+    /// Skerry's values, one for each run.
     pub skerry: Vec<f64>,
-    /// By Wasmtime, one a run; empty where it was left out.
+    /// Wasmtime's values, one for each run; empty if Wasmtime was left out.
     pub wasmtime: Vec<f64>,
 }
 
 impl Row {
-    /// Ours over theirs, medians; `None` where one is missing.
+    /// The ratio of the medians, Skerry over Wasmtime; `None` if one of them is missing.
     pub fn ratio(&self) -> Option<f64> {
         let both = !self.skerry.is_empty() && !self.wasmtime.is_empty();
         both.then(|| middle(&self.skerry) / middle(&self.wasmtime))
     }
 
-    /// The least and the greatest ratio of two runs that stood side by side.
+    /// The least and the greatest ratio of two runs that followed each other.
     pub fn ratio_spread(&self) -> Option<(f64, f64)> {
         let pairs = self.skerry.iter().zip(&self.wasmtime);
         spread(pairs.map(|(ours, theirs)| ours / theirs))
     }
 }
 
-/// The rows side by side: medians, in brackets the least and the greatest.
+/// The rows as a table: medians, with the least and the greatest value in brackets.
 pub fn table(rows: &[Row]) -> String {
     let width = rows.iter().map(|row| row.name.chars().count()).max();
     let width = width.unwrap_or(0);
@@ -54,7 +54,7 @@ pub fn table(rows: &[Row]) -> String {
     text
 }
 
-/// The rows with every sample, for a file.
+/// The rows as JSON, with every sample.
 pub fn json(rows: &[Row]) -> Vec<serde_json::Value> {
     rows.iter()
         .map(|row| {
@@ -69,7 +69,7 @@ pub fn json(rows: &[Row]) -> Vec<serde_json::Value> {
         .collect()
 }
 
-/// Median and spread.
+/// The median and, in brackets, the least and the greatest value.
 fn figure(values: &[f64]) -> String {
     match spread(values.iter().copied()) {
         None => "-".into(),
@@ -81,7 +81,7 @@ fn figure(values: &[f64]) -> String {
     }
 }
 
-/// Three or four digits that mean something, aligned to the right.
+/// The value with three or four significant digits, aligned to the right.
 fn short(value: f64) -> String {
     let decimals = match value.abs() {
         v if v >= 100.0 => 0,

@@ -1,11 +1,11 @@
-//! The table, and the same numbers as JSON.
+//! The results of bzip2, as a table and as JSON.
 
 use crate::bzip2::Samples;
 use crate::engine::Engine;
 use crate::measure::{Sample, median};
 use std::fmt::Write;
 
-/// Medians side by side; `ratio` is the program's own seconds over Wasmtime's.
+/// The medians of all engines side by side. The column `ratio` is the program's own seconds over Wasmtime's.
 pub fn table(samples: &[Samples], compiler: &str) -> String {
     let runs = samples.first().map_or(0, |engine| engine.compress.len());
     let mut text = format!("bzip2, 20 MB, median of {runs} alternating runs, {compiler}\n\n");
@@ -55,7 +55,7 @@ pub fn table(samples: &[Samples], compiler: &str) -> String {
     text
 }
 
-/// `total`, `cpu`, `run` and `ratio` of one direction.
+/// The columns `total`, `cpu`, `run` and `ratio` of compression or of decompression.
 fn columns_of(samples: &[Sample], wasmtime: Option<&[Sample]>) -> String {
     let run = |samples: &[Sample]| median(samples.iter().map(Sample::run));
     let total = median(samples.iter().map(|sample| sample.total));
@@ -67,7 +67,7 @@ fn columns_of(samples: &[Sample], wasmtime: Option<&[Sample]>) -> String {
     )
 }
 
-/// Every sample, and the ratios that the project watches.
+/// All samples as JSON, with the ratios of the medians.
 pub fn json(samples: &[Samples], compiler: &str) -> String {
     let engines: Vec<_> = samples
         .iter()

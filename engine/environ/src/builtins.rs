@@ -5,10 +5,9 @@
 //! convention with its own vmctx. The runtime's trampoline switches to the host's stack and calls
 //! `extern "C" fn(vmctx, arguments..) -> result`. A builtin that traps does not return.
 //!
-//! Representation: `I32` and `I64` are integers; indices of tables, memories and segments
-//! are `I32` constants; addresses, element indices, lengths and deltas are `I64`,
-//! zero-extended from 32 bits; references are `I64` words; sizes are in pages for memories, in
-//! elements for tables.
+//! Of the arguments, `I32` and `I64` are integers; indices of tables, memories and segments are `I32` constants;
+//! addresses, element indices, lengths and deltas are `I64`, zero-extended from 32 bits; references are `I64`
+//! words; sizes are in pages for memories, in elements for tables.
 
 /// The type of a parameter or result of a builtin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -31,7 +30,7 @@ macro_rules! builtins {
         impl Builtin {
             /// Every builtin, in the order of the array that the vmctx points to.
             pub const ALL: &'static [Builtin] = &[$(Builtin::$variant,)*];
-            /// How many builtins there are.
+            /// The number of builtins.
             pub const COUNT: usize = Self::ALL.len();
 
             /// The name, as shown in disassembly.
@@ -56,8 +55,8 @@ macro_rules! builtins {
             }
         }
 
-        /// Calls the macro `$macro` with the table of all builtins, one line an entry:
-        /// `Variant name(param: TYPE, ..) -> TYPE;`.
+        /// Calls the macro `$macro` with the table of all builtins, one line for each: `Variant name(param: TYPE,
+        /// ..) -> TYPE;`.
         #[macro_export]
         macro_rules! for_each_builtin {
             ($macro:ident) => {
@@ -68,28 +67,29 @@ macro_rules! builtins {
 }
 
 builtins! {
-    /// Calls the host function that owns the vmctx; `values` is the address of its array of
-    /// 16-byte values, arguments in, results out.
+    /// Calls the host function that owns the vmctx. `values` is the address of an array of 16-byte values, which
+    /// holds the arguments and then the results.
     HostCall host_call(values: I64);
-    /// Grows a memory by `delta` pages; the old size in pages, or -1.
+    /// Grows a memory by `delta` pages. The result is the old size in pages, or -1 if that is not possible.
     MemoryGrow memory_grow(memory: I32, delta: I64) -> I64;
-    /// `memory.copy`: traps `MemoryOutOfBounds` before it writes anything.
+    /// Does `memory.copy`, or traps with `MemoryOutOfBounds` before anything is written.
     MemoryCopy memory_copy(dst_memory: I32, src_memory: I32, dst: I64, src: I64, len: I64);
-    /// `memory.fill` with the low byte of `value`.
+    /// Does `memory.fill` with the low byte of `value`.
     MemoryFill memory_fill(memory: I32, dst: I64, value: I32, len: I64);
-    /// `memory.init` from a data segment.
+    /// Does `memory.init` from a data segment.
     MemoryInit memory_init(memory: I32, segment: I32, dst: I64, src: I64, len: I64);
-    /// `data.drop`: the segment has length 0 from now on.
+    /// Does `data.drop`: the segment has length 0 afterwards.
     DataDrop data_drop(segment: I32);
-    /// Grows a table by `delta` elements with value `init`; the old size, or -1.
+    /// Grows a table by `delta` elements with the value `init`. The result is the old size in elements, or -1 if
+    /// that is not possible.
     TableGrow table_grow(table: I32, init: I64, delta: I64) -> I64;
-    /// `table.fill`: traps `TableOutOfBounds` before it writes anything.
+    /// Does `table.fill`, or traps with `TableOutOfBounds` before anything is written.
     TableFill table_fill(table: I32, dst: I64, value: I64, len: I64);
-    /// `table.copy`.
+    /// Does `table.copy`.
     TableCopy table_copy(dst_table: I32, src_table: I32, dst: I64, src: I64, len: I64);
-    /// `table.init` from an element segment.
+    /// Does `table.init` from an element segment.
     TableInit table_init(table: I32, segment: I32, dst: I64, src: I64, len: I64);
-    /// `elem.drop`: the segment has length 0 from now on.
+    /// Does `elem.drop`: the segment has length 0 afterwards.
     ElemDrop elem_drop(segment: I32);
 }
 

@@ -15,65 +15,67 @@ use serde::{Deserialize, Serialize};
 /// A function with a body.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CompiledFunction {
-    /// Where its machine code lies in the text.
+    /// The place of its machine code in the text, in bytes.
     pub text: Range<u32>,
-    /// Where its body starts, in bytes from the start of the Wasm module.
+    /// The start of its body, in bytes from the start of the Wasm module.
     pub wasm_offset: u32,
 }
 
-/// What a memory holds when an instance begins; pages around it are zero.
+/// A part of the initial content of a memory. Pages outside of all parts are zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MemoryImage {
-    /// The memory.
+    /// The memory that it belongs to.
     pub memory: DefinedMemoryIndex,
-    /// Where the image starts in the memory, in bytes; like the others a multiple of 4096.
+    /// The start of the image in the memory, in bytes. Offset, start and length are multiples of 4096.
     pub offset: u64,
-    /// Where its bytes start in [`CompiledModule::image_bytes`].
+    /// The start of its bytes in [`CompiledModule::image_bytes`].
     pub start: u64,
-    /// How many bytes it has.
+    /// The length of the image in bytes.
     pub len: u64,
 }
 
 /// The machine code of a module and its tables.
 ///
-/// What is serialised is all but the four large arrays, which have places of their own in a file.
+/// The four large arrays are not part of what serde serialises: they have places of their own in a file.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CompiledModule {
     /// The module without its code.
     pub module: Module,
-    /// The machine code.
+    /// The machine code of all functions and trampolines.
     #[serde(skip)]
     pub text: Vec<u8>,
-    /// The defined functions.
+    /// The defined functions, with the places of their code and of their bodies.
     #[serde(with = "crate::serial")]
     pub functions: PrimaryMap<DefinedFuncIndex, CompiledFunction>,
-    /// The entry trampoline of each type: calls from the host through an array of values.
+    /// The entry trampoline of each type, for calls from the host through an array of values.
     #[serde(with = "crate::serial")]
     pub entry_trampolines: PrimaryMap<TypeIndex, Range<u32>>,
-    /// The instructions that may trap.
+    /// The instructions that may trap, with their trap codes.
     #[serde(skip)]
     pub traps: TrapTable,
-    /// Where machine code comes from.
+    /// The places in the Wasm module that machine code was compiled from.
     #[serde(skip)]
     pub addrmap: AddressMap,
-    /// What memories begin with.
+    /// The initial contents of memories.
     pub images: Vec<MemoryImage>,
     /// The bytes of the images.
     #[serde(skip)]
     pub image_bytes: Vec<u8>,
-    /// The active data segments among this many of the first are in the images, and are not copied.
+    /// The number of leading data segments that were considered for images. The active ones among them are in the
+    /// images, and are not copied at instantiation.
     pub imaged_segments: usize,
 }
 
-/// The two trampolines of one function type, for host functions: compiled without a module.
+/// The two trampolines of a function type that make host functions callable. They are compiled without a module.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CompiledTrampolines {
-    /// The type of the functions that they serve.
+    /// The type of the functions that they call.
     pub ty: FuncType,
-    /// The machine code of both.
+    /// The machine code of both trampolines.
     pub text: Vec<u8>,
-    /// Host -> Wasm: `fn(callee code, callee vmctx, values)`.
+    /// The place in the text of the trampoline from the host to Wasm: `fn(callee code, callee vmctx, values)`.
     pub entry: Range<u32>,
-    /// Wasm -> host: takes the Wasm arguments, calls [`Builtin::HostCall`](crate::Builtin::HostCall).
+    /// The place in the text of the trampoline from Wasm to the host, which takes Wasm's arguments and calls
+    /// [`Builtin::HostCall`](crate::Builtin::HostCall).
     pub host: Range<u32>,
 }

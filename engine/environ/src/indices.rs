@@ -21,19 +21,19 @@ macro_rules! indices {
 indices! {
     /// A function type of the module.
     TypeIndex, "type";
-    /// A function: imported ones first.
+    /// A function. The imported ones come first.
     FuncIndex, "func";
     /// A function with a body in this module.
     DefinedFuncIndex, "defined_func";
-    /// A table: imported ones first.
+    /// A table. The imported ones come first.
     TableIndex, "table";
     /// A table that this module defines.
     DefinedTableIndex, "defined_table";
-    /// A linear memory: imported ones first.
+    /// A linear memory. The imported ones come first.
     MemoryIndex, "memory";
     /// A linear memory that this module defines.
     DefinedMemoryIndex, "defined_memory";
-    /// A global variable: imported ones first.
+    /// A global variable. The imported ones come first.
     GlobalIndex, "global";
     /// A global variable that this module defines.
     DefinedGlobalIndex, "defined_global";

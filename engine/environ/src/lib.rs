@@ -10,11 +10,11 @@
 //! * [`compiled`]: a compiled module, as plain data;
 //! * [`tables`]: its trap table and address map, which are read in place;
 //! * [`vmctx`]: the layout of the memory that compiled code addresses through its vmctx register;
-//! * [`trap`]: the reasons to stop, with their codes and the specification's messages;
+//! * [`trap`]: the reasons for which Wasm code stops, with their codes and the specification's messages;
 //! * [`builtins`]: the functions of the runtime that compiled code calls.
 //!
-//! Architecture invariant: a leaf. It depends on no other crate of the project, and on
-//! nothing that knows about a compiler, an operating system or an instruction set.
+//! Architecture invariant: this crate is a leaf. It depends on no other crate of the project, and on nothing that
+//! knows about a compiler, an operating system or an instruction set.
 #![forbid(unsafe_code)]
 
 pub mod builtins;

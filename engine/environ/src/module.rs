@@ -6,16 +6,16 @@ use cranelift_entity::{EntityRef, PrimaryMap};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// A function of the index space.
+/// A function, imported or defined.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Function {
-    /// Its type.
+    /// The type of the function.
     pub ty: TypeIndex,
-    /// For a defined function whose address can leave the module: its `VMFuncRef`.
+    /// The index of its `VMFuncRef`, if it is a defined function whose address can leave the module.
     pub func_ref: Option<FuncRefIndex>,
 }
 
-/// What an import or an export names.
+/// An item of one of the four index spaces that imports and exports name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum EntityIndex {
     /// A function.
@@ -31,20 +31,20 @@ pub enum EntityIndex {
 /// An import; its type is that of `index` in the module's index spaces.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Import {
-    /// The name of the module.
+    /// The first part of the import's name: the module.
     pub module: String,
-    /// The name of the field.
+    /// The second part of the import's name: the field.
     pub name: String,
-    /// What the import becomes.
+    /// The index that the imported item gets.
     pub index: EntityIndex,
 }
 
 /// An export. Names are unique within a module.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Export {
-    /// The name.
+    /// The name of the export.
     pub name: String,
-    /// What is exported.
+    /// The exported item.
     pub index: EntityIndex,
 }
 
@@ -52,7 +52,7 @@ pub struct Export {
 /// with the extended-const additions).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ConstOp {
-    /// Pushes a constant: its bits, zero-extended to a 16-byte value slot.
+    /// Pushes a constant, given as its bits, zero-extended to a 16-byte value slot.
     Const(u128),
     /// Pushes the null reference.
     RefNull,
@@ -81,7 +81,7 @@ pub struct ConstExpr {
 }
 
 impl ConstExpr {
-    /// An expression of these operators.
+    /// Makes an expression of these operators.
     ///
     /// The caller has validated that they leave exactly one value.
     pub fn new(ops: impl Into<Box<[ConstOp]>>) -> ConstExpr {
@@ -93,8 +93,8 @@ impl ConstExpr {
         &self.ops
     }
 
-    /// The bits of the value, zero-extended to a 16-byte value slot. `global` gives the bits
-    /// of a global, `func` the word that references a function.
+    /// Evaluates the expression to the bits of its value, zero-extended to a 16-byte value slot. `global` gives the
+    /// bits of a global, and `func` the word that references a function.
     ///
     /// # Panics
     ///
@@ -143,19 +143,19 @@ impl ConstExpr {
     }
 }
 
-/// When a segment is copied.
+/// How a segment is used.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SegmentMode<Target> {
-    /// At instantiation, into `target` from `offset` (elements or bytes).
+    /// It is copied into `target` at instantiation.
     Active {
-        /// The table or memory.
+        /// The table or memory that it is copied to.
         target: Target,
-        /// Where the copy starts, an `i32`.
+        /// The first element or byte that is written; an `i32`.
         offset: ConstExpr,
     },
-    /// By `table.init` or `memory.init`.
+    /// It is copied by `table.init` or `memory.init`.
     Passive,
-    /// Never; it only declares functions for `ref.func`.
+    /// It is never copied, and only declares functions for `ref.func`.
     Declared,
 }
 
@@ -183,23 +183,24 @@ impl ElementItems {
     }
 }
 
-/// An element segment.
+/// An element segment: references to copy into a table.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ElementSegment {
-    /// `FuncRef` or `ExternRef`.
+    /// The type of the elements: `FuncRef` or `ExternRef`.
     pub element: ValType,
-    /// When it is copied.
+    /// How the segment is used.
     pub mode: SegmentMode<TableIndex>,
-    /// The elements. None for an active segment of a constant table.
+    /// The elements. An active segment of a constant table has none here, since they are in
+    /// [`Module::constant_tables`].
     pub items: ElementItems,
 }
 
 /// A data segment. Its mode is never `Declared`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DataSegment {
-    /// When it is copied.
+    /// How the segment is used.
     pub mode: SegmentMode<MemoryIndex>,
-    /// The bytes. Empty for an active segment that is part of a memory image.
+    /// The bytes to copy. An active segment that is part of a memory image has none here.
     #[serde(with = "crate::serial::bytes")]
     pub bytes: Box<[u8]>,
 }
@@ -210,7 +211,7 @@ pub struct DataSegment {
 /// say how many there are.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Module {
-    /// The name of the module from its name section.
+    /// The name of the module in its name section.
     pub name: Option<String>,
     /// The function types.
     #[serde(with = "crate::serial")]
@@ -219,26 +220,26 @@ pub struct Module {
     pub imports: Vec<Import>,
     /// The exports in the order of the module.
     pub exports: Vec<Export>,
-    /// All functions.
+    /// All functions, imported ones first.
     #[serde(with = "crate::serial")]
     pub functions: PrimaryMap<FuncIndex, Function>,
-    /// All tables.
+    /// All tables, imported ones first.
     #[serde(with = "crate::serial")]
     pub tables: PrimaryMap<TableIndex, TableType>,
-    /// All memories.
+    /// All memories, imported ones first.
     #[serde(with = "crate::serial")]
     pub memories: PrimaryMap<MemoryIndex, MemoryType>,
-    /// All globals.
+    /// All globals, imported ones first.
     #[serde(with = "crate::serial")]
     pub globals: PrimaryMap<GlobalIndex, GlobalType>,
     /// The initial values of the defined globals.
     #[serde(with = "crate::serial")]
     pub global_initializers: PrimaryMap<DefinedGlobalIndex, ConstExpr>,
-    /// The initial value of every element of a defined table: null if absent.
+    /// The initial value of all elements of each defined table; `None` stands for null.
     #[serde(with = "crate::serial")]
     pub table_initializers: PrimaryMap<DefinedTableIndex, Option<ConstExpr>>,
-    /// The elements of those defined tables that are never written: null but for those of their active segments,
-    /// which are empty then. They lie in the vmctx.
+    /// The elements of those defined tables that are never written, which are part of the vmctx. The active
+    /// segments of such a table are evaluated here and have no items; all other elements are null.
     pub constant_tables: BTreeMap<DefinedTableIndex, Box<[Option<FuncIndex>]>>,
     /// The element segments.
     #[serde(with = "crate::serial")]
@@ -248,18 +249,18 @@ pub struct Module {
     pub data: PrimaryMap<DataIndex, DataSegment>,
     /// The function that instantiation runs last.
     pub start: Option<FuncIndex>,
-    /// How many functions are imported.
+    /// The number of imported functions.
     pub imported_functions: usize,
-    /// How many tables are imported.
+    /// The number of imported tables.
     pub imported_tables: usize,
-    /// How many memories are imported.
+    /// The number of imported memories.
     pub imported_memories: usize,
-    /// How many globals are imported.
+    /// The number of imported globals.
     pub imported_globals: usize,
     /// The defined functions that own a `VMFuncRef`.
     #[serde(with = "crate::serial")]
     pub func_refs: PrimaryMap<FuncRefIndex, FuncIndex>,
-    /// Names of functions from the name section, for backtraces.
+    /// The names of functions in the name section, for backtraces.
     pub function_names: BTreeMap<FuncIndex, String>,
 }
 
@@ -267,12 +268,12 @@ macro_rules! index_spaces {
     ($($index:ident $defined:ident $imported:ident $to_defined:ident $from_defined:ident;)*) => {
         impl Module {
             $(
-                /// The index among the defined ones; `None` if imported.
+                /// The index among the defined items; `None` if the item is imported.
                 pub fn $to_defined(&self, index: $index) -> Option<$defined> {
                     index.index().checked_sub(self.$imported).map($defined::new)
                 }
 
-                /// The index in the whole index space.
+                /// The index in the whole index space of a defined item.
                 pub fn $from_defined(&self, index: $defined) -> $index {
                     $index::new(self.$imported + index.index())
                 }
@@ -294,7 +295,7 @@ impl Module {
         &self.types[self.functions[index].ty]
     }
 
-    /// What is exported under `name`.
+    /// The item that is exported under `name`.
     pub fn export(&self, name: &str) -> Option<EntityIndex> {
         self.exports
             .iter()
@@ -302,7 +303,7 @@ impl Module {
             .map(|export| export.index)
     }
 
-    /// The name of a function for people: from the name section, else `func[N]`.
+    /// The name of a function for messages: that of the name section, or else `func[N]`.
     pub fn function_name(&self, index: FuncIndex) -> String {
         match self.function_names.get(&index) {
             Some(name) => name.clone(),

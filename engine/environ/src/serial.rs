@@ -1,4 +1,4 @@
-//! How maps over index spaces are serialised: as the sequence of their values. How bytes are: all at once.
+//! Serialisation of maps over index spaces, as the sequence of their values, and of byte strings, in one piece.
 
 use cranelift_entity::{EntityRef, PrimaryMap};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};

@@ -1,22 +1,21 @@
-//! The trap table and the address map: what the runtime looks up by an offset in the text.
+//! The trap table and the address map: tables in which the runtime looks up an offset in the text.
 //!
-//! Each is one array of bytes that is read in place, so it can lie in a mapped file: first the
-//! offsets in the text in ascending order, a little-endian `u32` each, then what belongs to each.
-//! Looking up is a binary search that allocates nothing and takes no lock: the signal handler
-//! does it.
+//! Each is one array of bytes that is read in place, so it can lie in a mapped file: first the offsets in the text
+//! in ascending order, a little-endian `u32` each, then the entries that belong to them, in the same order. Looking
+//! up is a binary search that allocates nothing and takes no lock: the signal handler does it.
 
 use crate::trap::Trap;
 use core::ops::Deref;
 
-/// The instructions that may trap: the offset is that of the first byte of the instruction that
-/// faults. 5 bytes an instruction.
+/// The instructions that may trap. The offset of an entry is that of the first byte of the instruction that faults.
+/// An entry takes 5 bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TrapTable<Bytes = Vec<u8>> {
     bytes: Bytes,
 }
 
-/// Where machine code comes from: from an offset in the text up to the next entry, the code
-/// belongs to the operator at an offset of the Wasm module. 8 bytes an entry.
+/// The origin of machine code: from the offset of an entry in the text up to that of the next, the code belongs to
+/// the operator at an offset of the Wasm module. An entry takes 8 bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AddressMap<Bytes = Vec<u8>> {
     bytes: Bytes,
@@ -25,20 +24,20 @@ pub struct AddressMap<Bytes = Vec<u8>> {
 const TRAP_ENTRY: usize = 5;
 const ADDRESS_ENTRY: usize = 8;
 
-/// The word at `index`.
+/// The little-endian word at `index`.
 fn word(words: &[u8], index: usize) -> u32 {
     let (words, _) = words.as_chunks();
     u32::from_le_bytes(words[index])
 }
 
-/// How many of the words are at most `offset`.
+/// The number of words that are at most `offset`.
 fn words_up_to(words: &[u8], offset: u32) -> usize {
     let (words, _) = words.as_chunks();
     words.partition_point(|&word| u32::from_le_bytes(word) <= offset)
 }
 
 impl TrapTable {
-    /// A table of these entries, which are in ascending order of their offsets.
+    /// Makes a table of entries, which must be in ascending order of their offsets.
     pub fn new(entries: impl IntoIterator<Item = (u32, Trap)>) -> TrapTable {
         let mut builder = TrapTableBuilder::default();
         for (offset, trap) in entries {
@@ -49,7 +48,7 @@ impl TrapTable {
 }
 
 impl<Bytes> TrapTable<Bytes> {
-    /// The same with its bytes elsewhere.
+    /// The same table, with its bytes moved elsewhere by `f`.
     pub fn map_bytes<Other>(self, f: impl FnOnce(Bytes) -> Other) -> TrapTable<Other> {
         let bytes = f(self.bytes);
         TrapTable { bytes }
@@ -57,7 +56,7 @@ impl<Bytes> TrapTable<Bytes> {
 }
 
 impl<Bytes: Deref<Target = [u8]>> TrapTable<Bytes> {
-    /// The table in these bytes; `None` if they cannot be one.
+    /// The table that these bytes are, or `None` if they cannot be one.
     pub fn from_bytes(bytes: Bytes) -> Option<Self> {
         bytes
             .len()
@@ -65,22 +64,22 @@ impl<Bytes: Deref<Target = [u8]>> TrapTable<Bytes> {
             .then_some(Self { bytes })
     }
 
-    /// All of it.
+    /// The bytes of the table.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// How many instructions may trap.
+    /// The number of instructions that may trap.
     pub fn len(&self) -> usize {
         self.bytes.len() / TRAP_ENTRY
     }
 
-    /// Whether none may.
+    /// Whether no instruction may trap.
     pub fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }
 
-    /// What the instruction at `offset` may do; `None` if it cannot trap.
+    /// The trap that the instruction at `offset` may raise; `None` if it cannot trap.
     pub fn get(&self, offset: u32) -> Option<Trap> {
         let (offsets, codes) = self.bytes.split_at(self.len() * 4);
         let index = words_up_to(offsets, offset).checked_sub(1)?;
@@ -90,7 +89,7 @@ impl<Bytes: Deref<Target = [u8]>> TrapTable<Bytes> {
 }
 
 impl AddressMap {
-    /// A map of these entries, which are in ascending order of their offsets in the text.
+    /// Makes a map of entries, which must be in ascending order of their offsets in the text.
     pub fn new(entries: impl IntoIterator<Item = (u32, u32)>) -> AddressMap {
         let mut builder = AddressMapBuilder::default();
         for (offset, wasm) in entries {
@@ -101,7 +100,7 @@ impl AddressMap {
 }
 
 impl<Bytes> AddressMap<Bytes> {
-    /// The same with its bytes elsewhere.
+    /// The same map, with its bytes moved elsewhere by `f`.
     pub fn map_bytes<Other>(self, f: impl FnOnce(Bytes) -> Other) -> AddressMap<Other> {
         let bytes = f(self.bytes);
         AddressMap { bytes }
@@ -109,23 +108,23 @@ impl<Bytes> AddressMap<Bytes> {
 }
 
 impl<Bytes: Deref<Target = [u8]>> AddressMap<Bytes> {
-    /// The map in these bytes; `None` if they cannot be one.
+    /// The map that these bytes are, or `None` if they cannot be one.
     pub fn from_bytes(bytes: Bytes) -> Option<Self> {
         let whole = bytes.len().is_multiple_of(ADDRESS_ENTRY);
         whole.then_some(Self { bytes })
     }
 
-    /// All of it.
+    /// The bytes of the map.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// How many entries there are.
+    /// The number of entries.
     pub fn len(&self) -> usize {
         self.bytes.len() / ADDRESS_ENTRY
     }
 
-    /// Whether there is none.
+    /// Whether there is no entry.
     pub fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }
@@ -138,13 +137,13 @@ impl<Bytes: Deref<Target = [u8]>> AddressMap<Bytes> {
     }
 }
 
-/// Whether `offset` is not before the last of `offsets`.
+/// Whether `offset` is not below the last of `offsets`.
 fn ascends(offsets: &[u8], offset: u32) -> bool {
     let last = offsets.last_chunk().map(|last| u32::from_le_bytes(*last));
     last.is_none_or(|last| last <= offset)
 }
 
-/// Makes a [`TrapTable`].
+/// Builds a [`TrapTable`] entry by entry.
 #[derive(Debug, Default)]
 pub struct TrapTableBuilder {
     offsets: Vec<u8>,
@@ -152,7 +151,7 @@ pub struct TrapTableBuilder {
 }
 
 impl TrapTableBuilder {
-    /// Adds an entry after all others.
+    /// Adds an entry, whose offset must not be below that of the last one.
     pub fn push(&mut self, offset: u32, trap: Trap) {
         debug_assert!(
             ascends(&self.offsets, offset),
@@ -162,7 +161,7 @@ impl TrapTableBuilder {
         self.codes.push(trap.code().get());
     }
 
-    /// The table.
+    /// The finished table.
     pub fn finish(self) -> TrapTable {
         let mut bytes = self.offsets;
         bytes.extend_from_slice(&self.codes);
@@ -170,7 +169,7 @@ impl TrapTableBuilder {
     }
 }
 
-/// Makes an [`AddressMap`].
+/// Builds an [`AddressMap`] entry by entry.
 #[derive(Debug, Default)]
 pub struct AddressMapBuilder {
     offsets: Vec<u8>,
@@ -178,7 +177,7 @@ pub struct AddressMapBuilder {
 }
 
 impl AddressMapBuilder {
-    /// Adds an entry after all others.
+    /// Adds an entry, whose offset must not be below that of the last one.
     pub fn push(&mut self, offset: u32, wasm: u32) {
         debug_assert!(
             ascends(&self.offsets, offset),
@@ -188,7 +187,7 @@ impl AddressMapBuilder {
         self.wasm.extend_from_slice(&wasm.to_le_bytes());
     }
 
-    /// The map.
+    /// The finished map.
     pub fn finish(self) -> AddressMap {
         let mut bytes = self.offsets;
         bytes.extend_from_slice(&self.wasm);

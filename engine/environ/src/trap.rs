@@ -10,7 +10,7 @@ use core::num::NonZeroU8;
 
 macro_rules! traps {
     ($($(#[$doc:meta])* $name:ident = $code:literal, $message:literal;)*) => {
-        /// Why Wasm code stopped.
+        /// The reason why Wasm code stopped.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[repr(u8)]
         pub enum Trap {
@@ -29,7 +29,7 @@ macro_rules! traps {
                 }
             }
 
-            /// What happened, in the words of the specification's test suite.
+            /// The message of the specification's test suite for this trap.
             pub fn message(self) -> &'static str {
                 match self {
                     $(Trap::$name => $message,)*
@@ -42,32 +42,32 @@ macro_rules! traps {
 traps! {
     /// The `unreachable` instruction.
     Unreachable = 1, "unreachable";
-    /// A table instruction outside the table or the element segment.
+    /// A table instruction accesses elements outside the table or the element segment.
     TableOutOfBounds = 2, "out of bounds table access";
-    /// `call_indirect` with an index outside the table.
+    /// A `call_indirect` has an index outside the table.
     UndefinedElement = 3, "undefined element";
-    /// `call_indirect` through a null element.
+    /// A `call_indirect` goes through a null element.
     IndirectCallToNull = 4, "uninitialized element";
-    /// `call_indirect` to a function of another type.
+    /// A `call_indirect` finds a function of another type.
     BadSignature = 5, "indirect call type mismatch";
-    /// A null reference where an object is needed.
+    /// A reference is null where an object is needed.
     NullReference = 6, "null reference";
     /// The host asked the code to stop (fuel, epoch deadline).
     Interrupt = 7, "interrupt";
-    /// No room left on the Wasm stack.
+    /// There is no room left on the Wasm stack.
     StackOverflow = 251, "call stack exhausted";
-    /// An integer division or conversion whose result does not fit.
+    /// The result of an integer division or conversion does not fit its type.
     IntegerOverflow = 252, "integer overflow";
-    /// A memory access outside the memory or the data segment.
+    /// A memory instruction accesses bytes outside the memory or the data segment.
     MemoryOutOfBounds = 253, "out of bounds memory access";
-    /// An integer division or remainder by zero.
+    /// An integer is divided by zero.
     IntegerDivisionByZero = 254, "integer divide by zero";
-    /// A conversion of NaN to an integer.
+    /// A NaN is converted to an integer.
     BadConversionToInteger = 255, "invalid conversion to integer";
 }
 
 impl Trap {
-    /// The code of this trap: the raw byte of CLIF's `TrapCode`.
+    /// The code of this trap, which is the raw byte of CLIF's `TrapCode`.
     pub fn code(self) -> NonZeroU8 {
         NonZeroU8::new(self as u8).expect("no trap has code 0")
     }

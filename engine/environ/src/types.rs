@@ -16,9 +16,9 @@ pub enum ValType {
     F64,
     /// A 128-bit vector.
     V128,
-    /// A nullable reference to a function: the address of a `VMFuncRef`, null is 0.
+    /// A nullable reference to a function: the address of a `VMFuncRef`, or 0 for null.
     FuncRef,
-    /// A nullable reference to an object of the host: an opaque 64-bit word, null is 0.
+    /// A nullable reference to an object of the host: an opaque 64-bit word, or 0 for null.
     ExternRef,
 }
 
@@ -43,7 +43,7 @@ impl fmt::Display for ValType {
     }
 }
 
-/// The type of a function: what it takes and what it returns.
+/// The type of a function.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct FuncType {
     /// The types of the parameters, first to last.
@@ -64,8 +64,8 @@ impl FuncType {
         }
     }
 
-    /// How many 16-byte value slots a call through an array of values needs: arguments are
-    /// read from the slots from 0, then results are written to the slots from 0.
+    /// The number of 16-byte value slots that a call through an array of values needs. Arguments are read from slot
+    /// 0 on; then results are written from slot 0 on.
     pub fn array_slots(&self) -> usize {
         self.params.len().max(self.results.len())
     }
@@ -89,30 +89,30 @@ impl fmt::Display for FuncType {
     }
 }
 
-/// The type of a table; sizes in elements.
+/// The type of a table. Sizes are in elements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct TableType {
-    /// `FuncRef` or `ExternRef`. Every element is 8 bytes.
+    /// The type of the elements: `FuncRef` or `ExternRef`. Every element takes 8 bytes.
     pub element: ValType,
     /// The size at instantiation.
     pub minimum: u64,
-    /// The size that `table.grow` may not pass.
+    /// The size that `table.grow` may not exceed.
     pub maximum: Option<u64>,
 }
 
 impl TableType {
-    /// The size, if it can never change.
+    /// The number of elements, if it can never change.
     pub fn fixed_len(&self) -> Option<u64> {
         (self.maximum == Some(self.minimum)).then_some(self.minimum)
     }
 }
 
-/// The type of a linear memory; sizes in pages of 64 KiB.
+/// The type of a linear memory. Sizes are in pages of 64 KiB.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct MemoryType {
     /// The size at instantiation.
     pub minimum: u64,
-    /// The size that `memory.grow` may not pass.
+    /// The size that `memory.grow` may not exceed.
     pub maximum: Option<u64>,
 }
 
@@ -121,14 +121,14 @@ impl MemoryType {
     pub const PAGE_SIZE_LOG2: u32 = 16;
     /// The size of a page in bytes.
     pub const PAGE_SIZE: u64 = 1 << Self::PAGE_SIZE_LOG2;
-    /// The largest size of a memory with 32-bit addresses: 4 GiB.
+    /// The largest size in pages of a memory with 32-bit addresses, which is 4 GiB.
     pub const MAX_PAGES: u64 = 1 << 16;
 }
 
 /// The type of a global variable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct GlobalType {
-    /// What it holds.
+    /// The type of its value.
     pub content: ValType,
     /// Whether `global.set` is allowed.
     pub mutable: bool,

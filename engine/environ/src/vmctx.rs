@@ -31,9 +31,9 @@
 //! The first defined memory's definition is the last field of the header. Below all arrays lie the elements of constant
 //! tables ([`Module::constant_tables`]), 8 bytes each, upwards.
 //!
-//! Immutable after instantiation, so that compiled code may load them at any time: the header
-//! but the length of memory 0, bases of memories, imports, func refs, the base of a table of
-//! fixed size, constant tables, immutable globals.
+//! These parts do not change after instantiation, so that compiled code may load them at any time: the header
+//! except the length of memory 0, bases of memories, imports, func refs, the base of a table of fixed size,
+//! constant tables, and immutable globals.
 
 use crate::indices::*;
 use crate::module::Module;
@@ -43,13 +43,13 @@ use core::ops::Range;
 use cranelift_entity::EntityRef;
 use std::collections::BTreeMap;
 
-/// A function value: what a `funcref` points to. Null references are address 0.
+/// A function value, which a `funcref` points to. A null reference is address 0.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct VMFuncRef {
-    /// The machine code, by the internal calling convention.
+    /// The machine code, which follows the internal calling convention.
     pub code: *const u8,
-    /// The vmctx that the code wants in its vmctx register.
+    /// The vmctx that the code expects in its vmctx register.
     pub vmctx: *mut u8,
     /// The engine-wide number of the function's type.
     pub type_id: u32,
@@ -60,11 +60,11 @@ pub struct VMFuncRef {
     pub entry: *const u8,
 }
 
-/// A linear memory.
+/// A linear memory, as compiled code sees it.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct VMMemoryDefinition {
-    /// The first byte. Never changes: memories do not move.
+    /// The first byte. It never changes, since memories do not move.
     pub base: *mut u8,
     /// The current length in bytes.
     pub len: u64,
@@ -74,27 +74,27 @@ pub struct VMMemoryDefinition {
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct VMMemoryImport {
-    /// A copy of the base in the definition.
+    /// A copy of [`VMMemoryDefinition::base`].
     pub base: *mut u8,
-    /// Where the length is.
+    /// The definition, which holds the length.
     pub definition: *mut VMMemoryDefinition,
 }
 
-/// A table: 8-byte elements, `*mut VMFuncRef` or the word of an `externref`.
+/// A table of 8-byte elements, each a `*mut VMFuncRef` or the word of an `externref`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct VMTableDefinition {
-    /// The first element. Constant if the size is fixed.
+    /// The first element. It never changes if the size of the table is fixed.
     pub base: *mut u64,
     /// The current length in elements.
     pub len: u64,
 }
 
-/// A global variable: its value in the low bytes, little-endian.
+/// A global variable, whose value is in the low bytes, little-endian.
 #[repr(C, align(16))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct VMGlobalDefinition {
-    /// The bits.
+    /// The bits of the value.
     pub bits: [u64; 2],
 }
 
@@ -102,30 +102,30 @@ pub struct VMGlobalDefinition {
 #[repr(C)]
 #[derive(Debug)]
 pub struct VMContextHeader {
-    /// What this is: [`MAGIC_INSTANCE`] or [`MAGIC_HOST_FUNCTION`].
+    /// The kind of vmctx: [`MAGIC_INSTANCE`] or [`MAGIC_HOST_FUNCTION`].
     pub magic: u64,
     /// The object of the runtime that this memory belongs to.
     pub owner: *mut c_void,
-    /// The state of the store, which only the runtime knows; compiled code does not read it.
+    /// The state of the store, which only the runtime knows. Compiled code does not read it.
     pub store: *mut c_void,
-    /// For the runtime; compiled code does not read it.
+    /// A word that is free for the runtime. Compiled code does not read it.
     pub reserved: u64,
-    /// The engine-wide numbers of the module's types: one `u32` for each `TypeIndex`.
+    /// The engine-wide numbers of the module's types, one `u32` for each `TypeIndex`.
     pub type_ids: *const u32,
     /// The addresses of the builtins, by [`Builtin::index`](crate::Builtin::index).
     pub builtins: *const *const u8,
-    /// The first defined memory; zero if there is none.
+    /// The first defined memory, or zero if there is none.
     pub memory0: VMMemoryDefinition,
 }
 
-/// [`VMContextHeader::magic`] of an instance.
+/// The value of [`VMContextHeader::magic`] for an instance.
 pub const MAGIC_INSTANCE: u64 = u64::from_le_bytes(*b"sk-inst\0");
-/// [`VMContextHeader::magic`] of a host function.
+/// The value of [`VMContextHeader::magic`] for a host function.
 pub const MAGIC_HOST_FUNCTION: u64 = u64::from_le_bytes(*b"sk-host\0");
 
 /// The size of the header in bytes.
 pub const HEADER_SIZE: usize = size_of::<VMContextHeader>();
-/// The alignment of the vmctx pointer in bytes, at least.
+/// The least alignment of the vmctx pointer, in bytes.
 pub const VMCTX_ALIGN: usize = 16;
 
 const fn header_field(offset: usize) -> i32 {
@@ -145,21 +145,21 @@ pub const BUILTINS: i32 = header_field(offset_of!(VMContextHeader, builtins));
 /// The offset of [`VMContextHeader::memory0`] from the vmctx pointer.
 pub const MEMORY0: i32 = header_field(offset_of!(VMContextHeader, memory0));
 
-/// The offset of [`VMFuncRef::code`].
+/// The offset in bytes of [`VMFuncRef::code`].
 pub const FUNC_REF_CODE: i32 = offset_of!(VMFuncRef, code) as i32;
-/// The offset of [`VMFuncRef::vmctx`].
+/// The offset in bytes of [`VMFuncRef::vmctx`].
 pub const FUNC_REF_VMCTX: i32 = offset_of!(VMFuncRef, vmctx) as i32;
-/// The offset of [`VMFuncRef::type_id`].
+/// The offset in bytes of [`VMFuncRef::type_id`].
 pub const FUNC_REF_TYPE_ID: i32 = offset_of!(VMFuncRef, type_id) as i32;
-/// The offset of [`VMMemoryDefinition::base`] and of [`VMMemoryImport::base`].
+/// The offset in bytes of [`VMMemoryDefinition::base`] and of [`VMMemoryImport::base`].
 pub const MEMORY_BASE: i32 = offset_of!(VMMemoryDefinition, base) as i32;
-/// The offset of [`VMMemoryDefinition::len`].
+/// The offset in bytes of [`VMMemoryDefinition::len`].
 pub const MEMORY_LEN: i32 = offset_of!(VMMemoryDefinition, len) as i32;
-/// The offset of [`VMMemoryImport::definition`].
+/// The offset in bytes of [`VMMemoryImport::definition`].
 pub const MEMORY_IMPORT_DEFINITION: i32 = offset_of!(VMMemoryImport, definition) as i32;
-/// The offset of [`VMTableDefinition::base`].
+/// The offset in bytes of [`VMTableDefinition::base`].
 pub const TABLE_BASE: i32 = offset_of!(VMTableDefinition, base) as i32;
-/// The offset of [`VMTableDefinition::len`].
+/// The offset in bytes of [`VMTableDefinition::len`].
 pub const TABLE_LEN: i32 = offset_of!(VMTableDefinition, len) as i32;
 
 /// The size in bytes of a value in the array of an entry trampoline or a host call.
@@ -168,19 +168,19 @@ pub const VALUE_SLOT_SIZE: usize = 16;
 /// The size of an element of a table in bytes.
 pub const ELEMENT_SIZE: usize = 8;
 
-/// Where everything lies in the vmctx of an instance of one module.
+/// The places of all parts in the vmctx of an instance of one module.
 ///
 /// All offsets are in bytes, negative, and relative to the vmctx pointer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VmctxLayout {
     /// The arrays from the header downwards, numbered by the constants below.
     arrays: [Array; 8],
-    /// Where the elements of constant tables begin.
+    /// The offset of the elements of each constant table.
     constant_tables: BTreeMap<DefinedTableIndex, i32>,
     bottom: i64,
 }
 
-/// An array that grows downwards: element `i` is at `top - (i + 1) * stride`.
+/// An array that grows downwards: element `i` is at `top - (i + 1) * stride`, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Array {
     top: i64,
@@ -264,24 +264,24 @@ impl VmctxLayout {
         }
     }
 
-    /// How many bytes below the vmctx pointer are in use; a multiple of 16.
+    /// The number of bytes below the vmctx pointer that are in use; a multiple of 16.
     pub fn size(&self) -> usize {
         usize::try_from(-self.bottom)
             .expect("the vmctx lies below its pointer")
             .next_multiple_of(VMCTX_ALIGN)
     }
 
-    /// The [`VMGlobalDefinition`] of a defined global.
+    /// The offset of the [`VMGlobalDefinition`] of a defined global.
     pub fn global(&self, index: DefinedGlobalIndex) -> i32 {
         self.arrays[GLOBALS].offset(index.index())
     }
 
-    /// The [`VMTableDefinition`] of a defined table.
+    /// The offset of the [`VMTableDefinition`] of a defined table.
     pub fn table(&self, index: DefinedTableIndex) -> i32 {
         self.arrays[TABLES].offset(index.index())
     }
 
-    /// The [`VMMemoryDefinition`] of a defined memory.
+    /// The offset of the [`VMMemoryDefinition`] of a defined memory.
     pub fn memory(&self, index: DefinedMemoryIndex) -> i32 {
         match index.index() {
             0 => MEMORY0,
@@ -289,41 +289,53 @@ impl VmctxLayout {
         }
     }
 
-    /// The [`VMFuncRef`] of an imported function.
+    /// The offset of the [`VMFuncRef`] of an imported function.
     ///
     /// # Panics
     ///
-    /// If the function is not imported; likewise below.
+    /// If the function is not imported.
     pub fn imported_function(&self, index: FuncIndex) -> i32 {
         self.arrays[IMPORTED_FUNCTIONS].offset(index.index())
     }
 
-    /// The [`VMMemoryImport`] of an imported memory.
+    /// The offset of the [`VMMemoryImport`] of an imported memory.
+    ///
+    /// # Panics
+    ///
+    /// If the memory is not imported.
     pub fn imported_memory(&self, index: MemoryIndex) -> i32 {
         self.arrays[IMPORTED_MEMORIES].offset(index.index())
     }
 
-    /// The pointer to the [`VMGlobalDefinition`] of an imported global.
+    /// The offset of the pointer to the [`VMGlobalDefinition`] of an imported global.
+    ///
+    /// # Panics
+    ///
+    /// If the global is not imported.
     pub fn imported_global(&self, index: GlobalIndex) -> i32 {
         self.arrays[IMPORTED_GLOBALS].offset(index.index())
     }
 
-    /// The pointer to the [`VMTableDefinition`] of an imported table.
+    /// The offset of the pointer to the [`VMTableDefinition`] of an imported table.
+    ///
+    /// # Panics
+    ///
+    /// If the table is not imported.
     pub fn imported_table(&self, index: TableIndex) -> i32 {
         self.arrays[IMPORTED_TABLES].offset(index.index())
     }
 
-    /// The [`VMFuncRef`] of a defined function that escapes.
+    /// The offset of the [`VMFuncRef`] of a defined function whose address can leave the module.
     pub fn func_ref(&self, index: FuncRefIndex) -> i32 {
         self.arrays[FUNC_REFS].offset(index.index())
     }
 
-    /// The first element of a constant table; `None` if the table is not constant.
+    /// The offset of the first element of a constant table; `None` if the table is not constant.
     pub fn constant_table(&self, index: DefinedTableIndex) -> Option<i32> {
         self.constant_tables.get(&index).copied()
     }
 
-    /// Where func refs and constant tables lie: what is the same for all instances at one address.
+    /// The offsets of func refs and constant tables, whose content is the same for all instances at one address.
     pub fn same_for_all(&self) -> Range<i32> {
         -(self.size() as i32)..offset(self.arrays[FUNC_REFS].top)
     }

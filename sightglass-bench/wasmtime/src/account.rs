@@ -1,16 +1,16 @@
-//! What this process has used so far.
+//! The processor time and the memory that this process has used so far.
 
 use std::time::Duration;
 use wasmtime::{Result, format_err};
 
-/// Processor seconds of all threads.
+/// Seconds of processor time of all threads.
 pub fn cpu() -> f64 {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
     let time = Duration::try_from(time).expect("a process has not used negative time");
     time.as_secs_f64()
 }
 
-/// The most memory that was ever resident, in bytes (`VmHWM` of proc(5)).
+/// The peak of resident memory, in bytes (`VmHWM` of proc(5)).
 pub fn peak_bytes() -> Result<u64> {
     let status = std::fs::read_to_string("/proc/self/status")?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));

@@ -1,4 +1,4 @@
-//! The time from a compiled module to an instance and back.
+//! Measures the time to make an instance from a compiled module and to drop it.
 
 use crate::Common;
 use clap::Args;
@@ -16,18 +16,18 @@ pub struct Options {
     /// How many instances are made, one after the other.
     #[arg(long, default_value_t = 1000)]
     count: usize,
-    /// The pooling allocator, sized for one instance of this module, instead of the one on demand.
+    /// Uses the pooling allocator, sized for one instance of this module, instead of the one on demand
     #[arg(long)]
     pooling: bool,
-    /// The pool keeps pages that an instance wrote to and resets them itself, instead of giving them back.
+    /// Lets the pool keep pages that an instance wrote to and reset them itself, instead of giving them back
     #[arg(long, requires = "pooling")]
     keep_resident: bool,
     /// The module.
     file: PathBuf,
 }
 
-/// Makes a store and an instance in it, and drops both, `count` times; every import is a trap. The linking is
-/// done before (`InstancePre`), as an embedder does who cares.
+/// Makes a store and an instance in it, and drops both, `count` times; every import is a trap. Linking is done
+/// before the clock starts (`InstancePre`), as an embedder would who wants fast instantiation.
 pub fn command(options: &Options) -> Result<()> {
     let wasm = std::fs::read(&options.file)?;
     let engine = options.common.engine(|config| {
@@ -40,7 +40,7 @@ pub fn command(options: &Options) -> Result<()> {
                 .table_elements(1 << 20)
                 .max_memory_size(1 << 32);
             if options.keep_resident {
-                // Without the scan it would write all of this at every drop, touched or not.
+                // Without the scan of written pages it would write all of this memory at every drop.
                 pool.linear_memory_keep_resident(1 << 20)
                     .table_keep_resident(64 << 10)
                     .pagemap_scan(Enabled::Auto);

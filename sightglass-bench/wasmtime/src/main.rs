@@ -1,7 +1,7 @@
 //! `wasmtime-run run|compile|instantiate|js`: the phases that the benchmark compares, by the crate `wasmtime`.
 //!
-//! Each subcommand does one thing in a process of its own, so that its peak memory is its own, and can write
-//! its account as one JSON object (`--time-json FILE`). The benchmark's side of Skerry is
+//! Each subcommand does one thing in a process of its own, so that its peak memory is its own, and can write its
+//! figures as one JSON object (`--time-json FILE`). The benchmark's side of Skerry is
 //! `sightglass-bench/src/phase.rs`, with the same subcommands and the same fields. Exit codes are those of
 //! `wasmtime run`: the program's own, 134 after a trap, 1 for everything that goes wrong before it starts.
 //!
@@ -43,13 +43,13 @@ enum Command {
     Js(program::JsOptions),
 }
 
-/// What every subcommand takes.
+/// The options that every subcommand takes.
 #[derive(Args)]
 pub struct Common {
     /// Compilation threads (default: one per core).
     #[arg(long)]
     threads: Option<usize>,
-    /// Where to write the account: seconds and bytes.
+    /// The file to which the figures are written, in seconds and bytes
     #[arg(long)]
     time_json: Option<PathBuf>,
     /// Directory of Wasmtime's own compilation cache (default: no cache).
@@ -85,7 +85,7 @@ fn main() -> ExitCode {
 }
 
 impl Common {
-    /// An engine as all subcommands use it; `adjust` is what one of them changes.
+    /// Makes an engine with the common options. `adjust` makes further changes for one subcommand.
     fn engine(&self, adjust: impl FnOnce(&mut Config)) -> Result<Engine> {
         if let Some(threads) = self.threads {
             rayon::ThreadPoolBuilder::new()
@@ -107,7 +107,7 @@ impl Common {
         Engine::new(&config)
     }
 
-    /// Writes the account of a subcommand where it is wanted.
+    /// Writes the figures of a subcommand, if a file is given for them.
     fn report(&self, account: &serde_json::Value) -> Result<()> {
         match &self.time_json {
             Some(path) => Ok(std::fs::write(path, account.to_string())?),
@@ -116,7 +116,8 @@ impl Common {
     }
 }
 
-/// Compiles once. The module's bytes are read before, serialised after the clock runs.
+/// Compiles once. The module's bytes are read before the clock starts, and it is serialised after the clock has
+/// stopped.
 fn compile(options: &CompileOptions) -> Result<()> {
     let wasm = std::fs::read(&options.file)?;
     let engine = options.common.engine(|_| ())?;

@@ -1,4 +1,4 @@
-//! Whole programs: WASI commands, and scripts for a SpiderMonkey.
+//! Runs whole programs: WASI commands, and scripts in SpiderMonkey.
 
 use crate::Common;
 use clap::Args;
@@ -39,11 +39,11 @@ pub struct JsOptions {
 /// The directory of the script, as SpiderMonkey sees it.
 const GUEST_DIRECTORY: &str = "/script";
 
-/// What WebAssembly gets of the stack of the main thread, which has 8 MiB; SpiderMonkey counts the depth of
-/// JavaScript's recursion itself and wants more than the default.
+/// The part of the main thread's stack (of 8 MiB) that WebAssembly may use, in bytes. SpiderMonkey limits the depth
+/// of JavaScript's recursion itself and needs more than the default.
 const STACK_BYTES: usize = 4 << 20;
 
-/// The exports that are called.
+/// The names of the exports to call, in order.
 struct Entries {
     initialize: Option<&'static str>,
     run: &'static str,
@@ -73,7 +73,7 @@ pub fn run(options: &RunOptions) -> Result<ExitCode> {
     phases(&options.common, &options.file, builder, &entries)
 }
 
-/// Runs a script: SpiderMonkey reads its name and options from standard input.
+/// Runs a script. SpiderMonkey reads the script's name and options from standard input.
 pub fn js(options: &JsOptions) -> Result<ExitCode> {
     let name = options.script.file_name();
     let name = name.ok_or_else(|| format_err!("{}: not a file", options.script.display()))?;
@@ -98,7 +98,7 @@ pub fn js(options: &JsOptions) -> Result<ExitCode> {
     phases(&options.common, &options.engine, builder, &entries)
 }
 
-/// Compiles, instantiates, calls the `entries`, and accounts for each.
+/// Compiles, instantiates, calls the `entries`, and writes the seconds of each phase.
 fn phases(
     common: &Common,
     file: &Path,
@@ -106,7 +106,7 @@ fn phases(
     entries: &Entries,
 ) -> Result<ExitCode> {
     let wasm = std::fs::read(file)?;
-    // Nothing is asynchronous here, but the crate wants the other stack to be larger.
+    // Nothing is asynchronous here, but the crate requires the other stack to be larger.
     let engine = common.engine(|config| {
         config
             .async_stack_size(2 * STACK_BYTES)
@@ -119,7 +119,7 @@ fn phases(
     let mut linker: Linker<WasiP1Ctx> = Linker::new(&engine);
     p1::add_to_linker_sync(&mut linker, |context| context)?;
     linker.define_unknown_imports_as_traps(&module)?;
-    // The program has this thread for itself: system calls without a detour over an executor.
+    // The program has this thread to itself, so its system calls need no executor.
     wasi.allow_blocking_current_thread(true);
     let mut store = Store::new(&engine, wasi.build_p1());
     let start = Instant::now();
@@ -144,7 +144,7 @@ fn phases(
     Ok(exit_code(outcome))
 }
 
-/// The seconds that an export took, and how it ended.
+/// Calls an export. Returns the seconds that it took, and how it ended.
 fn call(
     store: &mut Store<WasiP1Ctx>,
     instance: &Instance,

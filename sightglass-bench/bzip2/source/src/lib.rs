@@ -1,3 +1,3 @@
-//! Empty: this package exists to name a dependency, see Cargo.toml.
+//! This library is empty: the package exists to name a dependency (see Cargo.toml).
 
 #![forbid(unsafe_code)]
