@@ -1,9 +1,8 @@
 //! Compiles the ISLE units of `isle-rules` to Rust, and makes each fired rule report its name.
 //!
-//! The files come from `skerry_isle_rules::unit_paths`: the very text that the verifier proves. ISLE's
-//! generated code marks the end of each rule with a comment that names its line; every such comment
-//! gets a call `C::rule_fired(ctx, ID)`, and `RULES[ID]` names the rule. Nothing else of the generated
-//! code is touched.
+//! The files come from `skerry_isle_rules::unit_paths`, so this is the same text that the verifier proves. ISLE's
+//! generated code marks the end of each rule with a comment that names its line; every such comment gets a call
+//! `C::rule_fired(ctx, ID)`, and `RULES[ID]` names the rule. Nothing else of the generated code is touched.
 #![forbid(unsafe_code)]
 
 use cranelift_isle::codegen::{CodegenOptions, Prefix};
@@ -69,7 +68,7 @@ fn compile_unit(paths: &[PathBuf], out: &Path) -> String {
     report_rules(&code, &defs, &files)
 }
 
-/// One line `file:line: message` an error.
+/// Errors as text, one line `file:line: message` for each.
 fn readable(errors: &Errors, files: &Files) -> String {
     let at = |span: &Span| {
         let line = files.file_line_maps[span.from.file].line(span.from.offset) + 1;

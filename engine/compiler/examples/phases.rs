@@ -1,4 +1,4 @@
-//! Where compile time goes: `phases FILE.wasm [TIMES]`.
+//! Shows how long each phase of compilation takes: `phases FILE.wasm [TIMES]`.
 
 #![forbid(unsafe_code)]
 

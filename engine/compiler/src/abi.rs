@@ -1,53 +1,53 @@
-//! Where arguments and results go: the one function that assigns places.
+//! The assignment of places (registers or stack slots) to arguments and results, which one function does.
 //!
-//! The convention is Skerry's own (`isa/x86_64/abi.rs` has it on one page). Integers and floats each take registers from
-//! a list in order; what does not fit goes to 8-byte slots of the caller's outgoing area, which begins at
-//! the stack pointer at the call: first the arguments', then, above them, the results'.
-//! The callee frees the arguments' slots, so their number is even: the stack stays aligned. Where the results' slots
-//! begin then depends on no signature: a callee in a tail call finds them although it has other arguments.
-//! A vmctx parameter has a register of its own and takes part in none of this.
+//! The convention is Skerry's own (`isa/x86_64/abi.rs` has it on one page). Integers and floats each take registers
+//! from a list in order. Those for which no register is left go to 8-byte slots of the caller's outgoing area,
+//! which begins at the stack pointer at the call: first the slots of arguments, then, above them, those of results.
+//! The callee frees the arguments' slots, so their number is even: the stack stays aligned. So the start of the
+//! results' slots does not depend on the signature, and the callee of a tail call finds them although it has other
+//! arguments. A vmctx parameter has a register of its own and takes part in none of this.
 
 use cranelift_codegen::ir::{AbiParam, ArgumentPurpose, Signature};
 use regalloc2::PReg;
 use smallvec::SmallVec;
 
-/// The registers of an ABI, in the order in which they are taken.
+/// The registers that an ABI gives to arguments and results, in the order in which they are taken.
 #[derive(Clone, Copy, Debug)]
 pub struct AbiRegs {
-    /// For integer arguments.
+    /// Registers for integer arguments.
     pub int_args: &'static [PReg],
-    /// For integer results.
+    /// Registers for integer results.
     pub int_results: &'static [PReg],
-    /// For float arguments and results.
+    /// Registers for float arguments and for float results.
     pub floats: &'static [PReg],
 }
 
-/// Where one argument or result is.
+/// The place of one argument or result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
-    /// In a register.
+    /// A register.
     Reg(PReg),
-    /// In this 8-byte slot of the caller's outgoing area.
+    /// A slot of the caller's outgoing area, by its number; a slot has 8 bytes.
     Slot(u32),
-    /// In the vmctx register.
+    /// The vmctx register.
     Vmctx,
 }
 
-/// Where all arguments and results of a signature are.
+/// The places of all arguments and results of a signature.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Places {
-    /// The arguments.
+    /// The places of the arguments, in their order.
     pub params: SmallVec<[Place; 8]>,
-    /// The results.
+    /// The places of the results, in their order.
     pub results: SmallVec<[Place; 4]>,
-    /// How many slots there are.
+    /// The number of slots.
     pub slots: u32,
-    /// How many of them, the first, are the arguments' and freed by the callee: an even number.
+    /// The number of slots, from the first on, that belong to arguments and are freed by the callee. It is even.
     pub arg_slots: u32,
 }
 
 impl Places {
-    /// The size in bytes of the slots of the arguments: what the callee frees; a multiple of 16.
+    /// The size in bytes of the arguments' slots, which the callee frees; a multiple of 16.
     pub fn arg_bytes(&self) -> u32 {
         self.arg_slots * SLOT_SIZE
     }

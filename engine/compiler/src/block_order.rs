@@ -1,9 +1,9 @@
 //! The order of VCode blocks: CLIF blocks in layout order, critical edges split.
 //!
-//! The layout of a function translated from Wasm is the order of its code: loops are contiguous and a
-//! dominator stands before what it dominates. Where that does not hold (CLIF text may come in any order)
-//! the reverse postorder takes its place. A critical edge gets a block of its own: behind its
-//! source if it goes backwards, so that it stays in the loop, else directly before its target.
+//! The layout of a function translated from Wasm is the order of its code: loops are contiguous and a dominator
+//! comes before the blocks that it dominates. Where that does not hold (the blocks of CLIF text may have any
+//! order), the reverse postorder is used instead. A critical edge gets a block of its own: behind its source if it
+//! goes backwards, so that it stays in the loop, else directly before its target.
 
 use crate::vcode::Origin;
 use cranelift_codegen::dominator_tree::DominatorTree;
@@ -16,22 +16,22 @@ use std::ops::Range;
 /// One block to lower.
 #[derive(Clone, Debug)]
 pub struct OrderedBlock {
-    /// The CLIF block, or an edge.
+    /// The CLIF block that it is, or that it is an edge.
     pub origin: Origin,
-    /// Of an edge, the target with its arguments.
+    /// For an edge, its target with the block arguments.
     pub edge: Option<BlockCall>,
     /// Outgoing edges in [`BlockOrder::succs`], in the order of the terminator's destinations or of [`TableEdges`].
     pub succs: Range<u32>,
-    /// The head of a loop.
+    /// Whether it is the head of a loop.
     pub loop_header: bool,
-    /// Seldom run.
+    /// Whether it is expected to run seldom.
     pub cold: bool,
 }
 
 /// All blocks in order, with their edges.
 #[derive(Clone, Debug, Default)]
 pub struct BlockOrder {
-    /// The blocks.
+    /// The blocks in order.
     pub blocks: Vec<OrderedBlock>,
     /// Targets of the edges, as indices of `blocks`.
     pub succs: Vec<u32>,
@@ -46,18 +46,18 @@ pub fn destinations(func: &Function, block: Block) -> &[BlockCall] {
     }
 }
 
-/// The edges of a jump table: destinations without arguments, which share an edge if they share the block, and those
-/// with arguments one by one.
+/// The edges of a jump table. Destinations without arguments share an edge if they have the same block;
+/// destinations with arguments have an edge each.
 #[derive(Clone, Debug, Default)]
 pub struct TableEdges {
-    /// The edges, in order of first mention.
+    /// The edges, in the order in which the table first mentions them.
     pub dests: Vec<BlockCall>,
-    /// For each branch of the table, the default first, its edge.
+    /// The number of the edge of each entry of the table; the default comes first.
     pub entries: Vec<u32>,
 }
 
 impl TableEdges {
-    /// The edges of a table.
+    /// Collects the edges of a table.
     pub fn new(func: &Function, table: JumpTable) -> TableEdges {
         let pool = &func.dfg.value_lists;
         let mut known = HashMap::new();
@@ -77,7 +77,7 @@ impl TableEdges {
     }
 }
 
-/// The outgoing edges of a block, and whether they are a table's.
+/// The outgoing edges of a block, and whether they are those of a jump table.
 fn edges_of(func: &Function, block: Block) -> (Cow<'_, [BlockCall]>, bool) {
     let table = func
         .layout
@@ -104,11 +104,12 @@ impl BlockOrder {
                 preds[dest.block(&func.dfg.value_lists)] += 1;
             }
         }
-        // Edge blocks: (CLIF position they stand before, number of the edge).
+        // Blocks for edges, each as the position of the CLIF block that it comes before and the number of the edge.
         let mut before: Vec<(u32, u32)> = Vec::new();
         let mut edges: Vec<(BlockCall, Block)> = Vec::new();
         let mut loop_header: SecondaryMap<Block, bool> = SecondaryMap::new();
-        // For each CLIF block its successors: a block's position, or an edge's number with the high bit.
+        // The successors of each CLIF block: the position of a block, or the number of an edge with the high bit
+        // set.
         let mut targets: Vec<u32> = Vec::new();
         let mut target_ends: Vec<u32> = Vec::new();
         const EDGE: u32 = 1 << 31;
@@ -119,7 +120,7 @@ impl BlockOrder {
                 let target = dest.block(&func.dfg.value_lists);
                 let backward = position[target] <= index;
                 loop_header[target] |= backward;
-                // The jump of a table has operands, so that even its only edge carries nothing.
+                // The jump of a table has operands of its own, so even its only edge cannot carry block arguments.
                 let critical = (dests.len() > 1 || is_table)
                     && (preds[target] > 1 || (is_table && dest.len(&func.dfg.value_lists) > 0));
                 if critical {
@@ -194,7 +195,7 @@ impl BlockOrder {
         order
     }
 
-    /// The sources of all edges, grouped by target, with the range of each block.
+    /// The sources of all edges, grouped by target, and the range of each target's group.
     pub fn preds(&self) -> (Vec<u32>, Vec<Range<u32>>) {
         let mut ends = vec![0u32; self.blocks.len()];
         for &succ in &self.succs {

@@ -1,27 +1,27 @@
 //! The code buffer: bytes, branches between labels, and the tables that go with the code.
 //!
-//! Branches are not encoded when they are recorded: each is a *site* of no length between bytes.
-//! [`CodeBuffer::finish`] gives every branch its short form, lengthens those that do not reach until none
-//! is left (lengths only grow, so this ends), and then copies the bytes with the branches between them.
-//! A position is therefore a pair (bytes before, sites before), which both numberings give in
-//! constant time once the lengths are known.
+//! Branches are not encoded when they are recorded: each is kept as a *site* of no length between the bytes.
+//! [`CodeBuffer::finish`] gives every branch its short form, lengthens those that do not reach until none is left
+//! (lengths only grow, so this ends), and then copies the bytes with the branches between them. A position is
+//! therefore a pair (bytes before it, sites before it), from which the final offset follows in constant time once
+//! the lengths are known.
 
 use crate::code::{FuncName, FunctionCode, Reloc};
 use cranelift_codegen::ir::SourceLoc;
 
-/// A place in the code that branches go to.
+/// A label: a place in the code that branches go to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Label(pub u32);
 
-/// How an ISA encodes branches.
+/// The encoding of branches of an instruction set.
 pub trait BranchEncoding: Copy {
-    /// The length in bytes of the short or long form.
+    /// The length of the branch in bytes, in its short or long form.
     fn len(self, long: bool) -> u32;
-    /// Whether the short form reaches over this distance from the end of the branch.
+    /// Whether the short form reaches over this distance in bytes, counted from the end of the branch.
     fn short_reaches(distance: i64) -> bool;
-    /// Appends the branch over a distance from its end.
+    /// Appends the branch to `code`. `distance` is in bytes from the end of the branch.
     fn encode(self, long: bool, distance: i32, code: &mut Vec<u8>);
-    /// Appends instructions without effect.
+    /// Appends `len` bytes of instructions that have no effect.
     fn pad(len: u32, code: &mut Vec<u8>);
 }
 
@@ -44,7 +44,7 @@ struct Site<B> {
     kind: SiteKind<B>,
 }
 
-/// The buffer.
+/// Collects the code of one function.
 #[derive(Debug)]
 pub struct CodeBuffer<B> {
     code: Vec<u8>,
@@ -55,16 +55,16 @@ pub struct CodeBuffer<B> {
     relocs: Vec<(Position, FuncName)>,
     fixups: Vec<(Position, Label)>,
     tables: Vec<(Label, Box<[Label]>)>,
-    /// For each table's label, in order, how far behind the end of the code the table begins.
+    /// For each label of a table, in order, the distance in bytes of the table from the end of the code.
     table_offsets: Vec<(u32, u32)>,
     table_bytes: u32,
     marks: Vec<(Position, u32)>,
     notes: Vec<(Position, String)>,
-    /// The source location of what is emitted now.
+    /// The source location of the code that is emitted next.
     pub loc: SourceLoc,
 }
 
-/// After so many passes without an end no branch is short.
+/// The number of passes after which all branches become long.
 const MAX_PASSES: usize = 16;
 
 const UNBOUND: Position = Position {
@@ -73,7 +73,7 @@ const UNBOUND: Position = Position {
 };
 
 impl<B: BranchEncoding> CodeBuffer<B> {
-    /// An empty buffer with room for this many bytes, and with this many labels.
+    /// An empty buffer with room for `capacity` bytes and with `labels` labels.
     pub fn new(capacity: usize, labels: usize) -> Self {
         CodeBuffer {
             code: Vec::with_capacity(capacity),
@@ -92,7 +92,7 @@ impl<B: BranchEncoding> CodeBuffer<B> {
         }
     }
 
-    /// Where the buffer ends now.
+    /// The current end of the buffer.
     #[inline]
     pub fn position(&self) -> Position {
         Position {
@@ -101,13 +101,13 @@ impl<B: BranchEncoding> CodeBuffer<B> {
         }
     }
 
-    /// Appends bytes.
+    /// Appends bytes to the code.
     #[inline]
     pub fn put(&mut self, bytes: &[u8]) {
         self.code.extend_from_slice(bytes);
     }
 
-    /// A label that is not bound yet.
+    /// Makes a label that is not bound yet.
     pub fn label(&mut self) -> Label {
         self.labels.push(UNBOUND);
         Label(self.labels.len() as u32 - 1)
@@ -120,7 +120,7 @@ impl<B: BranchEncoding> CodeBuffer<B> {
         assert_eq!(old, UNBOUND, "a label is bound once");
     }
 
-    /// Appends a branch.
+    /// Appends a branch to a label.
     pub fn branch(&mut self, branch: B, target: Label) {
         let bytes = self.code.len() as u32;
         self.sites.push(Site {
@@ -129,7 +129,7 @@ impl<B: BranchEncoding> CodeBuffer<B> {
         });
     }
 
-    /// Pads to a multiple of `align` bytes.
+    /// Pads the code to a multiple of `align` bytes.
     pub fn align(&mut self, align: u32) {
         let bytes = self.code.len() as u32;
         self.sites.push(Site {
@@ -138,40 +138,40 @@ impl<B: BranchEncoding> CodeBuffer<B> {
         });
     }
 
-    /// The instruction that begins here may trap.
+    /// Notes that the instruction that begins here may trap with `code`.
     pub fn trap(&mut self, code: u8) {
         self.traps.push((self.position(), code));
         self.mark_loc();
     }
 
-    /// The instruction that begins here belongs to the current source location.
+    /// Notes that the instruction that begins here belongs to the current source location.
     pub fn mark_loc(&mut self) {
         if !self.loc.is_default() {
             self.locs.push((self.position(), self.loc));
         }
     }
 
-    /// What begins here was made by this group of the trace.
+    /// Notes that the code that begins here comes from this group of the trace.
     pub fn mark(&mut self, group: u32) {
         self.marks.push((self.position(), group));
     }
 
-    /// What begins here is meant to be this instruction.
+    /// Notes that the code that begins here is meant to be this instruction.
     pub fn note(&mut self, text: String) {
         self.notes.push((self.position(), text));
     }
 
-    /// The next four bytes are the distance from their end to a function.
+    /// Notes that the next four bytes are the distance from their end to a function.
     pub fn reloc(&mut self, func: FuncName) {
         self.relocs.push((self.position(), func));
     }
 
-    /// The next four bytes are the distance from their end to a label.
+    /// Notes that the next four bytes are the distance from their end to a label.
     pub fn fixup(&mut self, label: Label) {
         self.fixups.push((self.position(), label));
     }
 
-    /// A table behind the code: for each target its distance from the table.
+    /// Appends a table behind the code. For each target it holds the distance of the target from the table.
     pub fn table(&mut self, targets: Box<[Label]>) -> Label {
         let label = self.label();
         self.table_offsets.push((label.0, self.table_bytes));
@@ -184,7 +184,7 @@ impl<B: BranchEncoding> CodeBuffer<B> {
     pub fn finish(mut self) -> FunctionCode {
         self.align_tables();
         let lengths = self.relax();
-        // ends[n] is the total length of the first n sites.
+        // `ends[n]` is the total length of the first n sites.
         let at = |position: Position| position.bytes + lengths.before(position.sites);
         let mut code =
             Vec::with_capacity(self.code.len() + lengths.before(self.sites.len() as u32) as usize);
@@ -255,7 +255,7 @@ impl<B: BranchEncoding> CodeBuffer<B> {
         }
     }
 
-    /// Tables begin behind the code, aligned.
+    /// Pads the code so that the tables behind it are aligned.
     fn align_tables(&mut self) {
         if self.tables.is_empty() {
             return;
@@ -267,7 +267,7 @@ impl<B: BranchEncoding> CodeBuffer<B> {
         }
     }
 
-    /// How far behind the end of the code a table begins; 0 for other labels.
+    /// The distance of a table from the end of the code, in bytes; 0 for labels that are not of a table.
     fn table_offset(&self, label: Label) -> u32 {
         match self
             .table_offsets
@@ -306,7 +306,7 @@ impl<B: BranchEncoding> CodeBuffer<B> {
                 assert_ne!(target, UNBOUND, "every label that is branched to is bound");
                 let end = i64::from(site.bytes + lengths.ends[index]);
                 let distance = i64::from(target.bytes + lengths.before(target.sites)) - end;
-                // A branch or two a pass can go on for long: at last all become long.
+                // Lengthening a branch or two in each pass can go on for long, so in the last pass all become long.
                 if pass == MAX_PASSES || !B::short_reaches(distance) {
                     lengths.long[index] = true;
                     changed = true;
@@ -321,13 +321,13 @@ impl<B: BranchEncoding> CodeBuffer<B> {
 }
 
 struct Lengths {
-    /// For each site, the length of all sites up to it.
+    /// For each site, the total length of the sites up to and including it.
     ends: Vec<u32>,
     long: Vec<bool>,
 }
 
 impl Lengths {
-    /// The length of the first `sites` sites.
+    /// The total length of the first `sites` sites.
     fn before(&self, sites: u32) -> u32 {
         match sites {
             0 => 0,

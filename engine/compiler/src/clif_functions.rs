@@ -1,4 +1,4 @@
-//! The driver of CLIF functions: those of a text, with the stages of each kept for people.
+//! The driver of CLIF functions: compiles those of a text, and keeps the stages of each for people to read.
 
 use crate::clif_support;
 use crate::error::CompileError;
@@ -12,17 +12,17 @@ use skerry_environ::{FuncType, TrapTable, TypeIndex};
 use std::collections::HashMap;
 use std::ops::Range;
 
-/// Machine code of CLIF functions, with what runs them.
+/// The machine code of CLIF functions, and what is needed to call them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CompiledClif {
-    /// The machine code.
+    /// The machine code of all functions and trampolines.
     pub text: Vec<u8>,
-    /// Each function: its name as in the text, and where its code is.
+    /// For each function, its name in the text and the range of its code.
     pub functions: Vec<(String, Range<u32>)>,
-    /// For each function, if its values can be passed, the Wasm type that they are passed as and an entry trampoline of
-    /// that type.
+    /// For each function whose values can be passed from the host: the Wasm type as which they are passed, and the
+    /// range of an entry trampoline of that type.
     pub entries: Vec<Option<(FuncType, Range<u32>)>>,
-    /// As in [`CompiledModule`].
+    /// The instructions that may trap, with their codes.
     pub traps: TrapTable,
     /// The stages of each function.
     pub inspections: Vec<Inspection>,
@@ -32,8 +32,8 @@ pub struct CompiledClif {
 ///
 /// # Errors
 ///
-/// As for [`FunctionCompiler::compile`], and [`CompileError::Invalid`] for a call of a function that is not
-/// among them.
+/// As for [`FunctionCompiler::compile`], and [`CompileError::Invalid`] for a call of a function that is not one of
+/// them.
 pub fn compile_clif(functions: Vec<Function>, flags: &Flags) -> Result<CompiledClif, CompileError> {
     let mut compiler = FunctionCompiler::new(*flags);
     let mut linker = Linker::default();
@@ -111,8 +111,8 @@ fn number_names(func: &mut Function, names: &HashMap<String, u32>) -> Result<(),
     Ok(())
 }
 
-/// The Wasm type whose trampolines serve a CLIF signature, if one does: narrow integers are passed as `i32`; a vmctx is
-/// not passed.
+/// The Wasm type whose trampolines can call a function of a CLIF signature, if there is one. Narrow integers are
+/// passed as `i32`; a vmctx parameter is not passed.
 fn clif_func_type(func: &Function) -> Option<FuncType> {
     use cranelift_codegen::ir::{AbiParam, ArgumentPurpose, types};
     use skerry_environ::ValType;

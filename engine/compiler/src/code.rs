@@ -2,36 +2,36 @@
 
 pub use crate::isa::x86_64::FuncName;
 
-/// Four bytes that are the distance from their end to a function.
+/// A relocation: four bytes that are the distance from their end to a function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reloc {
-    /// Where the four bytes are, from the start of the function.
+    /// The offset of the four bytes from the start of the function that contains them.
     pub offset: u32,
-    /// The function.
+    /// The function that they refer to.
     pub target: FuncName,
 }
 
-/// Machine code of one function. Offsets are in bytes from its start, in ascending order.
+/// The machine code of one function. Offsets are in bytes from its start, and in ascending order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FunctionCode {
-    /// The bytes: code, then tables.
+    /// The bytes: the code, and then its tables.
     pub code: Vec<u8>,
-    /// How many of the bytes are code.
+    /// The number of bytes of code, without the tables.
     pub code_size: u32,
-    /// Instructions that may trap, with the code.
+    /// The offset and the trap code of each instruction that may trap.
     pub traps: Vec<(u32, u8)>,
-    /// Instructions that trap or call, with the offset in the Wasm module.
+    /// The offset of each instruction that traps or calls, with the offset in the Wasm module that it comes from.
     pub addrmap: Vec<(u32, u32)>,
-    /// References to other functions.
+    /// The references to other functions.
     pub relocs: Vec<Reloc>,
-    /// For each instruction of a traced function, the group of the trace.
+    /// In a traced function, the offset of each instruction with the number of its group in the trace.
     pub marks: Vec<(u32, u32)>,
-    /// Of a traced function, what the assembler calls each of its instructions.
+    /// In a traced function, the offset of each instruction with the assembler's text for it.
     pub listing: Vec<(u32, String)>,
 }
 
 impl FunctionCode {
-    /// Gives back the room that was not needed.
+    /// Gives back memory that was reserved and not needed.
     pub fn shrink(&mut self) {
         self.code.shrink_to_fit();
         self.traps.shrink_to_fit();

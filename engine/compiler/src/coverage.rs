@@ -1,4 +1,4 @@
-//! Which rules a module makes fire: what tells a fuzzer where it has not been.
+//! Rule coverage: the rules that fire when a module is compiled. It tells a fuzzer what it has not reached yet.
 
 use crate::error::CompileError;
 use crate::flags::Flags;
@@ -7,7 +7,7 @@ use crate::isa::x86_64::X86_64;
 use crate::lower::Backend;
 use crate::translate::{FunctionTranslator, translate_module};
 
-/// The names of the rules that fire for the functions of a module, each as often as it does.
+/// The names of the rules that fire for the functions of a module, each as often as it fires.
 ///
 /// # Errors
 ///

@@ -1,4 +1,4 @@
-//! What can go wrong when a module is compiled, by whose fault it is.
+//! The errors of compilation, by whose fault they are.
 
 use thiserror::Error;
 
@@ -10,7 +10,7 @@ pub enum CompileError {
     /// The bytes are not a valid module.
     #[error("{message} (at offset {offset:#x})")]
     Invalid {
-        /// Where, in bytes from the start of the module.
+        /// The place of the error, in bytes from the start of the module.
         offset: u64,
         /// What is wrong.
         message: String,
@@ -18,21 +18,21 @@ pub enum CompileError {
     /// The module is valid but larger than the compiler accepts.
     #[error("{what}: {actual} is over the limit of {limit} (at offset {offset:#x})")]
     Limit {
-        /// Where, in bytes from the start of the module.
+        /// The place in the module, in bytes from its start.
         offset: u64,
-        /// What there is too much of.
+        /// What the limit counts, as the error message names it.
         what: &'static str,
-        /// How much is accepted.
+        /// The largest number that is accepted.
         limit: u64,
-        /// How much there is, at least.
+        /// The number that the module has, or a part of it that is already too large.
         actual: u64,
     },
-    /// The module uses something that is not built.
+    /// The module uses a feature that Skerry does not have yet.
     #[error("unsupported: {feature} (at offset {offset:#x})")]
     Unsupported {
-        /// Where, in bytes from the start of the module.
+        /// The place of its use, in bytes from the start of the module.
         offset: u64,
-        /// What is missing.
+        /// The feature.
         feature: String,
     },
 }

@@ -1,9 +1,9 @@
-//! Stack slots of CLIF within a frame.
+//! The part of a frame that holds CLIF's stack slots.
 
 use cranelift_codegen::entity::EntityRef;
 use cranelift_codegen::ir::{StackSlot, StackSlots};
 
-/// Where a slot begins, in bytes from the first slot; every slot is aligned to 16 bytes.
+/// The offset of a slot in bytes from the first one. Every slot is aligned to 16 bytes.
 pub fn slot_offset(slots: &StackSlots, slot: StackSlot) -> u32 {
     slots
         .values()
@@ -12,7 +12,7 @@ pub fn slot_offset(slots: &StackSlots, slot: StackSlot) -> u32 {
         .sum()
 }
 
-/// The bytes of all slots.
+/// The size of all slots together, in bytes.
 pub fn slots_size(slots: &StackSlots) -> u64 {
     slots
         .values()

@@ -1,6 +1,6 @@
-//! Memory images: what active data segments leave in a module's memories, computed before it is ever run.
+//! Memory images: the content that active data segments give to a module's memories, computed when it is compiled.
 //!
-//! Data segments are copied in their order, and one that does not fit is a trap with the earlier ones in place. So
+//! Data segments are copied in their order, and one that does not fit traps after the earlier ones were copied. So
 //! the images hold a prefix of the segments: as many as are known to fit. An instance then begins with the images,
 //! and copies what is left, in order, with all checks.
 
@@ -10,18 +10,19 @@ use skerry_environ::{
 };
 use std::ops::Range;
 
-/// Images begin and end at multiples of this many bytes of memory: a page of the host.
+/// Images begin and end at multiples of this many bytes of memory, which is a page of the host.
 const ALIGN: u64 = 4096;
 
-/// Images up to this size in all may have any holes; beyond it at most half may be holes.
+/// Up to this total size in bytes, images may have any number of holes (zeros between segments). Beyond it at most
+/// half of their bytes may be in holes.
 const ALWAYS_FINE: u64 = 4 << 20;
 
-/// Images of a module's memories.
+/// The images of a module's memories.
 #[derive(Debug, Default)]
 pub(crate) struct Images {
     pub(crate) images: Vec<MemoryImage>,
     pub(crate) bytes: Vec<u8>,
-    /// How many data segments, passive ones among them, lie before the first that no image holds.
+    /// The number of data segments before the first active one that is in no image. It includes passive ones.
     pub(crate) segments: usize,
 }
 
@@ -29,7 +30,7 @@ pub(crate) struct Images {
 pub(crate) fn images(module: &mut Module) -> Images {
     let defined = module.memories.len() - module.imported_memories;
     let mut extents = vec![Extent::default(); defined];
-    // Of all memories together: a module is not to become much larger by having many of them.
+    // The limit is on all memories together, so that a module cannot become much larger by having many of them.
     let (mut len, mut filled) = (0, 0);
     let mut images = Images::default();
     for segment in module.data.values() {
@@ -64,19 +65,20 @@ pub(crate) fn images(module: &mut Module) -> Images {
     images
 }
 
-/// Whether somebody may ask for the bytes of an active data segment that is not dropped yet, by `memory.init`. Where an
-/// element segment traps, the functions that earlier ones have put into an imported table outlive the instantiation.
+/// Whether code may ask for the bytes of an active data segment that is not dropped yet, by `memory.init`. Where an
+/// element segment traps, the functions that earlier ones have put into an imported table outlive the
+/// instantiation.
 fn may_be_read_before_dropped(module: &Module) -> bool {
     let into_import = |segment: &ElementSegment| matches!(segment.mode, SegmentMode::Active { target, .. } if target.index() < module.imported_tables);
     module.elements.values().any(into_import)
 }
 
-/// The part of a memory that segments reach.
+/// The part of a memory that segments are copied to.
 #[derive(Clone, Debug, Default)]
 struct Extent {
     start: u64,
     end: u64,
-    /// Whether a segment with bytes is in it.
+    /// Whether a segment that is not empty is in it.
     used: bool,
 }
 
@@ -102,7 +104,8 @@ impl Extent {
     }
 }
 
-/// Where an active segment goes, if that is a memory of the module's own, at an offset that is known, in bounds.
+/// The memory and the range of bytes that an active segment is copied to, if the memory is the module's own and the
+/// offset is known and in bounds.
 fn known_place(module: &Module, segment: &DataSegment) -> Option<(DefinedMemoryIndex, Range<u64>)> {
     let SegmentMode::Active { target, offset } = &segment.mode else {
         return None;
@@ -116,7 +119,7 @@ fn known_place(module: &Module, segment: &DataSegment) -> Option<(DefinedMemoryI
     (end <= size).then_some((memory, start..end))
 }
 
-/// The value of an `i32` expression that depends on nothing.
+/// The value of an `i32` expression that consists of constants.
 fn constant(expr: &ConstExpr) -> Option<u64> {
     let known = expr.ops().iter().all(|op| {
         !matches!(
@@ -128,7 +131,7 @@ fn constant(expr: &ConstExpr) -> Option<u64> {
     Some(u64::from(value as u32))
 }
 
-/// The bytes of a memory from the start of `extent` to its end.
+/// The bytes of a memory over `extent`.
 fn image(module: &Module, memory: DefinedMemoryIndex, extent: &Extent, segments: usize) -> Vec<u8> {
     let mut bytes = vec![0; (extent.end - extent.start) as usize];
     for segment in module.data.values().take(segments) {
@@ -144,7 +147,7 @@ fn image(module: &Module, memory: DefinedMemoryIndex, extent: &Extent, segments:
 }
 
 impl Images {
-    /// Adds the pages of `bytes`, which lie at `offset` in the memory, but those of zeros at either end.
+    /// Adds an image of `bytes`, which are at `offset` in the memory, without the pages of zeros at either end.
     fn push(&mut self, memory: DefinedMemoryIndex, offset: u64, bytes: &[u8]) {
         let page = ALIGN as usize;
         let filled = |page: &[u8]| page.iter().any(|&byte| byte != 0);

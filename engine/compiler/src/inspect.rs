@@ -1,4 +1,4 @@
-//! The stages of a function as text, for people and for tests.
+//! The stages of a function as text, for people and for tests to read.
 
 use crate::code::FunctionCode;
 use crate::isa::x86_64::{self, X86_64};
@@ -7,16 +7,16 @@ use crate::vcode::{MachInst, Origin, Trace, VCode};
 use cranelift_codegen::ir::Function;
 use std::fmt::Write;
 
-/// What became of one function, stage by stage.
+/// One function at each stage of its compilation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Inspection {
     /// The CLIF that the translator made.
     pub clif: String,
-    /// The CLIF that is lowered.
+    /// The CLIF that is lowered, after the mid-end.
     pub clif_opt: String,
     /// The instructions over virtual registers, with the rules they come from.
     pub vcode: String,
-    /// The machine code.
+    /// The machine instructions.
     pub asm: Vec<AsmLine>,
     rules: Vec<String>,
 }
@@ -24,14 +24,14 @@ pub struct Inspection {
 /// One machine instruction.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AsmLine {
-    /// Its offset from the start of the function.
+    /// The offset in bytes from the start of the function.
     pub offset: u32,
-    /// Its bytes.
+    /// The bytes of the instruction.
     pub bytes: Vec<u8>,
-    /// It in AT&T syntax.
+    /// The instruction in AT&T syntax.
     pub text: String,
-    /// The rules that fired, where the instruction is the first that they made: the rule at the root
-    /// last. Empty for what the frame and the allocator add.
+    /// The rules that made this instruction, if it is the first one that they made; the rule at the root is the
+    /// last one. Empty for instructions that the frame and the allocator add.
     pub rules: String,
 }
 
@@ -63,7 +63,7 @@ impl Inspection {
         let mut last = None;
         for line in &mut self.asm {
             while let Some(&(_, group)) = marks.next_if(|mark| mark.0 <= line.offset) {
-                // An instruction without bytes leaves its name to the next.
+                // An instruction without bytes leaves its rules to the next one.
                 if marks.peek().is_some_and(|next| next.0 == line.offset) && last != Some(group) {
                     continue;
                 }
@@ -74,9 +74,9 @@ impl Inspection {
         }
     }
 
-    /// The names of the rules that fired, in the order of the code, also of those that emit nothing.
+    /// The names of the rules that fired, in the order of the code. Rules that emit no instruction are included.
     pub fn fired_rules(&self) -> Vec<&str> {
-        // Lowering goes backwards.
+        // Lowering goes backwards, so the order is reversed.
         self.rules
             .iter()
             .rev()
@@ -85,7 +85,7 @@ impl Inspection {
             .collect()
     }
 
-    /// The machine code as text: offset, bytes, instruction, rules.
+    /// The machine code as text, one line for each instruction: offset, bytes, instruction, rules.
     pub fn asm_text(&self) -> String {
         let mut text = String::new();
         for line in &self.asm {

@@ -1,4 +1,4 @@
-//! Linking: puts functions behind each other and makes them refer to each other.
+//! Linking: places functions one after another in the text, and makes them refer to each other.
 
 use crate::code::{FuncName, FunctionCode, Reloc};
 use crate::error::CompileError;
@@ -11,7 +11,7 @@ use std::ops::Range;
 /// Functions begin at multiples of this many bytes.
 const FUNCTION_ALIGN: usize = 16;
 
-/// A call reaches this far.
+/// The size of the largest text, in bytes: a call reaches this far.
 const MAX_TEXT: usize = i32::MAX as usize;
 
 /// The name of a function of this namespace.
@@ -22,7 +22,7 @@ pub(crate) fn name(namespace: Namespace, index: u32) -> FuncName {
     }
 }
 
-/// Appends functions to one text and its tables.
+/// Appends functions to one text, and their entries to its tables.
 #[derive(Debug, Default)]
 pub(crate) struct Linker {
     text: Vec<u8>,
@@ -32,7 +32,7 @@ pub(crate) struct Linker {
     relocs: Vec<Reloc>,
 }
 
-/// A text whose functions refer to each other.
+/// A text in which all references between functions are in place.
 #[derive(Debug)]
 pub(crate) struct Linked {
     pub(crate) text: Vec<u8>,
@@ -50,12 +50,12 @@ impl Linker {
         }
     }
 
-    /// Appends a function; where it is.
+    /// Appends a function. Returns the range of its code in the text.
     ///
     /// # Errors
     ///
-    /// [`CompileError::Limit`] for a text that a call cannot cross, and [`CompileError::Invalid`] for a trap
-    /// code that no trap has; only a CLIF text can have one.
+    /// [`CompileError::Limit`] for a text so large that a call cannot reach from one end to the other, and
+    /// [`CompileError::Invalid`] for a trap code that no trap has, which only a CLIF text can contain.
     pub(crate) fn add(
         &mut self,
         name: FuncName,
@@ -71,7 +71,7 @@ impl Linker {
                 actual: end as u64,
             });
         }
-        // INT3: whoever gets between functions stops.
+        // The gap is filled with INT3, so that control which gets there by mistake stops.
         self.text.resize(start, 0xcc);
         self.text.extend_from_slice(&code.code);
         let start = start as u32;

@@ -1,12 +1,12 @@
 //! Lowering: from CLIF to VCode through the generated rules, backwards.
 //!
-//! Blocks and the instructions in them are visited last to first. An instruction is lowered if it has a
-//! side effect or if something lowered before it (so, after it in the program) asked for its result; a
-//! pure instruction that was folded into all its uses is never emitted.
+//! Blocks and the instructions in them are visited last to first. An instruction is lowered if it has a side effect
+//! or if something lowered before it (so, after it in the program) needs its result. A pure instruction that was
+//! folded into all its uses is never emitted.
 //!
-//! A load may be *sunk* into the instruction that uses it if nothing observable stands between the two.
-//! This is decided by colours: every side effect starts a new colour, so two instructions see the
-//! same state of memory, and the same traps have been passed, exactly if their colours agree.
+//! A load may be *sunk* into the instruction that uses it if nothing observable happens between the two. This is
+//! decided by *colours*: every side effect starts a new colour, so two instructions see the same state of memory,
+//! and the same traps have been passed, exactly if their colours agree.
 //!
 //! Invariants: a value has one register for the whole function ([`Lower::value_reg`]); what an
 //! instruction emits is straight-line code; flags live only between a producer and the consumer
@@ -24,59 +24,60 @@ use cranelift_codegen::ir::{
 use regalloc2::{RegClass, VReg};
 use smallvec::SmallVec;
 
-/// What the lowering of one instruction hands back: where its results are.
+/// What the lowering of an instruction returns: the registers of its results.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InstOutput {
-    /// There are none.
+    /// It has no results.
     None,
-    /// One, in this register.
+    /// It has one result, in this register.
     One(Reg),
-    /// Any number, in [`Lower::call_results`].
+    /// It is a call with any number of results, which are in [`Lower::call_results`].
     Call,
 }
 
 /// The rules of one ISA.
 pub trait Backend {
-    /// Its instructions.
+    /// The machine instructions.
     type Inst: MachInst;
     /// The names of the rules.
     const RULES: &'static [&'static str];
-    /// Lowers one instruction; `None` if no rule matches.
+    /// Lowers one instruction. The result is `None` if no rule matches.
     fn lower(lower: &mut Lower<'_, Self::Inst>, inst: ir::Inst) -> Option<InstOutput>;
-    /// The register of a value for a block argument.
+    /// The register in which a value is passed as a block argument.
     fn put_in_reg(lower: &mut Lower<'_, Self::Inst>, value: Value) -> Reg;
     /// An unconditional jump to the only successor.
     fn jump() -> Self::Inst;
-    /// Takes the arguments of the function from where the ABI puts them.
+    /// Takes the arguments of the function from the places that the ABI gives them.
     fn take_args(lower: &mut Lower<'_, Self::Inst>, args: &[(Value, Reg)]);
-    /// The register that a value of `get_pinned_reg` is in.
+    /// The register of a value that `get_pinned_reg` reads.
     fn pinned_reg() -> Reg;
-    /// The class of the register that a type wants, if it has one.
+    /// The class of the register that a type needs; `None` if the type has no register.
     fn class(ty: ir::Type) -> Option<RegClass>;
 }
 
-/// Why a function was not lowered.
+/// The reason why a function cannot be lowered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unlowered {
     /// No rule matches.
     NoRule {
-        /// The opcode with the type.
+        /// The opcode, with its type.
         what: String,
-        /// Where.
+        /// The source location of the instruction.
         loc: SourceLoc,
     },
     /// There are more than [`MAX_INSTS`] instructions.
     TooLong {
-        /// At which place, counted from the end.
+        /// The source location of the instruction at which the limit was exceeded. Lowering goes from the end of
+        /// the function to its start.
         loc: SourceLoc,
     },
 }
 
-/// The most machine instructions of a function. A CLIF instruction can be twenty of them, so the limit on values does not
-/// bound what the allocator has to hold.
+/// The most machine instructions of a function. A CLIF instruction can become twenty of them, so a limit on the
+/// number of values would not bound the allocator's memory.
 pub const MAX_INSTS: usize = 1 << 22;
 
-/// How often a value is used.
+/// Whether a value is used never, once, or many times.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Uses {
     #[default]
@@ -87,19 +88,19 @@ enum Uses {
 
 /// The state of the lowering of one function.
 pub struct Lower<'f, I> {
-    /// The function.
+    /// The CLIF function.
     pub func: &'f Function,
-    /// What the processor has.
+    /// The optional features of the processor.
     pub features: CpuFeatures,
-    /// Registers in which the last lowered call left its results.
+    /// The registers in which the call that was lowered last left its results.
     pub call_results: SmallVec<[Reg; 4]>,
-    /// Bytes of outgoing stack arguments and results that calls need.
+    /// The size in bytes of the outgoing area that calls need for stack arguments and results.
     pub outgoing_bytes: u32,
-    /// Bytes of its own stack arguments that the function frees when it returns.
+    /// The size in bytes of its own stack arguments, which the function frees when it returns.
     pub freed_bytes: u32,
-    /// True if the vmctx register is restored after a call.
+    /// Whether the vmctx register is restored after some call.
     pub changes_vmctx: bool,
-    /// True if there is a call.
+    /// Whether there is a call.
     pub has_calls: bool,
     emitted: Vec<I>,
     aliases: Aliases,
@@ -113,7 +114,7 @@ pub struct Lower<'f, I> {
     root: Option<ir::Inst>,
     vcode: VCode<I>,
     succs: std::ops::Range<u32>,
-    /// For each edge, whether a block of its own passes the arguments.
+    /// For each edge, whether it has a block of its own that passes the block arguments.
     split: Vec<bool>,
     fired: Vec<u16>,
 }
@@ -122,7 +123,7 @@ pub struct Lower<'f, I> {
 ///
 /// # Errors
 ///
-/// No rule matches an instruction.
+/// No rule matches an instruction, or there are too many instructions.
 pub fn lower<B: Backend>(
     func: &Function,
     domtree: &DominatorTree,
@@ -148,18 +149,18 @@ pub fn lower<B: Backend>(
     Ok(lower.finish(&order))
 }
 
-/// A lowered function and what its frame needs.
+/// A lowered function, with what its frame needs.
 #[derive(Debug)]
 pub struct Lowered<I> {
-    /// The code.
+    /// The machine instructions over virtual registers.
     pub vcode: VCode<I>,
-    /// Bytes of outgoing stack arguments and results that calls need.
+    /// The size in bytes of the outgoing area that calls need for stack arguments and results.
     pub outgoing_bytes: u32,
-    /// Bytes of its own stack arguments that the function frees when it returns.
+    /// The size in bytes of its own stack arguments, which the function frees when it returns.
     pub freed_bytes: u32,
-    /// True if the vmctx register is restored after a call.
+    /// Whether the vmctx register is restored after some call.
     pub changes_vmctx: bool,
-    /// True if there is a call.
+    /// Whether there is a call.
     pub has_calls: bool,
 }
 
@@ -217,8 +218,9 @@ impl<'f, I: MachInst> Lower<'f, I> {
                     if pinned {
                         lower.value_regs[result] = B::pinned_reg();
                     } else {
-                        // A type of no class (i128) is looked through by the rules of its users; where
-                        // it is not, its instruction is lowered, and no rule does that.
+                        // The rules of the users of an i128, a type without a register class, look through it to
+                        // its halves. Where they do not, its instruction would have to be lowered, and no rule does
+                        // that.
                         let class = B::class(func.dfg.value_type(result));
                         let class = class.unwrap_or(RegClass::Int);
                         lower.value_regs[result] = lower.aliases.fresh(class);
@@ -243,8 +245,8 @@ impl<'f, I: MachInst> Lower<'f, I> {
         Ok(())
     }
 
-    /// Counts uses and gives colours, in program order; then spreads "many" from pure instructions that
-    /// are used often to what they use: each of their uses may repeat them.
+    /// Counts uses and gives colours, in program order; then spreads "many" from pure instructions that are used
+    /// often to their operands, since each use may repeat the instruction.
     fn count_uses(&mut self, order: &BlockOrder) {
         let func = self.func;
         self.uses.resize(func.dfg.num_values());
@@ -408,7 +410,7 @@ impl<'f, I: MachInst> Lower<'f, I> {
         self.fired.clear();
     }
 
-    /// Moves what was emitted to the VCode, last first.
+    /// Moves the instructions that were emitted for one CLIF instruction to the VCode, last first.
     fn flush(&mut self, loc: SourceLoc, text: impl FnOnce(&Function) -> String) {
         if let Some(trace) = &mut self.vcode.trace {
             let group = trace.rules.len() as u32;
@@ -466,12 +468,12 @@ impl<'f, I: MachInst> Lower<'f, I> {
     }
 }
 
-/// A block that does nothing but trap.
+/// Whether a block consists of a trap alone.
 fn only_traps<I: MachInst>(insts: &[I]) -> bool {
     insts.len() == 1 && insts[0].flow() == crate::vcode::Flow::Exit && !insts[0].returns()
 }
 
-/// What the rules call.
+/// The functions that the Rust behind the rules calls.
 impl<'f, I: MachInst> Lower<'f, I> {
     /// Emits an instruction behind those that the current CLIF instruction has emitted so far.
     #[inline]
@@ -479,13 +481,13 @@ impl<'f, I: MachInst> Lower<'f, I> {
         self.emitted.push(inst);
     }
 
-    /// A fresh register.
+    /// A fresh virtual register.
     #[inline]
     pub fn fresh(&mut self, class: RegClass) -> Reg {
         self.aliases.fresh(class)
     }
 
-    /// The register of a value; asks for its definition to be lowered.
+    /// The register of a value. Asking for it causes the value's definition to be lowered.
     #[inline]
     pub fn value_reg(&mut self, value: Value) -> Reg {
         let reg = self.value_regs[value];
@@ -495,24 +497,24 @@ impl<'f, I: MachInst> Lower<'f, I> {
         reg
     }
 
-    /// Whether the current CLIF instruction is probably the last that reads a register, so that it may
-    /// be overwritten. (Only a hint: in a loop a value can be read again.)
+    /// Whether the current CLIF instruction is probably the last that reads a register, so that it may be
+    /// overwritten. (This is a hint only: in a loop the value can be read again.)
     #[inline]
     pub fn is_last_use(&self, reg: Reg) -> bool {
         self.last_uses.contains(&reg) || self.rematerialised.iter().any(|entry| entry.1 == reg)
     }
 
-    /// `from` is defined as `to`.
+    /// Makes `from`, which has no definition, another name of `to`.
     pub fn alias(&mut self, from: Reg, to: Reg) {
         self.aliases.set(from, to);
     }
 
-    /// True if somebody uses the value.
+    /// Whether the value is used.
     pub fn is_wanted(&self, value: Value) -> bool {
         self.wanted[value]
     }
 
-    /// The constant that defines a value, if one does: it is lowered again at each use.
+    /// The instruction that defines a value as a constant, if one does. Constants are lowered again at each use.
     #[inline]
     pub fn constant(&self, value: Value) -> Option<ir::Inst> {
         let inst = self.def_inst(value)?;
@@ -532,7 +534,7 @@ impl<'f, I: MachInst> Lower<'f, I> {
         }
     }
 
-    /// The register that a constant has within the current CLIF instruction.
+    /// The register that a constant has within the current CLIF instruction, if it was lowered there already.
     pub fn rematerialised(&self, value: Value) -> Option<Reg> {
         self.rematerialised
             .iter()
@@ -540,7 +542,7 @@ impl<'f, I: MachInst> Lower<'f, I> {
             .map(|entry| entry.1)
     }
 
-    /// A constant has this register within the current CLIF instruction.
+    /// Notes the register that a constant has within the current CLIF instruction.
     pub fn set_rematerialised(&mut self, value: Value, reg: Reg) {
         self.rematerialised.push((value, reg));
     }
@@ -554,7 +556,7 @@ impl<'f, I: MachInst> Lower<'f, I> {
         }
     }
 
-    /// The load that defines a value, if it may be made part of the current CLIF instruction.
+    /// The load that defines a value, if it may become part of the current CLIF instruction.
     pub fn sinkable(&self, value: Value) -> Option<ir::Inst> {
         let inst = self.def_inst(value)?;
         let root = self.root?;
@@ -570,13 +572,13 @@ impl<'f, I: MachInst> Lower<'f, I> {
         (after == self.colours[root]).then_some(inst)
     }
 
-    /// A sinkable load has become part of the current CLIF instruction.
+    /// Notes that a sinkable load has become part of the current CLIF instruction.
     pub fn sink(&mut self, inst: ir::Inst) {
         assert!(!self.sunk[inst], "a load is sunk once");
         self.sunk[inst] = true;
     }
 
-    /// The number of the successor that a destination of the current terminator is.
+    /// The number of the successor that a destination of the current terminator leads to.
     pub fn successor(&self, dest: BlockCall) -> u32 {
         let root = self.root.expect("only terminators have destinations");
         let block = self
@@ -590,7 +592,7 @@ impl<'f, I: MachInst> Lower<'f, I> {
             .expect("a rule leaves for a destination of its terminator") as u32
     }
 
-    /// Puts the arguments of a destination in registers and hands them to the allocator.
+    /// Puts the block arguments of a destination into registers and records them for the allocator.
     pub fn pass_block_args<B: Backend<Inst = I>>(&mut self, succ: u32, dest: BlockCall) {
         let edge = (self.succs.start + succ) as usize;
         if self.split[edge] {
@@ -617,7 +619,7 @@ impl<'f, I: MachInst> Lower<'f, I> {
         self.root
     }
 
-    /// Notes a fired rule if somebody wants to know.
+    /// Notes a fired rule, if the function is traced.
     #[inline]
     pub fn rule_fired(&mut self, rule: u16) {
         if self.vcode.trace.is_some() {

@@ -1,4 +1,4 @@
-//! Where the time of a compilation goes.
+//! Measures how long each phase of a compilation takes.
 
 use crate::error::CompileError;
 use crate::flags::Flags;
@@ -7,7 +7,7 @@ use crate::isa::x86_64;
 use crate::translate::{FunctionTranslator, translate_module};
 use std::time::{Duration, Instant};
 
-/// Compiles a module and says where the time goes, one line a phase.
+/// Compiles a module and reports how long it took, with one line for each phase.
 ///
 /// # Errors
 ///

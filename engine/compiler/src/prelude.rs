@@ -1,4 +1,4 @@
-//! The Rust behind the extern terms of `isle-rules/prelude.isle`: helpers over CLIF that all ISAs share.
+//! The Rust behind the extern terms of `isle-rules/prelude.isle`: functions over CLIF that all ISAs share.
 //!
 //! [`prelude_methods`] expands to methods of an ISLE `Context` that has a field `lower`.
 
@@ -10,39 +10,39 @@ pub use cranelift_codegen::ir::{
     TrapCode, Type, Value, ValueList,
 };
 
-/// `[Value; 2]`.
+/// CLIF's arguments of an instruction with two operands.
 pub type ValueArray2 = [Value; 2];
-/// `[Value; 3]`.
+/// CLIF's arguments of an instruction with three operands.
 pub type ValueArray3 = [Value; 3];
-/// `[BlockCall; 2]`.
+/// The two destinations of a conditional branch.
 pub type BlockArray2 = [BlockCall; 2];
-/// A list of values from an index on.
+/// The values of a list from an index on.
 pub type ValueSlice = (ValueList, usize);
-/// Nothing.
+/// The result of a term that has none.
 pub type Unit = ();
 
-/// `$INTEGER_OVERFLOW`
+/// The trap code `$INTEGER_OVERFLOW`.
 pub const INTEGER_OVERFLOW: TrapCode = TrapCode::INTEGER_OVERFLOW;
-/// `$BAD_CONVERSION_TO_INTEGER`
+/// The trap code `$BAD_CONVERSION_TO_INTEGER`.
 pub const BAD_CONVERSION_TO_INTEGER: TrapCode = TrapCode::BAD_CONVERSION_TO_INTEGER;
-/// `$INTEGER_DIVISION_BY_ZERO`
+/// The trap code `$INTEGER_DIVISION_BY_ZERO`.
 pub const INTEGER_DIVISION_BY_ZERO: TrapCode = TrapCode::INTEGER_DIVISION_BY_ZERO;
 
-/// The bits of a value of type `ty` in `bits`, zero-extended.
+/// The low bits of `bits` that a value of type `ty` has, zero-extended to 64 bits.
 #[inline]
 pub fn zero_extended(ty: Type, bits: i64) -> u64 {
     let unused = 64 - ty.bits();
     (bits as u64) << unused >> unused
 }
 
-/// The bits of a value of type `ty` in `bits`, sign-extended.
+/// The low bits of `bits` that a value of type `ty` has, sign-extended to 64 bits.
 #[inline]
 pub fn sign_extended(ty: Type, bits: i64) -> i64 {
     let unused = 64 - ty.bits();
     bits << unused >> unused
 }
 
-/// The methods.
+/// The methods of the context that belong to all ISAs.
 macro_rules! prelude_methods {
     () => {
         #[inline]

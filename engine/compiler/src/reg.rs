@@ -1,12 +1,12 @@
-//! Registers: virtual before allocation, real after.
+//! Registers, which are virtual before allocation and real after it.
 //!
-//! The same instruction type serves both phases, so a register knows which it is. A real register
-//! before allocation is one that the allocator never sees (frame, stack and vmctx pointers).
+//! The same instruction type serves both phases, so a register knows which of the two it is. A real register before
+//! allocation is one that the allocator never sees (frame, stack and vmctx pointers).
 
 use regalloc2::{PReg, RegClass, VReg};
 use std::fmt;
 
-/// A virtual or real register; of an operand that need not be one, also a spill slot.
+/// A virtual or real register. An operand that need not be a register may also be a spill slot after allocation.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Reg(u32);
 
@@ -14,10 +14,10 @@ const REAL: u32 = 1 << 31;
 const SLOT: u32 = 1 << 30;
 
 impl Reg {
-    /// No register: a slot that lowering has not filled yet.
+    /// The mark of an operand that lowering has not filled yet.
     pub const INVALID: Reg = Reg(u32::MAX);
 
-    /// A virtual register.
+    /// Makes a virtual register.
     #[inline]
     pub fn from_virtual(reg: VReg) -> Reg {
         let bits = reg.bits() as u32;
@@ -28,7 +28,7 @@ impl Reg {
         Reg(bits)
     }
 
-    /// A real register.
+    /// Makes a real register.
     #[inline]
     pub const fn from_real(reg: PReg) -> Reg {
         Reg(REAL | reg.index() as u32)
@@ -40,7 +40,7 @@ impl Reg {
         (self.0 & REAL == 0).then(|| VReg::from_bits(self.0))
     }
 
-    /// A spill slot: where an operand that need not be a register may be after allocation.
+    /// Makes a spill slot, in which an operand that need not be a register may be after allocation.
     pub fn from_slot(slot: usize) -> Reg {
         debug_assert!(
             slot < 1 << 24,
@@ -62,7 +62,7 @@ impl Reg {
             .then_some(self.0 & !(REAL | SLOT))
     }
 
-    /// The register class.
+    /// The class of the register; for a spill slot, that of the integers.
     #[inline]
     pub fn class(self) -> RegClass {
         match self.as_virtual() {
@@ -82,8 +82,8 @@ impl fmt::Debug for Reg {
     }
 }
 
-/// Sees each register operand of an instruction, in an order that depends on nothing but the
-/// instruction: to collect the operands for the allocator, and to put the allocated registers in.
+/// Sees each register operand of an instruction, in an order that depends on nothing but the instruction: it
+/// collects the operands for the allocator, and puts the allocated registers in.
 pub trait OperandVisitor {
     /// A register that is read at the start.
     fn read(&mut self, reg: &mut Reg);

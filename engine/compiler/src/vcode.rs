@@ -1,10 +1,10 @@
 //! VCode: a function as machine instructions over virtual registers, in the order of emission.
 //!
-//! Built backwards by `lower.rs` (so that a use is seen before its definition and unused pure
-//! instructions are never lowered), turned around once by [`VCode::finish`], then read by the
-//! register allocator through `regalloc2::Function` and by the emitter.
+//! It is built backwards by `lower.rs` (so that a use is seen before its definition and unused pure instructions
+//! are never lowered), and turned around once by [`VCode::finish`]. Then the register allocator reads it through
+//! `regalloc2::Function`, and the emitter encodes it.
 //!
-//! Invariants: no critical edges; block parameters are passed by unconditional jumps or to a block with
+//! Invariants: there are no critical edges; block parameters are passed by unconditional jumps or to a block with
 //! one predecessor; each virtual register is defined once.
 
 use crate::reg::{OperandVisitor, Reg};
@@ -16,46 +16,46 @@ use regalloc2::{
 use std::fmt::Debug;
 use std::ops::Range;
 
-/// What an instruction does with control.
+/// Where control goes after an instruction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flow {
-    /// Goes on to the next instruction.
+    /// It continues at the next instruction.
     Next,
-    /// Leaves for one of the successors of its block.
+    /// It continues at one of the successors of the block.
     Branch,
-    /// Leaves the function, or does not come back.
+    /// It leaves the function, or does not continue at all.
     Exit,
 }
 
 /// A machine instruction of one ISA.
 pub trait MachInst: Clone + Debug {
-    /// Shows each register operand.
+    /// Passes each register operand to the visitor.
     fn visit_operands(&mut self, visitor: &mut impl OperandVisitor);
-    /// Real registers that it destroys besides its results.
+    /// The real registers that it destroys besides its results.
     fn clobbers(&self) -> PRegSet;
-    /// What it does with control.
+    /// Where control goes after it.
     fn flow(&self) -> Flow;
     /// Whether it returns to the caller.
     fn returns(&self) -> bool;
-    /// For people.
+    /// The instruction as text, for people to read.
     fn print(&self) -> String;
 }
 
-/// Where a VCode block comes from.
+/// The origin of a VCode block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
     /// A CLIF block.
     Block(cranelift_codegen::ir::Block),
-    /// A critical edge of the CLIF function: holds nothing but a jump.
+    /// A critical edge of the CLIF function. The block contains nothing but a jump.
     Edge,
 }
 
 /// A block of the function.
 #[derive(Clone, Debug)]
 pub struct BlockCode {
-    /// Where it comes from.
+    /// Its origin.
     pub origin: Origin,
-    /// Its instructions.
+    /// Its instructions, in [`VCode::insts`].
     pub insts: Range<u32>,
     /// Its outgoing edges, in [`VCode::succs`].
     pub succs: Range<u32>,
@@ -63,51 +63,52 @@ pub struct BlockCode {
     pub preds: Range<u32>,
     /// Its parameters, in [`VCode::params`].
     pub params: Range<u32>,
-    /// Seldom run: emitted after all others.
+    /// Whether it is expected to run seldom. Such blocks are emitted after all others.
     pub cold: bool,
 }
 
-/// Which CLIF instruction, through which rules, an instruction was made from; only when traced.
+/// The CLIF instruction that each instruction was made from, and the rules that made it. It is kept only on demand.
 #[derive(Clone, Debug, Default)]
 pub struct Trace {
-    /// For each instruction, its group.
+    /// The number of the group of each instruction.
     pub groups: Vec<u32>,
-    /// For each group, the fired rules, the one at the root last, and the CLIF instruction.
+    /// For each group, the rules that fired (the one at the root last), and the CLIF instruction as text.
     pub rules: Vec<(Vec<u16>, String)>,
 }
 
 /// A function over virtual registers, and over real ones after allocation.
 #[derive(Clone, Debug)]
 pub struct VCode<I> {
-    /// All instructions.
+    /// The instructions of all blocks.
     pub insts: Vec<I>,
     /// The source location of each instruction.
     pub locs: Vec<SourceLoc>,
     /// All blocks, the entry first.
     pub blocks: Vec<BlockCode>,
-    /// Targets of all edges.
+    /// The targets of all edges.
     pub succs: Vec<Block>,
-    /// For each edge, its block arguments in [`VCode::args`].
+    /// For each edge, the range of its block arguments in [`VCode::args`].
     pub edge_args: Vec<Range<u32>>,
-    /// Block arguments.
+    /// The block arguments of all edges.
     pub args: Vec<VReg>,
-    /// Sources of all edges.
+    /// The sources of all edges.
     pub preds: Vec<Block>,
-    /// Block parameters.
+    /// The parameters of all blocks.
     pub params: Vec<VReg>,
     /// The number of virtual registers.
     pub num_vregs: usize,
     operands: Vec<Operand>,
     operand_ends: Vec<u32>,
     clobbers: Vec<(InstIndex, PRegSet)>,
-    /// The rules behind the instructions.
+    /// The rules behind the instructions, if they are traced.
     pub trace: Option<Trace>,
 }
 
 impl<I: MachInst> VCode<I> {
     /// Turns the backward order around, follows aliases and collects the operands.
     ///
-    /// `insts` of blocks count from the end here and from the start after.
+    /// The ranges `insts` of the blocks count from the end of the function before the call, and from its start
+    /// afterwards.
     pub(crate) fn finish(&mut self, aliases: &mut Aliases) {
         let len = self.insts.len() as u32;
         self.insts.reverse();
@@ -180,17 +181,17 @@ impl<I> Default for VCode<I> {
     }
 }
 
-/// Virtual registers that stand for another register.
+/// Virtual registers that are other names of registers.
 #[derive(Debug, Default)]
 pub(crate) struct Aliases {
     target: Vec<Reg>,
-    /// The final numbers of registers that are in use, in the order in which they are met.
+    /// The final numbers of registers that are in use, in the order in which they are found.
     numbers: Vec<u32>,
     numbered: u32,
 }
 
 impl Aliases {
-    /// A fresh virtual register.
+    /// Makes a fresh virtual register.
     #[inline]
     pub fn fresh(&mut self, class: RegClass) -> Reg {
         let reg = VReg::new(self.target.len(), class);
@@ -198,8 +199,8 @@ impl Aliases {
         Reg::from_virtual(reg)
     }
 
-    /// The register that it stands for in the end, under its final number: those in use are numbered
-    /// densely, because the allocator has a word for each number.
+    /// The register that `reg` is a name of, under its final number. Registers in use are numbered densely, because
+    /// the allocator needs memory for each number.
     #[inline]
     pub fn number(&mut self, reg: Reg) -> Reg {
         let reg = self.resolve(reg);
@@ -217,7 +218,7 @@ impl Aliases {
         Reg::from_virtual(VReg::new(*number as usize, virt.class()))
     }
 
-    /// `from`, which has no definition of its own, is `to`.
+    /// Makes `from`, which has no definition of its own, another name of `to`.
     pub fn set(&mut self, from: Reg, to: Reg) {
         let to = self.resolve(to);
         let from = from.as_virtual().expect("a real register is no alias");
@@ -234,7 +235,7 @@ impl Aliases {
         self.target[from.vreg()] = to;
     }
 
-    /// The register that it stands for in the end.
+    /// The register that `reg` is a name of, through all aliases.
     #[inline]
     pub fn resolve(&self, reg: Reg) -> Reg {
         let mut reg = reg;
@@ -249,7 +250,7 @@ impl Aliases {
     }
 }
 
-/// Collects operands; what is real already stays out of the allocator's sight.
+/// Collects operands. Registers that are real already are kept from the allocator.
 struct Collector<'a> {
     operands: &'a mut Vec<Operand>,
     start: usize,

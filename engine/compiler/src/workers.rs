@@ -7,14 +7,14 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 use std::num::NonZeroUsize;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-/// Bytes of stack of a thread, as much as a main thread has.
+/// The size in bytes of a thread's stack, which is that of a usual main thread.
 const STACK_SIZE: usize = 8 << 20;
 
-/// Threads that compile functions: how many there may be, and the pool once it is needed.
+/// A pool of threads that compile functions, started when it is first needed.
 #[derive(Debug)]
 pub struct Workers {
     threads: usize,
-    /// `None` inside if the host gives no threads: then the caller works alone.
+    /// The pool; `None` inside if the host cannot start threads, so that the caller works alone.
     pool: OnceLock<Option<ThreadPool>>,
 }
 
@@ -26,7 +26,7 @@ impl Default for Workers {
 }
 
 impl Workers {
-    /// This many threads. Nothing is started yet.
+    /// A pool of this many threads, none of which is started yet.
     pub fn new(threads: NonZeroUsize) -> Workers {
         Workers {
             threads: threads.get(),
@@ -34,13 +34,13 @@ impl Workers {
         }
     }
 
-    /// No threads: the caller does the work.
+    /// A pool without threads: the caller does the work.
     pub fn none() -> Workers {
         Workers::new(NonZeroUsize::MIN)
     }
 
-    /// Calls `work` on up to `wanted` threads at once, at least once; what the calls gave, in any order. A panic of
-    /// one goes on in the caller.
+    /// Calls `work` on up to `wanted` threads at once, at least once, and returns the results in any order. A panic
+    /// in one of the calls continues in the caller.
     pub(crate) fn run<T: Send>(&self, wanted: usize, work: impl Fn() -> T + Sync) -> Vec<T> {
         let wanted = wanted.min(self.threads);
         let pool = (wanted > 1).then(|| self.pool()).flatten();
@@ -48,7 +48,7 @@ impl Workers {
             return vec![work()];
         };
         let results = Mutex::new(Vec::with_capacity(wanted));
-        // Not a broadcast: a thread that is busy with another compilation must not be waited for.
+        // This is not a broadcast: it must not wait for a thread that is busy with another compilation.
         pool.scope(|scope| {
             for _ in 0..wanted {
                 scope.spawn(|_| {

@@ -1,3 +1,3 @@
-//! One folder an instruction set, each with the same files.
+//! The instruction sets: one folder for each, with the same files in each.
 
 pub mod x86_64;
