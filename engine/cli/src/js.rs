@@ -14,6 +14,7 @@ use skerry_wasi::{Input, Stop, WasiCtx, WasiCtxBuilder};
 
 use crate::corpus;
 use crate::error::Error;
+use crate::limits::{LimitOptions, Limited};
 use crate::load::{self, Source};
 use crate::options::JsOptions;
 use crate::phases::Phases;
@@ -30,7 +31,8 @@ const GUEST_DIRECTORY: &str = "/script";
 pub struct SpiderMonkey {
     engine: Engine,
     module: Module,
-    linker: Linker<WasiCtx>,
+    linker: Linker<Limited<WasiCtx>>,
+    limits: LimitOptions,
 }
 
 impl SpiderMonkey {
@@ -53,13 +55,19 @@ impl SpiderMonkey {
     /// That there is no memory.
     pub fn link(engine: Engine, module: Module) -> EngineResult<SpiderMonkey> {
         let mut linker = Linker::new(&engine);
-        skerry_wasi::add_to_linker(&mut linker, |ctx| ctx)?;
+        skerry_wasi::add_to_linker(&mut linker, |data: &mut Limited<WasiCtx>| &mut data.state)?;
         linker.define_unknown_imports_as_traps(&module)?;
         Ok(SpiderMonkey {
             engine,
             module,
             linker,
+            limits: LimitOptions::default(),
         })
+    }
+
+    /// Limits what each script may use from now on. The stack is the engine's: its size stands.
+    pub fn limit(&mut self, limits: LimitOptions) {
+        self.limits = limits;
     }
 
     /// Runs the top level of a script in a new instance. `wasi` is what the script may use besides its own directory:
@@ -83,7 +91,15 @@ impl SpiderMonkey {
     }
 
     fn call(&self, wasi: WasiCtx, phases: &mut Phases) -> EngineResult<()> {
-        let mut store = Store::new(&self.engine, wasi);
+        let limits = self.limits.store();
+        let mut store = Store::new(
+            &self.engine,
+            Limited {
+                state: wasi,
+                limits,
+            },
+        );
+        self.limits.apply(&mut store, |data| &mut data.limits);
         let instantiate = || self.linker.instantiate(&mut store, &self.module);
         let instance = Phases::time(&mut phases.instantiate, instantiate)?;
         let initialize = instance.get_typed_func::<(), ()>(&mut store, "_initialize")?;
@@ -146,7 +162,9 @@ pub fn command(options: &JsOptions, log: &mut dyn Write) -> Result<u8, Error> {
     let program = Program {
         name: corpus::FASTLY.name,
     };
-    let engine = load::engine(config(), &options.compiler);
+    let mut config = config();
+    options.limits.configure(&mut config);
+    let engine = load::engine(config, &options.compiler);
     let cache = if options.no_cache {
         None
     } else {
@@ -155,7 +173,9 @@ pub fn command(options: &JsOptions, log: &mut dyn Write) -> Result<u8, Error> {
     let load = || load::module(&engine, &source, cache.as_ref());
     let module = Phases::time(&mut phases.compile, load).map_err(|error| program.error(error))?;
     drop(source);
-    let spidermonkey = SpiderMonkey::link(engine, module).map_err(|error| program.error(error))?;
+    let spidermonkey = SpiderMonkey::link(engine, module);
+    let mut spidermonkey = spidermonkey.map_err(|error| program.error(error))?;
+    spidermonkey.limit(options.limits);
     phases.code_bytes = spidermonkey.code_size();
 
     let mut wasi = WasiCtxBuilder::new();

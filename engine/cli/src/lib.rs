@@ -6,6 +6,7 @@
 //! - [`js`]: JavaScript, by SpiderMonkey; the example of an embedding.
 //! - [`corpus`]: what is fetched for it and for the tests.
 //! - [`compile`]: a function, stage by stage, or an artifact.
+//! - [`limits`]: what a program may use.
 //! - [`clif`]: CLIF functions, with the tests beside the rules ([`filetest`]).
 #![forbid(unsafe_code)]
 
@@ -17,6 +18,7 @@ mod error;
 mod files;
 pub mod filetest;
 pub mod js;
+pub mod limits;
 mod load;
 pub mod options;
 pub mod phases;

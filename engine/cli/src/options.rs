@@ -6,6 +6,8 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+use crate::limits::LimitOptions;
+
 const EXIT_CODES: &str = "\
 Exit codes:
   0    success
@@ -88,6 +90,10 @@ pub struct RunOptions {
     #[command(flatten)]
     pub compiler: CompilerOptions,
 
+    /// What the program may use
+    #[command(flatten)]
+    pub limits: LimitOptions,
+
     /// The module, binary (.wasm), text (.wat) or compiled (.cwasm), then the program's arguments
     #[arg(
         value_name = "FILE [ARGS]",
@@ -127,6 +133,10 @@ pub struct JsOptions {
     #[command(flatten)]
     pub compiler: CompilerOptions,
 
+    /// What SpiderMonkey may use
+    #[command(flatten)]
+    pub limits: LimitOptions,
+
     /// The script
     #[arg(value_name = "SCRIPT")]
     pub script: PathBuf,
@@ -159,6 +169,10 @@ pub struct WastOptions {
     /// The edition of the specification that the scripts are for
     #[arg(long, value_enum, default_value_t)]
     pub edition: Edition,
+
+    /// What the modules of one script may use; `spectest` counts, too
+    #[command(flatten)]
+    pub limits: LimitOptions,
 }
 
 /// A stage of compilation.

@@ -9,6 +9,7 @@ use skerry_runtime::{Config, ExternType, Instance, Linker, Module, Store, Val, V
 use skerry_wasi::{Stop, WasiCtx, WasiCtxBuilder};
 
 use crate::error::Error;
+use crate::limits::Limited;
 use crate::load;
 use crate::options::RunOptions;
 use crate::phases::Phases;
@@ -37,7 +38,9 @@ pub fn command(options: &RunOptions, out: &mut dyn Write) -> Result<u8, Error> {
     // What is wrong with the command line is said before anything is compiled.
     let ctx = context(options, path, &arguments)?;
     let source = load::source(path)?;
-    let engine = load::engine(Config::new(), &options.compiler);
+    let mut config = Config::new();
+    options.limits.configure(&mut config);
+    let engine = load::engine(config, &options.compiler);
     let cache = if options.no_cache {
         None
     } else {
@@ -58,15 +61,18 @@ pub fn command(options: &RunOptions, out: &mut dyn Write) -> Result<u8, Error> {
         }
     };
 
-    let mut store = Store::new(&engine, ctx);
+    let limits = options.limits.store();
+    let mut store = Store::new(&engine, Limited { state: ctx, limits });
+    options.limits.apply(&mut store, |data| &mut data.limits);
     let mut linker = Linker::new(&engine);
-    skerry_wasi::add_to_linker(&mut linker, |ctx| ctx).expect("an empty linker has no duplicates");
+    skerry_wasi::add_to_linker(&mut linker, |data: &mut Limited<WasiCtx>| &mut data.state)
+        .expect("an empty linker has no duplicates");
     if options.unknown_imports_trap {
         linker
             .define_unknown_imports_as_traps(&module)
             .map_err(|error| program.error(error))?;
     }
-    let mut run = |store: &mut Store<WasiCtx>, out: &mut dyn Write| -> Result<(), Ended> {
+    let mut run = |store: &mut Store<Limited<WasiCtx>>, out: &mut dyn Write| -> Result<(), Ended> {
         let instantiate = || linker.instantiate(&mut *store, &module);
         let instance = Phases::time(&mut phases.instantiate, instantiate)?;
         Phases::time(&mut phases.run, || match (&options.invoke, &values) {
@@ -284,7 +290,7 @@ fn places(directory: &OsStr) -> Result<(&OsStr, &str), Error> {
 }
 
 /// Runs a WASI command. A module without `_start` is a reactor: it is initialised, and that is all.
-fn start(store: &mut Store<WasiCtx>, instance: &Instance) -> Result<(), Ended> {
+fn start(store: &mut Store<Limited<WasiCtx>>, instance: &Instance) -> Result<(), Ended> {
     for name in ["_start", "_initialize"] {
         if let Some(func) = instance.get_func(&mut *store, name) {
             func.call(&mut *store, &[], &mut [])?;
@@ -296,7 +302,7 @@ fn start(store: &mut Store<WasiCtx>, instance: &Instance) -> Result<(), Ended> {
 
 /// Calls one function.
 fn invoke(
-    store: &mut Store<WasiCtx>,
+    store: &mut Store<Limited<WasiCtx>>,
     instance: &Instance,
     name: &str,
     values: &[Val],

@@ -2,11 +2,12 @@
 //! number, and failures sorted by the kinds that the assertions tell apart.
 
 use skerry_runtime::{
-    CompileError, Engine, Error, ExternRef, FuncType, Global, GlobalType, Instance, Linker, Memory,
-    MemoryType, Module, Store, Table, TableType, Val, ValType,
+    CompileError, Config, Engine, Error, ExternRef, FuncType, Global, GlobalType, Instance, Linker,
+    Memory, MemoryType, Module, Store, StoreLimits, Table, TableType, Val, ValType,
 };
 use wasmparser::{Validator, WasmFeatures};
 
+use crate::limits::LimitOptions;
 use crate::options::Edition;
 use crate::wast::Value;
 
@@ -58,29 +59,36 @@ impl From<Error> for Failure {
 pub struct Session {
     edition: Edition,
     engine: Engine,
-    store: Store<()>,
-    linker: Linker<()>,
+    store: Store<StoreLimits>,
+    linker: Linker<StoreLimits>,
     modules: Vec<Module>,
     instances: Vec<Instance>,
 }
 
 impl Session {
     /// An empty store with the `spectest` module to import from.
-    pub fn new(edition: Edition) -> Session {
-        let engine = Engine::default();
-        let mut store = Store::new(&engine, ());
+    ///
+    /// # Errors
+    ///
+    /// The limits are too narrow for that module.
+    pub fn new(edition: Edition, limits: &LimitOptions) -> Result<Session, Failure> {
+        let mut config = Config::new();
+        limits.configure(&mut config);
+        let engine = Engine::new(config);
+        let mut store = Store::new(&engine, limits.store());
+        limits.apply(&mut store, |limits| limits);
         let mut linker = Linker::new(&engine);
-        define_spectest(&mut linker, &mut store).expect("the host's test module is well formed");
+        define_spectest(&mut linker, &mut store)?;
         // A script may register one name after another instance.
         linker.allow_shadowing(true);
-        Session {
+        Ok(Session {
             edition,
             engine,
             store,
             linker,
             modules: Vec::new(),
             instances: Vec::new(),
-        }
+        })
     }
 
     /// Validates and compiles a module.
@@ -203,7 +211,10 @@ fn check_edition(edition: Edition, wasm: &[u8], accepted: bool) -> Result<(), Fa
 
 /// The module `spectest` of the specification's test suite (`interpreter/host/spectest.ml`): its
 /// functions print in the reference interpreter and do nothing here.
-fn define_spectest(linker: &mut Linker<()>, store: &mut Store<()>) -> Result<(), Error> {
+fn define_spectest(
+    linker: &mut Linker<StoreLimits>,
+    store: &mut Store<StoreLimits>,
+) -> Result<(), Error> {
     use ValType::{F32, F64, I32, I64};
     const MODULE: &str = "spectest";
     let functions: [(&str, &[ValType]); 7] = [

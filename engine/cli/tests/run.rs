@@ -465,3 +465,46 @@ fn help_tells_the_exit_codes() {
     assert_eq!(skerry(&["run"]).status.code(), Some(2));
     assert_eq!(skerry(&["nothing"]).status.code(), Some(2));
 }
+
+#[test]
+fn the_depth_of_recursion_follows_the_size_of_the_stack() {
+    let run = |options: &[&str], depth: &str| {
+        let options = [options, &["--invoke", "r"]].concat();
+        run(&options, "stack_option.wat", &[depth])
+    };
+    check(&run(&[], "30000"), 0, "30000\n", &[]);
+    check(
+        &run(&["--stack-size", "64k"], "30000"),
+        134,
+        "",
+        &["call stack exhausted"],
+    );
+    check(&run(&[], "500000"), 134, "", &["call stack exhausted"]);
+    check(
+        &run(&["--stack-size", "64MiB"], "500000"),
+        0,
+        "500000\n",
+        &[],
+    );
+    let wrong = run(&["--stack-size", "64MB"], "1");
+    check(&wrong, 2, "", &["--stack-size <SIZE>", "KiB, MiB"]);
+}
+
+#[test]
+fn tables_and_memories_have_limits() {
+    let options = ["--max-table-elements", "20000000", "--invoke", "f"];
+    check(&run(&options, "tables_grow.wat", &[]), 0, "1\n", &[]);
+    let grow = |options: &[&str], pages: &str| {
+        let options = [options, &["--invoke", "grow"]].concat();
+        run(&options, "memory_grow.wat", &[pages])
+    };
+    check(&grow(&["--max-memory", "192KiB"], "1"), 0, "2\n", &[]);
+    check(&grow(&["--max-memory", "192KiB"], "2"), 0, "-1\n", &[]);
+    let none = grow(&["--max-memory", "65536"], "0");
+    check(
+        &none,
+        1,
+        "",
+        &["memory_grow.wat: bytes of all memories of a store: 131072 is over the limit of 65536"],
+    );
+}

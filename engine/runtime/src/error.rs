@@ -149,6 +149,14 @@ pub enum Error {
         /// How much was asked for.
         actual: u64,
     },
+    /// The limiter of the store refused to let something be created or grow.
+    #[error("{what}: the limiter of the store refuses {actual}")]
+    Refused {
+        /// What was asked for.
+        what: &'static str,
+        /// How much was asked for.
+        actual: u64,
+    },
     /// The operating system has no memory or address space left.
     #[error("out of memory: {0}")]
     OutOfMemory(std::io::Error),

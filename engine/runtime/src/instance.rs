@@ -6,10 +6,11 @@
 //! them into images, which are mapped when it is their turn. Nor are the element segments of constant tables, which are
 //! in the vmctx from the start.
 
-use crate::error::{Error, Result, within};
+use crate::error::{Error, Result};
 use crate::externs::Extern;
 use crate::func::{Func, HostFunc, TypedFunc, WasmParams, WasmResults};
 use crate::global::Global;
+use crate::growth::Creation;
 use crate::memory::Memory;
 use crate::module::Module;
 use crate::store::{AsContext, AsContextMut, Handle, StoreData, StoreInner, call};
@@ -171,7 +172,9 @@ impl Instance {
     ///
     /// # Errors
     /// [`Error::ImportCount`], [`Error::IncompatibleImport`], [`Error::WrongStore`]; [`Error::Trap`] if an active
-    /// segment does not fit or the start function traps; [`Error::OutOfMemory`].
+    /// segment does not fit or the start function traps; [`Error::Limit`] and [`Error::Refused`] if what the module defines is
+    /// more than the engine or the store's limiter allows; [`Error::OutOfMemory`]. The store can be used after that. What
+    /// a trap leaves in it counts for the limits; after the other errors there is nothing to count.
     pub fn new(mut store: impl AsContextMut, module: &Module, imports: &[Extern]) -> Result<Self> {
         let given: Vec<Given<'_>> = imports.iter().map(|&item| Given::Extern(item)).collect();
         Self::from_given(
@@ -189,7 +192,17 @@ impl Instance {
         imports: &[Given<'_>],
         prepared: &PreparedCalls,
     ) -> Result<Self> {
-        let index = build(&mut store.inner, module, imports, prepared)?;
+        check_imports(&store.inner, module, imports)?;
+        let environ = module.environ();
+        let new = Creation {
+            instances: 1,
+            memories: &environ.memories.values().as_slice()[environ.imported_memories..],
+            tables: &environ.tables.values().as_slice()[environ.imported_tables..],
+        };
+        new.ask(store)?;
+        let mark = store.inner.mark();
+        let built = build(&mut store.inner, module, imports, prepared);
+        let index = built.inspect_err(|_| store.inner.forget_since(mark))?;
         copy_segments(&mut store.inner, index)?;
         if let Some(start) = module.environ().start {
             let func = store.inner.instance(index).func_to_call(start);
@@ -356,22 +369,16 @@ fn check_imports(store: &StoreInner, module: &Module, imports: &[Given<'_>]) -> 
     Ok(())
 }
 
-/// Allocates an instance and everything that it defines, and connects its imports. Its number in the store.
+/// Allocates an instance and everything that it defines, and connects its imports, which were checked. Its number in the
+/// store. After an error the caller ends what is new in the store.
 fn build(
     store: &mut StoreInner,
     module: &Module,
     imports: &[Given<'_>],
     prepared: &PreparedCalls,
 ) -> Result<usize> {
-    check_imports(store, module, imports)?;
     let (environ, layout) = (module.environ(), module.layout());
     let limits = store.engine().limits();
-    for ty in environ.memories.values().skip(environ.imported_memories) {
-        within("pages of a memory", limits.memory_pages, ty.minimum)?;
-    }
-    for ty in environ.tables.values().skip(environ.imported_tables) {
-        within("elements of a table", limits.table_elements, ty.minimum)?;
-    }
     let number = store.next_instance() as usize;
     let memory = InstanceMemory::new(&module.blueprint(), store.context(), number)
         .map_err(Error::OutOfMemory)?;
@@ -411,8 +418,8 @@ fn build(
     memory.import_functions(layout, &functions);
     store.keep_host_functions(prepared);
 
-    // From here on the store may keep what was made although the instantiation fails: nothing can reach it, and it goes with
-    // the store. Memories and globals hold on to the slot, so it stays mapped as long as they.
+    // Memories, tables and globals hold on to the slot, so it stays mapped as long as they. Host functions of an instantiation
+    // that fails stay in the store, where nothing can reach them.
     for index in
         (0..environ.memories.len() - environ.imported_memories).map(DefinedMemoryIndex::new)
     {

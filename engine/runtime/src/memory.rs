@@ -1,6 +1,7 @@
 //! Linear memories, as the host sees them.
 
-use crate::error::{Error, Result, within};
+use crate::error::{Error, Result};
+use crate::growth::{self, Creation};
 use crate::store::{AsContext, AsContextMut, Handle, StoreInner};
 use crate::vm::memory::{LinearMemory, in_bounds};
 use skerry_environ::MemoryType;
@@ -16,12 +17,18 @@ impl Memory {
     /// A memory of zeros.
     ///
     /// # Errors
-    /// [`Error::Limit`] if the type asks for more than the engine or its own maximum allows; [`Error::OutOfMemory`].
+    /// [`Error::Limit`] if the type asks for more than the engine, its own maximum or the store's limiter allows;
+    /// [`Error::Refused`] if the limiter refuses and names no limit; [`Error::OutOfMemory`].
     pub fn new(mut store: impl AsContextMut, ty: MemoryType) -> Result<Self> {
-        let inner = &mut store.as_context_mut().0.inner;
+        let store = store.as_context_mut().0;
+        let memories = &[ty];
+        let new = Creation {
+            memories,
+            ..Creation::default()
+        };
+        new.ask(store)?;
+        let inner = &mut store.inner;
         let limit = inner.engine().limits().memory_pages;
-        let allowed = ty.maximum.map_or(limit, |maximum| maximum.min(limit));
-        within("pages of a memory", allowed, ty.minimum)?;
         let memory = LinearMemory::standalone(ty, limit).map_err(Error::OutOfMemory)?;
         let index = inner.push_memory(memory);
         Ok(Self(inner.handle(index)))
@@ -38,9 +45,8 @@ impl Memory {
 
     pub(crate) fn ty_in(&self, store: &StoreInner) -> MemoryType {
         let memory = self.inner(store);
-        let minimum = (memory.len() as u64) >> MemoryType::PAGE_SIZE_LOG2;
         MemoryType {
-            minimum,
+            minimum: memory.pages(),
             maximum: memory.ty().maximum,
         }
     }
@@ -66,13 +72,12 @@ impl Memory {
     /// Adds pages of zeros; the old size in pages.
     ///
     /// # Errors
-    /// [`Error::Limit`] where the maximum or what the engine allows is passed; [`Error::OutOfMemory`].
+    /// [`Error::Limit`] where the maximum, or what the engine or the store's limiter allows, is passed; [`Error::Refused`]
+    /// if the limiter refuses and names no limit, or the error that it gives; [`Error::OutOfMemory`].
     pub fn grow(&self, mut store: impl AsContextMut, delta: u64) -> Result<u64> {
-        let inner = &mut store.as_context_mut().0.inner;
-        let (size, limit) = (self.ty_in(inner).minimum, self.inner(inner).limit());
-        within("pages of a memory", limit, size.saturating_add(delta))?;
-        let grown = self.inner_mut(inner).grow(delta);
-        grown.ok_or_else(|| Error::OutOfMemory(std::io::ErrorKind::OutOfMemory.into()))
+        let store = store.as_context_mut().0;
+        let index = store.inner.resolve(self.0);
+        growth::grow_memory(store, index, delta)?
     }
 
     /// The bytes.

@@ -6,6 +6,7 @@
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::instance::InstanceEntry;
+use crate::limits::ResourceLimiter;
 use crate::module::Module;
 use crate::trap::{Backtrace, Trap};
 use crate::vm::backtrace::RawBacktrace;
@@ -35,7 +36,11 @@ pub struct Store<T: 'static> {
 pub struct StoreData<T: 'static> {
     pub(crate) inner: StoreInner,
     pub(crate) data: T,
+    limiter: Option<Box<Limiter<T>>>,
 }
+
+/// Finds the limiter of a store in the embedder's state.
+type Limiter<T> = dyn (FnMut(&mut T) -> &mut dyn ResourceLimiter) + Send + Sync;
 
 /// The identity of a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -84,6 +89,14 @@ impl<T> StoreObject for StoreData<T> {
     fn inner_mut(&mut self) -> &mut StoreInner {
         &mut self.inner
     }
+
+    fn parts(&mut self) -> (&mut StoreInner, Option<&mut dyn ResourceLimiter>) {
+        let limiter = self.limiter.as_mut();
+        (
+            &mut self.inner,
+            limiter.map(|limiter| limiter(&mut self.data)),
+        )
+    }
 }
 
 impl<T> Store<T> {
@@ -107,8 +120,25 @@ impl<T> Store<T> {
             engine: engine.clone(),
         };
         Self {
-            data: Box::new(StoreData { inner, data }),
+            data: Box::new(StoreData {
+                inner,
+                data,
+                limiter: None,
+            }),
         }
+    }
+
+    /// Puts the store under a limiter: from now on it is asked before an instance, memory or table is created and before
+    /// a memory or table grows. What exists already stays, and counts. `limiter` finds it in the embedder's state;
+    /// a second call replaces the first.
+    ///
+    /// The limits of the engine ([`Config::max_memory_pages`](crate::Config::max_memory_pages),
+    /// [`Config::max_table_elements`](crate::Config::max_table_elements)) hold besides.
+    pub fn limiter(
+        &mut self,
+        limiter: impl (FnMut(&mut T) -> &mut dyn ResourceLimiter) + Send + Sync + 'static,
+    ) {
+        self.data.limiter = Some(Box::new(limiter));
     }
 
     /// The embedder's state.
@@ -365,6 +395,37 @@ impl StoreInner {
         let index = next_number(&self.tables);
         self.tables.push(table);
         index
+    }
+
+    /// How many instances, memories and tables there are.
+    pub(crate) fn counts(&self) -> [usize; 3] {
+        [self.instances.len(), self.memories.len(), self.tables.len()]
+    }
+
+    /// The bytes of all memories.
+    pub(crate) fn memory_bytes(&self) -> u64 {
+        self.memories.iter().map(|memory| memory.len() as u64).sum()
+    }
+
+    /// The elements of all tables.
+    pub(crate) fn table_elements(&self) -> u64 {
+        self.tables.iter().map(|table| table.len() as u64).sum()
+    }
+
+    /// How many memories, tables and globals there are, for [`StoreInner::forget_since`].
+    pub(crate) fn mark(&self) -> [usize; 3] {
+        [self.memories.len(), self.tables.len(), self.globals.len()]
+    }
+
+    /// Ends the memories, tables and globals that are newer than `mark`, to which there must not be any handle.
+    pub(crate) fn forget_since(&mut self, [memories, tables, globals]: [usize; 3]) {
+        for memory in self.memories.drain(memories..) {
+            let region = memory.fault_region();
+            self.regions.retain(|found| *found != region);
+        }
+        self.context.set_fault_regions(&self.regions);
+        self.tables.truncate(tables);
+        self.globals.truncate(globals);
     }
 
     pub(crate) fn push_global(&mut self, global: Global) -> u32 {

@@ -1,6 +1,7 @@
 //! Tables, as the host sees them.
 
-use crate::error::{Error, Result, within};
+use crate::error::{Error, Result};
+use crate::growth::{self, Creation};
 use crate::store::{AsContext, AsContextMut, Handle, StoreInner};
 use crate::value::Val;
 use crate::vm;
@@ -15,19 +16,25 @@ impl Table {
     ///
     /// # Errors
     /// [`Error::ValueType`] if its elements are no references, or `init` is none of them; [`Error::Limit`] if the type asks
-    /// for more than the engine or its own maximum allows; [`Error::OutOfMemory`].
+    /// for more than the engine, its own maximum or the store's limiter allows; [`Error::Refused`] if the limiter refuses and
+    /// names no limit; [`Error::OutOfMemory`].
     pub fn new(mut store: impl AsContextMut, ty: TableType, init: Val) -> Result<Self> {
-        let inner = &mut store.as_context_mut().0.inner;
-        let limit = inner.engine().limits().table_elements;
-        let allowed = ty.maximum.map_or(limit, |maximum| maximum.min(limit));
-        within("elements of a table", allowed, ty.minimum)?;
+        let store = store.as_context_mut().0;
         if !ty.element.is_ref() {
             return Err(Error::ValueType {
                 expected: ValType::FuncRef,
                 found: ty.element,
             });
         }
-        let init = init.to_raw_of(inner, ty.element)? as u64;
+        let init = init.to_raw_of(&store.inner, ty.element)? as u64;
+        let tables = &[ty];
+        let new = Creation {
+            tables,
+            ..Creation::default()
+        };
+        new.ask(store)?;
+        let inner = &mut store.inner;
+        let limit = inner.engine().limits().table_elements;
         let table = vm::table::Table::standalone(ty, limit, init);
         let table =
             table.ok_or_else(|| Error::OutOfMemory(std::io::ErrorKind::OutOfMemory.into()))?;
@@ -98,20 +105,14 @@ impl Table {
     ///
     /// # Errors
     /// [`Error::ValueType`], [`Error::WrongStore`]; [`Error::Limit`] where it would become too large;
+    /// [`Error::Refused`] if the store's limiter refuses and names no limit, or the error that it gives;
     /// [`Error::OutOfMemory`].
     pub fn grow(&self, mut store: impl AsContextMut, delta: u64, init: Val) -> Result<u64> {
-        let inner = &mut store.as_context_mut().0.inner;
-        let ty = self.ty_in(inner);
-        let word = init.to_raw_of(inner, ty.element)? as u64;
-        let limit = self.inner(inner).limit();
-        within(
-            "elements of a table",
-            limit,
-            ty.minimum.saturating_add(delta),
-        )?;
+        let store = store.as_context_mut().0;
+        let inner = &store.inner;
+        let word = init.to_raw_of(inner, self.inner(inner).ty().element)? as u64;
         let index = inner.resolve(self.0);
-        let grown = inner.table_mut(index).grow(delta, word);
-        grown.ok_or_else(|| Error::OutOfMemory(std::io::ErrorKind::OutOfMemory.into()))
+        growth::grow_table(store, index, delta, word)?
     }
 
     /// Copies `len` elements from `src` to `dst`, which may be the same table.

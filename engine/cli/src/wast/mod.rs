@@ -7,7 +7,7 @@ mod value;
 use std::io::Write;
 use std::path::Path;
 
-pub use script::{FailedDirective, Report, run_script};
+pub use script::{FailedDirective, Report, run_script, run_script_within};
 pub use skip::SkipList;
 pub use value::Value;
 
@@ -112,7 +112,7 @@ pub fn command(
                 continue;
             }
         };
-        let report = run_script(&text, options.edition);
+        let report = run_script_within(&text, options.edition, &options.limits);
         let (verdict, line) = judge(&name, &report, &skip);
         totals.add(&verdict);
         writeln!(out, "{line}")?;

@@ -9,6 +9,7 @@ use wast::token::{Id, Span};
 use wast::{QuoteWat, Wast, WastDirective, WastExecute, WastInvoke, Wat};
 
 use super::value::{Value, argument, describe, list, matches};
+use crate::limits::LimitOptions;
 use crate::options::Edition;
 use crate::session::{Failure, InstanceIndex, ModuleIndex, Session};
 
@@ -36,6 +37,11 @@ pub struct FailedDirective {
 ///
 /// A directive that fails does not end the script; a script that cannot be parsed is one failure.
 pub fn run_script(text: &str, edition: Edition) -> Report {
+    run_script_within(text, edition, &LimitOptions::default())
+}
+
+/// [`run_script`] under limits.
+pub fn run_script_within(text: &str, edition: Edition, limits: &LimitOptions) -> Report {
     let mut report = Report::default();
     let mut lexer = Lexer::new(text);
     // The suite tests how names with confusing characters are read.
@@ -54,8 +60,16 @@ pub fn run_script(text: &str, edition: Edition) -> Report {
             return report;
         }
     };
+    let session = match Session::new(edition, limits) {
+        Ok(session) => session,
+        Err(failure) => {
+            let message = format!("the module spectest cannot be made: {failure}");
+            report.fail(text, Span::from_offset(0), message);
+            return report;
+        }
+    };
     let mut runner = Runner {
-        session: Session::new(edition),
+        session,
         modules: HashMap::new(),
         last_module: None,
         instances: HashMap::new(),

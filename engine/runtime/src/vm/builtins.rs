@@ -8,6 +8,7 @@ use super::context::{DynStore, Unwind, VMStoreContext};
 use super::func::host_call;
 use super::memory::LinearMemory;
 use super::table::Table;
+use crate::growth::{self, Grown};
 use crate::store::StoreInner;
 use skerry_environ::vmctx::{MAGIC_INSTANCE, VMContextHeader};
 use skerry_environ::{Builtin, DataIndex, ElemIndex, MemoryIndex, TableIndex, Trap};
@@ -42,9 +43,9 @@ pub(super) fn finish(
 ///
 /// # Safety
 /// `vmctx` is that of a live instance, and the call comes from compiled code.
-unsafe fn with_instance(
+unsafe fn with_store(
     vmctx: *mut u8,
-    body: impl FnOnce(&mut StoreInner, usize) -> Result<u64, Trap>,
+    body: impl FnOnce(&mut DynStore, usize) -> Result<u64, Unwind>,
 ) -> BuiltinResult {
     // SAFETY: a vmctx is the end of its header.
     let header = unsafe { &*vmctx.cast::<VMContextHeader>().sub(1) };
@@ -54,9 +55,21 @@ unsafe fn with_instance(
     let ctx = unsafe { &*header.store.cast::<VMStoreContext>() };
     // SAFETY: the one use of the store during this builtin.
     let store: &mut DynStore = unsafe { ctx.store() };
-    finish(ctx, || {
-        body(store.inner_mut(), instance).map_err(Unwind::Trap)
-    })
+    finish(ctx, || body(store, instance))
+}
+
+/// Runs the body of a builtin that cannot but trap.
+///
+/// # Safety
+/// As for [`with_store`].
+unsafe fn with_instance(
+    vmctx: *mut u8,
+    body: impl FnOnce(&mut StoreInner, usize) -> Result<u64, Trap>,
+) -> BuiltinResult {
+    let body =
+        |store: &mut DynStore, instance| body(store.inner_mut(), instance).map_err(Unwind::Trap);
+    // SAFETY: passed on.
+    unsafe { with_store(vmctx, body) }
 }
 
 /// Defines the Rust functions of builtins on instances, by the same table of names as `skerry_environ::Builtin`.
@@ -73,12 +86,33 @@ macro_rules! builtins {
 
 const GROW_FAILED: u64 = u64::MAX;
 
-builtins! {
-    fn memory_grow(store, instance, memory: u32, delta: u64) {
-        let id = store.instance(instance).memory(MemoryIndex::from_u32(memory));
-        Ok(store.memory_mut(id).grow(delta).unwrap_or(GROW_FAILED))
-    }
+/// What compiled code gets of a growth.
+fn grown(grown: Grown) -> Result<u64, Unwind> {
+    let grown = grown.map_err(|error| Unwind::Error(Box::new(error)))?;
+    Ok(grown.unwrap_or(GROW_FAILED))
+}
 
+extern "C" fn memory_grow(vmctx: *mut u8, memory: u32, delta: u64) -> BuiltinResult {
+    let body = |store: &mut DynStore, instance| {
+        let instance = store.inner_mut().instance(instance);
+        let id = instance.memory(MemoryIndex::from_u32(memory));
+        grown(growth::grow_memory(store, id, delta))
+    };
+    // SAFETY: compiled code calls builtins with its own vmctx.
+    unsafe { with_store(vmctx, body) }
+}
+
+extern "C" fn table_grow(vmctx: *mut u8, table: u32, init: u64, delta: u64) -> BuiltinResult {
+    let body = |store: &mut DynStore, instance| {
+        let instance = store.inner_mut().instance(instance);
+        let id = instance.table(TableIndex::from_u32(table));
+        grown(growth::grow_table(store, id, delta, init))
+    };
+    // SAFETY: as above.
+    unsafe { with_store(vmctx, body) }
+}
+
+builtins! {
     fn memory_copy(store, instance, dst: u32, src: u32, dst_at: u64, src_at: u64, len: u64) {
         let instance = store.instance(instance);
         let dst = store.memory(instance.memory(MemoryIndex::from_u32(dst)));
@@ -103,11 +137,6 @@ builtins! {
     fn data_drop(store, instance, segment: u32) {
         store.drop_data(instance, DataIndex::from_u32(segment));
         Ok(0)
-    }
-
-    fn table_grow(store, instance, table: u32, init: u64, delta: u64) {
-        let id = store.instance(instance).table(TableIndex::from_u32(table));
-        Ok(store.table_mut(id).grow(delta, init).unwrap_or(GROW_FAILED))
     }
 
     fn table_fill(store, instance, table: u32, at: u64, value: u64, len: u64) {

@@ -38,6 +38,13 @@ pub(crate) trait StoreObject: Any {
     fn as_any_mut(&mut self) -> &mut dyn Any;
     /// The part of the store that does not depend on the type of the embedder's state.
     fn inner_mut(&mut self) -> &mut crate::store::StoreInner;
+    /// The same, and what limits the store, if anything does.
+    fn parts(
+        &mut self,
+    ) -> (
+        &mut crate::store::StoreInner,
+        Option<&mut dyn crate::ResourceLimiter>,
+    );
 }
 
 /// A store of whatever type.

@@ -97,6 +97,11 @@ impl LinearMemory {
         unsafe { (*self.definition).len as usize }
     }
 
+    /// The size in pages of 64 KiB.
+    pub(crate) fn pages(&self) -> u64 {
+        self.len() as u64 >> MemoryType::PAGE_SIZE_LOG2
+    }
+
     /// Where accesses to it may fault.
     pub(crate) fn fault_region(&self) -> FaultRegion {
         self.slot
@@ -141,7 +146,7 @@ impl LinearMemory {
 
     /// Adds `delta` pages of zeros; the old size in pages, or `None` where that is over a limit or there is no memory.
     pub(crate) fn grow(&mut self, delta: u64) -> Option<u64> {
-        let old = (self.len() as u64) >> MemoryType::PAGE_SIZE_LOG2;
+        let old = self.pages();
         let new = old.checked_add(delta).filter(|&new| new <= self.limit)?;
         if delta > 0 {
             self.slot.open_memory(bytes_of(old), bytes_of(new)).ok()?;

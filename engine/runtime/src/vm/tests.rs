@@ -37,6 +37,15 @@ impl StoreObject for TestStore {
     fn as_any_mut(&mut self) -> &mut dyn Any {
         self
     }
+    fn parts(
+        &mut self,
+    ) -> (
+        &mut crate::store::StoreInner,
+        Option<&mut dyn crate::ResourceLimiter>,
+    ) {
+        unreachable!("the tests here call no builtin of an instance")
+    }
+
     fn inner_mut(&mut self) -> &mut crate::store::StoreInner {
         unreachable!("hand-assembled code calls no real builtin")
     }

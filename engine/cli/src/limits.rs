@@ -1,0 +1,109 @@
+//! What a program may use of memory, tables and stack, as the command line says.
+
+use skerry_runtime::{Config, ResourceLimiter, Store, StoreLimits, StoreLimitsBuilder};
+
+/// What a program may use.
+#[derive(Clone, Copy, Debug, Default, clap::Args)]
+pub struct LimitOptions {
+    /// Let all memories of the program together have at most this many bytes: `memory.grow` answers -1 beyond it. SIZE is
+    /// a number of bytes, or one with a unit of 1024: 500k, 64MiB, 1g [default: 4 GiB for each]
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub max_memory: Option<usize>,
+
+    /// Let all tables of the program together have at most this many elements of 8 bytes: `table.grow` answers -1 beyond
+    /// it [default: 10 million for each]
+    #[arg(long, value_name = "N")]
+    pub max_table_elements: Option<usize>,
+
+    /// Give WebAssembly this much stack: a recursion that needs more is a trap [default: 1 MiB, `js` 8 MiB]
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub stack_size: Option<usize>,
+}
+
+impl LimitOptions {
+    /// Sets what belongs to the engine.
+    pub(crate) fn configure(&self, config: &mut Config) {
+        if let Some(bytes) = self.stack_size {
+            config.wasm_stack(bytes);
+        }
+    }
+
+    /// What belongs to the store.
+    pub(crate) fn store(&self) -> StoreLimits {
+        StoreLimitsBuilder::new()
+            .total_memory_size(self.max_memory.unwrap_or(usize::MAX))
+            .total_table_elements(self.max_table_elements.unwrap_or(usize::MAX))
+            .build()
+    }
+
+    /// Puts `store` under the limits, which `find` finds in it, if there are any.
+    pub(crate) fn apply<T>(
+        &self,
+        store: &mut Store<T>,
+        find: impl (Fn(&mut T) -> &mut StoreLimits) + Send + Sync + 'static,
+    ) {
+        if self.max_memory.is_some() || self.max_table_elements.is_some() {
+            store.limiter(move |data| find(data) as &mut dyn ResourceLimiter);
+        }
+    }
+}
+
+/// A store's state: the embedder's own, and the limits.
+pub(crate) struct Limited<T> {
+    pub(crate) state: T,
+    pub(crate) limits: StoreLimits,
+}
+
+/// A number of bytes, with or without a unit of 1024.
+fn size(text: &str) -> Result<usize, String> {
+    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let (number, unit) = text.split_at(digits);
+    let shift = match unit.to_ascii_lowercase().as_str() {
+        "" | "b" => 0,
+        "k" | "kib" => 10,
+        "m" | "mib" => 20,
+        "g" | "gib" => 30,
+        "t" | "tib" => 40,
+        _ => {
+            return Err(
+                "a number of bytes is needed, or one with k, m, g, t or KiB, MiB, GiB, TiB".into(),
+            );
+        }
+    };
+    let bytes = number.parse::<usize>().map_err(|error| error.to_string())?;
+    let bytes = bytes.checked_mul(1 << shift);
+    bytes.ok_or_else(|| "more bytes than 64 bits count".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_have_units() {
+        for (text, bytes) in [
+            ("0", 0),
+            ("65536", 65536),
+            ("100b", 100),
+            ("500k", 500 << 10),
+            ("64MiB", 64 << 20),
+            ("1g", 1 << 30),
+            ("2TiB", 2 << 40),
+        ] {
+            assert_eq!(size(text), Ok(bytes), "{text}");
+        }
+        for wrong in [
+            "",
+            "k",
+            "-1",
+            "1kb",
+            "1 k",
+            "1.5m",
+            "1e6",
+            "0x10",
+            "99999999999t",
+        ] {
+            assert!(size(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,4 @@
+;; `grow N`: what `memory.grow` answers.
+(module
+  (memory 2)
+  (func (export "grow") (param i32) (result i32) (memory.grow (local.get 0))))

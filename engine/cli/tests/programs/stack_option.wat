@@ -1,0 +1,2 @@
+;; `r N` calls itself N deep; `f` calls itself without end.
+(module (global $n (mut i32) (i32.const 0)) (func $f (global.set $n (i32.add (global.get $n) (i32.const 1))) (call $f) (global.set $n (i32.add (global.get $n) (i32.const 1)))) (func (export "f") (call $f)) (func $r (export "r") (param i32) (result i32) (if (result i32) (local.get 0) (then (i32.add (i32.const 1) (call $r (i32.sub (local.get 0) (i32.const 1))))) (else (i32.const 0)))))

@@ -1,0 +1,213 @@
+//! Creation and growth of memories and tables, under the limits of the store.
+//!
+//! Whoever creates or grows one, WebAssembly or the embedder, comes through here, so that the store's [`ResourceLimiter`]
+//! is asked first. Without a limiter there is nothing to ask and nothing is counted.
+
+use crate::error::{Error, Result, within};
+use crate::limits::{MEMORY_BYTES, ResourceLimiter, TABLE_ELEMENTS};
+use crate::store::StoreInner;
+use crate::vm::context::DynStore;
+use skerry_environ::{MemoryType, TableType};
+
+/// The answer to a growth: the old size, or why there is none, which WebAssembly sees as -1. An error around it ends the
+/// WebAssembly that asked.
+pub(crate) type Grown = Result<Result<u64>>;
+
+/// Grows a memory by `delta` pages.
+pub(crate) fn grow_memory(store: &mut DynStore, index: u32, delta: u64) -> Grown {
+    let (inner, limiter) = store.parts();
+    let (pages, limit, ty) = {
+        let memory = inner.memory(index);
+        (memory.pages(), memory.limit(), memory.ty())
+    };
+    let wanted = pages.saturating_add(delta);
+    let grow = |inner: &mut StoreInner| {
+        within("pages of a memory", limit, wanted)?;
+        let grown = inner.memory_mut(index).grow(delta);
+        grown.ok_or_else(out_of_memory)
+    };
+    let Some(limiter) = limiter.filter(|_| delta > 0) else {
+        return Ok(grow(inner));
+    };
+    let (current, desired) = (bytes(pages), bytes(wanted));
+    if !limiter.memory_growing(current, desired, memory_maximum(ty, limit))? {
+        return Ok(Err(refused(MEMORY_BYTES, limiter.memory_size(), desired)));
+    }
+    let allowed = || {
+        let total = inner.memory_bytes() + (desired as u64 - current as u64);
+        within(ALL_MEMORY_BYTES, limiter.total_memory_size() as u64, total)
+    };
+    match within("pages of a memory", limit, wanted)
+        .and_then(|()| allowed())
+        .and_then(|()| grow(inner))
+    {
+        Ok(old) => Ok(Ok(old)),
+        Err(error) => {
+            let again = same(&error);
+            limiter.memory_grow_failed(error)?;
+            Ok(Err(again))
+        }
+    }
+}
+
+/// Grows a table by `delta` elements whose words are `init`.
+pub(crate) fn grow_table(store: &mut DynStore, index: u32, delta: u64, init: u64) -> Grown {
+    let (inner, limiter) = store.parts();
+    let (len, limit) = {
+        let table = inner.table(index);
+        (table.len() as u64, table.limit())
+    };
+    let wanted = len.saturating_add(delta);
+    let grow = |inner: &mut StoreInner| {
+        within(TABLE_ELEMENTS, limit, wanted)?;
+        let grown = inner.table_mut(index).grow(delta, init);
+        grown.ok_or_else(out_of_memory)
+    };
+    let Some(limiter) = limiter.filter(|_| delta > 0) else {
+        return Ok(grow(inner));
+    };
+    let desired = clamp(wanted);
+    if !limiter.table_growing(clamp(len), desired, Some(clamp(limit)))? {
+        return Ok(Err(refused(
+            TABLE_ELEMENTS,
+            limiter.table_elements(),
+            desired,
+        )));
+    }
+    let allowed = || {
+        let total = inner.table_elements().saturating_add(delta);
+        let limit = limiter.total_table_elements();
+        within(ALL_TABLE_ELEMENTS, limit as u64, total)
+    };
+    match within(TABLE_ELEMENTS, limit, wanted)
+        .and_then(|()| allowed())
+        .and_then(|()| grow(inner))
+    {
+        Ok(old) => Ok(Ok(old)),
+        Err(error) => {
+            let again = same(&error);
+            limiter.table_grow_failed(error)?;
+            Ok(Err(again))
+        }
+    }
+}
+
+/// What is about to be created in a store.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Creation<'a> {
+    pub(crate) instances: usize,
+    pub(crate) memories: &'a [MemoryType],
+    pub(crate) tables: &'a [TableType],
+}
+
+impl Creation<'_> {
+    /// Asks for all of it.
+    ///
+    /// # Errors
+    /// [`Error::Limit`] and [`Error::Refused`], and what the limiter itself gives.
+    pub(crate) fn ask(&self, store: &mut DynStore) -> Result<()> {
+        let (inner, limiter) = store.parts();
+        let engine = inner.engine().limits();
+        for ty in self.memories {
+            let limit = ty.maximum.unwrap_or(u64::MAX).min(engine.memory_pages);
+            within("pages of a memory", limit, ty.minimum)?;
+        }
+        for ty in self.tables {
+            let limit = ty.maximum.unwrap_or(u64::MAX).min(engine.table_elements);
+            within(TABLE_ELEMENTS, limit, ty.minimum)?;
+        }
+        match limiter {
+            Some(limiter) => self.ask_limiter(inner, limiter),
+            None => Ok(()),
+        }
+    }
+
+    fn ask_limiter(&self, inner: &StoreInner, limiter: &mut dyn ResourceLimiter) -> Result<()> {
+        let counts = inner.counts();
+        let new = [self.instances, self.memories.len(), self.tables.len()];
+        let limits = [limiter.instances(), limiter.memories(), limiter.tables()];
+        let names = [
+            "instances of a store",
+            "memories of a store",
+            "tables of a store",
+        ];
+        for (((what, count), new), limit) in names.into_iter().zip(counts).zip(new).zip(limits) {
+            if new > 0 {
+                within(what, limit as u64, count as u64 + new as u64)?;
+            }
+        }
+        let engine = inner.engine().limits();
+        let mut total = inner.memory_bytes();
+        for &ty in self.memories {
+            let desired = bytes(ty.minimum);
+            let limit = ty.maximum.unwrap_or(u64::MAX).min(engine.memory_pages);
+            if !limiter.memory_growing(0, desired, memory_maximum(ty, limit))? {
+                return Err(refused(MEMORY_BYTES, limiter.memory_size(), desired));
+            }
+            total = total.saturating_add(desired as u64);
+            within(ALL_MEMORY_BYTES, limiter.total_memory_size() as u64, total)?;
+        }
+        let mut total = inner.table_elements();
+        for ty in self.tables {
+            let desired = clamp(ty.minimum);
+            let limit = ty.maximum.unwrap_or(u64::MAX).min(engine.table_elements);
+            if !limiter.table_growing(0, desired, Some(clamp(limit)))? {
+                return Err(refused(TABLE_ELEMENTS, limiter.table_elements(), desired));
+            }
+            total = total.saturating_add(desired as u64);
+            let limit = limiter.total_table_elements();
+            within(ALL_TABLE_ELEMENTS, limit as u64, total)?;
+        }
+        Ok(())
+    }
+}
+
+const ALL_MEMORY_BYTES: &str = "bytes of all memories of a store";
+const ALL_TABLE_ELEMENTS: &str = "elements of all tables of a store";
+
+/// The size in bytes that a memory cannot pass; `None` if only the address space of 32 bits ends it.
+fn memory_maximum(ty: MemoryType, limit: u64) -> Option<usize> {
+    let bounded = ty.maximum.is_some() || limit < MemoryType::MAX_PAGES;
+    bounded.then(|| bytes(limit))
+}
+
+fn bytes(pages: u64) -> usize {
+    clamp(pages.saturating_mul(MemoryType::PAGE_SIZE))
+}
+
+fn clamp(size: u64) -> usize {
+    usize::try_from(size).unwrap_or(usize::MAX)
+}
+
+fn out_of_memory() -> Error {
+    Error::OutOfMemory(std::io::ErrorKind::OutOfMemory.into())
+}
+
+/// The error of what the limiter refused: with its limit, if it names one that is passed.
+fn refused(what: &'static str, limit: Option<usize>, desired: usize) -> Error {
+    let actual = desired as u64;
+    match limit {
+        Some(limit) if limit < desired => Error::Limit {
+            what,
+            limit: limit as u64,
+            actual,
+        },
+        _ => Error::Refused { what, actual },
+    }
+}
+
+/// Another error like one of this module's own.
+fn same(error: &Error) -> Error {
+    match *error {
+        Error::Limit {
+            what,
+            limit,
+            actual,
+        } => Error::Limit {
+            what,
+            limit,
+            actual,
+        },
+        _ => out_of_memory(),
+    }
+}
