@@ -2,8 +2,8 @@
 //! number, and failures sorted by the kinds that the assertions tell apart.
 
 use skerry_runtime::{
-    CompileError, Engine, Error, ExternRef, FuncType, Global, GlobalType, Instance, Linker, Memory,
-    MemoryType, Module, Store, Table, TableType, Val, ValType,
+    CompileError, Config, Engine, Error, ExternRef, FuncType, Global, GlobalType, Instance, Linker,
+    Memory, MemoryType, Module, Store, Table, TableType, Val, ValType,
 };
 use wasmparser::{Validator, WasmFeatures};
 
@@ -67,7 +67,12 @@ pub struct Session {
 impl Session {
     /// An empty store with the `spectest` module to import from.
     pub fn new(edition: Edition) -> Session {
-        let engine = Engine::default();
+        Session::with_config(edition, Config::default())
+    }
+
+    /// [`Session::new`] with an engine of this configuration.
+    pub fn with_config(edition: Edition, config: Config) -> Session {
+        let engine = Engine::new(config);
         let mut store = Store::new(&engine, ());
         let mut linker = Linker::new(&engine);
         define_spectest(&mut linker, &mut store).expect("the host's test module is well formed");

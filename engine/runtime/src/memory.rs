@@ -22,7 +22,8 @@ impl Memory {
         let limit = inner.engine().limits().memory_pages;
         let allowed = ty.maximum.map_or(limit, |maximum| maximum.min(limit));
         within("pages of a memory", allowed, ty.minimum)?;
-        let memory = LinearMemory::standalone(ty, limit).map_err(Error::OutOfMemory)?;
+        let style = inner.engine().flags().memory;
+        let memory = LinearMemory::standalone(style, ty, limit).map_err(Error::OutOfMemory)?;
         let index = inner.push_memory(memory);
         Ok(Self(inner.handle(index)))
     }
@@ -71,7 +72,7 @@ impl Memory {
         let inner = &mut store.as_context_mut().0.inner;
         let (size, limit) = (self.ty_in(inner).minimum, self.inner(inner).limit());
         within("pages of a memory", limit, size.saturating_add(delta))?;
-        let grown = self.inner_mut(inner).grow(delta);
+        let grown = inner.grow_memory(inner.resolve(self.0), delta);
         grown.ok_or_else(|| Error::OutOfMemory(std::io::ErrorKind::OutOfMemory.into()))
     }
 

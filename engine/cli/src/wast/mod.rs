@@ -7,7 +7,7 @@ mod value;
 use std::io::Write;
 use std::path::Path;
 
-pub use script::{FailedDirective, Report, run_script};
+pub use script::{FailedDirective, Report, run_script, run_script_with};
 pub use skip::SkipList;
 pub use value::Value;
 

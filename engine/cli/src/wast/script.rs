@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use skerry_runtime::Config;
 use wast::lexer::Lexer;
 use wast::parser::{ParseBuffer, parse};
 use wast::token::{Id, Span};
@@ -36,6 +37,11 @@ pub struct FailedDirective {
 ///
 /// A directive that fails does not end the script; a script that cannot be parsed is one failure.
 pub fn run_script(text: &str, edition: Edition) -> Report {
+    run_script_with(Config::default(), text, edition)
+}
+
+/// [`run_script`] with an engine of this configuration.
+pub fn run_script_with(config: Config, text: &str, edition: Edition) -> Report {
     let mut report = Report::default();
     let mut lexer = Lexer::new(text);
     // The suite tests how names with confusing characters are read.
@@ -55,7 +61,7 @@ pub fn run_script(text: &str, edition: Edition) -> Report {
         }
     };
     let mut runner = Runner {
-        session: Session::new(edition),
+        session: Session::with_config(edition, config),
         modules: HashMap::new(),
         last_module: None,
         instances: HashMap::new(),

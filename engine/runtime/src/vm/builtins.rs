@@ -76,7 +76,7 @@ const GROW_FAILED: u64 = u64::MAX;
 builtins! {
     fn memory_grow(store, instance, memory: u32, delta: u64) {
         let id = store.instance(instance).memory(MemoryIndex::from_u32(memory));
-        Ok(store.memory_mut(id).grow(delta).unwrap_or(GROW_FAILED))
+        Ok(store.grow_memory(id, delta).unwrap_or(GROW_FAILED))
     }
 
     fn memory_copy(store, instance, dst: u32, src: u32, dst_at: u64, src_at: u64, len: u64) {
