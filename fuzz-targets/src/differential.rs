@@ -2,7 +2,7 @@
 //! up to two dozen calls.
 //!
 //! The first bytes choose how Skerry compiles (mid-end on or off, each CPU feature that this machine has on
-//! or off; the register allocator's checker is always on), the rest is the case. The same bytes choose the
+//! or off; how memories lie in address space; the register allocator's checker is always on), the rest is the case. The same bytes choose the
 //! same case on every machine.
 //!
 //! The reference is wasmi. Where it differs from Skerry, tinywasm votes: a finding is where Skerry stands
@@ -13,7 +13,7 @@ use crate::generate::{self, Case, SUPPORTED};
 use crate::outcome::{Outcome, Stop};
 use crate::{reference, subject};
 use arbitrary::{Result, Unstructured};
-use skerry_runtime::{CpuFeatures, Flags, OptLevel};
+use skerry_runtime::{CpuFeatures, Flags, MemoryStyle, OptLevel};
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -130,11 +130,32 @@ pub fn input(u: &mut Unstructured<'_>) -> Result<(Flags, Case)> {
     Ok((flags(u)?, generate::case(u, SUPPORTED)?))
 }
 
+/// How memories lie: as by default, or with less than what an index can reach, so that accesses are checked.
+fn memory(u: &mut Unstructured<'_>) -> Result<MemoryStyle> {
+    if u.arbitrary()? {
+        return Ok(MemoryStyle::default());
+    }
+    let guards = [0, 16, 4096, 64 << 10, MemoryStyle::FULL_GUARD];
+    let may_move = u.arbitrary()?;
+    // Where memories cannot move, there is room for all that a reference lets them grow to.
+    let reservations: &[u64] = match may_move {
+        true => &[0, 64 << 10, 1 << 20],
+        false => &[MemoryStyle::FULL_RESERVATION - (64 << 10)],
+    };
+    Ok(MemoryStyle {
+        reservation: *u.choose(reservations)?,
+        guard: *u.choose(&guards)?,
+        may_move,
+    })
+}
+
 /// Every feature on its own, or all that this machine has.
 fn flags(u: &mut Unstructured<'_>) -> Result<Flags> {
     let host = CpuFeatures::host();
     let [none, all, bmi1, bmi2, lzcnt, popcnt, sse41, avx] = u.arbitrary::<[bool; 8]>()?;
+    let memory = memory(u)?;
     Ok(Flags {
+        memory,
         opt_level: if none {
             OptLevel::None
         } else {

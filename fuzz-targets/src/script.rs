@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! ;; flags none bmi1 avx
+//! ;; memory reservation=0 guard=4096 moves
 //! ;; call f0 i32:0x5 f64:0x7ff8000000000000 funcref:null externref:0x3 funcref:f1
 //! ```
 //!
@@ -11,7 +12,7 @@
 use crate::generate::Call;
 use crate::outcome::Value;
 use skerry_environ::ValType;
-use skerry_runtime::{CpuFeatures, Flags, OptLevel};
+use skerry_runtime::{CpuFeatures, Flags, MemoryStyle, OptLevel};
 use std::fmt::Write;
 
 /// How to compile, and the calls.
@@ -58,7 +59,11 @@ impl Script {
             for (name, _) in FEATURES.iter().zip(present).filter(|(_, present)| *present) {
                 write!(text, " {name}").expect(sure);
             }
-            text.push('\n');
+            let memory = flags.memory;
+            let (reservation, guard) = (memory.reservation, memory.guard);
+            let moves = if memory.may_move { "moves" } else { "stays" };
+            let line = format!("\n;; memory reservation={reservation} guard={guard} {moves}\n");
+            text.push_str(&line);
         }
         for call in &self.calls {
             write!(text, ";; call {}", encode(&call.function)).expect(sure);
@@ -101,6 +106,12 @@ impl Script {
                 Some("flags") => {
                     let words: Vec<&str> = words.collect();
                     script.flags = Some(parse_flags(&words).map_err(wrong)?);
+                }
+                Some("memory") => {
+                    let words: Vec<&str> = words.collect();
+                    let style = parse_memory(&words).ok_or_else(|| wrong("memory"))?;
+                    // It stands below the flags.
+                    script.flags.as_mut().ok_or_else(|| wrong("memory"))?.memory = style;
                 }
                 Some("call") => {
                     let name = words.next().ok_or_else(|| wrong("call"))?;
@@ -145,7 +156,23 @@ fn parse_flags<'t>(words: &[&'t str]) -> Result<Flags, &'t str> {
             sse41: host.sse41 && has("sse41"),
             avx: host.avx && has("avx"),
         },
+        memory: MemoryStyle::default(),
         check: true,
+    })
+}
+
+fn parse_memory(words: &[&str]) -> Option<MemoryStyle> {
+    let [reservation, guard, moves] = words else {
+        return None;
+    };
+    Some(MemoryStyle {
+        reservation: reservation.strip_prefix("reservation=")?.parse().ok()?,
+        guard: guard.strip_prefix("guard=")?.parse().ok()?,
+        may_move: match *moves {
+            "moves" => true,
+            "stays" => false,
+            _ => return None,
+        },
     })
 }
 
@@ -216,6 +243,7 @@ mod tests {
             flags: Some(Flags {
                 opt_level: OptLevel::None,
                 features: CpuFeatures::default(),
+                memory: MemoryStyle::SMALL,
                 check: true,
             }),
             calls: vec![Call {
@@ -249,6 +277,8 @@ mod tests {
             "line 2 of the script: \"i32:x\" is not understood"
         );
         assert!(Script::parse(";; flags none mmx").is_err());
+        assert!(Script::parse(";; flags none\n;; memory reservation=0 guard=x moves").is_err());
+        assert!(Script::parse(";; memory reservation=0 guard=0 moves").is_err());
         assert_eq!(
             Script::parse("(module) ;; call ?").map(|script| script.calls.len()),
             Ok(0)

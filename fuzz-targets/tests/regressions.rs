@@ -6,7 +6,7 @@ use skerry_compiler::compile_module;
 use skerry_fuzz_targets::minimise;
 use skerry_fuzz_targets::script::Script;
 use skerry_fuzz_targets::worker::{self, Replay};
-use skerry_runtime::{CpuFeatures, Flags, OptLevel};
+use skerry_runtime::{CpuFeatures, Flags, MemoryStyle, OptLevel};
 use std::path::{Path, PathBuf};
 
 /// `.wasm` files compile or are refused, without a panic; `.wat` files also do what the references do, in the calls of
@@ -61,9 +61,15 @@ fn files() -> Vec<PathBuf> {
 fn ways() -> impl Iterator<Item = Flags> {
     let levels = [OptLevel::None, OptLevel::Speed];
     levels.into_iter().flat_map(|opt_level| {
-        [CpuFeatures::default(), CpuFeatures::host()].map(|features| Flags {
+        let ways = [
+            (CpuFeatures::default(), MemoryStyle::default()),
+            (CpuFeatures::host(), MemoryStyle::default()),
+            (CpuFeatures::host(), MemoryStyle::SMALL),
+        ];
+        ways.map(|(features, memory)| Flags {
             opt_level,
             features,
+            memory,
             check: true,
         })
     })

@@ -36,16 +36,18 @@ pub fn command(options: &CompileOptions, out: &mut dyn Write) -> Result<(), Erro
         path: path.clone(),
         message: error.to_string(),
     };
-    let translation = translate_module(&wasm).map_err(failed)?;
+    let flags = *load::engine(Config::new(), &options.compiler).flags();
+    let mut translation = translate_module(&wasm).map_err(failed)?;
+    translation.memory = flags.memory;
     let wanted = match &options.func {
         Some(name) => Some(find(&translation.module, name)?),
         None => None,
     };
     let Some(output) = &options.output else {
-        return emit(&translation, wanted, stage, out, &failed);
+        return emit(&translation, &flags, wanted, stage, out, &failed);
     };
     let mut text = Vec::new();
-    emit(&translation, wanted, stage, &mut text, &failed)?;
+    emit(&translation, &flags, wanted, stage, &mut text, &failed)?;
     let written = std::fs::write(output, text);
     written.map_err(|source| Error::Write {
         path: output.clone(),
@@ -83,13 +85,14 @@ fn write_artifact(options: &CompileOptions, wasm: &[u8], output: &Path) -> Resul
 
 fn emit(
     translation: &ModuleTranslation<'_>,
+    flags: &Flags,
     wanted: Option<FuncIndex>,
     stage: Emit,
     out: &mut dyn Write,
     failed: &dyn Fn(CompileError) -> Error,
 ) -> Result<(), Error> {
     let mut translator = FunctionTranslator::new();
-    let mut compiler = FunctionCompiler::new(Flags::default());
+    let mut compiler = FunctionCompiler::new(*flags);
     let mut first = true;
     for body in translation.bodies.values() {
         let index = translation.module.func_index(body.index);

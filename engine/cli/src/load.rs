@@ -15,7 +15,21 @@ pub(crate) fn engine(mut config: Config, options: &CompilerOptions) -> Engine {
     if let Some(threads) = options.threads {
         config.compiler_threads(threads);
     }
+    memories(&mut config, options);
     Engine::new(config)
+}
+
+/// How memories lie in address space, as far as a command line says so.
+pub(crate) fn memories(config: &mut Config, options: &CompilerOptions) {
+    if let Some(bytes) = options.memory_reservation {
+        config.memory_reservation(bytes);
+    }
+    if let Some(bytes) = options.memory_guard {
+        config.memory_guard(bytes);
+    }
+    if let Some(may_move) = options.memory_may_move {
+        config.memory_may_move(may_move);
+    }
 }
 
 /// A module that is to be loaded: what can be had without compiling.

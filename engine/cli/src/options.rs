@@ -48,6 +48,34 @@ pub struct CompilerOptions {
     /// Compile with this many threads, at most 256 [default: one for each core]
     #[arg(long, value_name = "N", value_parser = threads)]
     pub threads: Option<NonZeroUsize>,
+
+    /// Reserve this much address space for each memory, in bytes or with K, M or G; with less than 4G each access is checked
+    /// [default: 4G, or 1M where `ulimit -v` leaves less than 64G]
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub memory_reservation: Option<u64>,
+
+    /// Keep this much address space after each memory inaccessible [default: 2G and 64K, or 64K where `ulimit -v` leaves
+    /// less than 64G]
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub memory_guard: Option<u64>,
+
+    /// Whether a memory that grows beyond its reservation moves; otherwise it cannot grow further [default: true]
+    #[arg(long, value_name = "BOOL")]
+    pub memory_may_move: Option<bool>,
+}
+
+/// A number of bytes, perhaps with a unit.
+fn size(text: &str) -> Result<u64, String> {
+    let unit = text.chars().last().map(|unit| unit.to_ascii_uppercase());
+    let (digits, shift) = match unit {
+        Some('K') => (&text[..text.len() - 1], 10),
+        Some('M') => (&text[..text.len() - 1], 20),
+        Some('G') => (&text[..text.len() - 1], 30),
+        _ => (text, 0),
+    };
+    let number = digits.parse::<u64>().ok();
+    let bytes = number.and_then(|number| number.checked_mul(1 << shift));
+    bytes.ok_or_else(|| "a number of bytes is needed, such as 65536, 64K, 16M or 4G".into())
 }
 
 fn threads(text: &str) -> Result<NonZeroUsize, String> {
@@ -246,6 +274,26 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Options::command().debug_assert();
+    }
+
+    #[test]
+    fn sizes_have_units() {
+        assert_eq!(
+            ["0", "65536", "64k", "16M", "4G"].map(|text| size(text).unwrap()),
+            [0, 65536, 65536, 16 << 20, 4 << 30]
+        );
+        for wrong in [
+            "",
+            "K",
+            "-1",
+            "1.5G",
+            "4T",
+            "64KB",
+            "99999999999G",
+            "4\u{212a}",
+        ] {
+            assert!(size(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

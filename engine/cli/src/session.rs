@@ -71,8 +71,11 @@ impl Session {
     /// # Errors
     ///
     /// The limits are too narrow for that module.
-    pub fn new(edition: Edition, limits: &LimitOptions) -> Result<Session, Failure> {
-        let mut config = Config::new();
+    pub fn new(
+        edition: Edition,
+        mut config: Config,
+        limits: &LimitOptions,
+    ) -> Result<Session, Failure> {
         limits.configure(&mut config);
         let engine = Engine::new(config);
         let mut store = Store::new(&engine, limits.store());

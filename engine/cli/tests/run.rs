@@ -508,3 +508,64 @@ fn tables_and_memories_have_limits() {
         &["memory_grow.wat: bytes of all memories of a store: 131072 is over the limit of 65536"],
     );
 }
+
+/// Runs `skerry run` where the process has so many KiB of address space.
+fn run_limited(kib: u32, options: &[&str], name: &str, arguments: &[&str]) -> Output {
+    let mut limited = Command::new("sh");
+    let script = format!("ulimit -v {kib}; exec \"$0\" run \"$@\"");
+    limited.args(["-c", &script, env!("CARGO_BIN_EXE_skerry")]);
+    limited.args(options).arg(program(name)).args(arguments);
+    limited.stdin(Stdio::null());
+    limited.output().expect("sh starts")
+}
+
+/// Where address space is limited, memories reserve little, without any option.
+#[test]
+fn a_gigabyte_of_address_space_is_enough() {
+    let gigabyte = 1 << 20;
+    let output = run_limited(gigabyte, &["--no-cache"], "ten_memories.wat", &[]);
+    check(&output, 0, "", &[]);
+    let grow = ["--no-cache", "--invoke", "grow_to"];
+    let output = run_limited(gigabyte, &grow, "ten_memories.wat", &["2000"]);
+    check(&output, 0, "2105\n", &[]);
+    let output = run_limited(gigabyte, &["--no-cache"], "hello.wat", &[]);
+    check(&output, 0, "hello, world\n", &[]);
+}
+
+/// A command line says how memories lie, and a compiled module is for that only.
+#[test]
+fn memories_lie_as_asked_for() {
+    let small = ["--memory-reservation=64K", "--memory-guard=0"];
+    let grow = [&small[..], &["--no-cache", "--invoke", "grow_to"]].concat();
+    check(&run(&grow, "ten_memories.wat", &["40"]), 0, "145\n", &[]);
+    let fixed = [&grow[..], &["--memory-may-move=false"]].concat();
+    let output = run(&fixed, "ten_memories.wat", &["40"]);
+    check(&output, 134, "", &["unreachable"]);
+    let folder = tempfile::tempdir().unwrap();
+    let artifact = folder.path().join("ten.cwasm");
+    let (artifact, source) = (artifact.to_str().unwrap(), program("ten_memories.wat"));
+    let source = source.to_str().unwrap();
+    let compile = [&["compile", source, "-o", artifact], &small[..]].concat();
+    check(&skerry(&compile), 0, "", &[]);
+    check(
+        &skerry(&[&["run"], &small[..], &[artifact]].concat()),
+        0,
+        "",
+        &[],
+    );
+    let other = skerry(&["run", artifact]);
+    check(
+        &other,
+        1,
+        "",
+        &[
+            "checked and moving, guard of 0 bytes",
+            "compile the module again",
+        ],
+    );
+    // The code of another style is not taken out of the cache either.
+    for options in [&[][..], &small, &[]] {
+        let options = [options, &["--invoke", "grow_to"]].concat();
+        check(&run(&options, "ten_memories.wat", &["2"]), 0, "107\n", &[]);
+    }
+}

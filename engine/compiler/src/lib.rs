@@ -53,4 +53,5 @@ pub use function::FunctionCompiler;
 pub use inspect::{AsmLine, Inspection, disassemble};
 pub use module::{Progress, compile_module, compile_module_on, compile_trampolines, validate};
 pub use phases::phase_times;
+pub use skerry_environ::MemoryStyle;
 pub use workers::Workers;

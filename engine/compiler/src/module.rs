@@ -58,7 +58,8 @@ pub fn compile_module_on(
     flags: &Flags,
     progress: &(dyn Fn(Progress) + Sync),
 ) -> Result<CompiledModule, CompileError> {
-    let translation = translate_module(wasm)?;
+    let mut translation = translate_module(wasm)?;
+    translation.memory = flags.memory;
     let jobs = Jobs::new(&translation, progress);
     let done = workers.run(jobs.useful_workers(), || jobs.work(flags));
     let codes = collect(jobs.len(), done)?;

@@ -21,7 +21,8 @@ pub fn phase_times(wasm: &[u8], flags: &Flags) -> Result<String, CompileError> {
         let before = std::mem::replace(&mut now, Instant::now());
         times[index] += now - before;
     };
-    let translation = translate_module(wasm)?;
+    let mut translation = translate_module(wasm)?;
+    translation.memory = flags.memory;
     let mut translator = FunctionTranslator::new();
     let mut compiler = FunctionCompiler::new(*flags);
     let (mut insts, mut vregs, mut edits, mut bytes) = (0, 0, 0, 0);

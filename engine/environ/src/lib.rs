@@ -9,6 +9,7 @@
 //! * [`module`]: a validated module without its code, as plain data;
 //! * [`compiled`]: a compiled module, as plain data;
 //! * [`tables`]: its trap table and address map, which are read in place;
+//! * [`memory_style`]: how memories lie in address space, which decides what is checked;
 //! * [`vmctx`]: the layout of the memory that compiled code addresses through its vmctx register;
 //! * [`trap`]: the reasons for which Wasm code stops, with their codes and the specification's messages;
 //! * [`builtins`]: the functions of the runtime that compiled code calls.
@@ -20,6 +21,7 @@
 pub mod builtins;
 pub mod compiled;
 pub mod indices;
+pub mod memory_style;
 pub mod module;
 mod serial;
 pub mod tables;
@@ -31,6 +33,7 @@ pub use builtins::Builtin;
 pub use compiled::{CompiledFunction, CompiledModule, CompiledTrampolines, MemoryImage};
 pub use cranelift_entity::{self as entity, EntityRef, PrimaryMap, SecondaryMap};
 pub use indices::*;
+pub use memory_style::MemoryStyle;
 pub use module::*;
 pub use tables::{AddressMap, TrapTable};
 pub use trap::Trap;

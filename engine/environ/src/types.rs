@@ -123,6 +123,16 @@ impl MemoryType {
     pub const PAGE_SIZE: u64 = 1 << Self::PAGE_SIZE_LOG2;
     /// The largest size in pages of a memory with 32-bit addresses, which is 4 GiB.
     pub const MAX_PAGES: u64 = 1 << 16;
+
+    /// The size in bytes, if it can never change.
+    pub fn fixed_len(&self) -> Option<u64> {
+        (self.maximum == Some(self.minimum)).then_some(self.minimum * Self::PAGE_SIZE)
+    }
+
+    /// The pages that it can have where nothing has more than `limit`.
+    pub fn limit(&self, limit: u64) -> u64 {
+        self.maximum.unwrap_or(limit).min(limit)
+    }
 }
 
 /// The type of a global variable.

@@ -1,8 +1,8 @@
 //! The layout of the memory that compiled code addresses through its vmctx pointer.
 //!
 //! The vmctx pointer is the END of this memory: every field lies at a NEGATIVE offset. If the
-//! module defines memory 0, the pointer is also the base of that memory, so one register
-//! serves both:
+//! module defines memory 0, and memories do not [move](crate::MemoryStyle::moves), the pointer is also the base
+//! of that memory, so one register serves both:
 //!
 //! ```text
 //!  low addresses                                                    vmctx (16-byte aligned; page-aligned
@@ -32,8 +32,8 @@
 //! tables ([`Module::constant_tables`]), 8 bytes each, upwards.
 //!
 //! These parts do not change after instantiation, so that compiled code may load them at any time: the header
-//! except the length of memory 0, bases of memories, imports, func refs, the base of a table of fixed size,
-//! constant tables, and immutable globals.
+//! except the definition of memory 0, bases of memories that do not move, imports, func refs, the base of a table of
+//! fixed size, constant tables, and immutable globals.
 
 use crate::indices::*;
 use crate::module::Module;
@@ -64,7 +64,8 @@ pub struct VMFuncRef {
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct VMMemoryDefinition {
-    /// The first byte. It never changes, since memories do not move.
+    /// The first byte. It changes only where memories [move](crate::MemoryStyle::moves), and even there not for one of
+    /// fixed size.
     pub base: *mut u8,
     /// The current length in bytes.
     pub len: u64,
@@ -74,7 +75,8 @@ pub struct VMMemoryDefinition {
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct VMMemoryImport {
-    /// A copy of [`VMMemoryDefinition::base`].
+    /// A copy of [`VMMemoryDefinition::base`] as it was when the memory was imported. Compiled code reads it where the base
+    /// never changes.
     pub base: *mut u8,
     /// The definition, which holds the length.
     pub definition: *mut VMMemoryDefinition,

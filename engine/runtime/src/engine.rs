@@ -5,7 +5,7 @@ use crate::registry::{RegisteredType, Trampolines, TypeRegistry};
 use crate::vm::code::CodeMemory;
 use crate::vm::func::HostSignature;
 use crate::vm::table::MAX_ELEMENTS;
-use skerry_compiler::{Flags, Workers};
+use skerry_compiler::{Flags, MemoryStyle, Workers};
 use skerry_environ::{FuncType, MemoryType, TrapTable};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -26,11 +26,26 @@ pub(crate) struct Limits {
     pub(crate) table_elements: u64,
 }
 
+/// Bytes of address space below which a process cannot afford 6 GiB for each memory.
+const SCARCE_ADDRESS_SPACE: u64 = 64 << 30;
+
+/// The style of memories for this process.
+fn memory_style() -> MemoryStyle {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::As).current;
+    match limit.is_some_and(|limit| limit < SCARCE_ADDRESS_SPACE) {
+        true => MemoryStyle::SMALL,
+        false => MemoryStyle::default(),
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
             wasm_stack: 1 << 20,
-            flags: Flags::default(),
+            flags: Flags {
+                memory: memory_style(),
+                ..Flags::default()
+            },
             threads: None,
             limits: Limits {
                 memory_pages: MemoryType::MAX_PAGES,
@@ -66,7 +81,36 @@ impl Config {
         self
     }
 
-    /// How modules are compiled.
+    /// Bytes of address space to reserve for each memory, rounded up to pages of 64 KiB; by default 4 GiB, which is also the
+    /// most that is of use. If it is less, compiled code checks each access, which costs time
+    /// (`engine/runtime/README.md` says how much), and each memory takes what it needs: more if it begins larger,
+    /// less if its maximum is smaller.
+    ///
+    /// In a process whose address space is limited to less than 64 GiB (`ulimit -v`, `RLIMIT_AS`) when the `Config` is made,
+    /// the default is 1 MiB, with a [guard](Self::memory_guard) of 64 KiB.
+    pub fn memory_reservation(&mut self, bytes: u64) -> &mut Self {
+        let bytes = bytes.min(MemoryStyle::FULL_RESERVATION);
+        self.flags.memory.reservation = bytes.next_multiple_of(MemoryType::PAGE_SIZE);
+        self
+    }
+
+    /// Bytes after each reservation that are never accessible, rounded up to pages of the host; by default 2 GiB and 64 KiB,
+    /// which is also the most that is of use. An access whose static offset the guard does not hold is checked exactly; those
+    /// that it holds share their checks, so a small reservation is better off with a guard of, say, 64 KiB.
+    pub fn memory_guard(&mut self, bytes: u64) -> &mut Self {
+        self.flags.memory.guard = bytes.min(MemoryStyle::FULL_GUARD);
+        self
+    }
+
+    /// Whether a memory that grows beyond its [reservation](Self::memory_reservation) moves to a larger place, as by default;
+    /// compiled code then looks up where it is. Otherwise it cannot grow further: `memory.grow` answers -1. With a
+    /// reservation of 4 GiB memories never move.
+    pub fn memory_may_move(&mut self, may_move: bool) -> &mut Self {
+        self.flags.memory.may_move = may_move;
+        self
+    }
+
+    /// How modules are compiled, also [how memories lie](Flags::memory), which the functions above change.
     pub fn compiler(&mut self, flags: Flags) -> &mut Self {
         self.flags = flags;
         self
@@ -123,7 +167,8 @@ impl Engine {
         self.inner.config.limits
     }
 
-    pub(crate) fn flags(&self) -> &Flags {
+    /// How the engine compiles.
+    pub fn flags(&self) -> &Flags {
         &self.inner.config.flags
     }
 

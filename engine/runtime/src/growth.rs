@@ -23,7 +23,7 @@ pub(crate) fn grow_memory(store: &mut DynStore, index: u32, delta: u64) -> Grown
     let wanted = pages.saturating_add(delta);
     let grow = |inner: &mut StoreInner| {
         within("pages of a memory", limit, wanted)?;
-        let grown = inner.memory_mut(index).grow(delta);
+        let grown = inner.grow_memory(index, delta);
         grown.ok_or_else(out_of_memory)
     };
     let Some(limiter) = limiter.filter(|_| delta > 0) else {

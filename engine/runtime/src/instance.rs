@@ -424,7 +424,7 @@ fn build(
         (0..environ.memories.len() - environ.imported_memories).map(DefinedMemoryIndex::new)
     {
         let defined = memory
-            .define_memory(environ, layout, index, limits.memory_pages)
+            .define_memory(&module.blueprint(), index)
             .map_err(Error::OutOfMemory)?;
         memories.push(store.push_memory(defined));
     }

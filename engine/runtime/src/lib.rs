@@ -60,7 +60,7 @@ pub use limits::{ResourceLimiter, StoreLimits, StoreLimitsBuilder};
 pub use linker::{InstancePre, Linker};
 pub use memory::Memory;
 pub use module::Module;
-pub use skerry_compiler::{CompileError, CpuFeatures, Flags, OptLevel, Progress};
+pub use skerry_compiler::{CompileError, CpuFeatures, Flags, MemoryStyle, OptLevel, Progress};
 pub use skerry_environ::{FuncType, GlobalType, MemoryType, TableType, ValType};
 pub use store::{AsContext, AsContextMut, Store, StoreContext, StoreContextMut};
 pub use table::Table;

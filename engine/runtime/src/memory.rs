@@ -29,7 +29,8 @@ impl Memory {
         new.ask(store)?;
         let inner = &mut store.inner;
         let limit = inner.engine().limits().memory_pages;
-        let memory = LinearMemory::standalone(ty, limit).map_err(Error::OutOfMemory)?;
+        let style = inner.engine().flags().memory;
+        let memory = LinearMemory::standalone(style, ty, limit).map_err(Error::OutOfMemory)?;
         let index = inner.push_memory(memory);
         Ok(Self(inner.handle(index)))
     }

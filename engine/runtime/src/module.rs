@@ -297,6 +297,8 @@ impl Module {
             type_ids: &self.inner.type_ids,
             func_refs: &self.inner.func_refs,
             home: &self.inner.home,
+            memory_style: self.engine().flags().memory,
+            memory_pages: self.engine().limits().memory_pages,
         }
     }
 

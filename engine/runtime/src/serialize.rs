@@ -79,7 +79,7 @@ impl Module {
 
     fn from_artifact(engine: &Engine, file: MappedFile, entry: Option<&str>) -> Result<Self> {
         let file = Arc::new(file);
-        let opened = artifact::open(&file)?;
+        let opened = artifact::open(&file, engine.flags().memory)?;
         if entry.is_some_and(|entry| opened.entry.as_deref() != Some(entry)) {
             return Err(ArtifactError::Corrupt { what: "its entry" }.into());
         }

@@ -383,12 +383,28 @@ impl StoreInner {
 
     pub(crate) fn push_memory(&mut self, memory: LinearMemory) -> u32 {
         let index = next_number(&self.memories);
-        let region = memory.fault_region();
+        self.add_region(memory.fault_region());
+        self.memories.push(memory);
+        index
+    }
+
+    fn add_region(&mut self, region: FaultRegion) {
         let at = self.regions.partition_point(|r| r.start < region.start);
         self.regions.insert(at, region);
         self.context.set_fault_regions(&self.regions);
-        self.memories.push(memory);
-        index
+    }
+
+    /// Grows a memory by `delta` pages; the old size in pages, or `None` where that is over a limit or there is no memory.
+    pub(crate) fn grow_memory(&mut self, index: u32, delta: u64) -> Option<u64> {
+        let memory = &mut self.memories[index as usize];
+        let before = memory.fault_region();
+        let old = memory.grow(delta);
+        let after = memory.fault_region();
+        if before != after {
+            self.regions.retain(|&region| region != before);
+            self.add_region(after);
+        }
+        old
     }
 
     pub(crate) fn push_table(&mut self, table: Table) -> u32 {

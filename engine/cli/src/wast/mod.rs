@@ -7,13 +7,14 @@ mod value;
 use std::io::Write;
 use std::path::Path;
 
-pub use script::{FailedDirective, Report, run_script, run_script_within};
+pub use script::{FailedDirective, Report, run_script, run_script_with};
 pub use skip::SkipList;
 pub use value::Value;
 
 use crate::error::Error;
 use crate::files::{expand, read_text};
 use crate::options::WastOptions;
+use skerry_runtime::Config;
 
 /// How a file stands after its script ran.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,7 +113,7 @@ pub fn command(
                 continue;
             }
         };
-        let report = run_script_within(&text, options.edition, &options.limits);
+        let report = run_script_with(Config::default(), &text, options.edition, &options.limits);
         let (verdict, line) = judge(&name, &report, &skip);
         totals.add(&verdict);
         writeln!(out, "{line}")?;

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use skerry_runtime::Config;
 use wast::lexer::Lexer;
 use wast::parser::{ParseBuffer, parse};
 use wast::token::{Id, Span};
@@ -37,11 +38,16 @@ pub struct FailedDirective {
 ///
 /// A directive that fails does not end the script; a script that cannot be parsed is one failure.
 pub fn run_script(text: &str, edition: Edition) -> Report {
-    run_script_within(text, edition, &LimitOptions::default())
+    run_script_with(Config::default(), text, edition, &LimitOptions::default())
 }
 
-/// [`run_script`] under limits.
-pub fn run_script_within(text: &str, edition: Edition, limits: &LimitOptions) -> Report {
+/// [`run_script`] with an engine of this configuration, under limits.
+pub fn run_script_with(
+    config: Config,
+    text: &str,
+    edition: Edition,
+    limits: &LimitOptions,
+) -> Report {
     let mut report = Report::default();
     let mut lexer = Lexer::new(text);
     // The suite tests how names with confusing characters are read.
@@ -60,7 +66,7 @@ pub fn run_script_within(text: &str, edition: Edition, limits: &LimitOptions) ->
             return report;
         }
     };
-    let session = match Session::new(edition, limits) {
+    let session = match Session::new(edition, config, limits) {
         Ok(session) => session,
         Err(failure) => {
             let message = format!("the module spectest cannot be made: {failure}");

@@ -251,12 +251,12 @@ impl<'a> Translation<'a> {
         self.builder.ins().uextend(types::I64, value)
     }
 
-    /// `index`, or zero where the processor has guessed that `out`, on which the check before has trapped, is false:
-    /// what it executes ahead of the check stays in bounds, or at the first element of what has none. A data dependence;
-    /// it is never guessed.
-    pub(super) fn mask_speculated(&mut self, out: Value, index: Value) -> Value {
+    /// `value`, or zero if `out`: a data dependence, which the processor never guesses. Of an index whose check has trapped
+    /// before, it makes zero where the processor has guessed that the check would not: what is executed ahead of the check
+    /// stays in bounds, or at the first element of what has none. Of an address it makes null.
+    pub(super) fn mask_speculated(&mut self, out: Value, value: Value) -> Value {
         let zero = self.builder.ins().iconst(types::I64, 0);
-        self.builder.ins().select_spectre_guard(out, zero, index)
+        self.builder.ins().select_spectre_guard(out, zero, value)
     }
 
     // The vmctx.

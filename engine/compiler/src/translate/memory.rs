@@ -1,19 +1,25 @@
 //! Linear memories: loads, stores, size, growth and the bulk operators.
 //!
-//! Every memory is a reservation of 4 GiB that a guard of more than 2 GiB follows, and it never
+//! By default every memory is a reservation of 4 GiB that a guard of more than 2 GiB follows, and it never
 //! moves. So an access needs no check: the address is `base + zero_extend(index) + offset` with the
-//! offset in the instruction, and an access that is out of bounds faults. Only an offset that
-//! does not fit into the instruction is added, and compared with the length, explicitly. Memory 0,
-//! if this module defines it, begins at the vmctx pointer itself.
+//! offset in the instruction, and an access that is out of bounds faults. Memory 0, if this module defines it,
+//! begins at the vmctx pointer itself.
+//!
+//! Where the [`MemoryStyle`](skerry_environ::MemoryStyle) reserves less, or where the guard does not hold the offset, an
+//! access is checked: its address is null where the index is out of bounds, so the access itself faults. The address is
+//! selected by the comparison, without a branch: the processor cannot guess it, so nothing is accessed ahead of the check
+//! either. Two accesses at the same index share comparison and selection as long as the guard holds their offsets and
+//! nothing is called in between.
 
 use super::clif::{Region, trap_code};
 use super::func::Translation;
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::{F32, F64, I32, I64};
-use cranelift_codegen::ir::{InstBuilder, MemFlags, MemFlagsData, Opcode, Type, Value};
-use skerry_environ::{
-    Builtin, DefinedMemoryIndex, EntityRef, MemoryIndex, MemoryType, Trap, vmctx,
+use cranelift_codegen::ir::{
+    InstBuilder, InstructionData, MemFlags, MemFlagsData, Opcode, Type, Value,
 };
+use skerry_environ::memory_style::NULL_PAGE;
+use skerry_environ::{Builtin, EntityRef, MemoryIndex, MemoryType, Trap, vmctx};
 use wasmparser::{MemArg, MemArgTarget, Operator};
 
 /// The largest static offset that an instruction holds: the largest displacement, less room
@@ -124,71 +130,107 @@ impl Translation<'_> {
         };
         let memory = MemoryIndex::from_u32(memory);
         let base = self.memory_base(memory);
+        let known = self.constant_index(index);
         let index = self.zero_extend(index);
-        if memarg.offset <= MAX_STATIC_OFFSET {
-            return (self.builder.ins().iadd(base, index), memarg.offset as i32);
+        let offset = memarg.offset;
+        let held = self.module.memory.guard_holds(offset, bytes);
+        // No memory is ever smaller than it was in the beginning.
+        let minimum = self.module.module.memories[memory].minimum * MemoryType::PAGE_SIZE;
+        let inside = known.is_some_and(|known| known + offset + bytes <= minimum);
+        let unchecked = inside || held && !self.module.memory.is_checked();
+        if unchecked && offset <= MAX_STATIC_OFFSET {
+            return (self.builder.ins().iadd(base, index), offset as i32);
         }
-        // Neither sum wraps: the index and the offset are less than 2^32.
-        let end = self
-            .builder
-            .ins()
-            .iadd_imm_u(index, (memarg.offset + bytes) as i64);
+        let Some(out) = self.out_of_bounds(memory, index, offset + bytes, held) else {
+            return (self.builder.ins().iconst(I64, 0), 0);
+        };
+        // What is added to null must not lead to something that is mapped.
+        let (index, offset) = match offset + bytes <= NULL_PAGE {
+            true => (index, offset as i32),
+            false => (self.builder.ins().iadd_imm_u(index, offset as i64), 0),
+        };
+        let address = self.builder.ins().iadd(base, index);
+        (self.mask_speculated(out, address), offset)
+    }
+
+    /// Whether an access that ends `end` bytes after `index` is out of bounds; `None` if every one is. If the guard holds the
+    /// access it may reach beyond the memory when this says no, and faults then.
+    fn out_of_bounds(
+        &mut self,
+        memory: MemoryIndex,
+        index: Value,
+        end: u64,
+        held: bool,
+    ) -> Option<Value> {
+        if held {
+            let len = self.memory_len(memory);
+            let at_end = IntCC::UnsignedGreaterThanOrEqual;
+            return Some(self.builder.ins().icmp(at_end, index, len));
+        }
+        if let Some(len) = self.module.module.memories[memory].fixed_len() {
+            let last = self.builder.ins().iconst(I64, len.checked_sub(end)? as i64);
+            let after = IntCC::UnsignedGreaterThan;
+            return Some(self.builder.ins().icmp(after, index, last));
+        }
+        // The sum does not wrap: the index and the offset are less than 2^32.
+        let end = self.builder.ins().iadd_imm_u(index, end as i64);
         let len = self.memory_len(memory);
-        let out = self
-            .builder
-            .ins()
-            .icmp(IntCC::UnsignedGreaterThan, end, len);
-        self.builder
-            .ins()
-            .trapnz(out, trap_code(Trap::MemoryOutOfBounds));
-        let index = self.builder.ins().iadd_imm_u(index, memarg.offset as i64);
-        let index = self.mask_speculated(out, index);
-        (self.builder.ins().iadd(base, index), 0)
+        let after = IntCC::UnsignedGreaterThan;
+        Some(self.builder.ins().icmp(after, end, len))
+    }
+
+    /// The index of an access, if it is a constant.
+    fn constant_index(&self, index: Value) -> Option<u64> {
+        let dfg = &self.builder.func.dfg;
+        match dfg.insts[dfg.value_def(index).inst()?] {
+            InstructionData::UnaryImm {
+                opcode: Opcode::Iconst,
+                imm,
+            } => Some(u64::from(imm.bits() as u32)),
+            _ => None,
+        }
     }
 
     /// The address of the first byte of a memory.
     fn memory_base(&mut self, memory: MemoryIndex) -> Value {
         let module = self.module;
-        match module.module.defined_memory(memory) {
-            Some(_) if memory.index() == 0 => self.vmctx(),
-            Some(defined) => {
+        let defined = module.module.defined_memory(memory);
+        let fixed = module.module.memories[memory].fixed_len().is_some();
+        match defined {
+            Some(_) if memory.index() == 0 && module.memory.memory0_is_at_vmctx() => self.vmctx(),
+            Some(defined) if fixed || !module.memory.moves() => {
                 self.load_vmctx_pointer(module.layout.memory(defined) + vmctx::MEMORY_BASE)
             }
-            None => {
+            None if fixed || !module.memory.moves() => {
                 let import = module.layout.imported_memory(memory);
                 self.load_vmctx_pointer(import + vmctx::MEMORY_BASE)
             }
+            _ => self.load_memory_field(memory, vmctx::MEMORY_BASE),
         }
     }
 
     /// The length of a memory in bytes.
     fn memory_len(&mut self, memory: MemoryIndex) -> Value {
-        let ty = self.module.module.memories[memory];
-        if ty.maximum == Some(ty.minimum) {
-            return self
-                .builder
-                .ins()
-                .iconst(I64, (ty.minimum * MemoryType::PAGE_SIZE) as i64);
+        match self.module.module.memories[memory].fixed_len() {
+            Some(len) => self.builder.ins().iconst(I64, len as i64),
+            None => self.load_memory_field(memory, vmctx::MEMORY_LEN),
         }
-        let definition: (Value, i32) = match self.module.module.defined_memory(memory) {
-            Some(defined) => (self.vmctx(), self.definition_offset(defined)),
+    }
+
+    /// Loads what growth changes in the definition of a memory.
+    fn load_memory_field(&mut self, memory: MemoryIndex, field: i32) -> Value {
+        let (definition, offset) = match self.module.module.defined_memory(memory) {
+            Some(defined) => (self.vmctx(), self.module.layout.memory(defined)),
             None => {
                 let import = self.module.layout.imported_memory(memory);
-                (
-                    self.load_vmctx_pointer(import + vmctx::MEMORY_IMPORT_DEFINITION),
-                    0,
-                )
+                let definition = import + vmctx::MEMORY_IMPORT_DEFINITION;
+                (self.load_vmctx_pointer(definition), 0)
             }
         };
         let flags = Region::Lengths.trusted(self.builder.func);
-        let (base, offset) = definition;
         self.builder
             .ins()
-            .load(I64, flags, base, offset + vmctx::MEMORY_LEN)
-    }
-
-    fn definition_offset(&self, memory: DefinedMemoryIndex) -> i32 {
-        self.module.layout.memory(memory)
+            .load(I64, flags, definition, offset + field)
     }
 
     fn memory_size(&mut self, memory: MemoryIndex) {

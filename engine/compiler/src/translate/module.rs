@@ -8,8 +8,8 @@ use cranelift_entity::EntitySet;
 use skerry_environ::{
     ConstExpr, ConstOp, DataSegment, DefinedFuncIndex, ElementItems, ElementSegment, EntityIndex,
     EntityRef, Export, FuncIndex, FuncType, Function, GlobalIndex, GlobalType, Import, MemoryIndex,
-    MemoryType, Module, PrimaryMap, SegmentMode, TableIndex, TableType, TypeIndex, ValType,
-    VmctxLayout,
+    MemoryStyle, MemoryType, Module, PrimaryMap, SegmentMode, TableIndex, TableType, TypeIndex,
+    ValType, VmctxLayout,
 };
 use wasmparser::{
     CompositeInnerType, DataKind, ElementKind, ExternalKind, FuncToValidate, KnownCustom, Name,
@@ -34,6 +34,8 @@ pub struct ModuleTranslation<'wasm> {
     pub module: Module,
     /// Where the parts of the vmctx lie.
     pub layout: VmctxLayout,
+    /// How memories lie in address space: as by default until somebody says otherwise.
+    pub memory: MemoryStyle,
     /// The bodies.
     pub bodies: PrimaryMap<DefinedFuncIndex, FunctionBody<'wasm>>,
     vmctx_changers: EntitySet<DefinedFuncIndex>,
@@ -124,6 +126,7 @@ pub fn translate_module_with(
     Ok(ModuleTranslation {
         module: builder.module,
         layout,
+        memory: MemoryStyle::default(),
         vmctx_changers,
         bodies: builder.bodies,
     })

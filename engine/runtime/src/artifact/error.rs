@@ -64,4 +64,14 @@ pub enum ArtifactError {
         /// The names of what is missing.
         missing: String,
     },
+    /// The code is for an engine that reserves another amount of address space for memories.
+    #[error(
+        "the code of the artifact is for memories that are {found}, this engine's are {ours}: compile the module again with the same reservation and guard of memories"
+    )]
+    Memory {
+        /// How accesses are checked in the artifact.
+        found: String,
+        /// The same of the engine.
+        ours: String,
+    },
 }

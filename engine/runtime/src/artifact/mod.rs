@@ -21,7 +21,7 @@ pub use error::ArtifactError;
 
 use crate::vm::file::MappedFile;
 use header::{Header, SECTIONS, Section};
-use skerry_compiler::Flags;
+use skerry_compiler::{Flags, MemoryStyle};
 use skerry_environ::{CompiledModule, DefinedFuncIndex, EntityRef, FuncIndex, MemoryType};
 use std::io::Write;
 use std::ops::Range;
@@ -87,15 +87,16 @@ pub(crate) struct Opened {
     pub(crate) addrmap: Range<usize>,
 }
 
-/// Checks a whole artifact: that it is for this build and this machine, and that it is what was written.
+/// Checks a whole artifact: that it is for this build, this machine and memories of this style, and that it is what was
+/// written.
 ///
 /// # Errors
 /// [`ArtifactError`], the first that applies.
-pub(crate) fn open(file: &MappedFile) -> Result<Opened, ArtifactError> {
+pub(crate) fn open(file: &MappedFile, style: MemoryStyle) -> Result<Opened, ArtifactError> {
     let header = Header::read(file)?;
     let origin = std::str::from_utf8(&file[header.section(Section::Origin)])
         .map_err(|_| ArtifactError::Corrupt { what: "its origin" })?;
-    origin::check(origin)?;
+    origin::check(origin, style)?;
     header.check_body(file)?;
     let metadata = &file[header.section(Section::Metadata)];
     let corrupt = || ArtifactError::Corrupt {

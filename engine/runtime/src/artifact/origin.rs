@@ -5,12 +5,13 @@
 //! target x86_64-linux, pages of 4096 bytes
 //! features bmi1 bmi2 lzcnt popcnt
 //! optimise Speed
+//! memory not checked, guard of 2147549184 bytes
 //! ```
 //!
 //! An entry of a cache has one more line, `entry` with its name.
 
 use super::error::ArtifactError;
-use skerry_compiler::{CpuFeatures, Flags};
+use skerry_compiler::{CpuFeatures, Flags, MemoryStyle};
 
 /// The version with the hash of the sources that code depends on.
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("SKERRY_BUILD"), ")");
@@ -36,20 +37,38 @@ fn line<'a>(lines: &'a str, key: &str) -> Option<&'a str> {
 /// The lines of an artifact that this build makes with these flags.
 pub(crate) fn describe(flags: &Flags) -> String {
     format!(
-        "skerry {VERSION}\ntarget {}\nfeatures {}\noptimise {:?}\n",
+        "skerry {VERSION}\ntarget {}\nfeatures {}\noptimise {:?}\nmemory {}\n",
         target(),
         names(flags.features).join(" "),
-        flags.opt_level
+        flags.opt_level,
+        memory(flags.memory)
     )
 }
 
-/// Whether this process can run the code that these lines describe.
+/// What code depends on of the style of memories.
+fn memory(style: MemoryStyle) -> String {
+    let checked = match (style.is_checked(), style.moves()) {
+        (false, _) => "not checked",
+        (true, false) => "checked",
+        (true, true) => "checked and moving",
+    };
+    let guard = style.guard.min(MemoryStyle::FULL_GUARD);
+    format!("{checked}, guard of {guard} bytes")
+}
+
+/// Whether an engine with memories of this style can run the code that these lines describe.
 ///
 /// # Errors
 /// What differs.
-pub(super) fn check(lines: &str) -> Result<(), ArtifactError> {
-    let wanted = ["skerry", "target", "features"].map(|key| line(lines, key));
-    let [Some(version), Some(found), Some(features)] = wanted else {
+pub(super) fn check(lines: &str, style: MemoryStyle) -> Result<(), ArtifactError> {
+    let wanted = ["skerry", "target", "features", "memory"].map(|key| line(lines, key));
+    let [
+        Some(version),
+        Some(found),
+        Some(features),
+        Some(found_memory),
+    ] = wanted
+    else {
         return Err(ArtifactError::Corrupt { what: "its origin" });
     };
     if version != VERSION {
@@ -66,12 +85,16 @@ pub(super) fn check(lines: &str) -> Result<(), ArtifactError> {
     let host = names(CpuFeatures::host());
     let wanted = features.split_whitespace();
     let missing: Vec<&str> = wanted.filter(|name| !host.contains(name)).collect();
-    match missing.is_empty() {
-        true => Ok(()),
-        false => Err(ArtifactError::Features {
-            missing: missing.join(", "),
-        }),
+    if !missing.is_empty() {
+        let missing = missing.join(", ");
+        return Err(ArtifactError::Features { missing });
     }
+    let ours = memory(style);
+    if found_memory != ours {
+        let found = found_memory.into();
+        return Err(ArtifactError::Memory { found, ours });
+    }
+    Ok(())
 }
 
 fn target() -> String {
@@ -116,8 +139,9 @@ mod tests {
     #[test]
     fn what_differs_is_told_with_the_remedy() {
         let ours = describe(&Flags::default());
-        check(&ours).unwrap();
-        let told = |lines: &str| check(lines).unwrap_err().to_string();
+        let style = MemoryStyle::default();
+        check(&ours, style).unwrap();
+        let told = |lines: &str| check(lines, style).unwrap_err().to_string();
         let other = told(&ours.replace("skerry 0", "skerry 9"));
         assert!(other.contains("made by skerry 9") && other.ends_with("compile the module again"));
         assert!(told(&ours.replace("target ", "target pdp11 or ")).contains("is for pdp11"));
@@ -127,5 +151,19 @@ mod tests {
             "{feature}"
         );
         assert!(told("skerry").contains("corrupt"));
+        // The reservation itself is nothing that code depends on.
+        let small = |reservation| Flags {
+            memory: MemoryStyle {
+                reservation,
+                ..MemoryStyle::SMALL
+            },
+            ..Flags::default()
+        };
+        assert_eq!(describe(&small(0)), describe(&small(1 << 20)));
+        let memory = told(&describe(&small(0)));
+        assert!(
+            memory.contains("memories that are checked and moving, guard of 65536 bytes,"),
+            "{memory}"
+        );
     }
 }

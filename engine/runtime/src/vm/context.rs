@@ -157,6 +157,10 @@ impl VMStoreContext {
             Trap::MemoryOutOfBounds => {
                 // SAFETY: set from a slice that the store keeps in place while wasm may run.
                 let regions = unsafe { &*self.regions.get() };
+                if addr < NULL_PAGE {
+                    // An access that a check has turned to null.
+                    return Some(Trap::MemoryOutOfBounds);
+                }
                 let index = regions.partition_point(|r| r.end <= addr);
                 regions
                     .get(index)
@@ -175,7 +179,7 @@ impl VMStoreContext {
 }
 
 /// Bytes at address 0 that are never mapped: where loads through a null `VMFuncRef` fault.
-const NULL_PAGE: usize = 4096;
+const NULL_PAGE: usize = skerry_environ::memory_style::NULL_PAGE as usize;
 
 /// One activation, on the Rust stack of [`enter`].
 pub(super) struct Activation {

@@ -4,14 +4,14 @@ use super::builtins;
 use super::context::VMStoreContext;
 use super::func::FuncRef;
 use super::global::Global;
-use super::memory::{LinearMemory, bytes_of};
+use super::memory::LinearMemory;
 use super::pool::Home;
-use super::slot::Slot;
+use super::slot::{MemoryExtent, Slot};
 use super::table::Table;
 use skerry_environ::vmctx::{self, MAGIC_INSTANCE, VMFuncRef, VMMemoryImport};
 use skerry_environ::{
-    DefinedMemoryIndex, EntityRef, FuncIndex, FuncRefIndex, GlobalIndex, MemoryIndex, Module,
-    TableIndex, VmctxLayout,
+    DefinedMemoryIndex, EntityRef, FuncIndex, FuncRefIndex, GlobalIndex, MemoryIndex, MemoryStyle,
+    Module, TableIndex, VmctxLayout,
 };
 use std::sync::Arc;
 
@@ -25,9 +25,25 @@ pub(crate) struct Blueprint<'a> {
     pub func_refs: &'a [FuncRefCode],
     /// The module, as the pool of slots knows it.
     pub home: &'a Arc<Home>,
+    /// How memories lie in address space.
+    pub memory_style: MemoryStyle,
+    /// The pages that no memory grows beyond.
+    pub memory_pages: u64,
 }
 
 impl Blueprint<'_> {
+    /// The size of a defined memory.
+    fn memory_extent(&self, index: DefinedMemoryIndex) -> Option<MemoryExtent> {
+        let ty = self.module.memories.get(self.module.memory_index(index))?;
+        let limit = ty.limit(self.memory_pages);
+        Some(MemoryExtent::new(self.memory_style, ty.minimum, limit))
+    }
+
+    /// Whether a defined memory lies in the slot of the vmctx.
+    fn is_at_vmctx(&self, index: DefinedMemoryIndex) -> bool {
+        index.index() == 0 && self.memory_style.memory0_is_at_vmctx()
+    }
+
     /// Fills in what is the same for all instances in a slot: func refs and constant tables.
     fn fill(&self, slot: &Slot) {
         let vmctx = slot.vmctx();
@@ -86,17 +102,14 @@ impl InstanceMemory {
         ctx: &VMStoreContext,
         owner: usize,
     ) -> std::io::Result<Self> {
-        let memory0 = plan.module.memory_index(DefinedMemoryIndex::new(0));
-        let accessible = plan
-            .module
-            .memories
-            .get(memory0)
-            .map(|ty| bytes_of(ty.minimum));
+        let memory0 = DefinedMemoryIndex::new(0);
+        let memory = plan.memory_extent(memory0);
+        let memory = memory.filter(|_| plan.is_at_vmctx(memory0));
         let reused = Slot::reuse(plan.home, plan.layout.same_for_all());
         let slot = match reused {
             Some(slot) => slot,
             None => {
-                let mut slot = Slot::new(plan.layout.size(), accessible)?;
+                let mut slot = Slot::new(plan.layout.size(), memory)?;
                 plan.fill(&slot);
                 slot.keep_for(plan.home);
                 slot
@@ -156,28 +169,26 @@ impl InstanceMemory {
             .set(layout.imported_global(index), global.definition());
     }
 
-    /// A defined memory: number 0 shares the slot of the vmctx, others have slots of their own.
+    /// A defined memory: number 0 shares the slot of the vmctx unless memories move, others have slots of their own.
     ///
     /// # Errors
     /// What the operating system answers, typically `ENOMEM`.
     pub(crate) fn define_memory(
         &self,
-        module: &Module,
-        layout: &VmctxLayout,
+        plan: &Blueprint<'_>,
         index: DefinedMemoryIndex,
-        limit: u64,
     ) -> std::io::Result<LinearMemory> {
-        let ty = module.memories[module.memory_index(index)];
-        let slot = match index.index() {
-            0 => self.slot(),
-            _ => Arc::new(Slot::new(0, Some(bytes_of(ty.minimum)))?),
+        let slot = match plan.is_at_vmctx(index) {
+            true => self.slot(),
+            false => Arc::new(Slot::new(0, plan.memory_extent(index))?),
         };
-        Ok(LinearMemory::new(
+        Ok(LinearMemory::in_slot(
             slot,
             self.slot(),
-            layout.memory(index),
-            ty,
-            limit,
+            plan.layout.memory(index),
+            plan.memory_style,
+            plan.module.memories[plan.module.memory_index(index)],
+            plan.memory_pages,
         ))
     }
 

@@ -1,9 +1,10 @@
-//! A linear memory: bytes that never move.
+//! A linear memory: bytes that move only if the `MemoryStyle` says so, and only when it grows.
 
 use super::context::FaultRegion;
-use super::slot::Slot;
-use skerry_environ::MemoryType;
-use skerry_environ::vmctx::{HEADER_SIZE, MEMORY0, VMMemoryDefinition};
+use super::slot::{MemoryExtent, Slot};
+use super::table::{Allocation, Owner};
+use skerry_environ::vmctx::VMMemoryDefinition;
+use skerry_environ::{MemoryStyle, MemoryType};
 use std::fs::File;
 use std::sync::Arc;
 
@@ -11,8 +12,8 @@ use std::sync::Arc;
 pub(crate) struct LinearMemory {
     slot: Arc<Slot>,
     definition: *mut VMMemoryDefinition,
-    /// Keeps `definition` in place.
-    _definition_owner: Arc<Slot>,
+    _definition_owner: Owner,
+    style: MemoryStyle,
     ty: MemoryType,
     /// In pages; growth beyond it fails.
     limit: u64,
@@ -34,41 +35,56 @@ pub(crate) fn bytes_of(pages: u64) -> usize {
 }
 
 impl LinearMemory {
-    /// The memory of `slot`, which was mapped with `ty.minimum` pages accessible; its definition is written at
-    /// `definition_offset` of `definition_owner`. It never grows beyond `limit` pages.
-    pub(crate) fn new(
+    /// The memory of `slot`, which was mapped with the [`MemoryExtent`] of this style, type and limit; its definition is written
+    /// at `offset` of `owner`. It never grows beyond `limit` pages.
+    pub(crate) fn in_slot(
         slot: Arc<Slot>,
-        definition_owner: Arc<Slot>,
-        definition_offset: i32,
+        owner: Arc<Slot>,
+        offset: i32,
+        style: MemoryStyle,
         ty: MemoryType,
         limit: u64,
     ) -> Self {
-        let len = bytes_of(ty.minimum) as u64;
-        definition_owner.set(
-            definition_offset,
-            VMMemoryDefinition {
-                base: slot.vmctx(),
-                len,
-            },
-        );
-        let definition = definition_owner.field(definition_offset);
-        let limit = ty.maximum.unwrap_or(limit).min(limit);
+        owner.set(offset, Self::beginning(&slot, ty));
+        let definition = owner.field(offset);
         Self {
             slot,
             definition,
-            _definition_owner: definition_owner,
+            _definition_owner: Owner::Slot { _slot: owner },
+            style,
             ty,
-            limit,
+            limit: ty.limit(limit),
         }
     }
 
-    /// A memory in a slot of its own, with its definition there.
+    /// A memory in a slot of its own, with a definition of its own.
     ///
     /// # Errors
     /// What the operating system answers, typically `ENOMEM`.
-    pub(crate) fn standalone(ty: MemoryType, limit: u64) -> std::io::Result<Self> {
-        let slot = Arc::new(Slot::new(HEADER_SIZE, Some(bytes_of(ty.minimum)))?);
-        Ok(Self::new(slot.clone(), slot, MEMORY0, ty, limit))
+    pub(crate) fn standalone(
+        style: MemoryStyle,
+        ty: MemoryType,
+        limit: u64,
+    ) -> std::io::Result<Self> {
+        let limit = ty.limit(limit);
+        let extent = MemoryExtent::new(style, ty.minimum, limit);
+        let slot = Arc::new(Slot::new(0, Some(extent))?);
+        let (definition, allocation) = Allocation::new(Self::beginning(&slot, ty));
+        Ok(Self {
+            slot,
+            definition,
+            _definition_owner: Owner::Own(allocation),
+            style,
+            ty,
+            limit,
+        })
+    }
+
+    fn beginning(slot: &Slot, ty: MemoryType) -> VMMemoryDefinition {
+        VMMemoryDefinition {
+            base: slot.vmctx(),
+            len: bytes_of(ty.minimum) as u64,
+        }
     }
 
     /// The type with which it was made.
@@ -148,12 +164,40 @@ impl LinearMemory {
     pub(crate) fn grow(&mut self, delta: u64) -> Option<u64> {
         let old = self.pages();
         let new = old.checked_add(delta).filter(|&new| new <= self.limit)?;
-        if delta > 0 {
+        if bytes_of(new) > self.slot.reservation() {
+            self.move_to_larger(new)?;
+        } else if delta > 0 {
             self.slot.open_memory(bytes_of(old), bytes_of(new)).ok()?;
-            // SAFETY: as in `len`, and the borrow is exclusive.
-            unsafe { (*self.definition).len = bytes_of(new) as u64 };
         }
+        let definition = VMMemoryDefinition {
+            base: self.base(),
+            len: bytes_of(new) as u64,
+        };
+        // SAFETY: as in `len`, and the borrow is exclusive.
+        unsafe { self.definition.write(definition) };
         Some(old)
+    }
+
+    /// Moves the bytes to a slot for `pages`, if memories may move and there is one: with room to grow further, if possible.
+    fn move_to_larger(&mut self, pages: u64) -> Option<()> {
+        if !self.style.moves() {
+            return None;
+        }
+        let twice = (2 * self.len() as u64).min(MemoryStyle::FULL_RESERVATION / 2);
+        let roomy = MemoryStyle {
+            reservation: self.style.reservation.max(twice),
+            ..self.style
+        };
+        let exact = MemoryStyle {
+            reservation: 0,
+            ..self.style
+        };
+        let place = |style| Slot::new(0, Some(MemoryExtent::new(style, pages, self.limit)));
+        let slot = place(roomy).or_else(|_| place(exact)).ok()?;
+        // SAFETY: `len` bytes are accessible here, and in the new slot, which has more; nobody else has it.
+        unsafe { std::ptr::copy_nonoverlapping(self.base(), slot.vmctx(), self.len()) };
+        self.slot = Arc::new(slot);
+        Some(())
     }
 
     /// Copies within or between memories that may be the same, if both ranges are in bounds.
@@ -182,6 +226,7 @@ mod tests {
     #[test]
     fn growth_keeps_bytes_and_honours_limits() {
         let mut memory = LinearMemory::standalone(
+            MemoryStyle::default(),
             MemoryType {
                 minimum: 1,
                 maximum: Some(3),
@@ -209,6 +254,7 @@ mod tests {
     #[test]
     fn copies_overlap_and_check_bounds() {
         let mut memory = LinearMemory::standalone(
+            MemoryStyle::default(),
             MemoryType {
                 minimum: 1,
                 maximum: None,
@@ -222,5 +268,51 @@ mod tests {
         assert_eq!(LinearMemory::copy(&memory, &memory, 65536, 0, 0), Some(()));
         assert_eq!(LinearMemory::copy(&memory, &memory, 65536, 0, 1), None);
         assert_eq!(LinearMemory::copy(&memory, &memory, 0, u64::MAX, 1), None);
+    }
+
+    /// A memory of one page that can have 100.
+    fn growing(style: MemoryStyle) -> LinearMemory {
+        let ty = MemoryType {
+            minimum: 1,
+            maximum: Some(100),
+        };
+        LinearMemory::standalone(style, ty, 65536).unwrap()
+    }
+
+    #[test]
+    fn a_memory_moves_when_its_reservation_is_used_up() {
+        let style = MemoryStyle {
+            reservation: 2 << 16,
+            ..MemoryStyle::SMALL
+        };
+        let mut memory = growing(style);
+        memory.bytes_mut().fill(7);
+        let (base, definition) = (memory.base(), memory.definition());
+        assert_eq!(memory.grow(1), Some(1));
+        assert_eq!(memory.base(), base);
+        assert_eq!(memory.grow(97), Some(2));
+        assert_ne!(memory.base(), base);
+        assert_eq!(memory.definition(), definition);
+        // SAFETY: the memory is alive.
+        let now = unsafe { definition.read() };
+        assert_eq!((now.base, now.len), (memory.base(), 99 << 16));
+        let (old, new) = memory.bytes().split_at(1 << 16);
+        assert!(old.iter().all(|&byte| byte == 7) && new.iter().all(|&byte| byte == 0));
+        assert_eq!(memory.grow(2), None);
+        assert_eq!(memory.grow(1), Some(99));
+    }
+
+    #[test]
+    fn a_memory_that_may_not_move_stops_at_its_reservation() {
+        let mut memory = growing(MemoryStyle {
+            reservation: 2 << 16,
+            guard: 0,
+            may_move: false,
+        });
+        let base = memory.base();
+        assert_eq!(memory.grow(2), None);
+        assert_eq!(memory.grow(1), Some(1));
+        assert_eq!(memory.grow(1), None);
+        assert_eq!((memory.base(), memory.len()), (base, 2 << 16));
     }
 }

@@ -1,30 +1,58 @@
 //! A slot of address space: where one instance, or one further memory, lives.
 //!
 //! ```text
-//!  | guard 64 KiB | vmctx area, whole pages | memory: 4 GiB reservation | guard 2 GiB + 64 KiB |
+//!  | guard 64 KiB | vmctx area, whole pages | memory: reservation | guard |
 //!                                           ^ vmctx = base of memory 0
 //! ```
 //!
-//! Compiled code addresses a memory as `base + index + offset` with `index < 2^32`, `offset < 2^31` and at most 16
-//! bytes accessed, so whatever it reaches lies in the reservation or its guard: no bounds check is needed. A slot without
-//! a memory ends with a guard of 64 KiB after the vmctx.
+//! By default 4 GiB are reserved and the guard has 2 GiB and 64 KiB. Compiled code addresses a memory as `base + index +
+//! offset` with `index < 2^32`, `offset < 2^31` and at most 16 bytes accessed, so whatever it reaches lies in the reservation
+//! or its guard: no bounds check is needed. Where the `MemoryStyle` has less of either, compiled code checks what the guard
+//! does not hold. A slot without a memory ends with a guard of 64 KiB after the vmctx.
 //!
 //! One `mmap` and one `mprotect` make a slot: the vmctx and the initial pages of memory 0 are neighbours. A slot that was
 //! used is kept for the next instance of its module (`pool`).
 
 use super::context::FaultRegion;
+use super::memory::bytes_of;
 use super::mmap::{Mapping, round_up_to_pages};
 use super::pool::{self, Home};
+use skerry_environ::MemoryStyle;
 use std::fs::File;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 /// Bytes before the vmctx area, and after a vmctx without a memory.
 const SMALL_GUARD: usize = 64 << 10;
-/// Bytes that a memory can grow to.
-pub(crate) const MEMORY_RESERVATION: usize = 4 << 30;
-/// Bytes after the reservation that an access may reach.
-const MEMORY_GUARD: usize = (2 << 30) + (64 << 10);
+
+/// The memory of a slot, in bytes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct MemoryExtent {
+    /// What is accessible from the start.
+    pub accessible: usize,
+    /// What it can grow to.
+    pub reservation: usize,
+    /// What follows and is never accessible.
+    pub guard: usize,
+}
+
+impl MemoryExtent {
+    /// For a memory of `pages` that never has more than `limit` pages.
+    pub(crate) fn new(style: MemoryStyle, pages: u64, limit: u64) -> Self {
+        let accessible = bytes_of(pages);
+        let reservation = style.reservation_for(accessible as u64, bytes_of(limit) as u64);
+        Self {
+            accessible,
+            reservation: reservation as usize,
+            guard: style.guard.min(MemoryStyle::FULL_GUARD) as usize,
+        }
+    }
+
+    /// Bytes of address space.
+    fn size(&self) -> Option<usize> {
+        round_up_to_pages(self.reservation)?.checked_add(round_up_to_pages(self.guard)?)
+    }
+}
 
 /// The most mappings that slots of a process may have. Linux allows a process 65,530; what is left is for everybody else,
 /// who may not be able to go on without.
@@ -76,9 +104,7 @@ pub(super) struct Area {
     /// Where the vmctx pointer lies, in bytes from the start of the mapping.
     vmctx: usize,
     vmctx_size: usize,
-    has_memory: bool,
-    /// Bytes of the memory that are accessible from the start.
-    accessible: usize,
+    memory: Option<MemoryExtent>,
     /// Bytes of the memory that have been opened since.
     opened: AtomicUsize,
     _ticket: Ticket,
@@ -103,20 +129,17 @@ impl Drop for Slot {
 }
 
 impl Area {
-    fn map(vmctx_size: usize, memory: Option<usize>) -> std::io::Result<Self> {
+    fn map(vmctx_size: usize, memory: Option<MemoryExtent>) -> std::io::Result<Self> {
         let area = round_up_to_pages(vmctx_size).ok_or(rustix::io::Errno::NOMEM)?;
         let vmctx = SMALL_GUARD + area;
-        let after = if memory.is_some() {
-            MEMORY_RESERVATION + MEMORY_GUARD
-        } else {
-            SMALL_GUARD
-        };
-        let total = vmctx.checked_add(after).ok_or(rustix::io::Errno::NOMEM)?;
+        let after = memory.map_or(Some(SMALL_GUARD), |memory| memory.size());
+        let total = after.and_then(|after| vmctx.checked_add(after));
+        let total = total.ok_or(rustix::io::Errno::NOMEM)?;
         let ticket = Ticket::take(OF_SLOT)?;
         let mapping = Mapping::reserve(total)?;
-        let accessible = memory.unwrap_or(0);
+        let accessible = memory.map_or(0, |memory| memory.accessible);
         assert!(
-            accessible <= MEMORY_RESERVATION,
+            memory.is_none_or(|memory| accessible <= memory.reservation),
             "a memory starts inside its reservation"
         );
         mapping.make_writable(SMALL_GUARD, area + accessible)?;
@@ -124,8 +147,7 @@ impl Area {
             mapping,
             vmctx,
             vmctx_size,
-            has_memory: memory.is_some(),
-            accessible,
+            memory,
             opened: AtomicUsize::new(accessible),
             _ticket: ticket,
             files: Mutex::default(),
@@ -142,26 +164,28 @@ impl Area {
     /// What the operating system answers; the slot must not be used again then.
     pub(super) fn clean(&mut self) -> std::io::Result<()> {
         let opened = *self.opened.get_mut();
-        if self.has_memory && opened > 0 {
+        if let Some(memory) = self.memory
+            && opened > 0
+        {
             self.mapping.discard(self.vmctx, opened)?;
-            if opened > self.accessible {
-                let grown = opened - self.accessible;
+            if opened > memory.accessible {
+                let grown = opened - memory.accessible;
                 self.mapping
-                    .make_inaccessible(self.vmctx + self.accessible, grown)?;
+                    .make_inaccessible(self.vmctx + memory.accessible, grown)?;
             }
-            *self.opened.get_mut() = self.accessible;
+            *self.opened.get_mut() = memory.accessible;
         }
         Ok(())
     }
 }
 
 impl Slot {
-    /// Maps a slot with `vmctx_size` bytes below the vmctx pointer and, if `memory` says how many bytes of it are
-    /// accessible from the start, a memory at the pointer. All accessible bytes are zero.
+    /// Maps a slot with `vmctx_size` bytes below the vmctx pointer and, if `memory` says how large it is, a memory at the
+    /// pointer. All accessible bytes are zero.
     ///
     /// # Errors
     /// What the operating system answers, typically `ENOMEM`.
-    pub(crate) fn new(vmctx_size: usize, memory: Option<usize>) -> std::io::Result<Self> {
+    pub(crate) fn new(vmctx_size: usize, memory: Option<MemoryExtent>) -> std::io::Result<Self> {
         let area = Area::map(vmctx_size, memory).or_else(|_| {
             // What waits for later is in the way now.
             pool::empty();
@@ -213,6 +237,11 @@ impl Slot {
         area.mapping.base().wrapping_add(area.vmctx)
     }
 
+    /// Bytes that the memory can grow to; 0 without a memory.
+    pub(crate) fn reservation(&self) -> usize {
+        self.area().memory.map_or(0, |memory| memory.reservation)
+    }
+
     /// Opens bytes `[from, to)` of the memory, which are zero then. Both are multiples of the wasm page size.
     ///
     /// # Errors
@@ -223,7 +252,7 @@ impl Slot {
     pub(crate) fn open_memory(&self, from: usize, to: usize) -> std::io::Result<()> {
         let area = self.area();
         assert!(
-            area.has_memory && from <= to && to <= MEMORY_RESERVATION,
+            area.memory.is_some() && from <= to && to <= self.reservation(),
             "growth stays in the reservation"
         );
         area.mapping.make_writable(area.vmctx + from, to - from)?;
@@ -249,7 +278,7 @@ impl Slot {
         let area = self.area();
         let end = at.checked_add(len);
         assert!(
-            area.has_memory && end.is_some_and(|end| end <= MEMORY_RESERVATION),
+            area.memory.is_some() && end.is_some_and(|end| end <= self.reservation()),
             "files are mapped in the reservation"
         );
         let mut files = area.files();
@@ -286,9 +315,12 @@ impl Slot {
 
     /// Where accesses to the memory may fault; `None` without a memory.
     pub(crate) fn fault_region(&self) -> Option<FaultRegion> {
+        let size = self.area().memory?.size().expect("it was mapped");
         let start = self.vmctx().addr();
-        let end = start + MEMORY_RESERVATION + MEMORY_GUARD;
-        self.area().has_memory.then_some(FaultRegion { start, end })
+        Some(FaultRegion {
+            start,
+            end: start + size,
+        })
     }
 
     /// The address of the `T` at `offset` (negative) from the vmctx pointer.
@@ -345,7 +377,8 @@ mod tests {
 
     #[test]
     fn fields_lie_below_and_memory_above_the_vmctx() {
-        let slot = Slot::new(4097, Some(1 << 16)).unwrap();
+        let extent = MemoryExtent::new(MemoryStyle::default(), 1, 1 << 16);
+        let slot = Slot::new(4097, Some(extent)).unwrap();
         slot.set(-8, 7u64);
         slot.set(-4096, 8u64);
         slot.set_downwards(-24, [1u64, 2, 3].into_iter());
@@ -360,6 +393,17 @@ mod tests {
         slot.open_memory(1 << 16, 1 << 32).unwrap();
         // SAFETY: all 4 GiB were opened.
         unsafe { slot.vmctx().add((1 << 32) - 1).write(1) };
+    }
+
+    #[test]
+    fn a_small_reservation_is_a_small_slot() {
+        let extent = MemoryExtent::new(MemoryStyle::SMALL, 1, 2);
+        let slot = Slot::new(64, Some(extent)).unwrap();
+        assert_eq!(slot.reservation(), 2 << 16);
+        let region = slot.fault_region().unwrap();
+        assert_eq!(region.end - region.start, 3 << 16);
+        slot.open_memory(1 << 16, 2 << 16).unwrap();
+        assert!(std::panic::catch_unwind(|| slot.open_memory(2 << 16, 3 << 16)).is_err());
     }
 
     #[test]
