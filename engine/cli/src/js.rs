@@ -40,7 +40,7 @@ impl SpiderMonkey {
     ///
     /// That the module cannot be compiled.
     pub fn new(wasm: &[u8]) -> EngineResult<SpiderMonkey> {
-        let engine = Engine::new(config());
+        let engine = Engine::new(&config())?;
         let module = Module::from_binary(&engine, wasm)?;
         SpiderMonkey::link(engine, module)
     }
@@ -146,7 +146,7 @@ pub fn command(options: &JsOptions, log: &mut dyn Write) -> Result<u8, Error> {
     let program = Program {
         name: corpus::FASTLY.name,
     };
-    let engine = load::engine(config(), &options.compiler);
+    let engine = load::engine(config(), &options.compiler)?;
     let cache = if options.no_cache {
         None
     } else {

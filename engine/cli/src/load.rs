@@ -11,11 +11,15 @@ use crate::options::CompilerOptions;
 use crate::progress::Bar;
 
 /// The engine that a command line asks for, otherwise as in `config`.
-pub(crate) fn engine(mut config: Config, options: &CompilerOptions) -> Engine {
+///
+/// # Errors
+///
+/// [`Error::Usage`] for a configuration that does not fit this machine.
+pub(crate) fn engine(mut config: Config, options: &CompilerOptions) -> Result<Engine, Error> {
     if let Some(threads) = options.threads {
         config.compiler_threads(threads);
     }
-    Engine::new(config)
+    Engine::new(&config).map_err(|error| Error::Usage(error.to_string()))
 }
 
 /// A module that is to be loaded: what can be had without compiling.

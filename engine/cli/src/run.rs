@@ -37,7 +37,7 @@ pub fn command(options: &RunOptions, out: &mut dyn Write) -> Result<u8, Error> {
     // What is wrong with the command line is said before anything is compiled.
     let ctx = context(options, path, &arguments)?;
     let source = load::source(path)?;
-    let engine = load::engine(Config::new(), &options.compiler);
+    let engine = load::engine(Config::new(), &options.compiler)?;
     let cache = if options.no_cache {
         None
     } else {

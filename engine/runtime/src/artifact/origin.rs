@@ -63,15 +63,21 @@ pub(super) fn check(lines: &str) -> Result<(), ArtifactError> {
         let found = found.into();
         return Err(ArtifactError::Target { found, ours });
     }
-    let host = names(CpuFeatures::host());
-    let wanted = features.split_whitespace();
-    let missing: Vec<&str> = wanted.filter(|name| !host.contains(name)).collect();
-    match missing.is_empty() {
-        true => Ok(()),
-        false => Err(ArtifactError::Features {
-            missing: missing.join(", "),
-        }),
+    match missing(features.split_whitespace(), CpuFeatures::host()) {
+        None => Ok(()),
+        Some(missing) => Err(ArtifactError::Features { missing }),
     }
+}
+
+/// The names of those of `features` that `host` lacks, for a message.
+pub(crate) fn missing_features(features: CpuFeatures, host: CpuFeatures) -> Option<String> {
+    missing(names(features).into_iter(), host)
+}
+
+fn missing<'a>(wanted: impl Iterator<Item = &'a str>, host: CpuFeatures) -> Option<String> {
+    let host = names(host);
+    let missing: Vec<&str> = wanted.filter(|name| !host.contains(name)).collect();
+    (!missing.is_empty()).then(|| missing.join(", "))
 }
 
 fn target() -> String {
