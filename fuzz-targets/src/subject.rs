@@ -21,7 +21,10 @@ type Names = HashMap<Func, String>;
 pub fn run(case: &Case, flags: Flags) -> Outcome {
     let mut config = Config::new();
     config.compiler(flags).wasm_stack(STACK);
-    let engine = Engine::new(config);
+    let engine = match Engine::new(&config) {
+        Ok(engine) => engine,
+        Err(error) => return Outcome::stopped(Stop::Other(error.to_string()), vec![]),
+    };
     let module = match Module::from_binary(&engine, &case.wasm) {
         Ok(module) => module,
         Err(error) => return Outcome::stopped(Stop::Other(error.to_string()), vec![]),

@@ -94,7 +94,8 @@ impl Common {
         if let Some(threads) = self.threads {
             config.compiler_threads(threads);
         }
-        Ok((wasm, Engine::new(config)))
+        let engine = Engine::new(&config).map_err(|error| self.error(error))?;
+        Ok((wasm, engine))
     }
 
     fn error(&self, error: skerry_runtime::Error) -> BenchError {

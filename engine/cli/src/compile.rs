@@ -71,7 +71,7 @@ fn write_artifact(options: &CompileOptions, wasm: &[u8], output: &Path) -> Resul
     };
     // Not after compiling for minutes.
     std::fs::metadata(directory_of(output)).map_err(cannot_write)?;
-    let engine = load::engine(Config::new(), &options.compiler);
+    let engine = load::engine(Config::new(), &options.compiler)?;
     let mut artifact = Vec::new();
     let bar = Bar::new();
     let progress = |progress| bar.update(progress);

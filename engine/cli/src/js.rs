@@ -42,7 +42,7 @@ impl SpiderMonkey {
     ///
     /// That the module cannot be compiled.
     pub fn new(wasm: &[u8]) -> EngineResult<SpiderMonkey> {
-        let engine = Engine::new(config());
+        let engine = Engine::new(&config())?;
         let module = Module::from_binary(&engine, wasm)?;
         SpiderMonkey::link(engine, module)
     }
@@ -164,7 +164,7 @@ pub fn command(options: &JsOptions, log: &mut dyn Write) -> Result<u8, Error> {
     };
     let mut config = config();
     options.limits.configure(&mut config);
-    let engine = load::engine(config, &options.compiler);
+    let engine = load::engine(config, &options.compiler)?;
     let cache = if options.no_cache {
         None
     } else {

@@ -11,12 +11,16 @@ use crate::options::CompilerOptions;
 use crate::progress::Bar;
 
 /// The engine that a command line asks for, otherwise as in `config`.
-pub(crate) fn engine(mut config: Config, options: &CompilerOptions) -> Engine {
+///
+/// # Errors
+///
+/// [`Error::Usage`] for a configuration that does not fit this machine.
+pub(crate) fn engine(mut config: Config, options: &CompilerOptions) -> Result<Engine, Error> {
     if let Some(threads) = options.threads {
         config.compiler_threads(threads);
     }
     memories(&mut config, options);
-    Engine::new(config)
+    Engine::new(&config).map_err(|error| Error::Usage(error.to_string()))
 }
 
 /// How memories lie in address space, as far as a command line says so.

@@ -40,7 +40,7 @@ pub fn command(options: &RunOptions, out: &mut dyn Write) -> Result<u8, Error> {
     let source = load::source(path)?;
     let mut config = Config::new();
     options.limits.configure(&mut config);
-    let engine = load::engine(config, &options.compiler);
+    let engine = load::engine(config, &options.compiler)?;
     let cache = if options.no_cache {
         None
     } else {

@@ -314,7 +314,7 @@ mod tests {
         ];
         for flags in other {
             let mut config = crate::Config::new();
-            let engine = Engine::new(config.compiler(flags).clone());
+            let engine = Engine::new(config.compiler(flags)).unwrap();
             assert_eq!(
                 [0, 0].map(|index| get(&cache, &engine, index)),
                 [false, true]

@@ -1,11 +1,12 @@
 //! The engine: configuration, and what modules and stores share.
 
+use crate::artifact::origin::missing_features;
 use crate::error::{Error, Result};
 use crate::registry::{RegisteredType, Trampolines, TypeRegistry};
 use crate::vm::code::CodeMemory;
 use crate::vm::func::HostSignature;
 use crate::vm::table::MAX_ELEMENTS;
-use skerry_compiler::{Flags, MemoryStyle, Workers};
+use skerry_compiler::{CpuFeatures, Flags, MemoryStyle, Workers};
 use skerry_environ::{FuncType, MemoryType, TrapTable};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -110,10 +111,19 @@ impl Config {
         self
     }
 
-    /// How modules are compiled, also [how memories lie](Flags::memory), which the functions above change.
+    /// How modules are compiled, also [how memories lie](Flags::memory), which the functions above change. [`Engine::new`]
+    /// refuses features that this processor lacks.
     pub fn compiler(&mut self, flags: Flags) -> &mut Self {
         self.flags = flags;
         self
+    }
+
+    /// Whether a processor with these features runs what the compiler makes.
+    fn check(&self, host: CpuFeatures) -> Result<()> {
+        match missing_features(self.flags.features, host) {
+            None => Ok(()),
+            Some(missing) => Err(Error::Features { missing }),
+        }
     }
 
     /// How many threads compile a module, by default one for each core. The code does not depend on it.
@@ -138,20 +148,25 @@ struct EngineInner {
 
 impl Default for Engine {
     fn default() -> Self {
-        Self::new(Config::default())
+        let config = Config::default();
+        Self::new(&config).expect("the default configuration asks for what this processor has")
     }
 }
 
 impl Engine {
     /// An engine with this configuration.
-    pub fn new(config: Config) -> Self {
-        Self {
+    ///
+    /// # Errors
+    /// [`Error::Features`] if the compiler is told of features that this processor lacks.
+    pub fn new(config: &Config) -> Result<Self> {
+        config.check(CpuFeatures::host())?;
+        Ok(Self {
             inner: Arc::new(EngineInner {
                 workers: config.threads.map_or_else(Workers::default, Workers::new),
-                config,
+                config: config.clone(),
                 types: TypeRegistry::default(),
             }),
-        }
+        })
     }
 
     /// Whether both are the same engine: modules run only in stores of theirs.
@@ -220,6 +235,34 @@ impl Engine {
 mod tests {
     use super::*;
     use crate::{Func, Linker, Module, Store};
+
+    #[test]
+    fn features_that_the_processor_lacks_are_refused_by_name() {
+        let config = |features| {
+            let mut config = Config::new();
+            config
+                .compiler(Flags {
+                    features,
+                    ..Flags::default()
+                })
+                .clone()
+        };
+        for features in [CpuFeatures::host(), CpuFeatures::default()] {
+            Engine::new(&config(features)).unwrap();
+        }
+        let host = CpuFeatures {
+            avx: false,
+            bmi2: false,
+            ..CpuFeatures::all()
+        };
+        let refused = config(CpuFeatures::all()).check(host).unwrap_err();
+        assert!(
+            refused.to_string().contains("uses bmi2, avx, which"),
+            "{refused}"
+        );
+        let refused = Engine::new(&config(CpuFeatures::all())).is_err();
+        assert_eq!(refused, CpuFeatures::host() != CpuFeatures::all());
+    }
 
     #[test]
     fn types_go_with_the_last_who_holds_them() {

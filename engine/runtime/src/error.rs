@@ -20,6 +20,14 @@ pub enum Error {
     /// The text of a module is malformed; the message shows where.
     #[error("{0}")]
     Text(String),
+    /// The configuration asks for code that this processor cannot run.
+    #[error(
+        "the configuration asks for code that uses {missing}, which this processor lacks: leave it out of the features"
+    )]
+    Features {
+        /// The names of what is missing.
+        missing: String,
+    },
     /// An artifact cannot be used.
     #[error(transparent)]
     Artifact(#[from] ArtifactError),

@@ -338,13 +338,18 @@ impl Module {
             return None;
         }
         let index = self.environ().func_index(defined);
-        let wasm_offset = self.inner.addrmap.get(offset);
+        // Before the first operator (where the frame is made, which may be what overflows the stack) the map has nothing, or
+        // what belongs to the function before.
+        let start = function.wasm_offset;
+        let known = self.inner.addrmap.get(offset);
+        let known = known.filter(|&wasm| wasm >= start && wasm != u32::MAX);
+        let wasm_offset = known.unwrap_or(start);
         Some(Frame {
             module_name: self.environ().name.clone(),
             func_index: index.as_u32(),
             func_name: self.func_name(index),
-            wasm_offset,
-            func_offset: wasm_offset.and_then(|o| o.checked_sub(function.wasm_offset)),
+            wasm_offset: Some(wasm_offset),
+            func_offset: Some(wasm_offset - start),
         })
     }
 }

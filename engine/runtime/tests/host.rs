@@ -391,7 +391,7 @@ fn the_wasm_stack_is_as_large_as_configured() {
     let depth = |bytes: usize| {
         let mut config = Config::new();
         config.wasm_stack(bytes);
-        let engine = Engine::new(config);
+        let engine = Engine::new(&config).unwrap();
         let text = r#"(module (global (export "n") (mut i32) (i32.const 0))
                         (func $r (export "r") (global.set 0 (i32.add (global.get 0) (i32.const 1))) (call $r)))"#;
         let module = Module::new(&engine, text).unwrap();

@@ -151,7 +151,7 @@ fn absurd_sizes_are_errors() {
 fn the_engine_limits_memories_and_tables() {
     let mut config = Config::new();
     config.max_memory_pages(2).max_table_elements(3);
-    let engine = Engine::new(config);
+    let engine = Engine::new(&config).unwrap();
     let mut store = Store::new(&engine, ());
     for text in ["(module (memory 3))", "(module (table 4 funcref))"] {
         let module = Module::new(&engine, text).unwrap();

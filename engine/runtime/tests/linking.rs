@@ -381,7 +381,7 @@ fn start_runs_and_its_trap_is_the_result() {
 
 #[test]
 fn engines_and_stores_do_not_mix() {
-    let (one, other) = (Engine::default(), Engine::new(Config::new()));
+    let (one, other) = (Engine::default(), Engine::new(&Config::new()).unwrap());
     let empty = module(&one, "(module)");
     let mut store = Store::new(&other, ());
     assert!(matches!(

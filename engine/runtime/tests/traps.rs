@@ -238,3 +238,78 @@ fn out_of_bounds_at_every_page_edge() {
     }
     assert!(memory.grow(&mut store, 1).is_err());
 }
+
+const OVERFLOW: &str = r#"(module (func $r (export "f") call $r))"#;
+
+fn overflow() -> Option<TrapCode> {
+    let (mut store, instance) = instance(OVERFLOW);
+    let f = instance.get_typed_func::<(), ()>(&mut store, "f").unwrap();
+    f.call(&mut store, ()).unwrap_err().trap_code()
+}
+
+/// Runs WebAssembly when its thread ends, and says what came of it.
+struct Late(std::cell::Cell<Option<std::sync::mpsc::Sender<Option<TrapCode>>>>);
+
+impl Drop for Late {
+    fn drop(&mut self) {
+        if let Some(sender) = self.0.take() {
+            sender.send(overflow()).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_trap_in_a_destructor_of_a_thread_local_is_a_value() {
+    thread_local! {
+        static BEFORE: Late = const { Late(std::cell::Cell::new(None)) };
+        static AFTER: Late = const { Late(std::cell::Cell::new(None)) };
+    }
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let thread = std::thread::spawn(move || {
+        // One is destroyed before what the engine keeps for the thread, the other after it, whichever the order is.
+        BEFORE.with(|late| late.0.set(Some(sender.clone())));
+        assert_eq!(overflow(), Some(TrapCode::StackOverflow));
+        AFTER.with(|late| late.0.set(Some(sender)));
+    });
+    thread.join().unwrap();
+    let found: Vec<_> = receiver.iter().collect();
+    assert_eq!(found, [Some(TrapCode::StackOverflow); 2]);
+}
+
+#[test]
+fn the_frame_of_a_stack_overflow_has_an_offset_of_its_own_function() {
+    // The arguments are stored before the first operator of the function has code.
+    let text = r#"(module (table 1 funcref) (elem (i32.const 0) $f) (func $before (export "before") nop)
+        (func $f (param i64 i64 i64 i64 i64 i64 i64 i64 i64 i64) (result i64)
+          (i64.add (local.get 9) (call_indirect (param i64 i64 i64 i64 i64 i64 i64 i64 i64 i64) (result i64)
+            (local.get 9) (local.get 8) (local.get 7) (local.get 6) (local.get 5) (local.get 4) (local.get 3)
+            (local.get 2) (local.get 1) (local.get 0) (i32.const 0))))
+        (func (export "run") (drop (call $f (i64.const 0) (i64.const 0) (i64.const 0) (i64.const 0) (i64.const 0)
+          (i64.const 0) (i64.const 0) (i64.const 0) (i64.const 0) (i64.const 0)))))"#;
+    for bytes in (8 << 10..16 << 10).step_by(16 << 8) {
+        let mut config = skerry_runtime::Config::new();
+        let engine = Engine::new(config.wasm_stack(bytes)).unwrap();
+        let module = Module::new(&engine, text).unwrap();
+        let mut store = Store::new(&engine, ());
+        let instance = Instance::new(&mut store, &module, &[]).unwrap();
+        let run = instance.get_func(&mut store, "run").unwrap();
+        let error = run.call(&mut store, &[], &mut []).unwrap_err();
+        let frames = error.backtrace().unwrap().frames();
+        assert_eq!(error.trap_code(), Some(TrapCode::StackOverflow));
+        for frame in &frames[..frames.len() - 1] {
+            assert_eq!(frame.func_index(), 1);
+            assert!(frame.wasm_offset().is_some(), "{frame}");
+            // The body of $f has 50 bytes or so.
+            assert!(frame.func_offset().is_some_and(|at| at < 64), "{frame:?}");
+        }
+    }
+}
+
+#[test]
+fn a_thread_with_a_small_stack_can_call() {
+    let thread = std::thread::Builder::new().stack_size(64 << 10);
+    let (mut store, instance) = instance(KINDS);
+    let call = move || trap(&mut store, &instance, "divide", &[Val::I32(1), Val::I32(0)]).0;
+    let trapped = thread.spawn(call).unwrap().join().unwrap();
+    assert_eq!(trapped, TrapCode::IntegerDivisionByZero);
+}

@@ -82,11 +82,7 @@ pub(super) fn check(lines: &str, style: MemoryStyle) -> Result<(), ArtifactError
         let found = found.into();
         return Err(ArtifactError::Target { found, ours });
     }
-    let host = names(CpuFeatures::host());
-    let wanted = features.split_whitespace();
-    let missing: Vec<&str> = wanted.filter(|name| !host.contains(name)).collect();
-    if !missing.is_empty() {
-        let missing = missing.join(", ");
+    if let Some(missing) = missing(features.split_whitespace(), CpuFeatures::host()) {
         return Err(ArtifactError::Features { missing });
     }
     let ours = memory(style);
@@ -95,6 +91,17 @@ pub(super) fn check(lines: &str, style: MemoryStyle) -> Result<(), ArtifactError
         return Err(ArtifactError::Memory { found, ours });
     }
     Ok(())
+}
+
+/// The names of those of `features` that `host` lacks, for a message.
+pub(crate) fn missing_features(features: CpuFeatures, host: CpuFeatures) -> Option<String> {
+    missing(names(features).into_iter(), host)
+}
+
+fn missing<'a>(wanted: impl Iterator<Item = &'a str>, host: CpuFeatures) -> Option<String> {
+    let host = names(host);
+    let missing: Vec<&str> = wanted.filter(|name| !host.contains(name)).collect();
+    (!missing.is_empty()).then(|| missing.join(", "))
 }
 
 fn target() -> String {

@@ -227,7 +227,7 @@ pub(crate) unsafe fn enter(
     stack_size: usize,
     call: &EntryCall,
 ) -> Result<(), (Unwind, RawBacktrace)> {
-    signals::prepare_thread();
+    let _alternate_stack = signals::prepare_thread();
     let outer = CURRENT.get();
     let overflow = || (Unwind::Trap(Trap::StackOverflow), RawBacktrace::default());
     if !host_stack::has_room() {

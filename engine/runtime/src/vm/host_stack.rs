@@ -5,34 +5,67 @@
 
 use std::cell::Cell;
 
-/// Bytes that an entry leaves for the host functions below it.
+/// Bytes that an entry leaves for the host functions below it: this many, or of a small stack the part below.
 const HEADROOM: usize = 160 << 10;
+
+/// The part of a small stack that an entry leaves: what a thread has less than is asked of it shall not be all in vain.
+const PART_OF_SMALL: usize = 4;
 
 /// Where the bounds of the thread's stack are unknown or do not hold (the thread runs on a stack of its own making):
 /// how many bytes below the place of the first question entries may go.
 const FALLBACK: usize = 512 << 10;
 
+/// Addresses of a host stack.
+#[derive(Clone, Copy)]
+struct Bounds {
+    start: usize,
+    /// The lowest address at which an entry is admitted.
+    limit: usize,
+    end: usize,
+}
+
+impl Bounds {
+    /// Those of the stack that `here` is on.
+    fn around(here: usize) -> Self {
+        match thread_stack().filter(|&(start, end)| (start..end).contains(&here)) {
+            Some((start, end)) => Self {
+                start,
+                limit: start + headroom(end - start),
+                end,
+            },
+            None => {
+                let limit = here.saturating_sub(FALLBACK);
+                Self {
+                    start: limit.saturating_sub(HEADROOM),
+                    limit,
+                    end: here + FALLBACK,
+                }
+            }
+        }
+    }
+}
+
 thread_local! {
-    /// The lowest address at which an entry is admitted, and the end of the stack for which that holds.
-    static LIMIT: Cell<Option<(usize, usize)>> = const { Cell::new(None) };
+    static BOUNDS: Cell<Option<Bounds>> = const { Cell::new(None) };
 }
 
 /// Whether an entry may go on at the present depth.
 pub(super) fn has_room() -> bool {
     let marker = 0u8;
     let here = (&raw const marker).addr();
-    let (limit, end) = match LIMIT.get() {
-        Some((limit, end)) if here < end && here >= limit.saturating_sub(HEADROOM) => (limit, end),
-        _ => {
-            let found = thread_stack()
-                .filter(|&(start, end)| (start..end).contains(&here))
-                .map(|(start, end)| (start + HEADROOM, end))
-                .unwrap_or((here.saturating_sub(FALLBACK), here + FALLBACK));
-            LIMIT.set(Some(found));
-            found
-        }
-    };
-    here >= limit && here < end
+    let known = BOUNDS.get();
+    let known = known.filter(|bounds| (bounds.start..bounds.end).contains(&here));
+    let bounds = known.unwrap_or_else(|| {
+        let found = Bounds::around(here);
+        BOUNDS.set(Some(found));
+        found
+    });
+    here >= bounds.limit
+}
+
+/// How much of a stack of this size an entry leaves.
+fn headroom(size: usize) -> usize {
+    HEADROOM.min(size / PART_OF_SMALL)
 }
 
 /// The first address of this thread's stack and the one past its end, as the C library knows them.
@@ -65,14 +98,20 @@ mod tests {
         deepest
     }
 
+    fn depth(stack: usize) -> usize {
+        let thread = std::thread::Builder::new().stack_size(stack);
+        thread.spawn(|| recurse(0)).unwrap().join().unwrap()
+    }
+
     #[test]
     fn the_end_is_seen_before_it_is_reached() {
-        let depth = std::thread::Builder::new()
-            .stack_size(2 << 20)
-            .spawn(|| recurse(0))
-            .unwrap()
-            .join()
-            .unwrap();
-        assert!((100..512).contains(&depth), "{depth}");
+        let deep = depth(2 << 20);
+        assert!((100..512).contains(&deep), "{deep}");
+    }
+
+    #[test]
+    fn a_small_stack_has_room_for_some() {
+        let deep = depth(64 << 10);
+        assert!((2..16).contains(&deep), "{deep}");
     }
 }

@@ -38,12 +38,36 @@ static INSTALL: Once = Once::new();
 const ALTERNATE_STACK: usize = 64 << 10;
 
 /// Makes sure that faults of this thread are caught: the process's handlers and the thread's alternate stack.
-pub(super) fn prepare_thread() {
-    if PREPARED.get() {
-        return;
+///
+/// What is returned must be kept as long as faults are to be caught: it is the alternate stack of a thread whose own storage
+/// is being torn down, so that nothing else can keep it.
+///
+/// Rust's standard library takes the alternate stack away when the main function of a thread has returned, whosever it is, and
+/// runs the destructors of thread locals after that. They are nearer to the start of the thread's stack than what ran before,
+/// so whoever is nearer than anybody was asks the kernel again; nobody else has to.
+#[must_use]
+pub(super) fn prepare_thread() -> Option<AlternateStack> {
+    let marker = 0u8;
+    let here = (&raw const marker).addr();
+    if here <= PREPARED.get() {
+        return None;
     }
     INSTALL.call_once(install_handlers);
-    PREPARED.set(AlternateStack::install());
+    let mut installed = match AlternateStack::install() {
+        Installed::Already => {
+            PREPARED.set(here);
+            return None;
+        }
+        Installed::Failed => return None,
+        Installed::Now(stack) => Some(stack),
+    };
+    if ALTERNATE
+        .try_with(|slot| slot.set(installed.take()))
+        .is_ok()
+    {
+        PREPARED.set(here);
+    }
+    installed
 }
 
 fn install_handlers() {
@@ -167,34 +191,44 @@ unsafe fn chain(signal: i32, info: *mut libc::siginfo_t, frame: *mut libc::c_voi
 }
 
 thread_local! {
-    static PREPARED: Cell<bool> = const { Cell::new(false) };
+    /// The highest address on the thread's stack at which faults are known to be caught.
+    static PREPARED: Cell<usize> = const { Cell::new(0) };
     static ALTERNATE: Cell<Option<AlternateStack>> = const { Cell::new(None) };
 }
 
 /// This thread's alternate signal stack, where we had to provide one.
-struct AlternateStack {
+pub(super) struct AlternateStack {
     mapping: Mapping,
     previous: libc::stack_t,
 }
 
+/// What became of an attempt to give a thread an alternate stack.
+enum Installed {
+    /// It has one that is large enough.
+    Already,
+    /// It has this one now, until that is dropped.
+    Now(AlternateStack),
+    /// There is no memory: it keeps what it has, which is small but usually enough.
+    Failed,
+}
+
 impl AlternateStack {
-    /// Gives the thread an alternate stack that is large enough, unless it has one; false where that failed.
-    fn install() -> bool {
+    /// Gives the thread an alternate stack that is large enough, unless it has one.
+    fn install() -> Installed {
         // SAFETY: all-zero is a valid `stack_t` to be written over.
         let mut current: libc::stack_t = unsafe { std::mem::zeroed() };
         // SAFETY: asking only.
         let answer = unsafe { libc::sigaltstack(std::ptr::null(), &mut current) };
         assert_eq!(answer, 0, "asking for the alternate stack succeeds");
         if current.ss_flags & libc::SS_DISABLE == 0 && current.ss_size >= ALTERNATE_STACK {
-            return true;
+            return Installed::Already;
         }
         // The guard below it turns an overflow of the handlers into a kill instead of silent corruption.
         let guard = page_size();
         let mapped = Mapping::reserve(guard + ALTERNATE_STACK)
             .and_then(|m| m.make_writable(guard, ALTERNATE_STACK).map(|()| m));
         let Ok(mapping) = mapped else {
-            // Without memory the thread keeps what it has, which is small but usually enough.
-            return false;
+            return Installed::Failed;
         };
         let new = libc::stack_t {
             ss_sp: mapping.base().wrapping_add(guard).cast(),
@@ -207,18 +241,16 @@ impl AlternateStack {
             answer, 0,
             "no handler runs on the stack that is being replaced"
         );
-        let installed = Self {
+        Installed::Now(Self {
             mapping,
             previous: current,
-        };
-        // While the thread's own storage is being torn down the value comes back and is uninstalled at once.
-        ALTERNATE.try_with(|slot| slot.set(Some(installed))).is_ok()
+        })
     }
 }
 
 impl Drop for AlternateStack {
     fn drop(&mut self) {
-        let _ = PREPARED.try_with(|prepared| prepared.set(false));
+        let _ = PREPARED.try_with(|prepared| prepared.set(0));
         // SAFETY: restores the former stack (or none), unless somebody has replaced ours meanwhile. Rust's own alternate
         // stack of the thread may already be unmapped here, so an enabled one is not restored: without one, signals
         // of the dying thread are delivered on its ordinary stack.
