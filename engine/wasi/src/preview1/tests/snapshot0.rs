@@ -98,7 +98,7 @@ fn a_subscription_has_56_bytes() {
     const EVENTS: u32 = 8192;
     let mut guest = Guest::new(|_| ());
     let at = |index: u32| BUFFER + index * 56;
-    let mut clock = |guest: &mut Guest, index: u32, id: u32, timeout: u64, flags: u16| {
+    let clock = |guest: &mut Guest, index: u32, id: u32, timeout: u64, flags: u16| {
         // An identifier, and a precision, that would be the clock, the timeout or the flags of preview 1.
         guest.put(at(index), &[0xff; 56]);
         guest.put(at(index), &u64::from(index + 100).to_le_bytes());
