@@ -57,9 +57,6 @@ pub enum Error {
     /// The program trapped: the message holds the backtrace.
     #[error("{0}")]
     Trap(String),
-    /// The program ended in a way that this process cannot pass on.
-    #[error("{0}")]
-    Ended(String),
     /// What was asked for does not fit together.
     #[error("{0}")]
     Usage(String),

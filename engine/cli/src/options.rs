@@ -15,8 +15,8 @@ Exit codes:
   2    a wrong command line
   134  the program trapped (`run`, `js`), as if it had been aborted
   141  the reader of standard output has gone
-  `run` and `js` otherwise end with the program's own exit code, or 128 and the number of the signal that it raises;
-  a code over 255 is an error.";
+  `run` and `js` otherwise end with the program's own exit code modulo 256, as native programs do (-1 is 255), or 128 and
+  the number of the signal that it raises.";
 
 /// The `skerry` command: a WebAssembly runtime whose lowering rules are proven.
 #[derive(Debug, Parser)]
@@ -95,6 +95,10 @@ pub struct RunOptions {
     /// Set an environment variable for the program; KEY alone hands on this process' value
     #[arg(long = "env", value_name = "KEY[=VALUE]")]
     pub environment: Vec<String>,
+
+    /// Let the program have at most N descriptors open at once, standard streams and directories included [default: 1024]
+    #[arg(long, value_name = "N")]
+    pub max_descriptors: Option<u32>,
 
     /// Call this exported function instead of `_start`; its arguments are numbers, its results are
     /// printed one a line

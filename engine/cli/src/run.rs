@@ -135,14 +135,11 @@ impl From<Error> for Ended {
     }
 }
 
-/// The process' exit code: 8 bits; a signal as a shell shows it.
+/// The process' exit code: the low 8 bits of the program's, which is all that the kernel hands on of a native program's; a
+/// signal as a shell shows it.
 pub(crate) fn exit_code(stop: Stop) -> Result<u8, Error> {
     match stop {
-        Stop::Exit(code) => u8::try_from(code).map_err(|_| {
-            Error::Ended(format!(
-                "the program exited with code {code}, more than a process can pass on"
-            ))
-        }),
+        Stop::Exit(code) => Ok((code % 256) as u8),
         Stop::Signal(signal) => Ok(128 + signal),
         other => Err(Error::Trap(other.to_string())),
     }
@@ -259,6 +256,9 @@ fn context(options: &RunOptions, path: &Path, arguments: &[&str]) -> Result<Wasi
     }
     for directory in &options.directories {
         preopen(&mut builder, directory)?;
+    }
+    if let Some(limit) = options.max_descriptors {
+        builder.max_descriptors(limit);
     }
     Ok(builder.build()?)
 }
@@ -410,7 +410,8 @@ mod tests {
     #[test]
     fn exit_codes_fit_a_process() {
         assert_eq!(exit_code(Stop::Exit(255)).unwrap(), 255);
-        assert!(exit_code(Stop::Exit(256)).is_err());
+        assert_eq!(exit_code(Stop::Exit(256)).unwrap(), 0);
+        assert_eq!(exit_code(Stop::Exit(u32::MAX)).unwrap(), 255);
         assert_eq!(exit_code(Stop::Signal(6)).unwrap(), 134);
     }
 }

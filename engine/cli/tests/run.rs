@@ -185,7 +185,11 @@ fn exit_codes_are_the_programs() {
     check(&exit("0"), 0, "", &[]);
     check(&exit("1"), 1, "", &[]);
     check(&exit("255"), 255, "", &[]);
-    check(&exit("256"), 1, "", &["code 256"]);
+    // The kernel hands on the low eight bits of a native program's.
+    check(&exit("256"), 0, "", &[]);
+    check(&exit("258"), 2, "", &[]);
+    check(&exit("-1"), 255, "", &[]);
+    check(&run(&[], "exit_minus_1.wat", &[]), 255, "", &[]);
 }
 
 #[test]
@@ -287,6 +291,52 @@ fn names_need_not_be_utf8_but_arguments_must() {
     );
 }
 
+/// The snapshot before preview 1 links, and so does a module that imports from both.
+#[test]
+fn the_snapshot_before_preview_1_links() {
+    check(&run(&[], "wasi_unstable.wat", &[]), 7, "", &[]);
+    check(&run(&[], "wasi_both.wat", &[]), 0, "hello, both\n", &[]);
+}
+
+/// More subscriptions than this process may have descriptors, which is the most that the host takes at once.
+#[test]
+fn more_subscriptions_than_descriptors() {
+    let poll = |limit: &str| {
+        let script = "ulimit -n $0; exec \"$@\"";
+        let mut shell = Command::new("sh");
+        shell.args(["-c", script, limit, env!("CARGO_BIN_EXE_skerry"), "run"]);
+        shell.args(["--no-cache", program("poll_many.wat").to_str().unwrap()]);
+        // Standard input is a pipe that somebody holds open, and it has a byte.
+        let mut child = shell
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        stdin.write_all(b"x").unwrap();
+        let output = child.wait_with_output().unwrap();
+        drop(stdin);
+        output
+    };
+    check(&poll("64"), 0, "", &[]);
+}
+
+#[test]
+fn descriptors_are_counted() {
+    let directory = tempfile::tempdir().unwrap();
+    let preopened = format!("{}::/", directory.path().display());
+    let opened = |options: &[&str]| {
+        let options = [&["--dir", &preopened][..], options].concat();
+        run(&options, "descriptors.wat", &[])
+    };
+    // The program ends with how many it could open beside the four that it has.
+    check(&opened(&["--max-descriptors", "10"]), 10 - 4, "", &[]);
+    let message = "too many descriptors for the guest: 4, the limit is 3";
+    check(&opened(&["--max-descriptors", "3"]), 2, "", &[message]);
+    check(&opened(&["--max-descriptors", "-1"]), 2, "", &["-1"]);
+}
+
 /// A file as standard output can be written to, and that is all.
 #[test]
 fn a_log_cannot_be_cut() {
@@ -303,8 +353,8 @@ fn a_log_cannot_be_cut() {
     let mut program = command(&["run", path("module.wat").to_str().unwrap()]);
     let log = std::fs::OpenOptions::new().append(true).open(path("log"));
     program.stdout(log.unwrap());
-    // `notcapable`
-    assert_eq!(program.status().unwrap().code(), Some(76));
+    // `perm`
+    assert_eq!(program.status().unwrap().code(), Some(63));
     assert_eq!(std::fs::read(path("log")).unwrap(), b"earlier");
 }
 
@@ -458,6 +508,8 @@ fn help_tells_the_exit_codes() {
         "--dir",
         "--env",
         "--invoke",
+        "--max-descriptors",
+        "modulo 256",
         "--unknown-imports-trap",
     ] {
         assert!(text.contains(part), "{part}");

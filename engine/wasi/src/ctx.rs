@@ -14,8 +14,8 @@ use rustix::fs::OFlags;
 
 use crate::errno::Errno;
 use crate::stream::{BytesInput, Input, Output};
-use crate::table::{Descriptor, Directory, Entry, Table};
-use crate::types::Rights;
+use crate::table::{DEFAULT_DESCRIPTORS, Descriptor, Directory, Entry, Table};
+use crate::types::Access;
 
 /// The state behind WASI's functions for one instance. Built by [`WasiCtxBuilder`]; a program sees
 /// nothing of the host but what the builder was given.
@@ -64,7 +64,7 @@ pub enum BuildError {
 
 /// Puts a [`WasiCtx`] together. With nothing said, a program has no arguments, no environment, no
 /// directories, an empty standard input and two outputs that lead nowhere.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct WasiCtxBuilder {
     args: Vec<String>,
     env: Vec<(String, String)>,
@@ -73,6 +73,22 @@ pub struct WasiCtxBuilder {
     stderr: Output,
     directories: Vec<(Dir, String)>,
     listeners: Vec<TcpListener>,
+    max_descriptors: u32,
+}
+
+impl Default for WasiCtxBuilder {
+    fn default() -> WasiCtxBuilder {
+        WasiCtxBuilder {
+            args: Vec::new(),
+            env: Vec::new(),
+            stdin: Input::default(),
+            stdout: Output::default(),
+            stderr: Output::default(),
+            directories: Vec::new(),
+            listeners: Vec::new(),
+            max_descriptors: DEFAULT_DESCRIPTORS,
+        }
+    }
 }
 
 /// Opens a directory for reading, which is more than to look things up in it: its times can be set, it can be synchronised.
@@ -166,12 +182,21 @@ impl WasiCtxBuilder {
         self
     }
 
+    /// Sets how many descriptors the program may have open at once, 1,024 by default: files, directories and sockets, the
+    /// three standard streams and what the host hands over included. Opening one more is `mfile`. Each takes a
+    /// descriptor of this process, whose own limit (`RLIMIT_NOFILE`) is `mfile` as well.
+    pub fn max_descriptors(&mut self, limit: u32) -> &mut Self {
+        self.max_descriptors = limit;
+        self
+    }
+
     /// The finished state; the builder is empty again afterwards.
     ///
     /// # Errors
     ///
     /// [`BuildError::ZeroByte`], [`BuildError::VariableName`] and [`BuildError::Limit`] for
-    /// arguments and environment that cannot be handed over.
+    /// arguments and environment that cannot be handed over. [`BuildError::Limit`] when the standard
+    /// streams, directories and sockets are more than [`Self::max_descriptors`] allows.
     pub fn build(&mut self) -> Result<WasiCtx, BuildError> {
         let builder = std::mem::take(self);
         let mut env = Vec::new();
@@ -195,23 +220,21 @@ impl WasiCtxBuilder {
                 preopen: Some(guest),
                 listing: Vec::new(),
             };
-            Entry::new(
-                Descriptor::Directory(directory),
-                Rights::ALL,
-                Rights::INHERITED,
-            )
+            Entry::new(Descriptor::Directory(directory), Access::READ)
         }));
-        entries.extend(builder.listeners.into_iter().map(|listener| Entry {
-            descriptor: Descriptor::Host(listener.into()),
-            base: Rights::LISTENER,
-            inheriting: Rights::SOCKET,
-        }));
+        entries.extend(
+            builder
+                .listeners
+                .into_iter()
+                .map(|listener| Entry::new(Descriptor::Host(listener.into()), Access::READ)),
+        );
         let actual = entries.len() as u64;
-        let mut table = Table::default();
+        let limit = builder.max_descriptors;
+        let mut table = Table::new(limit);
         for entry in entries {
             let too_many = |_: Errno| BuildError::Limit {
-                what: "preopened descriptors",
-                limit: 1 << 16,
+                what: "descriptors",
+                limit: limit.into(),
                 actual,
             };
             table.insert(entry).map_err(too_many)?;
@@ -251,8 +274,7 @@ fn input_entry(input: Input) -> Entry {
         Input::Bytes(bytes) => Descriptor::Input(BytesInput::new(bytes)),
         Input::File(fd) => Descriptor::Host(fd),
     };
-    let rights = Rights(Rights::ALL.0 & !Rights::FD_WRITE.0);
-    Entry::new(descriptor, rights, Rights(0))
+    Entry::new(descriptor, Access::READ)
 }
 
 fn output_entry(output: Output, inherited: BorrowedFd<'static>) -> Entry {
@@ -262,8 +284,7 @@ fn output_entry(output: Output, inherited: BorrowedFd<'static>) -> Entry {
         Output::Captured(captured) => Descriptor::Output(captured),
         Output::File(fd) => Descriptor::Host(fd),
     };
-    let rights = Rights(Rights::ALL.0 & !Rights::FD_READ.0);
-    Entry::new(descriptor, rights, Rights(0))
+    Entry::new(descriptor, Access::WRITE)
 }
 
 #[cfg(test)]
@@ -282,6 +303,10 @@ mod tests {
         assert_eq!(zero, "argument \"a\\0b\" has a zero byte in it");
         assert!(build(&|builder| _ = builder.env("", "x")).is_some());
         assert!(build(&|builder| _ = builder.env("a=b", "x")).is_some());
+        assert_eq!(build(&|builder| _ = builder.max_descriptors(3)), None);
+        let full = build(&|builder| _ = builder.max_descriptors(2)).unwrap();
+        let expected = "too many descriptors for the guest: 3, the limit is 2";
+        assert_eq!(full, expected);
         let missing = WasiCtxBuilder::new()
             .preopened_dir("/nonexistent", "/")
             .err()

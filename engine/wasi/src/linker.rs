@@ -4,9 +4,9 @@ use skerry_runtime::{Caller, Error, Extern, FuncType, Linker, Result, Val, ValTy
 
 use crate::ctx::WasiCtx;
 use crate::memory::GuestMemory;
-use crate::preview1::{FUNCTIONS, Function, MODULE, ValueType};
+use crate::preview1::{FUNCTIONS, Function, MODULE, ValueType, snapshot0};
 
-/// Defines every function of WASI preview 1 in `linker`. `ctx` finds the program's [`WasiCtx`] in
+/// Defines every function of WASI preview 1 in `linker`, and those of the snapshot before it (`wasi_unstable`). `ctx` finds the program's [`WasiCtx`] in
 /// the data of the store.
 ///
 /// A function works on the memory that the calling module exports as `memory`; without one every
@@ -20,10 +20,12 @@ pub fn add_to_linker<T: 'static>(
     linker: &mut Linker<T>,
     ctx: impl Fn(&mut T) -> &mut WasiCtx + Copy + Send + Sync + 'static,
 ) -> Result<()> {
-    for function in FUNCTIONS {
+    let preview1 = FUNCTIONS.iter().map(|function| (MODULE, function));
+    let snapshot0 = snapshot0::functions().map(|function| (snapshot0::MODULE, function));
+    for (module, function) in preview1.chain(snapshot0) {
         let types = |list: &[ValueType]| list.iter().map(ValueType::wasm).collect::<Vec<_>>();
         let ty = FuncType::new(types(function.params), types(function.results));
-        linker.func_new(MODULE, function.name, ty, move |caller, params, results| {
+        linker.func_new(module, function.name, ty, move |caller, params, results| {
             call(function, ctx, caller, params, results)
         })?;
     }

@@ -5,13 +5,14 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use cap_std::fs::Dir;
 use rustix::fs::{OFlags, fcntl_getfl, fstat};
+use rustix::net::sockopt::socket_acceptconn;
 
 use crate::errno::Errno;
 use crate::stream::{BytesInput, Captured};
-use crate::types::{FileStat, FileType, Rights, fdflags};
+use crate::types::{Access, FileStat, FileType, Rights, fdflags};
 
-/// How many descriptors one program may hold open.
-const MAX_DESCRIPTORS: usize = 1 << 16;
+/// How many descriptors a program may hold open unless its context says otherwise, its standard streams included.
+pub(crate) const DEFAULT_DESCRIPTORS: u32 = 1024;
 
 /// What a descriptor leads to.
 #[derive(Debug)]
@@ -55,47 +56,67 @@ impl Listed {
     }
 }
 
-/// A descriptor with its rights.
+/// A descriptor and what it is open for.
 #[derive(Debug)]
 pub(crate) struct Entry {
     pub(crate) descriptor: Descriptor,
-    pub(crate) base: Rights,
-    pub(crate) inheriting: Rights,
+    access: Access,
 }
 
 impl Entry {
-    /// A stream or file; its rights are cut to what means something for its kind.
-    pub(crate) fn new(descriptor: Descriptor, base: Rights, inheriting: Rights) -> Entry {
-        let kind = match &descriptor {
-            Descriptor::Directory(_) => Rights::DIRECTORY,
-            // Reading and writing it was granted, not changing the file that it is.
-            Descriptor::Inherited(_) if descriptor.filetype() == FileType::RegularFile => {
-                Rights::INHERITED_FILE
-            }
-            Descriptor::Inherited(_) | Descriptor::Host(_) => match descriptor.filetype() {
-                FileType::RegularFile | FileType::BlockDevice => Rights::FILE,
-                FileType::SocketDgram | FileType::SocketStream => Rights::SOCKET,
-                FileType::CharacterDevice if !descriptor.is_terminal() => {
-                    Rights::STREAM.or(Rights::FD_SEEK).or(Rights::FD_TELL)
-                }
-                _ => Rights::STREAM,
-            },
-            Descriptor::Input(_) | Descriptor::Output(_) | Descriptor::Discard => Rights::STREAM,
-        };
-        Entry {
-            base: base.and(kind),
-            inheriting,
-            descriptor,
+    pub(crate) fn new(descriptor: Descriptor, access: Access) -> Entry {
+        Entry { descriptor, access }
+    }
+
+    /// `badf` unless it is open for reading.
+    pub(crate) fn for_reading(&self) -> Result<(), Errno> {
+        self.access.read.then_some(()).ok_or(Errno::Badf)
+    }
+
+    /// `badf` unless it is open for writing.
+    pub(crate) fn for_writing(&self) -> Result<(), Errno> {
+        self.access.write.then_some(()).ok_or(Errno::Badf)
+    }
+
+    /// The host's descriptor, to change what the file is: `badf` if there is none, `perm` for a stream of this process.
+    /// Reading or writing that was granted, and no more.
+    pub(crate) fn to_change(&self) -> Result<BorrowedFd<'_>, Errno> {
+        match &self.descriptor {
+            Descriptor::Inherited(_) => Err(Errno::Perm),
+            descriptor => descriptor.host().ok_or(Errno::Badf),
         }
     }
 
-    /// `notcapable` unless the descriptor has all of `rights`.
-    pub(crate) fn require(&self, rights: Rights) -> Result<(), Errno> {
-        if self.base.contains(rights) {
-            Ok(())
-        } else {
-            Err(Errno::Notcapable)
+    /// The base and inheriting rights that `fd_fdstat_get` reports: what can be done with the descriptor, and with what is
+    /// opened through it.
+    pub(crate) fn rights(&self) -> (Rights, Rights) {
+        let descriptor = &self.descriptor;
+        if let Descriptor::Directory(_) = descriptor {
+            return (Rights::DIRECTORY, Rights::INHERITED);
         }
+        let (kind, inheriting) = match descriptor.filetype() {
+            FileType::RegularFile | FileType::BlockDevice => (Rights::FILE, Rights(0)),
+            FileType::SocketDgram | FileType::SocketStream if descriptor.listens() => {
+                (Rights::LISTENER, Rights::SOCKET)
+            }
+            FileType::SocketDgram | FileType::SocketStream => (Rights::SOCKET, Rights(0)),
+            FileType::CharacterDevice if !descriptor.is_terminal() => {
+                let device = Rights::STREAM.or(Rights::FD_SEEK).or(Rights::FD_TELL);
+                (device, Rights(0))
+            }
+            _ => (Rights::STREAM, Rights(0)),
+        };
+        let mut base = kind;
+        if !self.access.read {
+            base = base.without(Rights::FD_READ);
+        }
+        if !self.access.write {
+            base = base.without(Rights::WRITE_FILE);
+        }
+        if let Descriptor::Inherited(_) = descriptor {
+            base = base.without(Rights::CHANGE_FILE);
+        }
+        (base, inheriting)
     }
 }
 
@@ -129,6 +150,12 @@ impl Descriptor {
         self.host().is_some_and(|fd| fd.is_terminal())
     }
 
+    /// Whether it is a socket that connections are accepted on.
+    fn listens(&self) -> bool {
+        self.host()
+            .is_some_and(|fd| socket_acceptconn(fd).unwrap_or(false))
+    }
+
     /// The `fdflags` of the open file.
     pub(crate) fn flags(&self) -> Result<u16, Errno> {
         let Some(fd) = self.host() else { return Ok(0) };
@@ -148,24 +175,51 @@ impl Descriptor {
     }
 }
 
-/// The open descriptors by number; a new one takes the lowest free number.
-#[derive(Debug, Default)]
+/// The descriptors of a program; the number of each is its index.
+#[derive(Debug)]
 pub(crate) struct Table {
     entries: Vec<Option<Entry>>,
+    /// No number below this one is free.
+    free_from: usize,
+    /// How many descriptors may be open.
+    limit: usize,
 }
 
 impl Table {
-    /// Opens a descriptor. `mfile` when the program holds too many.
+    /// No descriptors yet, at most `limit` later.
+    pub(crate) fn new(limit: u32) -> Table {
+        Table {
+            entries: Vec::new(),
+            free_from: 0,
+            limit: limit as usize,
+        }
+    }
+
+    /// The number of the next descriptor: `mfile` when as many are open as may be.
+    fn free(&mut self) -> Result<usize, Errno> {
+        while matches!(self.entries.get(self.free_from), Some(Some(_))) {
+            self.free_from += 1;
+        }
+        if self.free_from < self.limit {
+            Ok(self.free_from)
+        } else {
+            Err(Errno::Mfile)
+        }
+    }
+
+    /// `mfile` unless one more descriptor can be opened: to be asked before the host opens, creates or empties anything.
+    pub(crate) fn room(&mut self) -> Result<(), Errno> {
+        self.free().map(drop)
+    }
+
+    /// Opens a descriptor under the lowest free number. `mfile` when as many are open as may be.
     pub(crate) fn insert(&mut self, entry: Entry) -> Result<u32, Errno> {
-        if let Some(fd) = self.entries.iter().position(Option::is_none) {
-            self.entries[fd] = Some(entry);
-            return Ok(fd as u32);
+        let fd = self.free()?;
+        if fd == self.entries.len() {
+            self.entries.push(None);
         }
-        if self.entries.len() >= MAX_DESCRIPTORS {
-            return Err(Errno::Mfile);
-        }
-        self.entries.push(Some(entry));
-        Ok(self.entries.len() as u32 - 1)
+        self.entries[fd] = Some(entry);
+        Ok(fd as u32)
     }
 
     /// The open descriptor `fd`, else `badf`.
@@ -180,44 +234,21 @@ impl Table {
         entry.ok_or(Errno::Badf)
     }
 
-    /// The open descriptor `fd` if it has all of `rights`: `badf`, else `notcapable`.
-    pub(crate) fn with_rights(&self, fd: u32, rights: Rights) -> Result<&Entry, Errno> {
-        let entry = self.get(fd)?;
-        entry.require(rights)?;
-        Ok(entry)
+    /// The host's descriptor behind `fd`: `badf`, and `absent` for a stream that is not the host's.
+    pub(crate) fn host(&self, fd: u32, absent: Errno) -> Result<BorrowedFd<'_>, Errno> {
+        self.get(fd)?.descriptor.host().ok_or(absent)
     }
 
-    /// The host's descriptor behind `fd`: as [`Self::with_rights`], and `absent` for a stream that
-    /// is not the host's.
-    pub(crate) fn host(
-        &self,
-        fd: u32,
-        rights: Rights,
-        absent: Errno,
-    ) -> Result<BorrowedFd<'_>, Errno> {
-        self.with_rights(fd, rights)?
-            .descriptor
-            .host()
-            .ok_or(absent)
-    }
-
-    /// The open directory `fd`: `badf`, `notdir`, else `notcapable` without all of `rights`.
-    pub(crate) fn directory(&self, fd: u32, rights: Rights) -> Result<&Directory, Errno> {
-        let entry = self.get(fd)?;
-        let Descriptor::Directory(directory) = &entry.descriptor else {
-            return Err(Errno::Notdir);
-        };
-        entry.require(rights)?;
-        Ok(directory)
+    /// The open directory `fd`: `badf`, else `notdir`.
+    pub(crate) fn directory(&self, fd: u32) -> Result<&Directory, Errno> {
+        match &self.get(fd)?.descriptor {
+            Descriptor::Directory(directory) => Ok(directory),
+            _ => Err(Errno::Notdir),
+        }
     }
 
     /// The same, to change what is kept with it.
-    pub(crate) fn directory_mut(
-        &mut self,
-        fd: u32,
-        rights: Rights,
-    ) -> Result<&mut Directory, Errno> {
-        self.directory(fd, rights)?;
+    pub(crate) fn directory_mut(&mut self, fd: u32) -> Result<&mut Directory, Errno> {
         match &mut self.get_mut(fd)?.descriptor {
             Descriptor::Directory(directory) => Ok(directory),
             _ => Err(Errno::Notdir),
@@ -237,7 +268,9 @@ impl Table {
     /// Closes `fd`.
     pub(crate) fn remove(&mut self, fd: u32) -> Result<Entry, Errno> {
         let entry = self.entries.get_mut(fd as usize).and_then(Option::take);
-        entry.ok_or(Errno::Badf)
+        let entry = entry.ok_or(Errno::Badf)?;
+        self.free_from = self.free_from.min(fd as usize);
+        Ok(entry)
     }
 
     /// Moves `from` to `to`, which is closed; both must be open.
@@ -254,24 +287,31 @@ mod tests {
     use super::*;
 
     fn entry() -> Entry {
-        Entry::new(Descriptor::Discard, Rights::ALL, Rights(0))
+        Entry::new(Descriptor::Discard, Access::WRITE)
     }
 
     #[test]
     fn the_lowest_free_number_is_taken() {
-        let mut table = Table::default();
+        let mut table = Table::new(3);
         for fd in 0..3 {
             assert_eq!(table.insert(entry()), Ok(fd));
         }
+        assert_eq!(table.insert(entry()), Err(Errno::Mfile));
         table.remove(1).unwrap();
         assert_eq!(table.remove(1).err(), Some(Errno::Badf));
+        table.remove(2).unwrap();
         assert_eq!(table.insert(entry()), Ok(1));
+        assert_eq!(table.insert(entry()), Ok(2));
+        assert_eq!(table.room(), Err(Errno::Mfile));
+        table.renumber(2, 0).unwrap();
+        assert_eq!(table.room(), Ok(()));
+        assert_eq!(table.insert(entry()), Ok(2));
         assert_eq!(table.get(u32::MAX).err(), Some(Errno::Badf));
     }
 
     #[test]
     fn renumbering_needs_both() {
-        let mut table = Table::default();
+        let mut table = Table::new(2);
         table.insert(entry()).unwrap();
         table.insert(entry()).unwrap();
         assert_eq!(table.renumber(0, 2), Err(Errno::Badf));
@@ -282,8 +322,11 @@ mod tests {
     }
 
     #[test]
-    fn streams_cannot_seek() {
-        assert_eq!(entry().require(Rights::FD_SEEK), Err(Errno::Notcapable));
-        assert_eq!(entry().require(Rights::FD_WRITE), Ok(()));
+    fn streams_are_open_one_way() {
+        assert_eq!(entry().for_reading(), Err(Errno::Badf));
+        assert_eq!(entry().for_writing(), Ok(()));
+        let (base, inheriting) = entry().rights();
+        assert_eq!(base, Rights::STREAM.without(Rights::FD_READ));
+        assert_eq!(inheriting, Rights(0));
     }
 }

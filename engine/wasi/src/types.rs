@@ -6,7 +6,8 @@ use crate::errno::Errno;
 
 macro_rules! rights {
     ($($bit:literal $name:ident;)*) => {
-        /// What a descriptor may be used for (`rights`).
+        /// What a descriptor can be used for (`rights`). Only two of them are asked for: [`Self::FD_READ`] and
+        /// [`Self::FD_WRITE`] choose how `path_open` opens a file. All are reported by `fd_fdstat_get`.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub struct Rights(pub u64);
 
@@ -69,11 +70,12 @@ impl Rights {
             | Self::FD_FILESTAT_SET_TIMES.0
             | Self::POLL_FD_READWRITE.0,
     );
-    /// The same for a file that was handed over as a standard stream.
-    pub const INHERITED_FILE: Rights = Rights(
-        Self::FILE.0
-            & !(Self::FD_ALLOCATE.0 | Self::FD_FILESTAT_SET_SIZE.0 | Self::FD_FILESTAT_SET_TIMES.0),
-    );
+    /// Those of them that change what the file is, which the program may not do to a stream of this process.
+    pub const CHANGE_FILE: Rights =
+        Rights(Self::FD_ALLOCATE.0 | Self::FD_FILESTAT_SET_SIZE.0 | Self::FD_FILESTAT_SET_TIMES.0);
+    /// Those of them that need a file to be open for writing.
+    pub const WRITE_FILE: Rights =
+        Rights(Self::FD_WRITE.0 | Self::FD_ALLOCATE.0 | Self::FD_FILESTAT_SET_SIZE.0);
     /// The rights that mean something for a terminal, a pipe or another stream: no seek. C
     /// libraries take a character device without `fd_seek` and `fd_tell` for a terminal, hence other
     /// devices, as `/dev/null`, have these two.
@@ -119,7 +121,7 @@ impl Rights {
             | Self::PATH_UNLINK_FILE.0
             | Self::POLL_FD_READWRITE.0,
     );
-    /// What a preopened directory hands down to what is opened through it.
+    /// What can be opened through a directory has some of these.
     pub const INHERITED: Rights = Rights(Self::FILE.0 | Self::DIRECTORY.0);
 
     /// Whether all of `other` is in `self`.
@@ -148,6 +150,37 @@ impl Rights {
     #[must_use]
     pub const fn or(self, other: Rights) -> Rights {
         Rights(self.0 | other.0)
+    }
+}
+
+/// Whether a descriptor is open for reading and for writing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Access {
+    pub(crate) read: bool,
+    pub(crate) write: bool,
+}
+
+impl Access {
+    pub(crate) const READ: Access = Access {
+        read: true,
+        write: false,
+    };
+    pub(crate) const WRITE: Access = Access {
+        read: false,
+        write: true,
+    };
+    pub(crate) const BOTH: Access = Access {
+        read: true,
+        write: true,
+    };
+
+    /// What the base rights of `path_open` ask for. The host cannot open a file for neither: that is for reading, too.
+    pub(crate) fn asked_for(base: Rights) -> Access {
+        let write = base.contains(Rights::FD_WRITE);
+        Access {
+            read: base.contains(Rights::FD_READ) || !write,
+            write,
+        }
     }
 }
 

@@ -1,27 +1,14 @@
 //! Descriptors: read, write, seek, close, their attributes, and the preopened directories.
 
-use std::io::IoSlice;
-
 use rustix::fd::BorrowedFd;
 use rustix::fs::{OFlags, SeekFrom, fcntl_getfl, fcntl_setfl, seek, tell};
-use rustix::io::{preadv, pwritev, readv, writev};
 
-use super::Outcome;
+use super::{Outcome, blocking};
 use crate::ctx::WasiCtx;
 use crate::errno::Errno;
 use crate::memory::GuestMemory;
 use crate::table::{Descriptor, Directory, Entry};
-use crate::types::{FileType, Rights, fdflags, fdstat_bytes};
-
-/// Repeats a system call that a signal of the host interrupted; the guest knows no signals.
-pub(super) fn retry<T>(mut call: impl FnMut() -> rustix::io::Result<T>) -> Result<T, Errno> {
-    loop {
-        match call() {
-            Err(rustix::io::Errno::INTR) => {}
-            result => return result.map_err(Errno::from),
-        }
-    }
-}
+use crate::types::{fdflags, fdstat_bytes};
 
 pub(super) fn fd_read(
     ctx: &mut WasiCtx,
@@ -35,19 +22,18 @@ pub(super) fn fd_read(
     if let Descriptor::Directory(_) = entry.descriptor {
         return Err(Errno::Isdir.into());
     }
-    entry.require(Rights::FD_READ)?;
+    entry.for_reading()?;
     memory.writable(nread, 4)?;
     let buffers = memory.buffers(iovs, iovs_len)?;
     let mut slices = memory.io_slices_mut(&buffers);
     let count = match &mut entry.descriptor {
-        _ if slices.is_empty() => 0,
         Descriptor::Input(input) => input.read(&mut slices),
         Descriptor::Discard | Descriptor::Output(_) => return Err(Errno::Badf.into()),
         descriptor => {
             let host = descriptor
                 .host()
                 .expect("streams of our own are matched above");
-            retry(|| readv(host, &mut slices))?
+            blocking::read(host, &mut slices)?
         }
     };
     Ok(memory.write_u32(nread, count as u32)?)
@@ -65,7 +51,7 @@ pub(super) fn fd_write(
     if let Descriptor::Directory(_) = entry.descriptor {
         return Err(Errno::Isdir.into());
     }
-    entry.require(Rights::FD_WRITE)?;
+    entry.for_writing()?;
     memory.writable(nwritten, 4)?;
     let slices = memory.io_slices(&memory.buffers(iovs, iovs_len)?);
     let count = match &entry.descriptor {
@@ -76,22 +62,10 @@ pub(super) fn fd_write(
             let host = descriptor
                 .host()
                 .expect("streams of our own are matched above");
-            write_host(&slices, |slices| writev(host, slices))?
+            blocking::write(host, &slices)?
         }
     };
     Ok(memory.write_u32(nwritten, count as u32)?)
-}
-
-/// Nothing to write is nothing to ask the host for.
-fn write_host(
-    slices: &[IoSlice<'_>],
-    mut call: impl FnMut(&[IoSlice<'_>]) -> rustix::io::Result<usize>,
-) -> Result<usize, Errno> {
-    if slices.is_empty() {
-        Ok(0)
-    } else {
-        retry(|| call(slices))
-    }
 }
 
 pub(super) fn fd_pread(
@@ -103,15 +77,13 @@ pub(super) fn fd_pread(
     offset: u64,
     nread: u32,
 ) -> Outcome {
-    let host = positioned(ctx, fd, Rights::FD_READ.or(Rights::FD_SEEK))?;
+    let entry = ctx.table.get(fd)?;
+    let host = seekable(entry, Errno::Isdir)?;
+    entry.for_reading()?;
     memory.writable(nread, 4)?;
     let buffers = memory.buffers(iovs, iovs_len)?;
     let mut slices = memory.io_slices_mut(&buffers);
-    let count = if slices.is_empty() {
-        0
-    } else {
-        retry(|| preadv(host, &mut slices, offset))?
-    };
+    let count = blocking::read_at(host, &mut slices, offset)?;
     Ok(memory.write_u32(nread, count as u32)?)
 }
 
@@ -124,32 +96,21 @@ pub(super) fn fd_pwrite(
     offset: u64,
     nwritten: u32,
 ) -> Outcome {
-    let host = positioned(ctx, fd, Rights::FD_WRITE.or(Rights::FD_SEEK))?;
+    let entry = ctx.table.get(fd)?;
+    let host = seekable(entry, Errno::Isdir)?;
+    entry.for_writing()?;
     memory.writable(nwritten, 4)?;
     let slices = memory.io_slices(&memory.buffers(iovs, iovs_len)?);
-    let count = write_host(&slices, |slices| pwritev(host, slices, offset))?;
+    let count = blocking::write_at(host, &slices, offset)?;
     Ok(memory.write_u32(nwritten, count as u32)?)
 }
 
-/// The descriptor of the host for access at a position: `spipe` for a stream.
-fn positioned(ctx: &WasiCtx, fd: u32, rights: Rights) -> Result<BorrowedFd<'_>, Errno> {
-    let entry = ctx.table.get(fd)?;
-    if let Descriptor::Directory(_) = entry.descriptor {
-        return Err(Errno::Isdir);
+/// The descriptor of the host, which says `spipe` itself if that has no positions; what is none of the host's has none either.
+fn seekable(entry: &Entry, directory: Errno) -> Result<BorrowedFd<'_>, Errno> {
+    match &entry.descriptor {
+        Descriptor::Directory(_) => Err(directory),
+        descriptor => descriptor.host().ok_or(Errno::Spipe),
     }
-    seekable(entry, rights)
-}
-
-/// The descriptor of the host if it has positions: `spipe` for a stream, and `notcapable` for a
-/// file without all of `rights`.
-fn seekable(entry: &Entry, rights: Rights) -> Result<BorrowedFd<'_>, Errno> {
-    let host = entry.descriptor.host().ok_or(Errno::Spipe)?;
-    match entry.descriptor.filetype() {
-        FileType::RegularFile | FileType::BlockDevice => entry.require(rights)?,
-        FileType::CharacterDevice if entry.base.contains(rights) => {}
-        _ => return Err(Errno::Spipe),
-    }
-    Ok(host)
 }
 
 pub(super) fn fd_seek(
@@ -160,34 +121,39 @@ pub(super) fn fd_seek(
     whence: u32,
     position: u32,
 ) -> Outcome {
-    let entry = ctx.table.get(fd)?;
-    if let Descriptor::Directory(_) = entry.descriptor {
-        return Err(Errno::Badf.into());
-    }
-    let to = match whence {
-        0 => SeekFrom::Start(u64::try_from(offset).map_err(|_| Errno::Inval)?),
-        1 => SeekFrom::Current(offset),
-        2 => SeekFrom::End(offset),
+    let whence = match whence {
+        0 => Whence::Set,
+        1 => Whence::Cur,
+        2 => Whence::End,
         _ => return Err(Errno::Inval.into()),
     };
-    let asks_only = offset == 0 && whence == 1;
-    let right = if asks_only {
-        right_to_tell(entry)
-    } else {
-        Rights::FD_SEEK
-    };
-    let host = seekable(entry, right)?;
-    let found = seek(host, to)?;
-    Ok(memory.write_u64(position, found)?)
+    seek_from(ctx, memory, fd, offset, whence, position)
 }
 
-/// Who may move the position may ask for it.
-fn right_to_tell(entry: &Entry) -> Rights {
-    if entry.base.contains(Rights::FD_SEEK) {
-        Rights::FD_SEEK
-    } else {
-        Rights::FD_TELL
-    }
+/// What an offset is relative to (`whence`, whose numbers differ between snapshots).
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Whence {
+    Set,
+    Cur,
+    End,
+}
+
+/// Moves the position of a file and tells the new one.
+pub(super) fn seek_from(
+    ctx: &WasiCtx,
+    memory: &mut GuestMemory<'_>,
+    fd: u32,
+    offset: i64,
+    whence: Whence,
+    position: u32,
+) -> Outcome {
+    let to = match whence {
+        Whence::Set => SeekFrom::Start(u64::try_from(offset).map_err(|_| Errno::Inval)?),
+        Whence::Cur => SeekFrom::Current(offset),
+        Whence::End => SeekFrom::End(offset),
+    };
+    let found = seek(seekable(ctx.table.get(fd)?, Errno::Badf)?, to)?;
+    Ok(memory.write_u64(position, found)?)
 }
 
 pub(super) fn fd_tell(
@@ -196,11 +162,7 @@ pub(super) fn fd_tell(
     fd: u32,
     position: u32,
 ) -> Outcome {
-    let entry = ctx.table.get(fd)?;
-    if let Descriptor::Directory(_) = entry.descriptor {
-        return Err(Errno::Badf.into());
-    }
-    let found = tell(seekable(entry, right_to_tell(entry))?)?;
+    let found = tell(seekable(ctx.table.get(fd)?, Errno::Badf)?)?;
     Ok(memory.write_u64(position, found)?)
 }
 
@@ -227,7 +189,8 @@ pub(super) fn fd_fdstat_get(
     let entry = ctx.table.get(fd)?;
     let filetype = entry.descriptor.filetype();
     let flags = entry.descriptor.flags()?;
-    let bytes = fdstat_bytes(filetype, flags, entry.base, entry.inheriting);
+    let (base, inheriting) = entry.rights();
+    let bytes = fdstat_bytes(filetype, flags, base, inheriting);
     Ok(memory.write(fdstat, &bytes)?)
 }
 
@@ -245,7 +208,7 @@ pub(super) fn fd_fdstat_set_flags(
         .ok()
         .filter(|flags| flags & !fdflags::ALL == 0);
     let flags = flags.ok_or(Errno::Inval)?;
-    let entry = ctx.table.with_rights(fd, Rights::FD_FDSTAT_SET_FLAGS)?;
+    let entry = ctx.table.get(fd)?;
     let now = entry.descriptor.flags()?;
     let synchronised = |flags: u16| match flags & SYNC {
         0 => 0,
@@ -269,22 +232,16 @@ pub(super) fn fd_fdstat_set_flags(
     Ok(fcntl_setfl(host, wanted)?)
 }
 
-/// Rights can only be given up.
+/// Rights restrict nothing, so none can be given up: a program that wants to is told, with `notsup`.
 pub(super) fn fd_fdstat_set_rights(
     ctx: &mut WasiCtx,
     _: &mut GuestMemory<'_>,
     fd: u32,
-    base: u64,
-    inheriting: u64,
+    _base: u64,
+    _inheriting: u64,
 ) -> Outcome {
-    let entry = ctx.table.get_mut(fd)?;
-    let (base, inheriting) = (Rights(base), Rights(inheriting));
-    if !entry.base.contains(base) || !entry.inheriting.contains(inheriting) {
-        return Err(Errno::Notcapable.into());
-    }
-    entry.base = base;
-    entry.inheriting = inheriting;
-    Ok(())
+    ctx.table.get(fd)?;
+    Err(Errno::Notsup.into())
 }
 
 /// The guest's path of a preopened directory; `badf` ends the list that C libraries walk.

@@ -8,11 +8,11 @@ use rustix::fs::{
 };
 
 use super::Outcome;
-use super::fd::retry;
+use super::blocking::retry;
 use crate::ctx::WasiCtx;
 use crate::errno::Errno;
 use crate::memory::GuestMemory;
-use crate::types::{Rights, fstflags};
+use crate::types::{FileStat, fstflags};
 
 pub(super) fn fd_advise(
     ctx: &mut WasiCtx,
@@ -33,7 +33,7 @@ pub(super) fn fd_advise(
     };
     i64::try_from(offset).map_err(|_| Errno::Inval)?;
     i64::try_from(length).map_err(|_| Errno::Inval)?;
-    let host = ctx.table.host(fd, Rights::FD_ADVISE, Errno::Badf)?;
+    let host = ctx.table.host(fd, Errno::Badf)?;
     Ok(fadvise(host, offset, NonZeroU64::new(length), advice)?)
 }
 
@@ -44,19 +44,21 @@ pub(super) fn fd_allocate(
     offset: u64,
     length: u64,
 ) -> Outcome {
-    let host = ctx.table.host(fd, Rights::FD_ALLOCATE, Errno::Badf)?;
+    let entry = ctx.table.get(fd)?;
+    let host = entry.to_change()?;
+    entry.for_writing()?;
     Ok(retry(|| {
         fallocate(host, FallocateFlags::empty(), offset, length)
     })?)
 }
 
 pub(super) fn fd_datasync(ctx: &mut WasiCtx, _: &mut GuestMemory<'_>, fd: u32) -> Outcome {
-    let host = ctx.table.host(fd, Rights::FD_DATASYNC, Errno::Inval)?;
+    let host = ctx.table.host(fd, Errno::Inval)?;
     Ok(retry(|| fdatasync(host))?)
 }
 
 pub(super) fn fd_sync(ctx: &mut WasiCtx, _: &mut GuestMemory<'_>, fd: u32) -> Outcome {
-    let host = ctx.table.host(fd, Rights::FD_SYNC, Errno::Inval)?;
+    let host = ctx.table.host(fd, Errno::Inval)?;
     Ok(retry(|| fsync(host))?)
 }
 
@@ -66,9 +68,12 @@ pub(super) fn fd_filestat_get(
     fd: u32,
     filestat: u32,
 ) -> Outcome {
-    let entry = ctx.table.with_rights(fd, Rights::FD_FILESTAT_GET)?;
-    let stat = entry.descriptor.filestat()?;
-    Ok(memory.write(filestat, &stat.to_bytes())?)
+    Ok(memory.write(filestat, &file_stat(ctx, fd)?.to_bytes())?)
+}
+
+/// The attributes of an open file.
+pub(super) fn file_stat(ctx: &WasiCtx, fd: u32) -> Result<FileStat, Errno> {
+    ctx.table.get(fd)?.descriptor.filestat()
 }
 
 pub(super) fn fd_filestat_set_size(
@@ -77,9 +82,10 @@ pub(super) fn fd_filestat_set_size(
     fd: u32,
     size: u64,
 ) -> Outcome {
-    let host = ctx
-        .table
-        .host(fd, Rights::FD_FILESTAT_SET_SIZE, Errno::Badf)?;
+    let entry = ctx.table.get(fd)?;
+    let host = entry.to_change()?;
+    // The host says so, too, if it opened the file for reading alone.
+    entry.for_writing().map_err(|_| Errno::Inval)?;
     i64::try_from(size).map_err(|_| Errno::Fbig)?;
     Ok(retry(|| ftruncate(host, size))?)
 }
@@ -92,9 +98,7 @@ pub(super) fn fd_filestat_set_times(
     modified: u64,
     flags: u32,
 ) -> Outcome {
-    let host = ctx
-        .table
-        .host(fd, Rights::FD_FILESTAT_SET_TIMES, Errno::Badf)?;
+    let host = ctx.table.get(fd)?.to_change()?;
     Ok(futimens(host, &timestamps(accessed, modified, flags)?)?)
 }
 

@@ -2,8 +2,10 @@
 //! guest memory and raw parameters in, an error number out.
 //!
 //! [`FUNCTIONS`] is the one table; registration with a linker and the checks of the tests follow
-//! from it. Each module below holds the functions of one prefix.
+//! from it. Each module below holds the functions of one prefix; `blocking` has every call of the host in which a program may
+//! have to wait, and [`snapshot0`] what was different in the snapshot before this one.
 
+mod blocking;
 mod clock;
 mod fd;
 mod file;
@@ -11,6 +13,7 @@ mod path;
 mod poll;
 mod process;
 mod readdir;
+pub mod snapshot0;
 mod sock;
 #[cfg(test)]
 mod tests;
@@ -58,7 +61,7 @@ impl<E: Into<Errno>> From<E> for Failure {
 
 type Outcome = Result<(), Failure>;
 
-/// A function of preview 1.
+/// A function of preview 1, or of the snapshot before it.
 pub struct Function {
     /// The name under which the guest imports it.
     pub name: &'static str,
@@ -128,9 +131,10 @@ impl Param for i64 {
 }
 
 macro_rules! functions {
-    ($($module:ident::$name:ident($($param:ident: $type:ty),*) -> $result:ident;)*) => {
-        /// Every function of preview 1, in alphabetical order.
-        pub const FUNCTIONS: &[Function] = &[$(Function {
+    ($(#[$doc:meta])* $visible:vis $table:ident;
+    $($module:ident::$name:ident($($param:ident: $type:ty),*) -> $result:ident;)*) => {
+        $(#[$doc])*
+        $visible static $table: &[Function] = &[$(Function {
             name: stringify!($name),
             params: &[$(<$type as Param>::TYPE),*],
             results: functions!(@results $result),
@@ -146,7 +150,11 @@ macro_rules! functions {
     (@results never) => { &[] };
 }
 
+use functions;
+
 functions! {
+    /// Every function of preview 1, in alphabetical order.
+    pub FUNCTIONS;
     process::args_get(argv: u32, argv_buf: u32) -> errno;
     process::args_sizes_get(argc: u32, argv_buf_size: u32) -> errno;
     clock::clock_res_get(id: u32, resolution: u32) -> errno;

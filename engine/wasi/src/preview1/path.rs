@@ -11,14 +11,14 @@ use rustix::fs::{
     FileType as HostFileType, OFlags, UTIME_NOW, UTIME_OMIT, fcntl_getfl, fcntl_setfl,
 };
 
-use super::Outcome;
 use super::file::timestamps;
+use super::{Outcome, blocking};
 use crate::ctx::WasiCtx;
 use crate::errno::Errno;
 use crate::memory::GuestMemory;
 use crate::table::{Descriptor, Directory, Entry};
 use crate::types::{
-    FileStat, FileType, Rights, fdflags, lookupflags, nanoseconds_since_1970, oflags,
+    Access, FileStat, FileType, Rights, fdflags, lookupflags, nanoseconds_since_1970, oflags,
 };
 
 fn path<'m>(memory: &'m GuestMemory<'_>, pointer: u32, length: u32) -> Result<&'m str, Errno> {
@@ -68,7 +68,7 @@ pub(super) fn path_create_directory(
     path_at: u32,
     path_len: u32,
 ) -> Outcome {
-    let directory = ctx.table.directory(fd, Rights::PATH_CREATE_DIRECTORY)?;
+    let directory = ctx.table.directory(fd)?;
     Ok(directory.dir.create_dir(path(memory, path_at, path_len)?)?)
 }
 
@@ -79,7 +79,7 @@ pub(super) fn path_remove_directory(
     path_at: u32,
     path_len: u32,
 ) -> Outcome {
-    let directory = ctx.table.directory(fd, Rights::PATH_REMOVE_DIRECTORY)?;
+    let directory = ctx.table.directory(fd)?;
     let path = path(memory, path_at, path_len)?;
     // cap-std would take a slash at the end for `/.`, and no directory is removed under that name. What
     // is no directory is refused without the slash as well.
@@ -97,7 +97,7 @@ pub(super) fn path_unlink_file(
     path_at: u32,
     path_len: u32,
 ) -> Outcome {
-    let directory = ctx.table.directory(fd, Rights::PATH_UNLINK_FILE)?;
+    let directory = ctx.table.directory(fd)?;
     Ok(directory
         .dir
         .remove_file(path(memory, path_at, path_len)?)?)
@@ -112,7 +112,20 @@ pub(super) fn path_filestat_get(
     path_len: u32,
     filestat: u32,
 ) -> Outcome {
-    let directory = ctx.table.directory(fd, Rights::PATH_FILESTAT_GET)?;
+    let stat = path_stat(ctx, memory, fd, flags, path_at, path_len)?;
+    Ok(memory.write(filestat, &stat.to_bytes())?)
+}
+
+/// The attributes of what a path leads to.
+pub(super) fn path_stat(
+    ctx: &WasiCtx,
+    memory: &GuestMemory<'_>,
+    fd: u32,
+    flags: u32,
+    path_at: u32,
+    path_len: u32,
+) -> Result<FileStat, Errno> {
+    let directory = ctx.table.directory(fd)?;
     let follow = follows(flags)?;
     let path = path(memory, path_at, path_len)?;
     let dir = &directory.dir;
@@ -121,7 +134,7 @@ pub(super) fn path_filestat_get(
     } else {
         dir.symlink_metadata(path)
     }?;
-    Ok(memory.write(filestat, &FileStat::from(&metadata).to_bytes())?)
+    Ok(FileStat::from(&metadata))
 }
 
 #[allow(clippy::too_many_arguments, reason = "the standard's signature")]
@@ -136,7 +149,7 @@ pub(super) fn path_filestat_set_times(
     modified: u64,
     times: u32,
 ) -> Outcome {
-    let directory = ctx.table.directory(fd, Rights::PATH_FILESTAT_SET_TIMES)?;
+    let directory = ctx.table.directory(fd)?;
     let follow = follows(flags)?;
     let path = path(memory, path_at, path_len)?;
     let times = timestamps(accessed, modified, times)?;
@@ -178,8 +191,8 @@ pub(super) fn path_link(
     new_path: u32,
     new_path_len: u32,
 ) -> Outcome {
-    let old = ctx.table.directory(old_fd, Rights::PATH_LINK_SOURCE)?;
-    let new = ctx.table.directory(new_fd, Rights::PATH_LINK_TARGET)?;
+    let old = ctx.table.directory(old_fd)?;
+    let new = ctx.table.directory(new_fd)?;
     if follows(old_flags)? {
         return Err(Errno::Inval.into());
     }
@@ -199,8 +212,8 @@ pub(super) fn path_rename(
     new_path: u32,
     new_path_len: u32,
 ) -> Outcome {
-    let old = ctx.table.directory(fd, Rights::PATH_RENAME_SOURCE)?;
-    let new = ctx.table.directory(new_fd, Rights::PATH_RENAME_TARGET)?;
+    let old = ctx.table.directory(fd)?;
+    let new = ctx.table.directory(new_fd)?;
     let old_path = path(memory, old_path, old_path_len)?;
     let new_path = path(memory, new_path, new_path_len)?;
     // cap-std drops a slash at the end of the new path; it asks for a directory.
@@ -220,7 +233,7 @@ pub(super) fn path_symlink(
     new_path: u32,
     new_path_len: u32,
 ) -> Outcome {
-    let directory = ctx.table.directory(fd, Rights::PATH_SYMLINK)?;
+    let directory = ctx.table.directory(fd)?;
     let target = path(memory, old_path, old_path_len)?;
     if Path::new(target).is_absolute() {
         return Err(Errno::Perm.into());
@@ -241,7 +254,7 @@ pub(super) fn path_readlink(
     buf_len: u32,
     used: u32,
 ) -> Outcome {
-    let directory = ctx.table.directory(fd, Rights::PATH_READLINK)?;
+    let directory = ctx.table.directory(fd)?;
     let target = directory.dir.read_link(path(memory, path_at, path_len)?)?;
     let target = target.to_str().ok_or(Errno::Ilseq)?.as_bytes();
     let count = target.len().min(buf_len as usize);
@@ -249,6 +262,8 @@ pub(super) fn path_readlink(
     Ok(memory.write_u32(used, count as u32)?)
 }
 
+/// Of the base rights, those to read and to write choose how the host opens a file. All others, and the inheriting rights, are
+/// without effect.
 #[allow(clippy::too_many_arguments, reason = "the standard's signature")]
 pub(super) fn path_open(
     ctx: &mut WasiCtx,
@@ -259,32 +274,18 @@ pub(super) fn path_open(
     path_len: u32,
     oflags: u32,
     base: u64,
-    inheriting: u64,
+    _inheriting: u64,
     fdflags: u32,
     opened: u32,
 ) -> Outcome {
-    let how = Open::new(lookup, oflags, base, inheriting, fdflags)?;
-    let directory = ctx.table.directory(fd, how.needed_rights())?;
-    let handed_down = ctx.table.get(fd)?.inheriting;
-    if !handed_down.contains(how.base.or(how.inheriting)) {
-        return Err(Errno::Notcapable.into());
-    }
+    let how = Open::new(lookup, oflags, base, fdflags)?;
+    ctx.table.directory(fd)?;
     memory.writable(opened, 4)?;
-    let (descriptor, base) = how.open(&directory.dir, path(memory, path_at, path_len)?)?;
-    let number = ctx
-        .table
-        .insert(Entry::new(descriptor, base, how.inheriting))?;
+    ctx.table.room()?;
+    let directory = ctx.table.directory(fd)?;
+    let descriptor = how.open(&directory.dir, path(memory, path_at, path_len)?)?;
+    let number = ctx.table.insert(Entry::new(descriptor, how.access))?;
     Ok(memory.write_u32(opened, number)?)
-}
-
-/// The rights to change the size of a file, which the host grants with writing.
-const TO_RESIZE: Rights = Rights::FD_ALLOCATE.or(Rights::FD_FILESTAT_SET_SIZE);
-
-/// How much a guest needs a file to be open for writing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Need {
-    May,
-    Must,
 }
 
 /// The parameters of `path_open`, checked.
@@ -292,19 +293,12 @@ struct Open {
     follow: bool,
     oflags: u16,
     fdflags: u16,
-    base: Rights,
-    inheriting: Rights,
+    access: Access,
 }
 
 impl Open {
-    /// Rights beyond those that exist are left out, as libraries ask for "all bits set".
-    fn new(
-        lookup: u32,
-        oflags: u32,
-        base: u64,
-        inheriting: u64,
-        fdflags: u32,
-    ) -> Result<Open, Errno> {
+    /// Rights beyond those that exist are no error, as libraries ask for "all bits set".
+    fn new(lookup: u32, oflags: u32, base: u64, fdflags: u32) -> Result<Open, Errno> {
         let bits = |flags: u32, all: u16| {
             u16::try_from(flags)
                 .ok()
@@ -315,8 +309,7 @@ impl Open {
             follow: follows(lookup)?,
             oflags: bits(oflags, oflags::ALL)?,
             fdflags: bits(fdflags, fdflags::ALL)?,
-            base: Rights(base).and(Rights::INHERITED),
-            inheriting: Rights(inheriting).and(Rights::INHERITED),
+            access: Access::asked_for(Rights(base)),
         };
         let made = oflags::CREAT | oflags::EXCL | oflags::TRUNC;
         if open.has(oflags::DIRECTORY) && open.oflags & made != 0 {
@@ -329,41 +322,11 @@ impl Open {
         self.oflags & flag != 0
     }
 
-    /// What the directory must allow besides what it hands down.
-    fn needed_rights(&self) -> Rights {
-        let mut rights = Rights::PATH_OPEN;
-        if self.has(oflags::CREAT) {
-            rights = rights.or(Rights::PATH_CREATE_FILE);
-        }
-        if self.has(oflags::TRUNC) {
-            rights = rights.or(Rights::PATH_FILESTAT_SET_SIZE);
-        }
-        rights
-    }
-
-    /// Whether the host has to open the file for writing: `FD_WRITE` asks for it. The others would do without, if it may only
-    /// be read or is there already.
-    fn writes(&self) -> Option<Need> {
-        let size = self.base.intersects(TO_RESIZE) && !self.has(oflags::DIRECTORY);
-        if self.base.contains(Rights::FD_WRITE) || self.has(oflags::TRUNC) {
-            Some(Need::Must)
-        } else if self.has(oflags::CREAT) {
-            Some(if self.has(oflags::EXCL) {
-                Need::Must
-            } else {
-                Need::May
-            })
-        } else {
-            size.then_some(Need::May)
-        }
-    }
-
     fn options(&self, path: &str, write: bool) -> OpenOptions {
         let flag = |flag: u16| self.fdflags & flag != 0;
         let mut options = OpenOptions::new();
-        // The host opens for reading or writing; the rights say what the guest may do.
         options
-            .read(self.base.contains(Rights::FD_READ) || !write)
+            .read(self.access.read || !write)
             .write(write)
             .truncate(self.has(oflags::TRUNC))
             .create(write && self.has(oflags::CREAT))
@@ -383,18 +346,20 @@ impl Open {
         options
     }
 
-    /// What was opened, with the rights that it has.
-    fn open(&self, dir: &Dir, path: &str) -> Result<(Descriptor, Rights), Errno> {
-        let write = self.writes();
-        let (file, base) = match dir.open_with(path, &self.options(path, write.is_some())) {
-            Ok(file) => (file, self.base),
-            Err(error) if write == Some(Need::May) => {
+    /// What was opened. To create or empty a file the host has to open it for writing, which is not to say that the program
+    /// may write. One that is there already and may only be read is opened for reading, then: C's `O_CREAT | O_RDONLY`.
+    fn open(&self, dir: &Dir, path: &str) -> Result<Descriptor, Errno> {
+        let creates = self.has(oflags::CREAT);
+        let needs_writing =
+            self.access.write || self.has(oflags::TRUNC) || creates && self.has(oflags::EXCL);
+        let options = self.options(path, needs_writing || creates);
+        let file = match blocking::open(dir, path, &options) {
+            Err(error) if creates && !needs_writing && error != Errno::Isdir => {
                 // Not there, or not for reading either: the first answer is the one.
                 let options = self.options(path, false);
-                let file = dir.open_with(path, &options).map_err(|_| error)?;
-                (file, self.base.without(TO_RESIZE))
+                blocking::open(dir, path, &options).map_err(|_| error)?
             }
-            Err(error) => return Err(error.into()),
+            opened => opened?,
         };
         let stat = FileStat::from(&rustix::fs::fstat(&file)?);
         if stat.filetype == FileType::Directory {
@@ -405,7 +370,7 @@ impl Open {
                 preopen: None,
                 listing,
             };
-            return Ok((Descriptor::Directory(directory), base));
+            return Ok(Descriptor::Directory(directory));
         }
         if self.has(oflags::DIRECTORY) {
             return Err(Errno::Notdir);
@@ -414,6 +379,6 @@ impl Open {
             // Not an option above: the host's library refuses it together with truncation.
             fcntl_setfl(&file, fcntl_getfl(&file)? | OFlags::APPEND)?;
         }
-        Ok((Descriptor::Host(file.into_std().into()), base))
+        Ok(Descriptor::Host(file.into_std().into()))
     }
 }

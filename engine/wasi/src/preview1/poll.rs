@@ -1,19 +1,40 @@
 //! `poll_oneoff`: waits for the first of several clocks and descriptors.
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use std::collections::BTreeMap;
+
+use rustix::event::{PollFd, PollFlags};
 use rustix::io::ioctl_fionread;
 use rustix::time::ClockId;
 
-use super::Outcome;
 use super::clock::{clock_id, now};
+use super::{Outcome, blocking};
 use crate::ctx::WasiCtx;
 use crate::errno::Errno;
 use crate::memory::GuestMemory;
 use crate::table::{Descriptor, Entry};
-use crate::types::{FileType, Rights};
+use crate::types::FileType;
 
-/// Sizes in bytes of a `subscription` and of an `event`.
-const SUBSCRIPTION_SIZE: u32 = 48;
+/// Where the fields of a `subscription` lie, in bytes from its start, as far as snapshots differ in it.
+#[derive(Debug)]
+pub(super) struct SubscriptionLayout {
+    /// The size of the whole.
+    pub(super) size: u32,
+    /// The fields of `subscription_clock`.
+    pub(super) clock: u32,
+    pub(super) timeout: u32,
+    pub(super) flags: u32,
+}
+
+/// That of preview 1: user data, tag, then the clock, its timeout, its precision and its flags.
+const SUBSCRIPTION: SubscriptionLayout = SubscriptionLayout {
+    size: 48,
+    clock: 16,
+    timeout: 24,
+    flags: 40,
+};
+/// The descriptor of a `subscription_fd_readwrite`.
+const DESCRIPTOR: u32 = 16;
+/// The size in bytes of an `event`.
 const EVENT_SIZE: u32 = 32;
 /// `subclockflags`: the time is a point of the clock instead of a span from now.
 const ABSTIME: u16 = 1 << 0;
@@ -69,7 +90,12 @@ impl Ready {
     }
 }
 
-fn subscription(ctx: &WasiCtx, memory: &GuestMemory<'_>, at: u32) -> Result<Subscription, Errno> {
+fn subscription(
+    ctx: &WasiCtx,
+    memory: &GuestMemory<'_>,
+    at: u32,
+    layout: &SubscriptionLayout,
+) -> Result<Subscription, Errno> {
     let field = |offset: u32| at.checked_add(offset).ok_or(Errno::Fault);
     let userdata = memory.read_u64(at)?;
     let event = match memory.read_u8(field(8)?)? {
@@ -78,17 +104,17 @@ fn subscription(ctx: &WasiCtx, memory: &GuestMemory<'_>, at: u32) -> Result<Subs
         2 => Event::Write,
         _ => return Err(Errno::Inval),
     };
-    let id = memory.read_u32(field(16)?)?;
     let waits = match event {
         Event::Clock => {
-            let timeout = memory.read_u64(field(24)?)?;
-            let flags = memory.read_u16(field(40)?)?;
+            let id = memory.read_u32(field(layout.clock)?)?;
+            let timeout = memory.read_u64(field(layout.timeout)?)?;
+            let flags = memory.read_u16(field(layout.flags)?)?;
             match clock_span(ctx, id, timeout, flags) {
                 Ok(nanoseconds) => Waits::Time(nanoseconds),
                 Err(errno) => Waits::Wrong(errno),
             }
         }
-        Event::Read | Event::Write => Waits::Descriptor(id),
+        Event::Read | Event::Write => Waits::Descriptor(memory.read_u32(field(DESCRIPTOR)?)?),
     };
     Ok(Subscription {
         userdata,
@@ -116,15 +142,12 @@ fn ready_at_once(entry: Result<&Entry, Errno>, event: Event) -> Option<Ready> {
         Ok(entry) => entry,
         Err(errno) => return Some(Ready::error(errno)),
     };
-    let needed = if event == Event::Read {
-        Rights::FD_READ
-    } else {
-        Rights::FD_WRITE
+    let open = match event {
+        Event::Write => entry.for_writing(),
+        Event::Read | Event::Clock => entry.for_reading(),
     };
-    let listens = entry.base.contains(Rights::SOCK_ACCEPT);
-    if !entry.base.contains(Rights::POLL_FD_READWRITE) || !(entry.base.contains(needed) || listens)
-    {
-        return Some(Ready::error(Errno::Notcapable));
+    if let Err(errno) = open {
+        return Some(Ready::error(errno));
     }
     match &entry.descriptor {
         Descriptor::Input(input) => {
@@ -149,14 +172,35 @@ pub(super) fn poll_oneoff(
     count: u32,
     stored: u32,
 ) -> Outcome {
+    poll_with_layout(
+        ctx,
+        memory,
+        subscriptions,
+        events,
+        count,
+        stored,
+        &SUBSCRIPTION,
+    )
+}
+
+/// `poll_oneoff` for either snapshot.
+pub(super) fn poll_with_layout(
+    ctx: &WasiCtx,
+    memory: &mut GuestMemory<'_>,
+    subscriptions: u32,
+    events: u32,
+    count: u32,
+    stored: u32,
+    layout: &SubscriptionLayout,
+) -> Outcome {
     if count == 0 || count > MAX_SUBSCRIPTIONS {
         return Err(Errno::Inval.into());
     }
-    memory.bytes(subscriptions, count * SUBSCRIPTION_SIZE)?;
+    memory.bytes(subscriptions, count * layout.size)?;
     memory.bytes(events, count * EVENT_SIZE)?;
     memory.writable(stored, 4)?;
     let list = (0..count)
-        .map(|index| subscription(ctx, memory, subscriptions + index * SUBSCRIPTION_SIZE))
+        .map(|index| subscription(ctx, memory, subscriptions + index * layout.size, layout))
         .collect::<Result<Vec<_>, Errno>>()?;
     let ready = wait(ctx, &list)?;
     for (index, (subscription, ready)) in ready.iter().enumerate() {
@@ -178,7 +222,7 @@ fn wait<'s>(
 ) -> Result<Vec<(&'s Subscription, Ready)>, Errno> {
     let mut ready = Vec::new();
     let mut asked = Vec::new();
-    let mut fds = Vec::new();
+    let mut wanted = BTreeMap::new();
     let mut shortest: Option<u64> = None;
     for subscription in list {
         match subscription.waits {
@@ -192,24 +236,17 @@ fn wait<'s>(
                     ready.push((subscription, now));
                     continue;
                 }
-                let host = entry?.descriptor.host().ok_or(Errno::Badf)?;
-                let flags = match subscription.event {
-                    Event::Write => PollFlags::OUT,
-                    Event::Read | Event::Clock => PollFlags::IN,
-                };
-                asked.push((subscription, entry?));
-                fds.push(PollFd::from_borrowed_fd(host, flags));
+                *wanted.entry(fd).or_insert(PollFlags::empty()) |= interest(subscription.event);
+                asked.push((subscription, fd, entry?));
             }
         }
     }
     let timeout = if ready.is_empty() { shortest } else { Some(0) };
-    poll_until(&mut fds, timeout)?;
-    for ((subscription, entry), fd) in asked.iter().zip(&fds) {
-        if !fd.revents().is_empty() {
-            ready.push((
-                *subscription,
-                readiness(entry, subscription.event, fd.revents()),
-            ));
+    let found = ask(ctx, &wanted, timeout)?;
+    for (subscription, fd, entry) in asked {
+        let found = found[&fd] & (interest(subscription.event) | UNASKED);
+        if !found.is_empty() {
+            ready.push((subscription, readiness(entry, subscription.event, found)));
         }
     }
     let due = |nanoseconds: u64| match shortest {
@@ -232,25 +269,35 @@ fn wait<'s>(
     Ok(ready)
 }
 
-/// Asks the host, again after a signal, until a descriptor is ready or the time is over.
-fn poll_until(fds: &mut [PollFd<'_>], timeout: Option<u64>) -> Result<(), Errno> {
-    let start = std::time::Instant::now();
-    loop {
-        let left = timeout.map(|nanoseconds| {
-            let passed = u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX);
-            nanoseconds.saturating_sub(passed)
-        });
-        let span = left.map(|left| Timespec {
-            tv_sec: (left / 1_000_000_000) as _,
-            tv_nsec: (left % 1_000_000_000) as _,
-        });
-        match poll(fds, span.as_ref()) {
-            Ok(0) if left.is_some_and(|left| left > 0) => {}
-            Ok(_) => return Ok(()),
-            Err(rustix::io::Errno::INTR) => {}
-            Err(error) => return Err(error.into()),
-        }
+/// What the host says of a descriptor although nobody asked.
+const UNASKED: PollFlags = PollFlags::HUP.union(PollFlags::ERR).union(PollFlags::NVAL);
+
+/// What the host is asked for an event of a descriptor.
+fn interest(event: Event) -> PollFlags {
+    match event {
+        Event::Write => PollFlags::OUT,
+        Event::Read | Event::Clock => PollFlags::IN,
     }
+}
+
+/// Has the host wait for descriptors of the program, and gives what it found of each. Each is asked for once, however many
+/// subscriptions there are: the host takes no more of them than this process may have open (`RLIMIT_NOFILE`).
+fn ask(
+    ctx: &WasiCtx,
+    wanted: &BTreeMap<u32, PollFlags>,
+    timeout: Option<u64>,
+) -> Result<BTreeMap<u32, PollFlags>, Errno> {
+    let mut fds = Vec::with_capacity(wanted.len());
+    for (fd, flags) in wanted {
+        let host = ctx.table.host(*fd, Errno::Badf)?;
+        fds.push(PollFd::from_borrowed_fd(host, *flags));
+    }
+    blocking::poll(&mut fds, timeout)?;
+    Ok(wanted
+        .keys()
+        .copied()
+        .zip(fds.iter().map(PollFd::revents))
+        .collect())
 }
 
 fn readiness(entry: &Entry, event: Event, found: PollFlags) -> Ready {

@@ -1,8 +1,6 @@
 //! `args_*`, `environ_*`, `proc_*`, `random_get` and `sched_yield`.
 
-use rustix::rand::{GetRandomFlags, getrandom};
-
-use super::{Failure, Outcome, Stop};
+use super::{Failure, Outcome, Stop, blocking};
 use crate::ctx::WasiCtx;
 use crate::errno::Errno;
 use crate::memory::GuestMemory;
@@ -90,15 +88,7 @@ pub(super) fn random_get(
     buf: u32,
     buf_len: u32,
 ) -> Outcome {
-    let mut rest = memory.bytes_mut(buf, buf_len)?;
-    while !rest.is_empty() {
-        match getrandom(&mut *rest, GetRandomFlags::empty()) {
-            Ok(count) => rest = &mut rest[count..],
-            Err(rustix::io::Errno::INTR) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Ok(())
+    Ok(blocking::random(memory.bytes_mut(buf, buf_len)?)?)
 }
 
 pub(super) fn sched_yield(_: &mut WasiCtx, _: &mut GuestMemory<'_>) -> Outcome {

@@ -11,7 +11,7 @@ use crate::ctx::WasiCtx;
 use crate::errno::Errno;
 use crate::memory::GuestMemory;
 use crate::table::{Directory, Listed};
-use crate::types::{FileType, Rights};
+use crate::types::FileType;
 
 /// Size in bytes of a `dirent` without its name.
 const DIRENT_SIZE: usize = 24;
@@ -80,14 +80,14 @@ pub(super) fn fd_readdir(
     cookie: u64,
     used: u32,
 ) -> Outcome {
-    let directory = ctx.table.directory_mut(fd, Rights::FD_READDIR)?;
+    let directory = ctx.table.directory_mut(fd)?;
     if cookie == 0 || directory.listing.is_empty() {
         directory.listing = Vec::new();
         let room = MAX_LISTED_BYTES.saturating_sub(ctx.table.listed_bytes());
-        let directory = ctx.table.directory_mut(fd, Rights::FD_READDIR)?;
+        let directory = ctx.table.directory_mut(fd)?;
         directory.listing = list(directory, room)?;
     }
-    let directory = ctx.table.directory(fd, Rights::FD_READDIR)?;
+    let directory = ctx.table.directory(fd)?;
     let out = memory.bytes_mut(buf, buf_len)?;
     let mut filled = 0;
     let mut put = |bytes: &[u8]| {

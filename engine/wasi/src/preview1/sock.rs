@@ -2,19 +2,15 @@
 //! connections that come of it.
 
 use rustix::fd::BorrowedFd;
-use rustix::io::writev;
-use rustix::net::{
-    RecvAncillaryBuffer, RecvFlags, ReturnFlags, Shutdown, SocketFlags, accept_with, recvmsg,
-    shutdown,
-};
+use rustix::net::{RecvFlags, ReturnFlags, Shutdown, SocketFlags, shutdown};
 
 use super::Outcome;
-use super::fd::retry;
+use super::blocking;
 use crate::ctx::WasiCtx;
 use crate::errno::Errno;
 use crate::memory::GuestMemory;
 use crate::table::{Descriptor, Entry};
-use crate::types::{FileType, Rights, fdflags};
+use crate::types::{Access, FileType, fdflags};
 
 /// `riflags`: look at the bytes and leave them; wait for all of them.
 const RECV_PEEK: u32 = 1 << 0;
@@ -25,11 +21,10 @@ const RECV_DATA_TRUNCATED: u16 = 1 << 0;
 const SHUTDOWN_READ: u32 = 1 << 0;
 const SHUTDOWN_WRITE: u32 = 1 << 1;
 
-/// The host's socket: `badf`, `notsock`, else `notcapable`.
-fn socket(ctx: &WasiCtx, fd: u32, rights: Rights) -> Result<BorrowedFd<'_>, Errno> {
-    let entry = ctx.table.get(fd)?;
+/// The host's socket: `badf`, else `notsock`.
+fn socket(entry: &Entry) -> Result<BorrowedFd<'_>, Errno> {
     match entry.descriptor.filetype() {
-        FileType::SocketStream | FileType::SocketDgram => entry.require(rights)?,
+        FileType::SocketStream | FileType::SocketDgram => {}
         _ => return Err(Errno::Notsock),
     }
     entry.descriptor.host().ok_or(Errno::Notsock)
@@ -45,13 +40,14 @@ pub(super) fn sock_accept(
     if flags & !u32::from(fdflags::NONBLOCK) != 0 {
         return Err(Errno::Inval.into());
     }
-    let host = socket(ctx, fd, Rights::SOCK_ACCEPT)?;
-    let inheriting = ctx.table.get(fd)?.inheriting;
+    socket(ctx.table.get(fd)?)?;
     memory.writable(accepted, 4)?;
+    ctx.table.room()?;
+    let host = socket(ctx.table.get(fd)?)?;
     let mut options = SocketFlags::CLOEXEC;
     options.set(SocketFlags::NONBLOCK, flags != 0);
-    let connection = retry(|| accept_with(host, options))?;
-    let entry = Entry::new(Descriptor::Host(connection), inheriting, Rights(0));
+    let connection = blocking::accept(host, options)?;
+    let entry = Entry::new(Descriptor::Host(connection), Access::BOTH);
     let number = ctx.table.insert(entry)?;
     Ok(memory.write_u32(accepted, number)?)
 }
@@ -70,7 +66,9 @@ pub(super) fn sock_recv(
     if flags & !(RECV_PEEK | RECV_WAITALL) != 0 {
         return Err(Errno::Inval.into());
     }
-    let host = socket(ctx, fd, Rights::FD_READ)?;
+    let entry = ctx.table.get(fd)?;
+    let host = socket(entry)?;
+    entry.for_reading()?;
     memory.writable(nread, 4)?;
     memory.writable(out_flags, 2)?;
     let mut options = RecvFlags::empty();
@@ -81,8 +79,7 @@ pub(super) fn sock_recv(
     let (count, cut) = if slices.is_empty() {
         (0, false)
     } else {
-        let mut control = RecvAncillaryBuffer::default();
-        let message = retry(|| recvmsg(host, &mut slices, &mut control, options))?;
+        let message = blocking::receive(host, &mut slices, options)?;
         (message.bytes, message.flags.contains(ReturnFlags::TRUNC))
     };
     memory.write_u32(nread, count as u32)?;
@@ -101,14 +98,12 @@ pub(super) fn sock_send(
     if flags != 0 {
         return Err(Errno::Inval.into());
     }
-    let host = socket(ctx, fd, Rights::FD_WRITE)?;
+    let entry = ctx.table.get(fd)?;
+    let host = socket(entry)?;
+    entry.for_writing()?;
     memory.writable(nwritten, 4)?;
     let slices = memory.io_slices(&memory.buffers(iovs, iovs_len)?);
-    let count = if slices.is_empty() {
-        0
-    } else {
-        retry(|| writev(host, &slices))?
-    };
+    let count = blocking::write(host, &slices)?;
     Ok(memory.write_u32(nwritten, count as u32)?)
 }
 
@@ -125,5 +120,5 @@ pub(super) fn sock_shutdown(
         BOTH => Shutdown::Both,
         _ => return Err(Errno::Inval.into()),
     };
-    Ok(shutdown(socket(ctx, fd, Rights::SOCK_SHUTDOWN)?, how)?)
+    Ok(shutdown(socket(ctx.table.get(fd)?)?, how)?)
 }

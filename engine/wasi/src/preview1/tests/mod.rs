@@ -5,11 +5,13 @@ mod path;
 mod poll;
 mod process;
 mod readdir;
+mod rights;
 mod robust;
 mod sandbox;
+mod snapshot0;
 mod sock;
 
-use super::FUNCTIONS;
+use super::{FUNCTIONS, Function};
 use crate::types::{Rights, oflags};
 use crate::{Captured, Errno, GuestMemory, Input, Output, Stop, WasiCtx, WasiCtxBuilder};
 
@@ -64,6 +66,10 @@ impl Guest {
     fn call_or_stop(&mut self, name: &str, params: &[u64]) -> Result<Errno, Stop> {
         let function = FUNCTIONS.iter().find(|function| function.name == name);
         let function = function.unwrap_or_else(|| panic!("no function {name}"));
+        self.call_function(function, params)
+    }
+
+    fn call_function(&mut self, function: &Function, params: &[u64]) -> Result<Errno, Stop> {
         function.call(&mut self.ctx, GuestMemory::new(&mut self.memory), params)
     }
 

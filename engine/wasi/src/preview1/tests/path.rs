@@ -39,24 +39,6 @@ fn open_creates_truncates_and_excludes() {
 }
 
 #[test]
-fn rights_of_an_opened_file_are_kept() {
-    let mut guest = Guest::with_directory();
-    fs::write(guest.host("f"), "text").unwrap();
-    let fd = guest.open_with(3, 1, "f", 0, Rights::FD_READ.0, 0).unwrap();
-    assert_eq!(guest.read(fd, 4), Ok(b"text".to_vec()));
-    assert_eq!(guest.write(fd, b"x"), Err(Errno::Notcapable));
-    let fd = guest
-        .open_with(3, 1, "f", 0, Rights::FD_WRITE.0, 0)
-        .unwrap();
-    assert_eq!(guest.write(fd, b"x"), Ok(1));
-    assert_eq!(guest.read(fd, 4), Err(Errno::Notcapable));
-    // A file without any right can still be opened, and closed.
-    let fd = guest.open_with(3, 1, "f", 0, 0, 0).unwrap();
-    assert_eq!(guest.read(fd, 1), Err(Errno::Notcapable));
-    guest.ok("fd_close", &[fd.into()]);
-}
-
-#[test]
 fn directories() {
     let mut guest = Guest::with_directory();
     assert_eq!(guest.path("path_create_directory", 3, "d"), Errno::Success);
@@ -66,8 +48,7 @@ fn directories() {
         guest.open_with(3, 1, "d", 0, Rights::FD_WRITE.0, 0),
         Err(Errno::Isdir)
     );
-    let reading = ALL & !(Rights::FD_WRITE.or(Rights::FD_ALLOCATE).0);
-    let reading = reading & !Rights::FD_FILESTAT_SET_SIZE.0;
+    let reading = ALL & !Rights::FD_WRITE.0;
     let d = guest.open_with(3, 1, "d", 0, reading, 0).unwrap();
     let d2 = guest.open("d", oflags::DIRECTORY, 0).unwrap();
     assert_eq!(guest.read(d2, 1), Err(Errno::Isdir));
@@ -291,34 +272,6 @@ fn slashes_at_the_end() {
     assert_eq!(guest.open("new/", oflags::CREAT, 0), Err(Errno::Isdir));
     assert!(guest.open("d/", oflags::DIRECTORY, 0).is_ok());
     assert_eq!(fs::read(guest.host("f")).unwrap(), b"text");
-}
-
-/// What can only be read is opened for reading, whatever else is asked for but to write: Go asks for all rights to do with
-/// files but that, C's `O_CREAT` for a file that may be there. A running program cannot be written, by root neither.
-#[test]
-fn rights_that_are_not_to_be_had_do_without() {
-    let mut guest = Guest::with_directory();
-    let program = guest.host("program");
-    fs::copy("/bin/sleep", &program).unwrap();
-    let mut running = std::process::Command::new(&program)
-        .arg("60")
-        .spawn()
-        .unwrap();
-    let size = Rights::FD_FILESTAT_SET_SIZE.or(Rights::FD_ALLOCATE);
-    let read = Rights::FD_READ.or(size).0;
-    let mut open = |oflags, rights| guest.open_with(3, 1, "program", oflags, rights, 0);
-    let fd = open(0, read).unwrap();
-    assert!(open(oflags::CREAT, read).is_ok());
-    assert_eq!(open(0, Rights::FD_WRITE.0), Err(Errno::Txtbsy));
-    assert_eq!(open(oflags::TRUNC, read), Err(Errno::Txtbsy));
-    assert_eq!(open(oflags::CREAT | oflags::EXCL, read), Err(Errno::Exist));
-    assert_eq!(guest.read(fd, 4), Ok(b"\x7fELF".to_vec()));
-    let resized = guest.call("fd_filestat_set_size", &[fd.into(), 0]);
-    assert_eq!(resized, Errno::Notcapable);
-    running.kill().unwrap();
-    running.wait().unwrap();
-    let fd = guest.open_with(3, 1, "program", 0, read, 0).unwrap();
-    guest.ok("fd_filestat_set_size", &[fd.into(), 0]);
 }
 
 /// Asking for a directory must not open something else first: a pipe would wait for its other side.

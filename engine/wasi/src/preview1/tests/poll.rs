@@ -1,7 +1,8 @@
 //! `poll_oneoff`: clocks, files, pipes and wrong subscriptions.
 
 use super::*;
-use crate::types::oflags;
+use crate::table::{Descriptor, Entry};
+use crate::types::{Access, oflags};
 use std::io::Write as _;
 use std::time::{Duration, Instant};
 
@@ -92,6 +93,21 @@ fn a_pipe_wakes_the_guest() {
     assert_eq!(guest.read(0, 9), Ok(Vec::new()));
 }
 
+/// Subscriptions to one descriptor wait for different things.
+#[test]
+fn both_sides_of_a_connection() {
+    let (ours, mut theirs) = std::os::unix::net::UnixStream::pair().unwrap();
+    let mut guest = Guest::new(|_| ());
+    let entry = Entry::new(Descriptor::Host(ours.into()), Access::BOTH);
+    let fd = guest.ctx.table.insert(entry).unwrap();
+    descriptor(&mut guest, 0, 1, fd);
+    descriptor(&mut guest, 1, 2, fd);
+    descriptor(&mut guest, 2, 1, fd);
+    assert_eq!(poll(&mut guest, 3), [(101, 0, 0)]);
+    theirs.write_all(b"abc").unwrap();
+    assert_eq!(poll(&mut guest, 3), [(100, 0, 3), (101, 0, 0), (102, 0, 3)]);
+}
+
 #[test]
 fn wrong_subscriptions() {
     let mut guest = Guest::new(|_| ());
@@ -121,7 +137,7 @@ fn wrong_subscriptions() {
             (101, errno(Errno::Inval), 0),
             (102, errno(Errno::Notsup), 0),
             (103, errno(Errno::Inval), 0),
-            (104, errno(Errno::Notcapable), 0),
+            (104, errno(Errno::Badf), 0),
         ]
     );
 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::table::{Descriptor, Entry};
+use crate::types::Access;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 
@@ -53,7 +54,7 @@ fn messages_stay_apart() {
     for message in [&b"AAAAaaaa"[..], b"BBBB", &[7; 30]] {
         ours.send(message).unwrap();
     }
-    let entry = Entry::new(Descriptor::Host(theirs.into()), Rights::ALL, Rights(0));
+    let entry = Entry::new(Descriptor::Host(theirs.into()), Access::BOTH);
     let fd = u64::from(guest.ctx.table.insert(entry).unwrap());
     guest.iovecs(&[(BUFFER, 4), (BUFFER + 4, 16)]);
     let mut receive = || {

@@ -1,0 +1,2 @@
+// The commonest way of C programs to fail.
+int main(void) { return -1; }
