@@ -4,7 +4,7 @@ use thiserror::Error;
 
 /// Why a module was not compiled.
 ///
-/// A bug of the compiler is none of these: it is a panic that names the broken invariant.
+/// A bug of the compiler is not such an error: it is a panic that names the broken invariant.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum CompileError {
     /// The bytes are not a valid module.

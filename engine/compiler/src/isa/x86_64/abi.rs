@@ -7,35 +7,36 @@
 //! | float arguments, results | xmm0 to xmm7 |
 //! | further arguments, results | 8-byte slots from \[rsp\] at the call; results above arguments |
 //! | rsp after a call | where the results' slots begin: the callee frees the arguments' (`ret n`) |
-//! | vmctx | r15; who may have changed it: below |
+//! | vmctx | r15; which callees may change it is said below |
 //! | callee-saved | rbx r12 r13 r14, rbp (always the frame pointer) |
 //! | destroyed by every call | all others: r11 is for no argument, so trampolines and tail calls may use it |
 //! | scratch | xmm15: never live across an instruction of VCode |
 //!
-//! A value is in its place as it is in any register (`isle-rules/contract.isle`): an i32 has its high half
+//! A value is represented in its place as in any register (`isle-rules/contract.isle`): an i32 has its high half
 //! zero. Slots hold the whole register.
 //!
 //! The frame, downwards from the frame pointer: the saved vmctx (if a call changes it), the callee-saved
 //! registers in use, spill slots, CLIF's stack slots, the outgoing area at rsp. rsp is a multiple of
 //! 16 at every call.
 //!
-//! **Tail calls.** A function that calls g in its stead leaves the stack as its own caller would have left it for g.
-//! The fixed point is where the results' slots begin, B: the caller looks for results there, whoever returns, and
-//! of the same results they have the same slots. So g's arguments end at B, g's return address lies directly below
-//! them, and g frees up to B. However long a chain of tail calls is, the stack is at most one frame and the
-//! largest argument area deeper than at the first call.
+//! **Tail calls.** A function that tail-calls g leaves the stack as its own caller would have left it for g. The
+//! address B at which the results' slots begin is fixed: the caller looks for results there, whichever function
+//! returns, and functions with the same results use the same slots. So g's arguments end at B, g's return address
+//! lies directly below them, and g frees up to B. However long a chain of tail calls is, the stack is at most one
+//! frame and the largest argument area deeper than at the first call.
 //!
-//! If g has no more argument slots than the function, they are within the function's own, which nobody reads any
-//! more (it loaded its arguments at its entry), and lowering stores arguments directly there. Otherwise they overlap the
-//! function's frame: lowering stores them in the outgoing area, and the epilogue (`emit.rs`) copies them up, last
-//! first, when it has restored the callee-saved registers and holds return address and saved rbp in a register.
+//! If g has no more argument slots than the function, they are within the function's own, which are no longer
+//! needed (it loaded its arguments at its entry), and lowering stores arguments directly there. Otherwise they
+//! overlap the function's frame: lowering stores them in the outgoing area, and the epilogue (`emit.rs`) copies
+//! them up, last first, when it has restored the callee-saved registers and holds return address and saved rbp in a
+//! register.
 //!
-//! **The vmctx.** A function may call another instance's function in its stead; then r15 is not as it was
-//! when the call returns, and nobody is left to restore it but the caller. So a call that says what vmctx the
-//! callee gets (a `vmctx` parameter in its signature) restores r15 from the caller's frame after it; and a function must be
-//! called so unless it *keeps* the vmctx: it makes no tail call with a vmctx parameter, and tail calls only functions that
-//! keep it. Which functions of a module do is decided before the first is translated (`translate/tail.rs`); in a
-//! module without tail calls all do. Builtins always do: their signatures are not `CallConv::Tail`.
+//! **The vmctx.** A function may tail-call a function of another instance. Then r15 has changed when the call
+//! returns, and only the caller can restore it. So a call that sets the callee's vmctx (its signature has a `vmctx`
+//! parameter) restores r15 from the caller's frame afterwards. Every function must be called in this way unless it
+//! *keeps* the vmctx: it makes no tail call with a vmctx parameter, and tail calls only functions that keep it.
+//! Which functions of a module do is decided before the first is translated (`translate/tail.rs`); in a module
+//! without tail calls all do. Builtins always do: their signatures are not `CallConv::Tail`.
 
 use super::inst::{Call, Callee, Fixed, FuncName, Inst, TailCall};
 use super::isle::Isle;
@@ -74,29 +75,29 @@ pub fn assign(signature: &Signature) -> Places {
     abi::assign(signature, &ABI)
 }
 
-/// Where incoming slot 0 is relative to the frame pointer: behind the frame pointer and return address.
+/// The offset of incoming slot 0 from the frame pointer: above the saved frame pointer and the return address.
 const INCOMING: i32 = 16;
 
-/// A prepared list of places: a number in [`Isle`]'s list.
+/// A prepared list of places, by its number in [`Isle`]'s lists.
 #[derive(Clone, Copy, Debug)]
 pub struct PlaceList(pub u32);
 
-/// What is in the places of a call or return.
+/// The values that have been put into the places of a call or return.
 #[derive(Clone, Debug, Default)]
 pub struct Placed {
-    /// What is in registers.
+    /// The values that are in registers.
     pub regs: Fixed,
-    /// What is in the vmctx register.
+    /// The value that is for the vmctx register.
     pub vmctx: Option<Reg>,
 }
 
-/// Which function's slots arguments are for.
+/// The kind of call that arguments are for, which decides in which frame their slots are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stead {
-    /// A function that is called.
-    Callee,
-    /// A function in the stead of the one being lowered.
-    Own,
+pub enum CallKind {
+    /// An ordinary call: the slots are in this function's outgoing area.
+    Call,
+    /// A tail call: the slots are where this function's own arguments are, or are copied there by the epilogue.
+    TailCall,
 }
 
 impl Isle<'_, '_> {
@@ -120,19 +121,19 @@ impl Isle<'_, '_> {
     }
 
     /// Puts arguments into the places of a signature.
-    pub fn place_args(&mut self, signature: &Signature, args: &[Value], stead: Stead) -> Placed {
+    pub fn place_args(&mut self, signature: &Signature, args: &[Value], kind: CallKind) -> Placed {
         let places = assign(signature);
         assert_eq!(
             places.params.len(),
             args.len(),
             "CLIF's verifier counts arguments"
         );
-        let (base, offset) = match stead {
-            Stead::Callee => {
+        let (base, offset) = match kind {
+            CallKind::Call => {
                 self.reserve(places.slots * SLOT_SIZE);
                 (STACK, 0)
             }
-            Stead::Own => match self.tail_rise(&places) {
+            CallKind::TailCall => match self.tail_rise(&places) {
                 rise if rise < 0 => {
                     self.reserve(places.arg_bytes());
                     (STACK, 0)
@@ -159,13 +160,13 @@ impl Isle<'_, '_> {
         self.lower.outgoing_bytes = self.lower.outgoing_bytes.max(bytes);
     }
 
-    /// How many bytes higher than this function's own the return address of a tail call's callee is.
+    /// The number of bytes by which the return address of a tail call's callee is above this function's own.
     fn tail_rise(&self, callee: &Places) -> i32 {
         let own = assign(&self.lower.func.signature);
         own.arg_bytes() as i32 - callee.arg_bytes() as i32
     }
 
-    /// Puts results of the function into their places.
+    /// Puts the results of this function into their places.
     pub fn place_results(&mut self, results: &[Value]) -> Placed {
         let places = assign(&self.lower.func.signature);
         let mut placed = Placed::default();
@@ -183,7 +184,7 @@ impl Isle<'_, '_> {
         placed
     }
 
-    /// Emits a call whose arguments are in their places, and takes the results from theirs.
+    /// Emits a call whose arguments are in their places, and takes the results from their places.
     pub fn emit_call(
         &mut self,
         signature: &Signature,
@@ -241,7 +242,8 @@ impl Isle<'_, '_> {
         let callee = match callee {
             Callee::Direct(_) => callee,
             Callee::Indirect(address) => {
-                // The address must outlive the frame and the callee-saved registers.
+                // The address must be in a register that is still valid when the frame and the callee-saved
+                // registers are gone.
                 let address = match address {
                     assembler::GprMem::Gpr(reg) => self.copied(reg),
                     assembler::GprMem::Mem(_) => {
@@ -282,7 +284,7 @@ impl Isle<'_, '_> {
     }
 }
 
-/// Takes the arguments of the function from their places.
+/// Takes the arguments of this function from their places.
 pub fn take_args(lower: &mut Lower<'_, Inst>, args: &[(Value, Reg)]) {
     let func = lower.func;
     let places = assign(&func.signature);
@@ -318,7 +320,7 @@ pub fn take_args(lower: &mut Lower<'_, Inst>, args: &[(Value, Reg)]) {
     }
 }
 
-/// The class of the register that a type wants.
+/// The class of the register that a type needs; `None` if the type has no register.
 pub fn class(ty: Type) -> Option<RegClass> {
     match ty.bits() {
         8 | 16 | 32 | 64 if ty.is_int() => Some(RegClass::Int),

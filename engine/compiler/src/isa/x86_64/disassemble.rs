@@ -1,9 +1,9 @@
-//! x86_64: machine code to text, by `iced-x86`.
+//! x86_64: turns machine code into text, with `iced-x86`.
 
 use iced_x86::{Decoder, DecoderOptions, Formatter, GasFormatter, Instruction};
 use std::ops::Range;
 
-/// Each instruction with the range of its bytes, in AT&T syntax.
+/// Each instruction in AT&T syntax, with the range of its bytes.
 pub fn disassemble(code: &[u8]) -> Vec<(Range<u32>, String)> {
     let mut formatter = GasFormatter::new();
     formatter.options_mut().set_hex_prefix("0x");

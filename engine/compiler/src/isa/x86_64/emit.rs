@@ -1,4 +1,5 @@
-//! x86_64: from VCode over real registers to bytes: frame, moves, blocks in their final order.
+//! x86_64: encodes VCode over real registers as bytes: the frame, the moves of the allocator, and the blocks in
+//! their final order.
 
 use super::inst::{Call, Callee, FuncName, Inst, TailCall};
 use super::operands::{Amode, CC, GprMem, SLOTS, SPILLS, amode, memory};
@@ -14,7 +15,7 @@ use regalloc2::{Allocation, Edit, Output, PReg, ProgPoint, RegClass};
 use smallvec::SmallVec;
 use std::num::NonZeroU8;
 
-/// A jump: `None` is unconditional.
+/// A jump on a condition, or an unconditional one (`None`).
 #[derive(Clone, Copy, Debug)]
 pub struct Jump(Option<CC>);
 
@@ -67,21 +68,22 @@ impl BranchEncoding for Jump {
     }
 }
 
-/// The largest frame, in bytes: half of the guard below the stack, so that a frame cannot reach beyond it.
+/// The largest frame, in bytes. It is half of the guard below the stack, so that a frame cannot reach beyond the
+/// guard.
 pub const MAX_FRAME: u64 = 512 << 10;
 
-/// What a frame holds.
+/// The layout of a frame.
 #[derive(Clone, Debug)]
 struct Frame {
-    /// Bytes that `sub rsp` takes: spill slots, stack slots, outgoing area, alignment.
+    /// The number of bytes that `sub rsp` takes: spill slots, stack slots, outgoing area and alignment.
     size: u32,
-    /// The registers to save, in the order of the pushes.
+    /// The registers to save, in the order in which they are pushed.
     saved: SmallVec<[PReg; 4]>,
-    /// Whether the vmctx is saved, at the frame pointer - 8.
+    /// Whether the vmctx is saved, 8 bytes below the frame pointer.
     vmctx: bool,
-    /// Where the first byte of CLIF's stack slots is, from the frame pointer.
+    /// The offset of the first byte of CLIF's stack slots from the frame pointer.
     slots: i32,
-    /// Bytes of its own arguments that the function frees when it returns.
+    /// The number of bytes of its own arguments that the function frees when it returns.
     freed: u32,
 }
 
@@ -94,7 +96,7 @@ impl Frame {
         -(self.pushed() as i32) - 8 * (slot as i32 + 1)
     }
 
-    /// Where the saved register with this number is, from the frame pointer.
+    /// The offset from the frame pointer of the saved register with this number.
     fn save(&self, number: usize) -> i32 {
         -8 * (number as i32 + 1 + i32::from(self.vmctx))
     }
@@ -132,7 +134,7 @@ fn lay_out(lowered: &Lowered<Inst>, allocation: &Output, slots_size: u64) -> Res
     if size > MAX_FRAME {
         return Err(size);
     }
-    // CLIF's stack slots are aligned to 16 bytes, counted from the frame pointer, which is.
+    // CLIF's stack slots are aligned to 16 bytes relative to the frame pointer, which is aligned itself.
     let slots_end = (u64::from(frame.pushed()) + below).next_multiple_of(16);
     frame.slots = -(slots_end as i32);
     let pushed = u64::from(frame.pushed());
@@ -154,7 +156,7 @@ fn lay_out(lowered: &Lowered<Inst>, allocation: &Output, slots_size: u64) -> Res
 ///
 /// # Errors
 ///
-/// The size in bytes of a frame that is over [`MAX_FRAME`].
+/// Returns the size of the frame in bytes, if it is larger than [`MAX_FRAME`].
 pub fn emit(
     mut lowered: Lowered<Inst>,
     allocation: &Output,
@@ -177,11 +179,11 @@ pub fn emit(
 struct Emitter {
     buffer: CodeBuffer<Jump>,
     frame: Frame,
-    /// Out-of-line traps.
+    /// Traps out of line: each with its label, its trap code and its source location.
     stubs: Vec<(Label, NonZeroU8, SourceLoc)>,
-    /// Functions that an instruction being encoded refers to.
+    /// The functions that the instruction being encoded refers to.
     funcs: Vec<FuncName>,
-    /// Whether to keep what the assembler calls each instruction.
+    /// Whether to keep the assembler's text for each instruction.
     listing: bool,
 }
 
@@ -221,12 +223,12 @@ impl assembler::CodeSink for Emitter {
     }
 }
 
-/// Blocks in the order of emission, and where each branch really goes.
+/// The blocks in the order of emission, and the targets of branches after empty blocks are skipped.
 struct Layout {
     order: Vec<u32>,
-    /// For each block, the block that it stands for: itself, or where an empty block jumps to.
+    /// For each block, the block that is jumped to in its place: itself, or for an empty block where that jumps to.
     target: Vec<u32>,
-    /// For each block, its moves in the allocator's edits.
+    /// For each block, the range of its moves in the allocator's edits.
     edits: Vec<std::ops::Range<usize>>,
 }
 
@@ -243,12 +245,12 @@ impl Layout {
                 && edits[block].is_empty()
         };
         let mut target: Vec<u32> = (0..vcode.blocks.len() as u32).collect();
-        // Empty blocks that lead back to themselves stand for themselves.
+        // Empty blocks that lead back to themselves are kept, and are their own targets.
         let mut endless = vec![false; vcode.blocks.len()];
         let mut walk = Vec::new();
         let mut walked_in = vec![usize::MAX; vcode.blocks.len()];
         for block in 0..vcode.blocks.len() {
-            // Follow empty blocks of which nothing is known yet: each is walked over once.
+            // Follow empty blocks whose target is not known yet, so that each is visited once.
             let mut last = block;
             walk.clear();
             while empty(last)
@@ -288,7 +290,7 @@ impl Layout {
     }
 }
 
-/// The edits of each block: those that stand before one of its instructions.
+/// The range of the edits of each block: those before one of its instructions.
 fn block_edits(vcode: &VCode<Inst>, allocation: &Output) -> Vec<std::ops::Range<usize>> {
     let mut next = 0;
     let edits = &allocation.edits;
@@ -371,7 +373,7 @@ impl Emitter {
         inst.encode(self);
     }
 
-    /// Says what the next instruction is meant to be, for the comparison with what a disassembler reads.
+    /// Notes what the next instruction is meant to be, for comparison with what a disassembler reads.
     #[inline]
     fn note(&mut self, inst: &super::operands::AsmInst) {
         if self.listing {
@@ -469,8 +471,8 @@ impl Emitter {
         self.asm(asm::jmpq_m::new(assembler::GprMem::Gpr(address)));
     }
 
-    /// A constant, in the shortest form that leaves the same 64 bits. XOR destroys flags: lowering emits no
-    /// constant between a producer of flags and its consumer.
+    /// Loads a constant, in the shortest form that gives the same 64 bits. The form XOR destroys flags, which is
+    /// allowed because lowering emits no constant between a producer of flags and its consumer.
     fn imm(&mut self, dst: Reg, value: u64) {
         if value == 0 {
             self.asm(asm::xorl_rm::new(
@@ -486,7 +488,7 @@ impl Emitter {
         }
     }
 
-    /// TEST of a register with itself; of memory, CMP with 0, which leaves the same flags.
+    /// TEST of a register with itself; for memory, CMP with 0, which sets the same flags.
     fn test_zero(&mut self, bits: u8, value: GprMem) {
         let (m, zero) = (value, 0i8);
         match (value, bits) {
@@ -506,7 +508,8 @@ impl Emitter {
         if let Callee::Indirect(address) = callee
             && let Some(temp) = call.temp
         {
-            // The address may be relative to the caller's own vmctx.
+            // The address is read before the vmctx changes, since the operand may be relative to the caller's own
+            // vmctx.
             self.buffer.mark_loc();
             self.asm(asm::movq_rm::new(temp, address));
             callee = Callee::Indirect(assembler::GprMem::Gpr(temp));
@@ -526,7 +529,7 @@ impl Emitter {
                 self.asm(asm::callq_m::new(address));
             }
         }
-        // The callee has freed its arguments; the outgoing area is as large as ever.
+        // The callee has freed its arguments, so the outgoing area is given its size again.
         self.lower_stack(call.freed);
         if call.restores_vmctx {
             let saved = assembler::GprMem::Mem(amode(FRAME, -8));
@@ -535,9 +538,9 @@ impl Emitter {
     }
 
     /// Leaves the stack as this function's caller would have left it for the callee, and jumps there. The argument
-    /// registers and r11 are taken; no argument is in an xmm register above 7. Of the memory that is written, that below
-    /// this function's own arguments holds what was read before: callee-saved registers, rbp, the return address, and
-    /// arguments still to be copied, from which the destination is 16 bytes away or more, upwards.
+    /// registers and r11 are in use; no argument is in an xmm register above 7. What the memory below this
+    /// function's own arguments holds is read before it is overwritten: callee-saved registers, rbp and the return
+    /// address first, and then the arguments to copy, whose destination is at least 16 bytes above them.
     fn tail_call(&mut self, call: &TailCall) {
         let [rbp, return_address, scratch] =
             [13, 14, 15].map(|number| Reg::from_real(float(number)));
@@ -575,7 +578,7 @@ impl Emitter {
         }
     }
 
-    /// SUB rsp, if there is something to subtract.
+    /// Subtracts from rsp, if there is something to subtract.
     fn lower_stack(&mut self, bytes: u32) {
         match (bytes as i32, i8::try_from(bytes)) {
             (0, _) => {}
@@ -584,7 +587,7 @@ impl Emitter {
         }
     }
 
-    /// ADD rsp, if there is something to add.
+    /// Adds to rsp, if there is something to add.
     fn raise_stack(&mut self, bytes: u32) {
         match (bytes as i32, i8::try_from(bytes)) {
             (0, _) => {}
@@ -618,7 +621,7 @@ impl Emitter {
             Ok(0) => self.asm(asm::retq_zo::new()),
             Ok(bytes) => self.asm(asm::retq_i::new(bytes)),
             Err(_) => {
-                // No Wasm function has so many arguments.
+                // No Wasm function has arguments of so many bytes.
                 let address = Reg::from_real(R11);
                 self.asm(asm::popq_o::new(address));
                 self.raise_stack(self.frame.freed);
@@ -635,7 +638,7 @@ impl Emitter {
         }
     }
 
-    /// A move of the allocator: the whole of an integer register, the low 64 bits of a float register.
+    /// A move of the allocator. It copies the whole of an integer register, or the low 64 bits of a float register.
     fn copy(&mut self, from: Allocation, to: Allocation) {
         let slot = |frame: &Frame, place: Allocation| {
             let slot = place
@@ -668,7 +671,7 @@ impl Emitter {
     }
 }
 
-/// Puts the allocated registers in.
+/// Replaces virtual registers by the allocated ones.
 struct Rewriter<'a> {
     allocs: std::slice::Iter<'a, Allocation>,
 }

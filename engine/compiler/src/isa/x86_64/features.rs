@@ -1,4 +1,4 @@
-//! x86_64: which of the assembler's instructions the features of a processor allow.
+//! x86_64: which of the assembler's instructions a processor with given features can run.
 
 use crate::flags::CpuFeatures;
 use cranelift_assembler_x64::AvailableFeatures;
@@ -16,10 +16,10 @@ macro_rules! detected {
 }
 
 impl AvailableFeatures for CpuFeatures {
-    // Part of every x86_64.
+    // These are part of every x86_64.
     features! { _64b sse sse2 = true }
     detected! { sse41 bmi1 bmi2 lzcnt popcnt avx }
-    // What no rule asks for.
+    // No rule needs these.
     features! {
         compat sse3 ssse3 sse42 avx2 avx512f avx512vl avx512dq avx512bitalg avx512vbmi cmpxchg16b fma avx_vnni avx512vnni
         = false

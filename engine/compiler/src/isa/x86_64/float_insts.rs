@@ -1,4 +1,5 @@
-//! x86_64: the instruction table of `isle-rules/x86_64/inst/{float,convert}.isle`, one line an instruction.
+//! x86_64: the instruction table of `isle-rules/x86_64/inst/{float,convert}.isle`, with one line for each
+//! instruction.
 //!
 //! As in `insts.rs`: a line names a term and the forms of the assembler that encode it. Each line has the
 //! SSE forms and, behind the bar, the AVX forms, which have a destination of their own and so save a copy.
@@ -18,7 +19,7 @@
 //! | `to_int` | `(FloatSize OperandSize XmmMem) Gpr` | single to 32, to 64 bits, double likewise |
 //! | `from_int` | `(FloatSize OperandSize GprMem) Xmm` | single from 32, from 64 bits, double likewise |
 
-/// An instruction of a scalar: the form that the precision chooses.
+/// An instruction on a scalar, whose form depends on the precision.
 macro_rules! by_precision {
     ($size:ident, $ss:expr, $sd:expr) => {
         match $size {
@@ -94,7 +95,7 @@ macro_rules! scalar_convert {
 macro_rules! rounds {
     ($term:ident: $ss:ident $sd:ident | $vss:ident $vsd:ident) => {
         fn $term(&mut self, size: &FloatSize, mode: &RoundMode, a: XmmMem) -> Xmm {
-            // SDM vol. 2, table 4-15, with the precision exception suppressed.
+            // The immediates of SDM vol. 2, table 4-15, with the precision exception suppressed.
             let mode: u8 = match mode {
                 RoundMode::Nearest => 8,
                 RoundMode::Floor => 9,
@@ -131,7 +132,7 @@ macro_rules! cmps {
             a: Xmm,
             b: XmmMem,
         ) -> Xmm {
-            // SDM vol. 2, table 3-1.
+            // The immediates of SDM vol. 2, table 3-1.
             let predicate: u8 = match predicate {
                 ComparePredicate::Eq => 0,
                 ComparePredicate::Unord => 3,
@@ -255,10 +256,10 @@ macro_rules! from_int {
     };
 }
 
-/// The table. Expands to methods of the ISLE `Context`.
+/// The table. It expands to methods of the ISLE `Context`.
 macro_rules! float_instruction_table {
     () => {
-        // inst/float.isle
+        // Instructions of inst/float.isle.
         packed!(x64_andps: andps_a | vandps_b);
         packed!(x64_andnps: andnps_a | vandnps_b);
         packed!(x64_orps: orps_a | vorps_b);
@@ -274,7 +275,7 @@ macro_rules! float_instruction_table {
         rounds!(x64_rounds: roundss_rmi roundsd_rmi | vroundss_rvmi vroundsd_rvmi);
         compare_xmm!(x64_ucomis: ucomiss_a ucomisd_a);
         cmps!(x64_cmps: cmpss_a cmpsd_a | vcmpss_b vcmpsd_b);
-        // inst/convert.isle
+        // Instructions of inst/convert.isle.
         to_int!(x64_cvtts2si: cvttss2si_a cvttss2si_aq cvttsd2si_a cvttsd2si_aq);
         from_int!(x64_cvtsi2s: cvtsi2ssl_a cvtsi2ssq_a cvtsi2sdl_a cvtsi2sdq_a
                   | vcvtsi2ssl_b vcvtsi2ssq_b vcvtsi2sdl_b vcvtsi2sdq_b);

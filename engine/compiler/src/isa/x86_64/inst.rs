@@ -1,5 +1,5 @@
-//! x86_64: the machine instructions of VCode: the assembler's own, and the few that know the frame, the
-//! ABI or the control flow.
+//! x86_64: the machine instructions of VCode: those of the assembler, and the few that depend on the frame, the ABI
+//! or the control flow.
 
 use super::operands::{AsmInst, CC, GprMem, XmmMem, spill_amode};
 use super::regs::{Pair, Regs, int};
@@ -10,134 +10,137 @@ use regalloc2::{PReg, PRegSet};
 use smallvec::SmallVec;
 use std::num::NonZeroU8;
 
-/// Registers with the places that an ABI wants them in.
+/// Virtual registers, each with the real register that the ABI requires for it.
 pub type Fixed = SmallVec<[(Reg, PReg); 6]>;
 
-/// A function of this compilation: namespace and index, as CLIF's `UserExternalName`.
+/// The name of a function of this compilation: namespace and index, as in CLIF's `UserExternalName`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct FuncName {
-    /// The namespace.
+    /// The kind of function, as a number.
     pub namespace: u32,
-    /// The index in it.
+    /// The index of the function in its namespace.
     pub index: u32,
 }
 
-/// Who is called.
+/// The function that a call goes to.
 #[derive(Clone, Copy, Debug)]
 pub enum Callee {
     /// A function of this compilation.
     Direct(FuncName),
-    /// The address in a register or in memory.
+    /// The function whose address is in a register or in memory.
     Indirect(GprMem),
 }
 
 /// A call.
 #[derive(Clone, Debug)]
 pub struct Call {
-    /// Who is called.
+    /// The function that is called.
     pub callee: Callee,
-    /// The vmctx that the callee wants in r15, if it is not the caller's own.
+    /// The vmctx that the callee needs in r15, if it is not the caller's own.
     pub vmctx: Option<Reg>,
     /// Whether the caller's own vmctx is restored from its frame after the call.
     pub restores_vmctx: bool,
-    /// Bytes of arguments that the callee frees and the caller takes again.
+    /// The number of bytes of arguments that the callee frees, and that the caller reserves again.
     pub freed: u32,
-    /// Arguments in registers.
+    /// The arguments in registers.
     pub uses: Fixed,
-    /// Results in registers.
+    /// The results in registers.
     pub defs: Fixed,
-    /// Destroyed: the callee, if it is in memory and the vmctx changes before the call.
+    /// A register that is destroyed. It holds the callee's address, if that is in memory and the vmctx changes
+    /// before the call.
     pub temp: Option<Reg>,
-    /// What it destroys besides.
+    /// The other registers that it destroys.
     pub clobbers: PRegSet,
 }
 
-/// A call in the stead of the function, after the epilogue.
+/// A tail call: a jump to another function after the epilogue.
 #[derive(Clone, Debug)]
 pub struct TailCall {
-    /// Who is called: not in memory, and of the registers only in r11, which is among the uses.
+    /// The function that is called. Its address is not in memory, and if it is in a register then in r11, which is
+    /// one of the uses.
     pub callee: Callee,
-    /// The vmctx that the callee wants in r15, if it is not the function's own.
+    /// The vmctx that the callee needs in r15, if it is not the function's own.
     pub vmctx: Option<Reg>,
-    /// Arguments in registers, and the callee.
+    /// The arguments in registers, and the address of an indirect callee.
     pub uses: Fixed,
-    /// How many bytes higher (or, if negative, lower) than the function's own the callee's return address is.
+    /// The number of bytes by which the callee's return address is above the function's own (negative if below).
     pub rise: i32,
-    /// Bytes of arguments, a multiple of 16, that are in the outgoing area and still to be put in their places.
+    /// The number of bytes of arguments, a multiple of 16, that are in the outgoing area and must be copied to
+    /// their places.
     pub copied: u32,
 }
 
-/// One instruction.
+/// A machine instruction.
 #[derive(Clone, Debug)]
 pub enum Inst {
     /// An instruction of the assembler.
     Asm(AsmInst),
-    /// The arguments of the function, in their registers.
+    /// The arguments of the function, in the registers that the ABI gives them.
     Args(Box<Fixed>),
-    /// A constant, in the shortest form.
+    /// Loads a constant, in the shortest form.
     Imm {
-        /// The register.
+        /// The register that is written.
         dst: Reg,
-        /// All 64 bits of it.
+        /// The constant, with all its 64 bits.
         value: u64,
     },
-    /// A copy of a register.
+    /// Copies a register.
     Move {
-        /// The copy.
+        /// The register that is written.
         dst: Reg,
-        /// The original.
+        /// The register that is read.
         src: Reg,
     },
-    /// Zero, all 128 bits.
+    /// Sets all 128 bits of an XMM register to zero.
     XmmZero {
-        /// The register.
+        /// The register that is written.
         dst: Reg,
     },
-    /// One of two numbers: `taken` if the flags say so, else what `dst` reads.
+    /// Selects one of two numbers: `taken` if the condition holds, else the number that `dst` reads.
     XmmSelect {
-        /// The condition.
+        /// The condition on the flags.
         cc: CC,
-        /// The number where it holds.
+        /// The number if the condition holds.
         taken: Reg,
-        /// The number where it does not, and the result.
+        /// The number if it does not hold, and the register of the result.
         dst: Pair,
     },
-    /// The flags of a value itself: whether it is zero, and its sign.
+    /// Sets the flags of a value itself: whether it is zero, and its sign.
     TestZero {
-        /// The size in bits.
+        /// The size of the value in bits.
         bits: u8,
         /// The value.
         value: GprMem,
     },
-    /// The address of a function of this compilation.
+    /// Loads the address of a function of this compilation.
     FuncAddr {
-        /// The register.
+        /// The register that is written.
         dst: Reg,
         /// The function.
         func: FuncName,
     },
-    /// A call.
+    /// Calls a function.
     Call(Box<Call>),
-    /// The epilogue and `ret`.
+    /// The epilogue and `ret`. The results are in registers.
     Ret(Box<Fixed>),
     /// The epilogue and a jump to another function.
     TailCall(Box<TailCall>),
-    /// To the only successor.
+    /// Jumps to the only successor.
     Jump,
-    /// To successor 0 if the flags say so, else to successor 1.
+    /// Jumps to successor 0 if the condition holds, else to successor 1.
     JumpIf(CC),
-    /// To the successor that a table of edges gives; the index is in range.
+    /// Jumps to the successor that a table gives. The index is in range.
     JumpTable {
-        /// Which entry.
+        /// The register with the number of the entry.
         index: Reg,
-        /// Destroyed: the address of the table, then that of the target.
+        /// Registers that are destroyed: one gets the address of the table, the other one that of the target.
         temps: [Reg; 2],
-        /// For each entry, the successor's number.
+        /// The number of the successor for each entry.
         entries: Box<[u32]>,
     },
-    /// To an out-of-line trap if the flags say so.
+    /// Traps with a code if the condition holds; the trap is out of line.
     TrapIf(CC, NonZeroU8),
-    /// A trap.
+    /// Traps with a code.
     Trap(NonZeroU8),
 }
 
@@ -282,9 +285,9 @@ impl MachInst for Inst {
     }
 }
 
-/// Whether an instruction reads more of a memory operand than of a register: then its register operand
-/// cannot stay in its spill slot. BT takes the bit from beyond the operand, and the packed
-/// instructions read 16 bytes, twice the slot.
+/// Whether an instruction reads more of a memory operand than of a register: then the register cannot stay in its
+/// spill slot. BT with a memory operand reads bits beyond that operand, and the packed instructions read 16 bytes,
+/// twice the slot.
 #[inline]
 fn beyond_its_slot(inst: &AsmInst) -> bool {
     matches!(
@@ -327,10 +330,10 @@ fn fixed_writes(list: &mut Fixed, visitor: &mut impl OperandVisitor) {
     }
 }
 
-/// The assembler's view of operands in terms of ours.
+/// Passes the assembler's operands to a visitor of this crate.
 struct AsmVisitor<'a, V> {
     visitor: &'a mut V,
-    /// Whether a register operand that could be memory may stay in its spill slot.
+    /// Whether a register operand that may also be memory can stay in its spill slot.
     any: bool,
 }
 
@@ -339,7 +342,7 @@ fn float(number: u8) -> PReg {
 }
 
 impl<V: OperandVisitor> asm::RegisterVisitor<Regs> for AsmVisitor<'_, V> {
-    /// A register operand that could be memory may stay in its spill slot.
+    /// A register that is read, or its spill slot, where the instruction also takes memory.
     #[inline]
     fn read_gpr_mem(&mut self, operand: &mut GprMem) {
         match operand {
@@ -375,7 +378,8 @@ impl<V: OperandVisitor> asm::RegisterVisitor<Regs> for AsmVisitor<'_, V> {
     fn fixed_write_gpr(&mut self, reg: &mut Reg, encoding: u8) {
         self.visitor.fixed_write(reg, int(encoding));
     }
-    /// A register operand that could be memory may stay in its spill slot, which holds the low 64 bits.
+    /// An xmm register that is read, or its spill slot (which holds the low 64 bits), where the instruction also
+    /// takes memory.
     #[inline]
     fn read_xmm_mem(&mut self, operand: &mut XmmMem) {
         match operand {

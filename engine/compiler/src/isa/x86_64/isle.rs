@@ -1,9 +1,9 @@
 //! x86_64: the Rust behind the extern terms of the rules (`isle-rules/`, "extern" declarations).
 //!
-//! Each function here is small enough to be read beside its `spec`. Instructions of a common shape are
-//! one line in `insts.rs`; the helpers over CLIF that all ISAs share are in `crate::prelude`.
+//! Each function here is small enough to be read beside its `spec`. Instructions of a common shape are one line in
+//! `insts.rs`; the functions over CLIF that all ISAs share are in `crate::prelude`.
 
-use super::abi::{self, PlaceList, Placed, Stead};
+use super::abi::{self, CallKind, PlaceList, Placed};
 use super::inst::{Callee, Inst as MInst};
 use super::operands::*;
 use super::regs::{Pair, VMCTX};
@@ -34,14 +34,14 @@ mod generated {
     include!(concat!(env!("OUT_DIR"), "/x86_64.rs"));
 }
 
-/// Lists of places of calls and returns.
+/// The lists of places of calls and returns.
 type Places = PlaceList;
 
-/// The context of the rules.
+/// The context in which the rules lower one CLIF instruction.
 pub struct Isle<'a, 'f> {
     /// The function being lowered.
     pub lower: &'a mut Lower<'f, MInst>,
-    /// Producers of flags whose consumer has not come.
+    /// Producers of flags that are not emitted yet, since their consumer has not been emitted.
     pending: SmallVec<[Option<MInst>; 2]>,
     places: SmallVec<[Placed; 1]>,
 }
@@ -56,8 +56,8 @@ impl Backend for X86_64 {
 
     fn lower(lower: &mut Lower<'_, MInst>, inst: Inst) -> Option<InstOutput> {
         let output = constructor_lower(&mut Isle::new(lower), inst)?;
-        // What is an alias of the vmctx register in CLIF is copied: its users, which were lowered before, count on a
-        // virtual register.
+        // If the result is in the vmctx register, because the value is an alias of it in CLIF, it is copied: the
+        // instructions that use it were lowered before, and refer to a virtual register.
         let pinned = lower.func.dfg.insts[inst].opcode() == Opcode::GetPinnedReg;
         Some(match output {
             InstOutput::One(reg) if reg.as_virtual().is_none() && !pinned => {
@@ -108,8 +108,8 @@ impl<'a, 'f> Isle<'a, 'f> {
         self.lower.emit(inst);
     }
 
-    /// The proofs say that a rule asks for the feature that its instructions need; the form (SSE or AVX) is chosen below
-    /// them.
+    /// The proofs guarantee that a rule asks for the feature that its instructions need. Which form is emitted (SSE
+    /// or AVX) is chosen here, after the rules.
     #[inline]
     fn check_features(&self, inst: &MInst) {
         if let MInst::Asm(asm) = inst {
@@ -126,20 +126,20 @@ impl<'a, 'f> Isle<'a, 'f> {
         self.lower.emit(inst);
     }
 
-    /// A fresh general-purpose register.
+    /// A fresh virtual general-purpose register.
     #[inline]
     pub fn gpr(&mut self) -> Gpr {
         self.lower.fresh(RegClass::Int)
     }
 
-    /// A fresh XMM register.
+    /// A fresh virtual XMM register.
     #[inline]
     pub fn xmm(&mut self) -> Xmm {
         self.lower.fresh(RegClass::Float)
     }
 
-    /// A register for the bits above a scalar's result, which nobody reads: the operand's own, so that the
-    /// instruction waits for nothing else, or zero where the operand is memory.
+    /// A register for the bits above a scalar's result, which are never read: the operand's own register, so that
+    /// the instruction waits for nothing else, or zero where the operand is memory.
     fn bits_above(&mut self, operand: XmmMem) -> Xmm {
         match operand {
             assembler::XmmMem::Xmm(reg) => reg,
@@ -147,7 +147,8 @@ impl<'a, 'f> Isle<'a, 'f> {
         }
     }
 
-    /// The register itself, or a copy if it is a real one: those cannot be placed or overwritten.
+    /// The register itself, or a copy of it if it is a real one, since a real register cannot be constrained or
+    /// overwritten.
     pub fn copied(&mut self, reg: Reg) -> Reg {
         if reg.as_virtual().is_some() {
             return reg;
@@ -157,7 +158,8 @@ impl<'a, 'f> Isle<'a, 'f> {
         dst
     }
 
-    /// A register that an instruction reads and overwrites, with the fresh register it writes.
+    /// The register that an instruction reads and overwrites, as the register it reads and a fresh one that it
+    /// writes.
     fn modify(&mut self, reg: Reg) -> Pair {
         let read = self.copied(reg);
         Pair {
@@ -166,8 +168,8 @@ impl<'a, 'f> Isle<'a, 'f> {
         }
     }
 
-    /// The operands of a commutative instruction, so that the first, which is overwritten, is the
-    /// one that nobody reads after it.
+    /// The operands of a commutative instruction, exchanged if that makes the first one, which is overwritten, a
+    /// register that is not read afterwards.
     fn commuted(&self, a: Gpr, b: GprMem) -> (Gpr, GprMem) {
         match b {
             assembler::GprMem::Gpr(b)
@@ -179,7 +181,7 @@ impl<'a, 'f> Isle<'a, 'f> {
         }
     }
 
-    /// The register of a value; a constant is lowered again here, by its rule.
+    /// The register of a value. A constant is lowered again here, by its rule.
     pub fn reg_of(&mut self, value: Value) -> Reg {
         let Some(inst) = self.lower.constant(value) else {
             return self.lower.value_reg(value);
@@ -192,12 +194,12 @@ impl<'a, 'f> Isle<'a, 'f> {
                 self.lower.set_rematerialised(value, reg);
                 reg
             }
-            // No rule: the constant's own lowering reports it.
+            // If no rule matches, lowering the constant itself reports it.
             _ => self.lower.value_reg(value),
         }
     }
 
-    /// A producer of flags, emitted when its consumer is.
+    /// A producer of flags, which is emitted when its consumer is.
     fn flags(&mut self, inst: impl Into<MInst>) -> Flags {
         let inst = inst.into();
         self.check_features(&inst);
@@ -205,7 +207,7 @@ impl<'a, 'f> Isle<'a, 'f> {
         Flags(self.pending.len() as u32 - 1)
     }
 
-    /// TEST of a register with itself: one operand, which may be in a spill slot.
+    /// TEST of a register with itself, which has one operand, so that this may be in a spill slot.
     fn flags_of_value(&mut self, size: &OperandSize, reg: Gpr) -> Flags {
         let bits = match size {
             OperandSize::Size8 => 8,
@@ -217,7 +219,7 @@ impl<'a, 'f> Isle<'a, 'f> {
         self.flags(MInst::TestZero { bits, value })
     }
 
-    /// Emits the producer of flags; the consumer comes next.
+    /// Emits the producer of flags. The caller emits the consumer next.
     fn consume(&mut self, flags: Flags) {
         let producer = self.pending[flags.0 as usize].take();
         self.inst(producer.expect("flags have one consumer"));
@@ -247,7 +249,7 @@ impl Context for Isle<'_, '_> {
     instruction_table!();
     float_instruction_table!();
 
-    // inst/operands.isle
+    // Terms of inst/operands.isle.
 
     fn put_in_gpr(&mut self, value: Value) -> Gpr {
         let reg = self.reg_of(value);
@@ -388,7 +390,7 @@ impl Context for Isle<'_, '_> {
         self.lower.features.popcnt
     }
 
-    // inst/int.isle
+    // Terms of inst/int.isle.
 
     fn x64_imm(&mut self, value: u64) -> Gpr {
         let dst = self.gpr();
@@ -435,7 +437,7 @@ impl Context for Isle<'_, '_> {
         dst
     }
 
-    // inst/float.isle
+    // Terms of inst/float.isle.
 
     fn put_in_xmm(&mut self, value: Value) -> Xmm {
         let reg = self.reg_of(value);
@@ -539,7 +541,7 @@ impl Context for Isle<'_, '_> {
         dst
     }
 
-    // inst/memory.isle
+    // Terms of inst/memory.isle.
 
     fn x64_load_zext(&mut self, size: &OperandSize, address: Amode, flags: MemFlags) -> Gpr {
         let m = assembler::GprMem::Mem(with_trap(address, self.trap_code(flags)));
@@ -588,7 +590,7 @@ impl Context for Isle<'_, '_> {
         VMCTX
     }
 
-    // inst/control.isle
+    // Terms of inst/control.isle.
 
     fn x64_jmp(&mut self, target: BlockCall) -> Unit {
         self.lower.pass_block_args::<X86_64>(0, target);
@@ -597,7 +599,7 @@ impl Context for Isle<'_, '_> {
 
     fn x64_jcc(&mut self, cond: Cond, taken: BlockCall, not_taken: BlockCall) -> Unit {
         let first = self.lower.successor(taken);
-        // Two equal destinations are still two successors.
+        // Two equal destinations are nevertheless two successors.
         let second = if taken == not_taken {
             1 - first
         } else {
@@ -622,7 +624,7 @@ impl Context for Isle<'_, '_> {
         for (succ, &dest) in edges.dests.iter().enumerate() {
             self.lower.pass_block_args::<X86_64>(succ as u32, dest);
         }
-        // The default comes first there, and is the last entry of the machine's table.
+        // In CLIF the default comes first; in the machine's table it is the last entry.
         let mut entries = edges.entries;
         entries.rotate_left(1);
         let temps = [self.gpr(), self.gpr()];
@@ -642,7 +644,7 @@ impl Context for Isle<'_, '_> {
         self.inst(MInst::TrapIf(cond.cc, code.as_raw()));
     }
 
-    // inst/call.isle
+    // Terms of inst/call.isle.
 
     fn put_in_results(&mut self, results: ValueSlice) -> Places {
         let placed = self.place_results(self.args(results));
@@ -652,28 +654,28 @@ impl Context for Isle<'_, '_> {
     fn put_in_args(&mut self, callee: FuncRef, args: ValueSlice) -> Places {
         let dfg = &self.lower.func.dfg;
         let signature = &dfg.signatures[dfg.ext_funcs[callee].signature];
-        let placed = self.place_args(signature, self.args(args), Stead::Callee);
+        let placed = self.place_args(signature, self.args(args), CallKind::Call);
         self.placed(placed)
     }
 
     fn put_in_args_of_sig(&mut self, signature: SigRef, args: ValueSlice) -> Places {
         let func = self.lower.func;
         let signature = &func.dfg.signatures[signature];
-        let placed = self.place_args(signature, self.args(args), Stead::Callee);
+        let placed = self.place_args(signature, self.args(args), CallKind::Call);
         self.placed(placed)
     }
 
     fn put_in_tail_args(&mut self, callee: FuncRef, args: ValueSlice) -> Places {
         let dfg = &self.lower.func.dfg;
         let signature = &dfg.signatures[dfg.ext_funcs[callee].signature];
-        let placed = self.place_args(signature, self.args(args), Stead::Own);
+        let placed = self.place_args(signature, self.args(args), CallKind::TailCall);
         self.placed(placed)
     }
 
     fn put_in_tail_args_of_sig(&mut self, signature: SigRef, args: ValueSlice) -> Places {
         let func = self.lower.func;
         let signature = &func.dfg.signatures[signature];
-        let placed = self.place_args(signature, self.args(args), Stead::Own);
+        let placed = self.place_args(signature, self.args(args), CallKind::TailCall);
         self.placed(placed)
     }
 

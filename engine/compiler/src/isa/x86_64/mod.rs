@@ -1,4 +1,4 @@
-//! x86_64.
+//! The instruction set x86_64.
 
 mod abi;
 mod disassemble;

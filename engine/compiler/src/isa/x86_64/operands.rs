@@ -4,13 +4,13 @@ use super::regs::Regs;
 use crate::reg::Reg;
 use cranelift_assembler_x64 as asm;
 
-/// An instruction of the assembler over our registers.
+/// An instruction of the assembler over this crate's registers.
 pub type AsmInst = asm::Inst<Regs>;
 /// A general-purpose register.
 pub type Gpr = Reg;
 /// An XMM register.
 pub type Xmm = Reg;
-/// An effective address.
+/// An effective address (addressing mode).
 pub type Amode = asm::Amode<Reg>;
 /// A register or memory operand.
 pub type GprMem = asm::GprMem<Reg, Reg>;
@@ -21,7 +21,7 @@ pub type XmmMem = asm::XmmMem<Reg, Reg>;
 /// A register, memory or immediate operand.
 #[derive(Clone, Copy, Debug)]
 pub enum GprMemImm {
-    /// A register or memory.
+    /// A register or memory operand.
     Rm(GprMem),
     /// A sign-extended 32-bit immediate.
     Imm(i32),
@@ -36,8 +36,8 @@ pub enum GprImm {
     Imm(i32),
 }
 
-/// The status flags, as the producer that is emitted directly before their consumer: the number of a
-/// pending instruction.
+/// The status flags, given by the instruction that produces them: the number of a pending instruction, which is
+/// emitted directly before the consumer of the flags.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Flags(pub u32);
 
@@ -46,11 +46,11 @@ pub struct Flags(pub u32);
 pub struct Cond {
     /// The condition code.
     pub cc: CC,
-    /// What it reads.
+    /// The flags that it reads.
     pub flags: Flags,
 }
 
-/// Condition codes by the SDM's names; the number is the encoding (SDM vol. 1, appendix B).
+/// Condition codes, named as in the SDM. The discriminant is the encoding (SDM vol. 1, appendix B).
 #[allow(missing_docs, clippy::upper_case_acronyms)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -104,7 +104,7 @@ impl CC {
         CC::ALL[usize::from(self.encoding() ^ 1)]
     }
 
-    /// The assembler's name of the jump.
+    /// The name of the conditional jump in assembler text.
     pub fn jump_name(self) -> &'static str {
         [
             "jo", "jno", "jb", "jae", "je", "jne", "jbe", "ja", "js", "jns", "jp", "jnp", "jl",
@@ -113,7 +113,7 @@ impl CC {
     }
 }
 
-/// An address without a trap code of its own.
+/// The address `base + disp`. An access to it cannot trap.
 pub fn amode(base: Reg, disp: i32) -> Amode {
     Amode::ImmReg {
         base,
@@ -125,7 +125,7 @@ pub fn amode(base: Reg, disp: i32) -> Amode {
     }
 }
 
-/// A scaled address without a trap code of its own.
+/// The address `base + (index << shift) + disp`. An access to it cannot trap.
 pub fn amode_index(base: Reg, index: Reg, shift: u8, disp: i32) -> Amode {
     Amode::ImmRegRegShift {
         base,
@@ -136,7 +136,7 @@ pub fn amode_index(base: Reg, index: Reg, shift: u8, disp: i32) -> Amode {
     }
 }
 
-/// The address whose access may trap with a code.
+/// The address with a trap code, for an access that may trap.
 pub fn with_trap(mut address: Amode, code: Option<asm::TrapCode>) -> Amode {
     match &mut address {
         Amode::ImmReg { trap, .. } | Amode::ImmRegRegShift { trap, .. } => *trap = code,
@@ -145,10 +145,10 @@ pub fn with_trap(mut address: Amode, code: Option<asm::TrapCode>) -> Amode {
     address
 }
 
-/// The offset of the frame's stack slots, known when the frame is laid out.
+/// The assembler's number for the offset of the frame's stack slots, which is known when the frame is laid out.
 pub const SLOTS: u8 = 0;
 
-/// An address in the stack slots of the function.
+/// An address `offset` bytes into the stack slots of the function.
 pub fn slot_amode(offset: i32) -> Amode {
     Amode::ImmReg {
         base: super::regs::FRAME,
@@ -160,10 +160,11 @@ pub fn slot_amode(offset: i32) -> Amode {
     }
 }
 
-/// The offset of the frame's first spill slot, known when the frame is laid out.
+/// The assembler's number for the offset of the frame's first spill slot, which is known when the frame is laid
+/// out.
 pub const SPILLS: u8 = 1;
 
-/// The address of a spill slot: they go downwards.
+/// The address of a spill slot. Slots with higher numbers have lower addresses.
 pub fn spill_amode(slot: u32) -> Amode {
     Amode::ImmReg {
         base: super::regs::FRAME,
@@ -175,7 +176,7 @@ pub fn spill_amode(slot: u32) -> Amode {
     }
 }
 
-/// A memory operand that is written.
+/// A memory operand, also for instructions that write it.
 pub fn memory<R: asm::AsReg>(address: Amode) -> asm::GprMem<R, Reg> {
     asm::GprMem::Mem(address)
 }

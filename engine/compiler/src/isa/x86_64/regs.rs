@@ -1,15 +1,15 @@
-//! x86_64: the registers, by what they are for (the table of the internal ABI is in `abi.rs`).
+//! x86_64: the registers and their uses. (The table of the internal calling convention is in `abi.rs`.)
 
 use crate::reg::Reg;
 use cranelift_assembler_x64::{AsReg, Registers, gpr};
 use regalloc2::{MachineEnv, PReg, PRegSet, RegClass};
 
-/// A general-purpose register by its encoding.
+/// The general-purpose register with this encoding.
 pub const fn int(encoding: u8) -> PReg {
     PReg::new(encoding as usize, RegClass::Int)
 }
 
-/// An xmm register by its number.
+/// The xmm register with this number.
 pub const fn float(number: u8) -> PReg {
     PReg::new(number as usize, RegClass::Float)
 }
@@ -20,24 +20,24 @@ macro_rules! names {
 names! { RAX = 0, RCX = 1, RDX = 2, RBX = 3, RSP = 4, RBP = 5, RSI = 6, RDI = 7, R8 = 8, R9 = 9, R10 = 10,
 R11 = 11, R12 = 12, R13 = 13, R14 = 14, R15 = 15 }
 
-/// The vmctx: pinned, never allocated.
+/// The vmctx register, which is pinned: it is never allocated to anything else.
 pub const VMCTX: Reg = Reg::from_real(R15);
 /// The frame pointer.
 pub const FRAME: Reg = Reg::from_real(RBP);
 /// The stack pointer.
 pub const STACK: Reg = Reg::from_real(RSP);
-/// Registers that a function leaves as it found them, in the order in which they are pushed.
+/// The registers that a function leaves as it found them, in the order in which it pushes them.
 pub const CALLEE_SAVED: [PReg; 4] = [RBX, R12, R13, R14];
 const CALLER_SAVED: [PReg; 9] = [RAX, RCX, RDX, RSI, RDI, R8, R9, R10, R11];
 
-/// What a call destroys.
+/// The registers that a call destroys.
 pub fn call_clobbers() -> PRegSet {
     CALLER_SAVED.into_iter().chain((0..16).map(float)).collect()
 }
 
 /// The registers that the allocator may use.
 pub fn machine_env() -> MachineEnv {
-    // xmm15 is the scratch register of float moves.
+    // xmm15 is the scratch register for moves of floats.
     let floats = (0..15).map(float).collect();
     MachineEnv {
         preferred_regs_by_class: [CALLER_SAVED.into_iter().collect(), floats, PRegSet::empty()],
@@ -51,17 +51,17 @@ pub fn machine_env() -> MachineEnv {
     }
 }
 
-/// A register that an instruction reads and then overwrites: two virtual registers, one real one.
+/// A register that an instruction reads and then overwrites: two virtual registers that get the same real one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pair {
-    /// What is read.
+    /// The register that is read.
     pub read: Reg,
-    /// What is written.
+    /// The register that is written.
     pub write: Reg,
 }
 
 impl Pair {
-    /// After allocation: one real register.
+    /// A pair after allocation, with one real register.
     pub const fn real(reg: Reg) -> Pair {
         Pair {
             read: reg,
@@ -70,7 +70,7 @@ impl Pair {
     }
 }
 
-/// The register types that the assembler's instructions hold here.
+/// The types of registers that the assembler's instructions contain here.
 #[derive(Clone, Copy, Debug)]
 pub struct Regs;
 
