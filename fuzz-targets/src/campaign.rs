@@ -1,8 +1,8 @@
 //! A long run of a target over seeds: several child processes at a time, a line of progress, findings minimised
 //! and written down, and at the end which rules fired how often and which never did.
 //!
-//! A plan is `TARGET:FROM..TO` (seeds) or `TARGET:90m` (processor time of the children: `s`, `m`, `h`), the
-//! latter with `@FROM` where it should not begin at seed 0.
+//! A plan is `TARGET:FROM..TO` (seeds) or `TARGET:90m` (processor time of the children: `s`, `m`, `h`), the latter
+//! followed by `@FROM` if it should not begin at seed 0.
 
 use crate::child::{self, End};
 use crate::minimise;
@@ -14,30 +14,30 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-/// Seeds of one child.
+/// The number of seeds of one child.
 const BATCH: u64 = 250;
 
-/// A seed that takes longer hangs.
+/// The time after which a seed is taken to hang.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Time between two lines of progress.
 const PROGRESS: Duration = Duration::from_secs(15);
 
-/// Seeds on which the references differ that are printed; a file has all.
+/// The number of seeds on which the references differ that are printed. A file has all of them.
 const SHOWN: usize = 20;
 
-/// What to run, and how long.
+/// What to run, and for how long.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
-    /// The target.
+    /// The target to run.
     pub target: Target,
-    /// The seeds.
+    /// The seeds to run.
     pub seeds: Range<u64>,
-    /// Processor time to spend, in microseconds.
+    /// The processor time to spend, in microseconds.
     pub budget: Option<u64>,
-    /// Children at a time.
+    /// The number of children that run at the same time.
     pub jobs: usize,
-    /// Where findings are written.
+    /// The folder in which findings are written.
     pub folder: PathBuf,
 }
 
@@ -46,7 +46,7 @@ impl Plan {
     ///
     /// # Errors
     ///
-    /// A message that says what a plan looks like.
+    /// A message that shows the form of a plan.
     pub fn parse(text: &str, jobs: usize, folder: PathBuf) -> Result<Plan, String> {
         let usage =
             || format!("{text:?} is not a plan: TARGET:FROM..TO, TARGET:90m or TARGET:2h@FROM");
@@ -83,14 +83,14 @@ impl Plan {
     }
 }
 
-/// What a run came to.
+/// The result of a run.
 #[derive(Debug, Default)]
 pub struct Summary {
-    /// Sums of what the children counted.
+    /// The sums of the children's counts.
     pub counts: BTreeMap<String, u64>,
-    /// Seeds with a finding, and what it is.
+    /// The seeds with a finding, each with a description of it.
     pub findings: BTreeMap<u64, String>,
-    /// Seeds on which the references differ and Skerry is with one of them.
+    /// The seeds on which the references differ and Skerry agrees with one of them.
     pub differing: BTreeMap<u64, String>,
 }
 
@@ -99,7 +99,7 @@ impl Summary {
         self.counts.get(key).copied().unwrap_or(0)
     }
 
-    /// Why the run is not a pass: findings, seeds that nobody ran, or too little that was compared.
+    /// The reason why the run is not a pass: findings, seeds that were not run, or too little that was compared.
     pub fn wrong(&self, plan: &Plan) -> Option<String> {
         if !self.findings.is_empty() {
             return Some(format!("{} findings", self.findings.len()));
@@ -139,7 +139,7 @@ impl Summary {
         )
     }
 
-    /// Which rules fired how often, the rarest first, and which never did.
+    /// The rules with the number of times that each fired, the rarest first, and those that never did.
     pub fn rules(&self) -> String {
         let known = skerry_compiler::rule_names();
         let mut fired: Vec<(u64, &str)> = known
@@ -238,7 +238,7 @@ fn lock(summary: &Mutex<Summary>) -> MutexGuard<'_, Summary> {
     summary.lock().expect("a job does not panic")
 }
 
-/// Batch after batch until the plan is done.
+/// Runs batch after batch until the plan is done.
 fn job(plan: &Plan, next: &AtomicU64, summary: &Mutex<Summary>) -> std::io::Result<()> {
     loop {
         let spent = lock(summary).count("cpu_us");
@@ -251,7 +251,7 @@ fn job(plan: &Plan, next: &AtomicU64, summary: &Mutex<Summary>) -> std::io::Resu
     }
 }
 
-/// A range of seeds; a child that dies is followed by another for the rest.
+/// Runs a range of seeds. If a child dies, another one runs the rest.
 fn batch(plan: &Plan, mut seeds: Range<u64>, summary: &Mutex<Summary>) -> std::io::Result<()> {
     while !seeds.is_empty() {
         let task = format!("{}:{}..{}", plan.target.name(), seeds.start, seeds.end);
@@ -306,11 +306,11 @@ fn add(counts: &mut BTreeMap<String, u64>, tally: &str) {
     }
 }
 
-/// What a child does: the other side of [`child::run`].
+/// Does the work of a child, which is the other side of [`child::run`].
 ///
 /// # Panics
 ///
-/// When the task makes no sense: the parent is this program too.
+/// If the task is malformed, which is a bug, since the parent is this program too.
 pub fn child(task: &str) {
     if let Some(file) = task.strip_prefix("replay:") {
         let said = minimise::replay_file(file.as_ref()).expect("the parent wrote the file");

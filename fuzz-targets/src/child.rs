@@ -1,4 +1,4 @@
-//! A child process that is listened to, and ended when it says nothing for too long.
+//! Runs a child process, reads its output, and ends it if it writes nothing for too long.
 
 use crate::worker::MARK;
 use std::ffi::OsStr;
@@ -7,25 +7,25 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
-/// The variable that tells the program that it is a child, and what to do.
+/// The environment variable that tells the program that it is a child, and what to do.
 pub const VARIABLE: &str = "SKERRY_FUZZ_CHILD";
 
-/// How a child ended.
+/// The end of a child.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum End {
-    /// By itself and well.
+    /// It ended by itself and successfully.
     Well,
-    /// By a signal or a failure; its status.
+    /// It ended by a signal or a failure; the text is its status.
     Died(String),
-    /// It said nothing for too long and was ended.
+    /// It wrote nothing for too long and was ended.
     Silent,
 }
 
-/// Runs this program again with `task`, hands every line for the parent to `line`, and says how it ended.
+/// Runs this program again with `task`, passes every line for the parent to `line`, and returns how it ended.
 ///
 /// # Errors
 ///
-/// When the process cannot be started or waited for.
+/// If the process cannot be started or waited for.
 pub fn run(task: &str, patience: Duration, mut line: impl FnMut(&str)) -> std::io::Result<End> {
     let mut child = start(task)?;
     let lines = listen(&mut child);
@@ -49,7 +49,7 @@ pub fn run(task: &str, patience: Duration, mut line: impl FnMut(&str)) -> std::i
     }))
 }
 
-/// The long run is a test: its program is asked for the test `child` alone.
+/// Starts a child. The long run is a test, so this program is started with the test `child` alone.
 fn start(task: &str) -> std::io::Result<Child> {
     Command::new(std::env::current_exe()?)
         .args(["child", "--exact", "--nocapture", "--test-threads=1"].map(OsStr::new))

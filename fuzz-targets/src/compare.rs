@@ -1,15 +1,15 @@
-//! The first difference of two outcomes, as a sentence; or that there is none.
+//! Compares two outcomes: the result is the first difference as a sentence, or that there is none.
 //!
-//! Floats compare by bits after [`outcome`](crate::outcome) has made their NaNs canonical, functions by the
-//! name of their export, objects of the host by number, traps by code. Where the reference ran out of something of
-//! its own, only the calls before that compare. Where only the subject did, that is a difference: it has far more
-//! stack than the fuel of a module can use.
+//! Floats compare by bits after [`outcome`](crate::outcome) has made their NaNs canonical, functions by the name of
+//! their export, objects of the host by number, traps by code. If the reference ran out of one of its own
+//! resources, only the calls before that are compared. If only the subject did, that is a difference: it has far
+//! more stack than the fuel of a module can use.
 
 use crate::outcome::{Outcome, Stop, Value};
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 
-/// `None` where `subject` did what `reference` did.
+/// The first difference; `None` if `subject` did what `reference` did.
 pub fn difference(reference: &Outcome, subject: &Outcome) -> Option<String> {
     if reference.exhausted() {
         return before_exhaustion(reference, subject);
@@ -46,7 +46,8 @@ pub fn difference(reference: &Outcome, subject: &Outcome) -> Option<String> {
     .or_else(|| named("memory", &reference.memories, &subject.memories, memory))
 }
 
-/// The same for a reference that ran out of something: the calls before the one in which it did.
+/// Like [`difference`], for a reference that ran out of a resource: compares the calls before the one in which it
+/// did.
 fn before_exhaustion(reference: &Outcome, subject: &Outcome) -> Option<String> {
     if reference.instantiation.is_some() {
         return None;
@@ -65,12 +66,12 @@ fn before_exhaustion(reference: &Outcome, subject: &Outcome) -> Option<String> {
     })
 }
 
-/// A sentence where the two differ.
+/// A sentence if the two differ.
 fn pair<T: PartialEq + Debug>(what: &str, reference: &T, subject: &T) -> Option<String> {
     (reference != subject).then(|| format!("{what}: expected {reference:?}, got {subject:?}"))
 }
 
-/// Item by item under their names; a name that only one side has is a difference.
+/// Compares items with the same name. A name that only one side has is a difference.
 fn named<T>(
     kind: &str,
     reference: &BTreeMap<String, T>,
@@ -89,7 +90,7 @@ fn named<T>(
     })
 }
 
-/// Length, then the first element that differs.
+/// Compares lengths, and then elements up to the first that differs.
 #[expect(
     clippy::ptr_arg,
     reason = "called through a function of the map's own value type"
@@ -98,7 +99,7 @@ fn table(what: &str, reference: &Vec<Value>, subject: &Vec<Value>) -> Option<Str
     elements(what, reference, subject)
 }
 
-/// Length, then the first byte that differs.
+/// Compares lengths, and then bytes up to the first that differs.
 #[expect(
     clippy::ptr_arg,
     reason = "called through a function of the map's own value type"

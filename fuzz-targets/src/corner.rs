@@ -5,7 +5,7 @@ use crate::outcome::Value;
 use arbitrary::{Result, Unstructured};
 use skerry_environ::ValType;
 
-/// Corners of `i32`.
+/// Corner values of `i32`.
 pub const I32: &[u32] = &[
     0,
     1,
@@ -40,7 +40,7 @@ pub const I32: &[u32] = &[
     0xffff_ffff,
 ];
 
-/// Corners of `i64`.
+/// Corner values of `i64`.
 pub const I64: &[u64] = &[
     0,
     1,
@@ -81,7 +81,7 @@ pub const I64: &[u64] = &[
     0xffff_ffff_ffff_ffff,
 ];
 
-/// Corners of `f32`, as bits; each also with the other sign.
+/// Corner values of `f32`, as bits. Each is used with the other sign, too.
 pub const F32: &[u32] = &[
     0x0000_0000, // 0
     0x0000_0001, // the least denormal
@@ -113,7 +113,7 @@ pub const F32: &[u32] = &[
     0x7fff_ffff, // a quiet NaN with a payload
 ];
 
-/// Corners of `f64`, as bits; each also with the other sign.
+/// Corner values of `f64`, as bits. Each is used with the other sign, too.
 pub const F64: &[u64] = &[
     0x0000_0000_0000_0000, // 0
     0x0000_0000_0000_0001, // the least denormal
@@ -154,11 +154,11 @@ pub const F64: &[u64] = &[
     0x7fff_ffff_ffff_ffff, // a quiet NaN with a payload
 ];
 
-/// A value of a type that `number` alone determines: most often a corner.
+/// A value of a type, which `number` alone determines. Most often it is a corner value.
 ///
 /// # Panics
 ///
-/// For vectors, which nothing here makes.
+/// If the type is that of vectors, which nothing here makes.
 pub fn value(ty: ValType, number: u64) -> Value {
     let corner = !number.is_multiple_of(4);
     let (pick, sign) = ((number >> 8) as usize, number >> 2 & 1);
@@ -181,13 +181,13 @@ pub fn value(ty: ValType, number: u64) -> Value {
 ///
 /// # Errors
 ///
-/// When the bytes are malformed; exhausted bytes give zeros.
+/// If the bytes are malformed. Exhausted bytes give zeros.
 pub fn argument(u: &mut Unstructured<'_>, ty: ValType, functions: &[String]) -> Result<Value> {
     if ty == ValType::FuncRef && !functions.is_empty() && u.arbitrary()? {
         return Ok(Value::Func(u.choose(functions)?.clone()));
     }
     Ok(match u.arbitrary::<u16>()? {
-        // Small integers, also as floats: where counting and rounding happen.
+        // Small integers, also as floats, which are values at which counting and rounding happen.
         small if small % 5 == 0 => {
             let number = i32::from(u.arbitrary::<i8>()?);
             match ty {
@@ -203,7 +203,7 @@ pub fn argument(u: &mut Unstructured<'_>, ty: ValType, functions: &[String]) -> 
     })
 }
 
-/// A number as if at random (the finaliser of SplitMix64).
+/// A number that looks random, computed by the finaliser of SplitMix64.
 pub fn scramble(number: u64) -> u64 {
     let mut z = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
     z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -1,12 +1,12 @@
-//! Skerry does what an interpreter does: results, traps, calls of the host, memories, globals and tables after
-//! up to two dozen calls.
+//! The target `differential`: Skerry does what an interpreter does. It compares results, traps, calls of the host,
+//! memories, globals and tables after up to two dozen calls.
 //!
 //! The first bytes choose how Skerry compiles (mid-end on or off, each CPU feature that this machine has on
 //! or off; how memories lie in address space; the register allocator's checker is always on), the rest is the case. The same bytes choose the
 //! same case on every machine.
 //!
-//! The reference is wasmi. Where it differs from Skerry, tinywasm votes: a finding is where Skerry stands
-//! alone, or where no two agree. Where wasmi stands alone, that is the verdict, to be counted and shown.
+//! The reference is wasmi. Where it differs from Skerry, tinywasm votes: it is a finding if Skerry stands alone, or
+//! if no two agree. If wasmi stands alone, that is the verdict, which is counted and shown.
 
 use crate::compare::difference;
 use crate::generate::{self, Case, SUPPORTED};
@@ -17,36 +17,36 @@ use skerry_runtime::{CpuFeatures, Flags, MemoryStyle, OptLevel};
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// What became of one input.
+/// The result for one input.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// Skerry and wasmi agree.
     Agreed,
-    /// wasmi ran out of something of its own: compared up to there.
+    /// wasmi ran out of one of its own resources; the calls before that were compared.
     Exhausted,
-    /// The bytes made no input.
+    /// The bytes do not make an input.
     Skipped,
-    /// Skerry and tinywasm agree, wasmi differs from both; how.
+    /// Skerry and tinywasm agree, and wasmi differs from both; the text says how.
     ReferenceAlone(String),
 }
 
-/// Skerry is wrong, or nobody can tell.
+/// Skerry is wrong, or there is no majority.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct Finding {
     /// The first difference of Skerry from wasmi.
     pub difference: String,
-    /// What tinywasm says.
+    /// The verdict of tinywasm.
     pub vote: Vote,
 }
 
-/// What the second reference says where Skerry and the first differ.
+/// The verdict of the second reference, if Skerry and the first one differ.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Vote {
-    /// It agrees with wasmi: Skerry stands alone.
+    /// It agrees with wasmi, so Skerry stands alone.
     Against,
-    /// It differs from both; how it differs from Skerry.
+    /// It differs from both; the text says how it differs from Skerry.
     Third(String),
-    /// It could not run the case; why.
+    /// It could not run the case; the text says why.
     None(String),
 }
 
@@ -61,7 +61,7 @@ impl fmt::Display for Finding {
     }
 }
 
-/// The target.
+/// Runs the target on the fuzzer's bytes.
 ///
 /// # Panics
 ///
@@ -76,7 +76,7 @@ pub fn run(bytes: &[u8]) -> Verdict {
     }
 }
 
-/// The comparison by itself, for regressions.
+/// Compares the engines on a case, as regressions do.
 ///
 /// # Errors
 ///
@@ -106,7 +106,7 @@ pub fn judge(case: &Case, expected: &Outcome, flags: Flags) -> Result<Verdict, F
     }
 }
 
-/// Does tinywasm agree with Skerry?
+/// Asks tinywasm whether it agrees with Skerry.
 fn vote(case: &Case, expected: &Outcome, actual: &Outcome) -> Result<(), Vote> {
     let second = catch_unwind(AssertUnwindSafe(|| reference::tinywasm::run(case)));
     let second = second.map_err(|_| Vote::None("it panicked".to_owned()))?;
@@ -121,11 +121,11 @@ fn vote(case: &Case, expected: &Outcome, actual: &Outcome) -> Result<(), Vote> {
     }
 }
 
-/// How to compile, and what.
+/// The flags to compile with, and the case.
 ///
 /// # Errors
 ///
-/// When the bytes make no module.
+/// If the bytes do not make a module.
 pub fn input(u: &mut Unstructured<'_>) -> Result<(Flags, Case)> {
     Ok((flags(u)?, generate::case(u, SUPPORTED)?))
 }
@@ -178,7 +178,7 @@ mod tests {
     use super::*;
     use crate::fixed_inputs;
 
-    /// A second of the target on fixed bytes; most of them compare something.
+    /// Runs the target for a second on fixed bytes, most of which lead to a comparison.
     #[test]
     fn smoke() {
         let (mut agreed, mut all) = (0, 0);
@@ -189,7 +189,7 @@ mod tests {
         assert!(agreed > all * 3 / 4, "{agreed} of {all}");
     }
 
-    /// The planted bug of this test: an outcome that no engine has.
+    /// The bug that this test plants is an outcome that no engine has.
     #[test]
     fn skerry_alone_is_a_finding_and_wasmi_alone_is_not() {
         let wasm = wat::parse_str(

@@ -1,9 +1,9 @@
-//! What a module's imports are: the same in every engine.
+//! The imports of modules, which are the same in every engine.
 //!
-//! A function of the host notes its name and arguments, and answers with values that its name and the
-//! number of calls so far determine; now and then it fails. Globals, memories and tables begin with what
-//! their names determine. So a run is reproducible, and an import that is called once too often, with a
-//! wrong argument, or whose result is misread, is a difference.
+//! A function of the host notes its name and arguments, and answers with values that its name and the number of
+//! calls so far determine; now and then it fails. The initial contents of globals, memories and tables are
+//! determined by their names. So a run is reproducible, and an import that is called once too often, with a wrong
+//! argument, or whose result is misread, is a difference.
 
 use crate::corner::{scramble, value};
 use crate::outcome::Value;
@@ -17,22 +17,22 @@ pub struct Failed;
 /// One call of a function of the host in so many fails.
 const FAILS: u64 = 40;
 
-/// Bytes of a memory of the host that are not zero at first.
+/// The number of bytes of a memory of the host that are not zero at first.
 pub const MEMORY_PREFIX: usize = 2048;
 
 /// A call that the module made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostCall {
-    /// `module.name` of the import.
+    /// The import as `module.name`.
     pub import: String,
-    /// The arguments; functions are not named here.
+    /// The arguments. References to functions are not named here.
     pub arguments: Vec<Value>,
 }
 
 /// The host's state in one store.
 #[derive(Debug, Default)]
 pub struct Host {
-    /// What was called.
+    /// The calls that were made.
     pub calls: Vec<HostCall>,
 }
 
@@ -41,7 +41,7 @@ impl Host {
     ///
     /// # Errors
     ///
-    /// The call is one of those that fail.
+    /// If the call is one of those that fail.
     pub fn call(
         &mut self,
         import: &str,
@@ -65,12 +65,12 @@ impl Host {
     }
 }
 
-/// How an import is called in [`HostCall`].
+/// The name of an import in [`HostCall`].
 pub fn import_name(module: &str, name: &str) -> String {
     format!("{module}.{name}")
 }
 
-/// The first value of an imported global.
+/// The initial value of an imported global.
 pub fn global(import: &str, ty: ValType) -> Value {
     value(ty, hash(import))
 }
@@ -82,7 +82,7 @@ pub fn memory_prefix(import: &str) -> Vec<u8> {
     words.flat_map(u64::to_le_bytes).collect()
 }
 
-/// FNV-1a.
+/// The hash function FNV-1a.
 fn hash(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)

@@ -12,7 +12,7 @@
 //! * [`mod@reference`]: the outcome according to wasmi, and according to tinywasm;
 //! * [`subject`]: the outcome according to Skerry;
 //! * [`differential`]: the two are equal;
-//! * [`script`]: a case as the text that stands on top of a finding;
+//! * [`script`]: a case as the text at the top of a finding's file;
 //! * [`campaign`], [`child`], [`worker`], [`minimise`]: long runs without libFuzzer;
 //! * [`compare`]: the first difference of two outcomes, NaNs canonical.
 //!
@@ -41,11 +41,11 @@ pub fn fixed_inputs(count: u64, len: usize) -> impl Iterator<Item = Vec<u8>> {
     (0..count).map(move |seed| fixed_input(seed, len))
 }
 
-/// `len` bytes that `seed` alone determines.
+/// A number of bytes, `len`, that `seed` alone determines.
 pub fn fixed_input(seed: u64, len: usize) -> Vec<u8> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let byte = |_| {
-        // Xorshift64*: the high byte of the product.
+        // The high byte of the product of Xorshift64*.
         state ^= state >> 12;
         state ^= state << 25;
         state ^= state >> 27;

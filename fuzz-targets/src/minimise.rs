@@ -1,7 +1,7 @@
-//! A finding is made small and written down as one file that replays it.
+//! Makes a finding small, and writes it as one file that replays it.
 //!
 //! wasm-shrink proposes smaller modules; each candidate runs in a child process, because a finding may crash or
-//! hang. First the calls are reduced to one where that keeps the finding.
+//! hang. First the calls are reduced to one, if that keeps the finding.
 
 use crate::child::{self, End};
 use crate::generate::Call;
@@ -12,20 +12,20 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use wasm_shrink::WasmShrink;
 
-/// Tries after which a module is as small as it gets.
+/// The number of candidates after which the module is taken to be minimal.
 const ATTEMPTS: u32 = 300;
 
-/// Time for one finding.
+/// The time limit for one finding.
 const TIME: Duration = Duration::from_secs(45);
 
-/// A candidate that says nothing for so long hangs.
+/// The time without output after which a candidate is taken to hang.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Writes the finding of a seed of `differential` as `differential-SEED.wat`, minimised, beside its first module.
 ///
 /// # Errors
 ///
-/// When files cannot be written or children not be started.
+/// If files cannot be written or children cannot be started.
 pub fn write(seed: u64, what: &str, folder: &Path) -> std::io::Result<PathBuf> {
     let file = folder.join(format!("differential-{seed}.wat"));
     // The generator itself may be what panics.
@@ -58,7 +58,7 @@ pub fn write(seed: u64, what: &str, folder: &Path) -> std::io::Result<PathBuf> {
             .run(wasm.clone(), |candidate: &[u8]| {
                 Ok(start.elapsed() < TIME && found(candidate, &calls)?)
             });
-        // It fails where nothing is smaller; the module itself remains.
+        // Shrinking fails if nothing is smaller; then the module itself remains.
         if let Ok(shrunk) = shrunk {
             wasm = shrunk.output;
         }
@@ -73,7 +73,7 @@ pub fn write(seed: u64, what: &str, folder: &Path) -> std::io::Result<PathBuf> {
 ///
 /// # Errors
 ///
-/// When the file cannot be written.
+/// If the file cannot be written.
 pub fn write_bytes(seed: u64, what: &str, folder: &Path) -> std::io::Result<PathBuf> {
     let file = folder.join(format!("validate-{seed}.bin"));
     std::fs::write(&file, worker::bytes(seed))?;
@@ -81,10 +81,10 @@ pub fn write_bytes(seed: u64, what: &str, folder: &Path) -> std::io::Result<Path
     Ok(file)
 }
 
-/// What sort of finding a text is: a candidate must show the same sort.
+/// The kind of finding. A candidate must show the same kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
-    /// Skerry alone differs.
+    /// Skerry alone differs from the others.
     Alone,
     /// All three engines differ.
     Third,
@@ -113,7 +113,7 @@ impl Kind {
     }
 }
 
-/// One call, or the calls up to one, or all of them.
+/// Reduces the calls to one, or to those up to the one with the finding, or keeps all of them.
 fn fewest(
     calls: &[Call],
     mut found: impl FnMut(&[Call]) -> std::io::Result<bool>,
@@ -132,7 +132,7 @@ fn fewest(
     Ok(calls.to_vec())
 }
 
-/// What a file's replay in a child comes to.
+/// The finding that a file shows when a child replays it, if there is one.
 fn check(file: &Path) -> std::io::Result<Option<String>> {
     let mut said = None;
     let end = child::run(&format!("replay:{}", file.display()), PATIENCE, |line| {
@@ -147,38 +147,39 @@ fn check(file: &Path) -> std::io::Result<Option<String>> {
     })
 }
 
-/// Text with the script and a comment on top; the bytes instead where the module does not print as text.
+/// Writes the module as text, with the script and a comment at the top. A module that cannot be printed as text is
+/// written as bytes.
 fn store(file: &Path, comment: &str, wasm: &[u8], script: &Script) -> std::io::Result<()> {
     let text = wasmprinter::print_bytes(wasm).unwrap_or_default();
     let comment = worker::one_line(comment);
     std::fs::write(file, format!("{};; {comment}\n{text}", script.text()))
 }
 
-/// Why a file was not replayed.
+/// The reason why a file was not replayed.
 #[derive(Debug, thiserror::Error)]
 pub enum ReplayError {
-    /// It cannot be read.
+    /// The file cannot be read.
     #[error("cannot read {file}: {error}")]
     Read {
         /// The file.
         file: PathBuf,
-        /// Why.
+        /// The operating system's error.
         error: std::io::Error,
     },
-    /// It is not a module's text.
+    /// The file is not the text of a module.
     #[error("{file} is not a module: {error}")]
     Text {
         /// The file.
         file: PathBuf,
-        /// Why.
+        /// The error of the parser.
         error: wat::Error,
     },
-    /// Its comments are not a script.
+    /// The comments of the file are not a script.
     #[error("{file}: {error}")]
     Script {
         /// The file.
         file: PathBuf,
-        /// Why.
+        /// The error in the script.
         error: ScriptError,
     },
 }
@@ -187,7 +188,7 @@ pub enum ReplayError {
 ///
 /// # Errors
 ///
-/// When the file is not such a file.
+/// If the file is not of this kind.
 pub fn replay_file(file: &Path) -> Result<Replay, ReplayError> {
     let (wasm, script) = read(file)?;
     Ok(worker::replay(wasm, &script))
@@ -197,7 +198,7 @@ pub fn replay_file(file: &Path) -> Result<Replay, ReplayError> {
 ///
 /// # Errors
 ///
-/// When the file is not such a file.
+/// If the file is not of this kind.
 pub fn read(file: &Path) -> Result<(Vec<u8>, Script), ReplayError> {
     let path = || file.to_owned();
     let text = std::fs::read_to_string(file).map_err(|error| ReplayError::Read {

@@ -1,5 +1,4 @@
-//! What a module did, as plain values that every engine can produce and that [`compare`](crate::compare)
-//! can tell apart.
+//! What a module did, as plain values that every engine can produce and that [`compare`](crate::compare) compares.
 
 use crate::host::HostCall;
 use skerry_environ::Trap;
@@ -8,24 +7,24 @@ use std::collections::BTreeMap;
 /// A Wasm value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Value {
-    /// 32 bits.
+    /// A 32-bit integer.
     I32(u32),
-    /// 64 bits.
+    /// A 64-bit integer.
     I64(u64),
-    /// The bits of a float. In an outcome every NaN is the canonical one; an argument has any bits.
+    /// The bits of a 32-bit float. In an outcome every NaN is the canonical one; an argument may have any bits.
     F32(u32),
-    /// The bits of a float; as `F32`.
+    /// The bits of a 64-bit float, as for `F32`.
     F64(u64),
     /// The null reference of any type.
     Null,
-    /// A function, by the name under which the module exports it; `?` where it does not.
+    /// A function, by the name under which the module exports it; `?` if it does not.
     Func(String),
     /// An object of the host, by its number.
     Extern(u32),
 }
 
 impl Value {
-    /// A float with its NaN made canonical.
+    /// A float, in which a NaN is made canonical.
     pub fn f32(value: f32) -> Self {
         Self::F32(if value.is_nan() {
             0x7fc0_0000
@@ -34,7 +33,7 @@ impl Value {
         })
     }
 
-    /// A float with its NaN made canonical.
+    /// A float, in which a NaN is made canonical.
     pub fn f64(value: f64) -> Self {
         Self::F64(if value.is_nan() {
             0x7ff8_0000_0000_0000
@@ -43,22 +42,22 @@ impl Value {
         })
     }
 
-    /// A function that may have a name.
+    /// A function, which may have a name.
     pub fn func(name: Option<&String>) -> Self {
         Self::Func(name.map_or_else(|| "?".to_owned(), Clone::clone))
     }
 }
 
-/// Why a call or an instantiation did not end normally.
+/// The reason why a call or an instantiation did not end normally.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Stop {
-    /// The program's own doing; the same in every engine.
+    /// A trap of the program, which is the same in every engine.
     Trap(Trap),
-    /// A function of the host failed, on purpose; the same in every engine.
+    /// A function of the host failed on purpose, which is the same in every engine.
     Host,
-    /// A limit of the engine (its stack, its memory): nothing after this is comparable.
+    /// A limit of the engine (its stack, its memory) was reached; nothing after this can be compared.
     Exhausted,
-    /// Anything else; an engine that says this has a bug or lacks a feature.
+    /// Anything else. An engine that reports this has a bug or lacks a feature.
     Other(String),
 }
 
@@ -67,7 +66,7 @@ pub enum Stop {
 pub struct Outcome {
     /// How instantiation, with its start function, ended.
     pub instantiation: Option<Stop>,
-    /// Results or stop of each call.
+    /// The results of each call, or how it stopped.
     pub calls: Vec<Result<Vec<Value>, Stop>>,
     /// The calls that the module made to the host, from the first to the last.
     pub host_calls: Vec<HostCall>,
@@ -89,13 +88,13 @@ impl Outcome {
         }
     }
 
-    /// How everything ended that did not end normally.
+    /// The ends of the instantiation and of calls that did not end normally.
     pub fn stops(&self) -> impl Iterator<Item = &Stop> {
         let calls = self.calls.iter().filter_map(|call| call.as_ref().err());
         self.instantiation.iter().chain(calls)
     }
 
-    /// Did the engine run out of something of its own?
+    /// Whether the engine ran out of one of its own resources.
     pub fn exhausted(&self) -> bool {
         self.stops().any(|stop| *stop == Stop::Exhausted)
     }

@@ -1,5 +1,5 @@
-//! A case as text: how Skerry compiles it and the calls, one a line. It stands in comments at the top of a finding's
-//! `.wat` file, so that the file alone replays it.
+//! A case as text: how Skerry compiles it, and the calls, one on each line. It is in comments at the top of a
+//! finding's `.wat` file, so that the file alone replays it.
 //!
 //! ```text
 //! ;; flags none bmi1 avx
@@ -15,29 +15,29 @@ use skerry_environ::ValType;
 use skerry_runtime::{CpuFeatures, Flags, MemoryStyle, OptLevel};
 use std::fmt::Write;
 
-/// How to compile, and the calls.
+/// The flags to compile with, and the calls.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Script {
-    /// How to compile; `None` where the text says nothing: every way.
+    /// The flags to compile with; `None` if the text does not say, which means every combination.
     pub flags: Option<Flags>,
     /// The calls, in order.
     pub calls: Vec<Call>,
 }
 
-/// A line that is not understood.
+/// A word of a line that is not understood.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {line} of the script: {what:?} is not understood")]
 pub struct ScriptError {
-    /// Its number, from 1.
+    /// The number of the line, counted from 1.
     pub line: usize,
-    /// The word.
+    /// The word that is not understood.
     pub what: String,
 }
 
 const FEATURES: [&str; 6] = ["bmi1", "bmi2", "lzcnt", "popcnt", "sse41", "avx"];
 
 impl Script {
-    /// The comments.
+    /// The script as comments.
     pub fn text(&self) -> String {
         let mut text = String::new();
         let sure = "strings take all";
@@ -82,11 +82,11 @@ impl Script {
     }
 
     /// Reads the comments at the top of a text, up to the first line that is neither empty nor a comment; other
-    /// comments are passed over.
+    /// comments are ignored.
     ///
     /// # Errors
     ///
-    /// A line of flags or of a call that is not understood.
+    /// If a line of flags or of a call is not understood.
     pub fn parse(text: &str) -> Result<Script, ScriptError> {
         let mut script = Script {
             flags: None,
@@ -199,7 +199,7 @@ fn argument(word: &str) -> Option<(ValType, Value)> {
     })
 }
 
-/// Letters and digits stay, every other byte is `%` and two digits; the empty name is `%`.
+/// Encodes a name: letters and digits stay, every other byte becomes `%` and two digits; the empty name is `%`.
 fn encode(name: &str) -> String {
     if name.is_empty() {
         return "%".to_owned();

@@ -1,4 +1,4 @@
-//! The outcome of a case according to Skerry: what is under test.
+//! The outcome of a case according to Skerry, which is under test.
 
 use crate::compare::difference;
 use crate::generate::{Call, Case};
@@ -10,14 +10,15 @@ use skerry_runtime::{
 };
 use std::collections::HashMap;
 
-/// Bytes of stack: 64 KiB for each call that the fuel of a module allows, so that to run out of it alone is a difference.
+/// The size of the stack in bytes: 64 KiB for each call that the fuel of a module allows, so that only a bug runs
+/// out of it.
 const STACK: usize = 64 << 20;
 
-/// Names of exported functions.
+/// The names of exported functions.
 type Names = HashMap<Func, String>;
 
-/// Runs `case` under Skerry with code compiled by `flags`: twice, as the first instance of the module and as one that lives
-/// where that one has lived, which must be the same.
+/// Runs `case` under Skerry with code compiled by `flags`: twice, as the first instance of the module and as one
+/// that reuses the first one's slot. Both outcomes must be the same.
 pub fn run(case: &Case, flags: Flags) -> Outcome {
     let mut config = Config::new();
     config.compiler(flags).wasm_stack(STACK);
@@ -63,7 +64,7 @@ fn run_module(engine: &Engine, module: &Module, case: &Case) -> Outcome {
     outcome
 }
 
-/// What the module imports, made as [`host`] says.
+/// The items that the module imports, made as [`host`] says.
 fn imports(
     engine: &Engine,
     store: &mut Store<Host>,
@@ -95,7 +96,7 @@ fn imports(
             }
             ExternType::Memory(ty) => {
                 let memory = Memory::new(&mut *store, ty)?;
-                // A memory of no pages takes nothing.
+                // A memory without pages takes no bytes, which is no error.
                 let _ = memory.write(&mut *store, 0, &host::memory_prefix(&full));
                 memory.into()
             }
@@ -118,7 +119,7 @@ fn names(store: &mut Store<Host>, instance: &Instance) -> Names {
     names
 }
 
-/// One call; the arguments fit by construction.
+/// Makes one call. The arguments fit by construction.
 fn invoke(
     store: &mut Store<Host>,
     instance: &Instance,
@@ -146,7 +147,7 @@ fn invoke(
     Ok(results.iter().map(|v| value(&*store, v, names)).collect())
 }
 
-/// Globals, memories and tables as they are now.
+/// Reads globals, memories and tables as they are now.
 fn observe(store: &mut Store<Host>, instance: &Instance, names: &Names, outcome: &mut Outcome) {
     for (name, export) in instance.exports(&mut *store) {
         match export {
@@ -171,7 +172,7 @@ fn observe(store: &mut Store<Host>, instance: &Instance, names: &Names, outcome:
     }
 }
 
-/// Why Skerry stopped, in the words that all engines share.
+/// The reason why Skerry stopped, in the terms that all engines share.
 fn stop(error: &Error) -> Stop {
     if error.downcast_host::<Failed>().is_some() {
         return Stop::Host;
@@ -202,7 +203,7 @@ fn value(store: impl AsContext, value: &Val, names: &Names) -> Value {
     }
 }
 
-/// Any value but a function that is not null.
+/// A value that is no function, or the null function.
 fn number(store: impl AsContextMut, value: &Value, ty: ValType) -> Val {
     match *value {
         Value::I32(v) => Val::I32(v as i32),

@@ -1,4 +1,4 @@
-//! Any bytes compile or are refused; nothing panics.
+//! The target `validate`: any bytes compile or are refused, and nothing panics.
 //!
 //! The first byte chooses: raw bytes, a valid module, or a valid module with a few bytes changed. A valid
 //! module within the supported features must compile, unless it runs into a limit; every refusal names an
@@ -8,23 +8,23 @@ use crate::generate::{self, SUPPORTED};
 use arbitrary::{Result, Unstructured};
 use skerry_compiler::{CompileError, Flags, compile_module};
 
-/// What became of one input.
+/// The result for one input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It compiled.
+    /// The module compiled.
     Compiled,
-    /// It was refused, at an offset inside it.
+    /// The module was refused, at an offset inside it.
     Refused,
-    /// The bytes made no input.
+    /// The bytes do not make an input.
     Skipped,
 }
 
-/// The target.
+/// Runs the target on the fuzzer's bytes.
 ///
 /// # Panics
 ///
-/// When the compiler does, when a refusal has no offset inside the module, or when a valid module is
-/// refused as invalid or unsupported: these are the findings.
+/// If the compiler does, if a refusal has no offset inside the module, or if a valid module is refused as invalid
+/// or unsupported: these are the findings.
 pub fn run(bytes: &[u8]) -> Verdict {
     let mut u = Unstructured::new(bytes);
     let Ok((wasm, valid)) = input(&mut u) else {
@@ -71,7 +71,7 @@ fn input(u: &mut Unstructured<'_>) -> Result<(Vec<u8>, bool)> {
     Ok((wasm, false))
 }
 
-/// The byte that a refusal is about.
+/// The offset of the byte that a refusal is about.
 fn offset(error: &CompileError) -> u64 {
     match error {
         CompileError::Invalid { offset, .. }
@@ -85,7 +85,7 @@ mod tests {
     use super::*;
     use crate::fixed_inputs;
 
-    /// A second of the target on fixed bytes: all three verdicts come up.
+    /// Runs the target for a second on fixed bytes; all three verdicts occur.
     #[test]
     fn smoke() {
         let mut counts = [0; 3];

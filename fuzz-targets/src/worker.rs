@@ -1,4 +1,4 @@
-//! The child process of a long run: takes seeds, says what became of each.
+//! The child process of a long run, which runs seeds and reports the result of each.
 //!
 //! It runs in a process of its own because a wrong instruction may crash or hang it. The parent is
 //! [`campaign`](crate::campaign); they talk by lines on standard output, each beginning with [`MARK`]:
@@ -24,21 +24,21 @@ use std::fmt::Write;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// Begins every line for the parent.
+/// The beginning of every line for the parent.
 pub const MARK: &str = "@fuzz ";
 
-/// Seeds between two tallies.
+/// The number of seeds between two tallies.
 const TALLY: u64 = 25;
 
 /// The rules of one module in so many are counted.
 const RULES_EVERY: u64 = 4;
 
-/// What a long run runs.
+/// The target of a long run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
-    /// [`validate`].
+    /// The target [`validate`].
     Validate,
-    /// [`differential`].
+    /// The target [`differential`].
     Differential,
 }
 
@@ -52,7 +52,7 @@ impl Target {
         }
     }
 
-    /// Its name.
+    /// The name of the target.
     pub fn name(self) -> &'static str {
         match self {
             Target::Validate => "validate",
@@ -61,7 +61,7 @@ impl Target {
     }
 }
 
-/// The bytes of a seed: a few short, most long enough for a large module.
+/// The bytes of a seed. A few are short; most are long enough for a large module.
 pub fn bytes(seed: u64) -> Vec<u8> {
     let len = [300, 2000, 6000, 6000, 6000, 16_000, 16_000, 40_000];
     fixed_input(seed, len[(seed % 8) as usize])
@@ -73,7 +73,7 @@ pub fn case(seed: u64) -> Option<(Flags, Case)> {
     differential::input(&mut Unstructured::new(&bytes)).ok()
 }
 
-/// Runs `seeds` and prints what became of them.
+/// Runs `seeds` and prints the results.
 pub fn work(target: Target, seeds: Range<u64>) {
     let mut tally = BTreeMap::new();
     let mut cpu = cpu_time();
@@ -142,13 +142,13 @@ fn report(tally: &mut BTreeMap<String, u64>, cpu: &mut u64) {
     println!("{MARK}tally{line}");
 }
 
-/// Processor time of this process in microseconds.
+/// The processor time of this process, in microseconds.
 fn cpu_time() -> u64 {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
     now.tv_sec as u64 * 1_000_000 + now.tv_nsec as u64 / 1000
 }
 
-/// A text that is one line.
+/// The text as one line.
 pub fn one_line(text: &str) -> String {
     text.replace('\n', " ")
 }
@@ -160,14 +160,15 @@ fn message(payload: &(dyn Any + Send)) -> String {
     text.unwrap_or("without a message").to_owned()
 }
 
-/// What came of replaying a module with the script of a finding.
+/// The result of replaying a module with the script of a finding.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Replay {
     /// The engines were compared and nothing is wrong.
     Right,
-    /// What is wrong.
+    /// A difference was found.
     Wrong(String),
-    /// Nothing was compared; why. A candidate of the minimiser may be so, a regression may not.
+    /// Nothing was compared; the text says why. That may happen to a candidate of the minimiser, but not to a
+    /// regression.
     Nothing(&'static str),
 }
 
@@ -203,7 +204,7 @@ pub fn replay(wasm: Vec<u8>, script: &Script) -> Replay {
     }
 }
 
-/// What each engine makes of a case, and where they differ: for people who look at a finding.
+/// Shows the outcome of a case in each engine, and where they differ, to people who look at a finding.
 pub fn explain(wasm: Vec<u8>, script: &Script) -> String {
     let case = Case {
         wasm,

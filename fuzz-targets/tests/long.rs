@@ -1,4 +1,5 @@
-//! A long run of a target, by hand: no libFuzzer, no nightly. See `skerry_fuzz_targets::campaign`.
+//! A long run of a target that is started by hand, without libFuzzer and on stable Rust. See
+//! `skerry_fuzz_targets::campaign`.
 //!
 //! `SKERRY_FUZZ=differential:2h cargo test --release -p skerry-fuzz-targets --test long -- --nocapture`
 
@@ -7,8 +8,8 @@
 use skerry_fuzz_targets::{campaign, child, minimise, worker};
 use std::path::Path;
 
-/// Nothing without `SKERRY_FUZZ`; else the plan, in `SKERRY_FUZZ_JOBS` processes. `replay:FILE` shows what each engine
-/// makes of a finding.
+/// Does nothing without `SKERRY_FUZZ`; otherwise runs the plan that it gives, in `SKERRY_FUZZ_JOBS` processes.
+/// `replay:FILE` shows what each engine makes of a finding.
 #[test]
 fn seeds() {
     let Ok(plan) = std::env::var("SKERRY_FUZZ") else {
@@ -32,7 +33,7 @@ fn seeds() {
     assert!(wrong.is_none(), "{}", wrong.unwrap_or_default());
 }
 
-/// The child processes of a long run.
+/// The child processes of a long run start here.
 #[test]
 fn child() {
     if let Ok(task) = std::env::var(child::VARIABLE) {

@@ -1,4 +1,4 @@
-//! Every file in `regressions/` is replayed: a finding stays fixed.
+//! Every file in `regressions/` is replayed, so that a finding stays fixed.
 
 #![forbid(unsafe_code)]
 
@@ -9,8 +9,8 @@ use skerry_fuzz_targets::worker::{self, Replay};
 use skerry_runtime::{CpuFeatures, Flags, MemoryStyle, OptLevel};
 use std::path::{Path, PathBuf};
 
-/// `.wasm` files compile or are refused, without a panic; `.wat` files also do what the references do, in the calls of
-/// their script, compiled as it says and in every other way.
+/// A `.wasm` file compiles or is refused, without a panic. A `.wat` file also does what the references do, in the
+/// calls of their script, compiled as it says and in every other way.
 #[test]
 fn every_regression_is_replayed() {
     let mut replayed = 0;
@@ -36,7 +36,7 @@ fn every_regression_is_replayed() {
                 calls: script.calls.clone(),
             };
             let said = worker::replay(wasm.clone(), &script);
-            // Bytes may be what no engine takes; a text is there to be compared.
+            // A binary file may be one that no engine accepts, but a text must be compared.
             let nothing = matches!(said, Replay::Nothing(_)) && binary;
             assert!(
                 said == Replay::Right || nothing,

@@ -1,5 +1,5 @@
-//! What CLIF text may ask for although no rule is proven for it, as the translator of Wasm never makes it: refused
-//! before lowering.
+//! Refuses, before lowering, what CLIF text may contain although no rule is proven for it, because the translator
+//! of Wasm never makes it.
 //!
 //! Everything else that has no rule is found by lowering itself.
 
@@ -12,8 +12,9 @@ use cranelift_codegen::ir::{Function, Inst, InstructionData, Opcode, types};
 ///
 /// # Errors
 ///
-/// [`CompileError::Invalid`] for a function without blocks, [`CompileError::Unsupported`] for addresses that are not of 64
-/// bits, for types without registers but for an `i128` that is only compared, and for places far outside a stack slot.
+/// [`CompileError::Invalid`] for a function without blocks, [`CompileError::Unsupported`] for addresses that are
+/// not of 64 bits, for types without registers (except an `i128` that is only compared), and for offsets far
+/// outside a stack slot.
 pub fn check(func: &Function) -> Result<(), CompileError> {
     if func.layout.entry_block().is_none() {
         return Err(CompileError::Invalid {
@@ -34,7 +35,7 @@ pub fn check(func: &Function) -> Result<(), CompileError> {
     Ok(())
 }
 
-/// What about an instruction has no proof, if anything.
+/// The part of an instruction for which there is no proof, in words for a message; `None` if all of it is proven.
 fn refused(func: &Function, inst: Inst) -> Option<String> {
     let data = &func.dfg.insts[inst];
     let opcode = data.opcode();
@@ -77,7 +78,7 @@ fn refused(func: &Function, inst: Inst) -> Option<String> {
 mod tests {
     use crate::flags::Flags;
 
-    /// What is said about a text whose lines end at ` / `.
+    /// The message about a text whose lines end at ` / `.
     fn refusal(text: &str) -> String {
         let text = text.replace(" / ", "\n");
         let error = crate::compile_clif_text(&text, &Flags::default());

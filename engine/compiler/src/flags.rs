@@ -1,4 +1,4 @@
-//! What a compilation depends on besides its input.
+//! The flags: everything that a compilation depends on besides its input.
 
 use skerry_environ::MemoryStyle;
 
@@ -6,22 +6,22 @@ use skerry_environ::MemoryStyle;
 /// chooses among encodings of one instruction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct CpuFeatures {
-    /// ANDN, BLSI, BLSMSK, BLSR, TZCNT.
+    /// The instructions ANDN, BLSI, BLSMSK, BLSR and TZCNT.
     pub bmi1: bool,
-    /// RORX, SARX, SHLX, SHRX.
+    /// The instructions RORX, SARX, SHLX and SHRX.
     pub bmi2: bool,
-    /// LZCNT.
+    /// The instruction LZCNT.
     pub lzcnt: bool,
-    /// POPCNT.
+    /// The instruction POPCNT.
     pub popcnt: bool,
-    /// SSE4.1: ROUNDSS, ROUNDSD.
+    /// SSE4.1, of which ROUNDSS and ROUNDSD are used.
     pub sse41: bool,
-    /// AVX: the three-operand forms of instructions of scalars.
+    /// AVX, of which the three-operand forms of scalar instructions are used.
     pub avx: bool,
 }
 
 impl CpuFeatures {
-    /// Everything that a rule can ask for: the code runs on no machine but the newest.
+    /// All features that a rule can ask for. The code runs only on a processor that has all of them.
     pub fn all() -> CpuFeatures {
         CpuFeatures {
             bmi1: true,
@@ -33,7 +33,7 @@ impl CpuFeatures {
         }
     }
 
-    /// What this machine has.
+    /// The features of this machine's processor.
     #[cfg(target_arch = "x86_64")]
     pub fn host() -> CpuFeatures {
         CpuFeatures {
@@ -46,29 +46,29 @@ impl CpuFeatures {
         }
     }
 
-    /// What this machine has: nothing that compiled code could use.
+    /// The features of this machine's processor, none of which compiled code could use.
     #[cfg(not(target_arch = "x86_64"))]
     pub fn host() -> CpuFeatures {
         CpuFeatures::default()
     }
 }
 
-/// How much the mid-end does.
+/// How much the mid-end optimises.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum OptLevel {
-    /// Nothing.
+    /// Nothing is optimised.
     None,
-    /// All that makes code faster.
+    /// The code is optimised for speed.
     #[default]
     Speed,
 }
 
-/// What a compilation depends on besides its input.
+/// Everything that a compilation depends on besides its input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Flags {
-    /// How much the mid-end does.
+    /// How much the mid-end optimises.
     pub opt_level: OptLevel,
-    /// What the processor has.
+    /// The optional features of the processor that the code runs on.
     pub features: CpuFeatures,
     /// How memories lie in address space. The code is for an engine with memories of this style only.
     pub memory: MemoryStyle,
@@ -77,7 +77,7 @@ pub struct Flags {
 }
 
 impl Default for Flags {
-    /// All optimisations for this machine; checks in debug builds.
+    /// All optimisations, for this machine; checks are on in debug builds.
     fn default() -> Flags {
         Flags {
             opt_level: OptLevel::default(),

@@ -25,7 +25,7 @@ pub struct FunctionCompiler {
 }
 
 impl FunctionCompiler {
-    /// A compiler with these flags.
+    /// A compiler that uses these flags.
     pub fn new(flags: Flags) -> FunctionCompiler {
         let mut builder = settings::builder();
         let level = match flags.opt_level {
@@ -49,19 +49,19 @@ impl FunctionCompiler {
         }
     }
 
-    /// CLIF to machine code: the phases.
+    /// Compiles CLIF to machine code, in one call for each phase.
     ///
     /// # Errors
     ///
-    /// [`CompileError::Unsupported`] for what no rule lowers, [`CompileError::Limit`] for a frame that
-    /// is too large.
+    /// [`CompileError::Unsupported`] for an instruction that no rule lowers, [`CompileError::Limit`] for a frame
+    /// that is too large.
     pub fn compile(&mut self, func: Function) -> Result<FunctionCode, CompileError> {
         self.optimise(func)?;
         let lowered = self.lower(false)?;
         self.allocate_and_encode(lowered)
     }
 
-    /// [`compile`](Self::compile), keeping the text of every stage.
+    /// Like [`compile`](Self::compile), but keeps the text of every stage.
     ///
     /// # Errors
     ///
@@ -77,7 +77,7 @@ impl FunctionCompiler {
         Ok((code, inspection))
     }
 
-    /// The mid-end: Cranelift's, which is given no instruction set.
+    /// Runs the mid-end, which is Cranelift's without an instruction set.
     pub(crate) fn optimise(&mut self, func: Function) -> Result<(), CompileError> {
         if self.flags.check
             && let Err(report) = verify(&func, &self.settings)
@@ -158,7 +158,7 @@ impl FunctionCompiler {
 
 const FRAME: &str = "size of a stack frame in bytes";
 
-/// The first place in the module that an instruction of the function is from.
+/// The first place in the module that an instruction of the function comes from.
 fn start(func: &Function) -> SourceLoc {
     let locs = func.layout.blocks_insts().map(|inst| func.srcloc(inst));
     locs.into_iter()

@@ -1,5 +1,5 @@
-//! CLIF text through the back end: what is refused and how, and the shapes of code that Wasm alone does
-//! not pin down.
+//! CLIF text in the back end: which texts are refused and how, and the code of constructs that the translator of
+//! Wasm does not make.
 
 #![forbid(unsafe_code)]
 
@@ -15,7 +15,7 @@ fn compile(text: &str) -> Result<CompiledClif, CompileError> {
     )
 }
 
-/// The instructions of the first function, one a line.
+/// The instructions of the first function, one on each line.
 fn asm(text: &str) -> Vec<String> {
     let compiled = compile(text).unwrap_or_else(|error| panic!("{error}"));
     let lines = compiled.inspections[0].asm.iter();
@@ -121,7 +121,7 @@ fn a_call_that_changes_the_vmctx_saves_and_restores_it() {
     assert_eq!(lines.last().map(String::as_str), Some("ret"));
 }
 
-/// A call with the caller's own vmctx, of a callee of either convention.
+/// A call that passes the caller's own vmctx, to a callee of either convention.
 fn own_vmctx_call(convention: &str) -> Vec<String> {
     asm(&format!(
         "function %f() tail {{ sig0 = (i64 vmctx) {convention}

@@ -1,5 +1,5 @@
-//! Code generation over the specification's test suite, with regalloc2's checker on: every function compiles; what comes
-//! out is the same each time, and each instruction of it decodes.
+//! Code generation over the specification's test suite, with regalloc2's checker on: every function compiles, the
+//! code is the same each time, and each instruction of it decodes.
 
 #![forbid(unsafe_code)]
 
@@ -61,8 +61,8 @@ fn functions_of_the_suite_compile_and_the_checker_agrees() {
     }
 }
 
-/// What the disassembler reads is what the encoder was told: the whole code decodes, and every
-/// instruction starts where the encoder started one.
+/// Checks that the disassembler reads what the encoder was told: the whole code decodes, and every instruction
+/// starts where the encoder started one.
 fn check_encoding(
     file: &str,
     code: &skerry_compiler::FunctionCode,
@@ -100,15 +100,15 @@ fn check_encoding(
     );
 }
 
-/// Whether the assembler and the disassembler, which name and print things a little differently, speak of
-/// the same instruction: same mnemonic up to size suffixes and synonyms, same operands in the same order.
+/// Whether the assembler and the disassembler, which name and print things a little differently, mean the same
+/// instruction: the same mnemonic up to size suffixes and synonyms, and the same operands in the same order.
 fn same_instruction(intended: &str, decoded: &str) -> bool {
     let intended = intended.split(";;").next().unwrap_or_default();
     let (intended, decoded) = (Parsed::new(intended), Parsed::new(decoded));
     intended.is_some() && intended == decoded
 }
 
-/// An instruction's text in AT&T syntax, taken apart.
+/// The parts of an instruction's text in AT&T syntax.
 #[derive(Debug, PartialEq)]
 struct Parsed {
     mnemonic: String,
@@ -118,9 +118,9 @@ struct Parsed {
 #[derive(Debug, PartialEq)]
 enum Operand {
     Register(String),
-    /// What the linker or the buffer fills in: the disassembler prints its address.
+    /// An address that the linker or the buffer fills in, and that the disassembler prints.
     RipRelative,
-    /// Sign-extended from the 32 bits that instructions hold, but for `movabs`.
+    /// An immediate, sign-extended from the 32 bits that instructions contain, except for `movabs`.
     Immediate(i64),
     Memory {
         displacement: i64,
@@ -146,7 +146,7 @@ impl Parsed {
             .into_iter()
             .map(|text| Operand::new(text, wide))
             .collect::<Option<Vec<_>>>()?;
-        // The disassembler shortens a product that replaces its factor.
+        // The disassembler writes a product that replaces its factor with two operands.
         if name.starts_with("imul") && operands.len() == 3 && operands[1] == operands[2] {
             operands.pop();
         }

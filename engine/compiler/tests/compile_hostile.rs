@@ -7,7 +7,7 @@ use skerry_compiler::{CompileError, Flags, OptLevel, compile_module};
 use std::fmt::Write;
 use std::time::{Duration, Instant};
 
-/// Far above what each case takes, far below what anything quadratic would.
+/// A time far above what each case takes, and far below what anything quadratic would take.
 const TIME: Duration = Duration::from_secs(30);
 
 fn timed(text: &str) -> Result<(), CompileError> {

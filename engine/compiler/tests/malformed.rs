@@ -49,7 +49,7 @@ fn bases() -> Vec<Vec<u8>> {
     BASES.iter().map(parse).collect()
 }
 
-/// Compiles; an error's offset must lie inside the module, its end included.
+/// Compiles a module. The offset of an error must be inside the module, or at its end.
 fn compile(wasm: &[u8]) -> Result<(), CompileError> {
     let outcome = compile_module(wasm, &Flags::default()).map(drop);
     if let Err(error) = &outcome {
@@ -79,7 +79,7 @@ fn refused(what: &str, wasm: &[u8]) {
     );
 }
 
-/// Valid but huge: compiles, or names the limit.
+/// Checks that a module which is valid but huge compiles or meets a limit.
 fn compiles_or_limit(what: &str, wasm: &[u8]) {
     let start = std::time::Instant::now();
     let outcome = compile(wasm);
@@ -99,7 +99,7 @@ fn the_undamaged_modules_compile() {
     }
 }
 
-/// Every prefix; few of them are modules.
+/// Every prefix is tried; few of them are modules.
 #[test]
 fn truncated_at_every_byte() {
     for wasm in bases() {
@@ -116,7 +116,7 @@ fn truncated_at_every_byte() {
     }
 }
 
-/// Every bit by itself.
+/// Every bit is flipped by itself.
 #[test]
 fn every_bit_flipped() {
     for wasm in bases() {
@@ -131,7 +131,7 @@ fn every_bit_flipped() {
     }
 }
 
-/// Every byte as each of the values that decoders stumble over.
+/// Every byte is replaced by each of the values that are hard to decode.
 #[test]
 fn every_byte_replaced() {
     for wasm in bases() {
@@ -145,7 +145,7 @@ fn every_byte_replaced() {
     }
 }
 
-/// Several random changes at once, from a fixed seed.
+/// Several random changes are made at once, from a fixed seed.
 #[test]
 fn random_damage() {
     let mut state = 0x5ce7_7700_u64;
@@ -175,7 +175,7 @@ fn random_damage() {
     }
 }
 
-/// Counts and sizes that the bytes behind them do not keep.
+/// Counts and sizes do not fit the bytes that follow them.
 #[test]
 fn counts_that_lie() {
     for section in 1..=12 {
@@ -243,7 +243,7 @@ fn counts_that_lie() {
     );
 }
 
-/// Valid Wasm whose structure is deep: whoever recurses over it dies here.
+/// The structure of this valid Wasm is so deep that recursion over it would overflow the stack.
 #[test]
 fn deep_nesting() {
     // With debug assertions Cranelift's mid-end checks, at each block, the path to the root.
@@ -274,7 +274,7 @@ fn deep_nesting() {
     );
 }
 
-/// Valid Wasm with long chains of values.
+/// This valid Wasm has long chains of values.
 #[test]
 fn long_chains() {
     const LENGTH: usize = 50_000;
@@ -294,7 +294,7 @@ fn long_chains() {
     compiles_or_limit("constants that nobody wants", &with_body(&drops));
 }
 
-/// Valid Wasm with wide branches, many locals, many functions.
+/// This valid Wasm has wide branches, many locals and many functions.
 #[test]
 fn wide() {
     let targets = 100_000;
@@ -324,7 +324,7 @@ fn wide() {
     compiles_or_limit("30,000 calls", &with_body(&calls));
 }
 
-/// The products that a module can make large with few bytes: locals times blocks, stack times branches.
+/// Few bytes can make a product large: locals times blocks, or stack times branches.
 #[test]
 fn products() {
     let set_all: Vec<u8> = (0..2000)
@@ -404,7 +404,7 @@ fn with_locals(locals: &[(u32, u8)]) -> Vec<u8> {
     function(&[], locals, &[])
 }
 
-/// One function whose code section holds one count and then just these bytes.
+/// A module with one function, whose code section consists of its count and exactly these bytes.
 fn with_body_bytes(bytes: Vec<u8>) -> Vec<u8> {
     let bodies = [leb(1), bytes].concat();
     module(&[(1, vec![1, 0x60, 0, 0]), (3, vec![1, 0]), (10, bodies)])

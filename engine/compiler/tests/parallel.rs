@@ -1,4 +1,4 @@
-//! Many threads: the same code and the same errors as with one.
+//! Many threads give the same code and the same errors as one.
 
 #![forbid(unsafe_code)]
 

@@ -1,5 +1,5 @@
-//! Translation over the whole specification test suite: what is valid translates, passes
-//! CLIF's verifier and goes through the mid-end; what is invalid or malformed is refused.
+//! Translation over the whole specification test suite: a valid module is translated, passes CLIF's verifier and
+//! goes through the mid-end; an invalid or malformed one is refused.
 
 #![forbid(unsafe_code)]
 
@@ -30,7 +30,7 @@ fn flags() -> Flags {
     Flags::new(builder)
 }
 
-/// Translates a module whole, with the trampolines of its types.
+/// Translates a whole module, with the trampolines of its types.
 fn translate(wasm: &[u8], features: WasmFeatures) -> Result<Vec<ir::Function>, CompileError> {
     let module = translate_module_with(wasm, features)?;
     let mut translator = FunctionTranslator::new();
@@ -121,7 +121,7 @@ fn run(files: impl Iterator<Item = TestFile<'static>>, features: WasmFeatures) -
                     message,
                     ..
                 } => {
-                    // Text that is malformed is refused before there are bytes.
+                    // Malformed text is refused before there are any bytes.
                     let Ok(wasm) = module.encode() else { continue };
                     counts.refused += 1;
                     if translate(&wasm, features).is_ok() {

@@ -7,10 +7,10 @@ use skerry_compiler::CompileError;
 use skerry_compiler::translate::{FunctionTranslator, translate_module, verify};
 use std::time::{Duration, Instant};
 
-/// Far above what each case takes, far below what anything quadratic would.
+/// A time far above what each case takes, and far below what anything quadratic would take.
 const TIME: Duration = Duration::from_secs(20);
 
-/// Translates a module whole; gives the number of CLIF instructions.
+/// Translates a whole module. Returns the number of CLIF instructions.
 fn translate(wasm: &[u8]) -> Result<usize, CompileError> {
     let module = translate_module(wasm)?;
     let mut translator = FunctionTranslator::new();
@@ -170,7 +170,7 @@ fn locals_times_blocks() {
     limit(timed(&wasm), "locals times basic blocks of a function");
 }
 
-/// What a C compiler makes of a large switch in a loop when it does not optimise: a local for each value.
+/// Unoptimised code of a C compiler for a large switch in a loop has a local for each value.
 #[test]
 fn locals_of_unoptimised_code() {
     let (cases, each) = (2_000, 12);
@@ -264,7 +264,7 @@ fn simd_is_unsupported_at_its_offset() {
     }
 }
 
-/// Every prefix, and 20,000 modules with a few bytes changed: an error or valid CLIF.
+/// Every prefix, and 20,000 modules with a few bytes changed, give an error or valid CLIF.
 #[test]
 fn truncated_and_mutated() {
     let flags = Flags::new(settings::builder());

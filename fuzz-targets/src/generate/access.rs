@@ -1,4 +1,4 @@
-//! Addresses and loads of our own modules; what stores share with them.
+//! Addresses and loads of our own modules, and the parts that stores share with them.
 
 use super::body::Body;
 use arbitrary::{Result, Unstructured};
@@ -6,7 +6,7 @@ use wasm_encoder::Instruction as I;
 use wasm_encoder::ValType::{self, F32, F64, I32, I64};
 use wasm_encoder::{MemArg, MemArgTarget};
 
-/// Offsets of accesses: most are small, some leave the memory.
+/// Offsets of accesses, most of which are small and some of which leave the memory.
 const OFFSETS: &[u64] = &[
     0,
     0,
@@ -27,7 +27,7 @@ const OFFSETS: &[u64] = &[
 ];
 
 impl Body<'_> {
-    /// An address on the stack that is inside the memory most often.
+    /// Puts an address on the stack that is inside the memory most often.
     pub(super) fn address(&mut self, u: &mut Unstructured<'_>, depth: u32) -> Result<()> {
         let masked = |body: &mut Self, u: &mut Unstructured<'_>, mask| {
             body.expression(u, I32, depth.min(2))?;
@@ -78,7 +78,7 @@ impl Body<'_> {
         })
     }
 
-    /// A load of any width that gives `ty`.
+    /// A load of any width whose result is a `ty`.
     pub(super) fn load(&mut self, u: &mut Unstructured<'_>, ty: ValType, depth: u32) -> Result<()> {
         self.address(u, depth)?;
         let memarg = self.memarg(u, if matches!(ty, I32 | F32) { 0 } else { 1 })?;

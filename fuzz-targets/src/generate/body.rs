@@ -8,38 +8,38 @@ use wasm_encoder::Instruction as I;
 use wasm_encoder::ValType::{self, F32, F64, I32, I64};
 use wasm_encoder::{BlockType, Function};
 
-/// Instructions after which only leaves are written.
+/// The number of instructions after which only leaves are written.
 const LENGTH: usize = 900;
 
-/// Depth of an expression.
+/// The greatest depth of an expression.
 pub(super) const DEPTH: u32 = 5;
 
-/// Locals of each type beside the parameters.
+/// The number of locals of each type beside the parameters.
 const LOCALS: u32 = 3;
 
-/// What a function sees of its module.
+/// The parts of a module that its functions can use.
 #[derive(Debug)]
 pub struct Shape {
-    /// Floating point types and instructions.
+    /// Whether floating-point types and instructions are used.
     pub floats: bool,
-    /// Tail calls.
+    /// Whether tail calls are used.
     pub tail_calls: bool,
-    /// Parameters and results of every function, the host's first.
+    /// The parameters and results of every function, those of the host first.
     pub functions: Vec<(Vec<ValType>, Vec<ValType>)>,
-    /// How many of them are the host's.
+    /// The number of functions of the host.
     pub host: u32,
-    /// How many of them, the host's included, are in the table; they call nothing through it.
+    /// The number of functions, including those of the host, that are in the table. They make no calls through it.
     pub in_table: u32,
-    /// Memories.
+    /// The number of memories.
     pub memories: u32,
-    /// Elements of the table.
+    /// The number of elements of the table.
     pub table: u32,
-    /// Nobody writes the table, and it is not exported.
+    /// Whether no function writes the table and it is not exported.
     pub constant_table: bool,
 }
 
 impl Shape {
-    /// The types of numbers there are.
+    /// The number types that are used.
     pub fn numbers(&self) -> &'static [ValType] {
         if self.floats {
             &[I32, I64, F32, F64]
@@ -55,7 +55,7 @@ pub struct Body<'m> {
     index: u32,
     locals: Vec<ValType>,
     parameters: usize,
-    /// The locals before this one are open to everything.
+    /// The locals before this one may be read and written by everything.
     pub(super) reserved: u32,
     code: Vec<I<'static>>,
     calls: u32,
@@ -63,11 +63,11 @@ pub struct Body<'m> {
 }
 
 impl<'m> Body<'m> {
-    /// The body of function `index`.
+    /// Writes the body of function `index`.
     ///
     /// # Errors
     ///
-    /// When the bytes are malformed; exhausted bytes end the body.
+    /// If the bytes are malformed. Exhausted bytes end the body.
     pub fn write(u: &mut Unstructured<'_>, shape: &'m Shape, index: u32) -> Result<Function> {
         let (parameters, results) = &shape.functions[index as usize];
         let mut locals = parameters.clone();
@@ -75,7 +75,7 @@ impl<'m> Body<'m> {
             locals.extend([ty; LOCALS as usize]);
         }
         let reserved = locals.len() as u32;
-        // An address, a counter of each level of loops, scratch for floats.
+        // These are an address, a counter for each level of loops, and scratch for floats.
         locals.extend([I32, I32, I32]);
         if shape.floats {
             locals.extend([F32, F64]);
@@ -123,24 +123,24 @@ impl<'m> Body<'m> {
         self.shape.floats
     }
 
-    /// Some local of a type.
+    /// A local of a type.
     pub(super) fn local(&self, u: &mut Unstructured<'_>, ty: ValType) -> Result<u32> {
         let all = (0..self.reserved).filter(|&local| self.locals[local as usize] == ty);
         let all: Vec<u32> = all.collect();
         Ok(*u.choose(&all)?)
     }
 
-    /// The local that addresses are kept in.
+    /// The local in which addresses are kept.
     pub(super) fn address_local(&self) -> u32 {
         self.reserved
     }
 
-    /// A float's copy while it is made canonical.
+    /// The local for the copy of a float while it is made canonical.
     pub(super) fn scratch(&self, ty: ValType) -> u32 {
         self.reserved + if ty == F32 { 3 } else { 4 }
     }
 
-    /// Some mutable global of a type; [`dag`](super::dag) lays them out.
+    /// A mutable global of a type, as [`dag`](super::dag) lays them out.
     pub(super) fn global(&self, u: &mut Unstructured<'_>, ty: ValType) -> Result<u32> {
         let numbers = self.shape.numbers();
         let at = numbers
@@ -150,7 +150,7 @@ impl<'m> Body<'m> {
         Ok(2 * at as u32 + u.int_in_range(0..=1)?)
     }
 
-    /// Memory 0 most often.
+    /// A memory, most often memory 0.
     pub(super) fn memory(&self, u: &mut Unstructured<'_>) -> Result<u32> {
         if self.shape.memories > 1 && u.ratio(1, 4)? {
             u.int_in_range(0..=self.shape.memories - 1)
@@ -159,7 +159,7 @@ impl<'m> Body<'m> {
         }
     }
 
-    /// A call that leaves a `ty`, or another expression where no function does.
+    /// A call that leaves a `ty`, or another expression if no function returns that type.
     pub(super) fn call_for(
         &mut self,
         u: &mut Unstructured<'_>,
@@ -175,7 +175,7 @@ impl<'m> Body<'m> {
         self.call(u, callee, depth)
     }
 
-    /// Whom this function may call here.
+    /// The functions that this function may call here.
     pub(super) fn callees(&self) -> impl Iterator<Item = u32> + use<'m> {
         let own = self.calls > 0 && self.loops == 0;
         let end = match (own, self.calls > 0) {
@@ -189,14 +189,14 @@ impl<'m> Body<'m> {
     pub(super) fn call(&mut self, u: &mut Unstructured<'_>, callee: u32, depth: u32) -> Result<()> {
         let through_table = callee < self.shape.in_table && self.index >= self.shape.in_table;
         let through_table = through_table && u.arbitrary()?;
-        // The condition of a tail call may have made the last one.
+        // The condition of a tail call may have used up the last call.
         self.calls = self.calls.saturating_sub(1);
         let (parameters, _) = &self.shape.functions[callee as usize];
         for &ty in parameters {
             self.expression(u, ty, depth.min(2))?;
         }
         if through_table {
-            // Elements are the functions in order; now and then the wrong one.
+            // The elements are the functions in order. Now and then a wrong one is chosen.
             if u.ratio(1, 8)? {
                 self.expression(u, I32, 1)?;
             } else {
@@ -212,7 +212,7 @@ impl<'m> Body<'m> {
         Ok(())
     }
 
-    /// Leaves the function by a tail call, on some condition.
+    /// Leaves the function by a tail call, under a condition.
     fn tail_call(&mut self, u: &mut Unstructured<'_>, results: &[ValType]) -> Result<()> {
         let same = |&callee: &u32| self.shape.functions[callee as usize].1 == results;
         let callees: Vec<u32> = self.callees().filter(same).collect();

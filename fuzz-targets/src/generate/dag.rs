@@ -11,11 +11,11 @@ use wasm_encoder::{
     MemorySection, MemoryType, Module, RefType, TableSection, TableType, TypeSection,
 };
 
-/// A valid module that ends.
+/// Makes a valid module whose calls all end.
 ///
 /// # Errors
 ///
-/// When the bytes are malformed; exhausted bytes make a small module.
+/// If the bytes are malformed. Exhausted bytes make a small module.
 pub fn module(u: &mut Unstructured<'_>, features: Features) -> Result<Vec<u8>> {
     let shape = shape(u, features)?;
     let host = shape.host as usize;
@@ -24,7 +24,7 @@ pub fn module(u: &mut Unstructured<'_>, features: Features) -> Result<Vec<u8>> {
     let mut functions = FunctionSection::new();
     let mut exports = ExportSection::new();
     let mut code = CodeSection::new();
-    // One type a function, at the same index.
+    // Each function has a type of its own, at the same index.
     for (index, (parameters, results)) in shape.functions.iter().enumerate() {
         let (parameters, results) = (parameters.iter().copied(), results.iter().copied());
         types.ty().function(parameters, results);
@@ -72,7 +72,7 @@ pub fn module(u: &mut Unstructured<'_>, features: Features) -> Result<Vec<u8>> {
         Elements::Functions(in_table.into()),
     );
     if u.ratio(1, 4)? {
-        // Over the end of the first, or of the table: then nothing runs.
+        // The segment may extend beyond the end of the first memory, or of the table; then nothing runs.
         let start = u.int_in_range(0..=shape.table)?;
         let function = u.int_in_range(0..=shape.in_table - 1)?;
         elements.active(
@@ -104,7 +104,7 @@ pub fn module(u: &mut Unstructured<'_>, features: Features) -> Result<Vec<u8>> {
     Ok(module.finish())
 }
 
-/// How many functions of which types, and the rest of what they see.
+/// Chooses the number of functions, their types, and the other parts that bodies use.
 fn shape(u: &mut Unstructured<'_>, features: Features) -> Result<Shape> {
     let mut shape = Shape {
         floats: features.floats && u.ratio(3, 4)?,
@@ -128,7 +128,8 @@ fn shape(u: &mut Unstructured<'_>, features: Features) -> Result<Shape> {
     };
     let mut functions = Vec::new();
     for _ in 0..shape.host + own {
-        // One result most often, so that expressions can call; some have more arguments than registers.
+        // Most functions have one result, so that expressions can call them. Some have more arguments than there
+        // are registers.
         let most = if u.ratio(1, 8)? { 18 } else { 6 };
         let parameters = types(u, most)?;
         let results = if features.wasm2 && u.ratio(1, 3)? {
@@ -140,12 +141,12 @@ fn shape(u: &mut Unstructured<'_>, features: Features) -> Result<Shape> {
     }
     shape.functions = functions;
     shape.in_table = (shape.host + own / 2).max(1);
-    // Some elements are null.
+    // Some elements are left null.
     shape.table = shape.in_table + 2;
     Ok(shape)
 }
 
-/// Two mutable globals of each number.
+/// Two mutable globals of each number type.
 fn globals(
     u: &mut Unstructured<'_>,
     shape: &Shape,

@@ -1,9 +1,9 @@
 //! Expressions of our own: every numeric operator, and the shapes that lowering rules look for.
 //!
-//! An expression is written in postfix order to the end of the body's code. Depth bounds it, and so do the
-//! fuzzer's bytes: exhausted bytes choose the first of every list, which is a leaf. Bits of a NaN that arithmetic
-//! made are unspecified, so a float is made canonical where its bits are seen (reinterpretation, stores, the
-//! sign of `copysign`); what is only moved keeps its bits, in every engine.
+//! An expression is written in postfix order to the end of the body's code. Depth bounds it, and so do the fuzzer's
+//! bytes: exhausted bytes choose the first of every list, which is a leaf. Bits of a NaN that arithmetic made are
+//! unspecified, so a float is made canonical where its bits can be seen (reinterpretation, stores, the sign of
+//! `copysign`). A float that is only moved keeps its bits, in every engine.
 
 use super::body::Body;
 use super::ops::{self, Int, Op, Ops, int};
@@ -13,7 +13,7 @@ use wasm_encoder::Instruction as I;
 use wasm_encoder::ValType::{self, F32, F64, I32, I64};
 use wasm_encoder::{BlockType, Ieee32, Ieee64};
 
-/// Immediates at the edges of what instructions encode.
+/// Immediates at the edges of the ranges that instructions encode.
 const IMMEDIATES: &[i64] = &[
     0,
     1,
@@ -49,7 +49,7 @@ const IMMEDIATES: &[i64] = &[
 ];
 
 impl Body<'_> {
-    /// A number of type `ty` on the stack.
+    /// Puts a number of type `ty` on the stack.
     pub(super) fn expression(
         &mut self,
         u: &mut Unstructured<'_>,
@@ -112,7 +112,7 @@ impl Body<'_> {
         Ok(())
     }
 
-    /// Any total operator that gives `ty`.
+    /// Any operator that never traps and whose result is a `ty`.
     fn operator(&mut self, u: &mut Unstructured<'_>, ty: ValType, depth: u32) -> Result<()> {
         let lists = ops::giving(ty, self.floats());
         self.one_of(u, &lists, depth)
@@ -127,7 +127,7 @@ impl Body<'_> {
         Ok(())
     }
 
-    /// An `i32` that somebody tests: a comparison most often.
+    /// An `i32` that is used as a condition, most often a comparison.
     pub(super) fn condition(&mut self, u: &mut Unstructured<'_>, depth: u32) -> Result<()> {
         if depth == 0 || self.is_long() {
             return self.leaf(u, I32);
@@ -137,7 +137,7 @@ impl Body<'_> {
         match u.int_in_range(0..=6)? {
             0..=1 => self.one_of(u, &ops::compares(self.floats()), depth),
             2 => {
-                // A test of bits.
+                // A test of several bits.
                 self.expression(u, wide, depth)?;
                 self.constant_or(u, wide, depth)?;
                 self.push(int(wide, Int::And));
@@ -145,7 +145,7 @@ impl Body<'_> {
                 Ok(())
             }
             3 => {
-                // One bit, by either way of shifting.
+                // One bit, tested by shifting to the left or to the right.
                 self.expression(u, wide, depth)?;
                 self.constant_or(u, wide, depth)?;
                 self.push(int(wide, Int::ShrU));
@@ -185,7 +185,7 @@ impl Body<'_> {
         }
     }
 
-    /// `select`, with its condition.
+    /// A `select`, with its condition.
     fn select(&mut self, u: &mut Unstructured<'_>, ty: ValType, depth: u32) -> Result<()> {
         self.expression(u, ty, depth)?;
         self.expression(u, ty, depth)?;
@@ -218,7 +218,7 @@ impl Body<'_> {
         Ok(())
     }
 
-    /// Operators that trap for some operands: guarded, so that most do not.
+    /// Operators that trap for some operands, guarded so that most do not.
     fn partial(&mut self, u: &mut Unstructured<'_>, ty: ValType, depth: u32) -> Result<()> {
         if is_float(ty) {
             return self.operator(u, ty, depth);
@@ -244,7 +244,7 @@ impl Body<'_> {
         self.expression(u, ty, depth)?;
         match u.int_in_range(0..=3)? {
             0 => {
-                // By a constant; some of them trap or overflow.
+                // The divisor is a constant; some of these operations trap or overflow.
                 let wanted = *u.choose(IMMEDIATES)?;
                 let wanted = if wanted as i32 == 0 && !raw {
                     3
@@ -266,7 +266,7 @@ impl Body<'_> {
         Ok(())
     }
 
-    /// What is on the stack if a conversion takes it, else 1.
+    /// Keeps the value on the stack if a conversion accepts it; else replaces it by 1.
     fn in_range(&mut self, from: ValType, to: ValType, unsigned: bool) {
         let local = self.scratch(from);
         let bound = match (to, unsigned) {
@@ -275,7 +275,8 @@ impl Body<'_> {
             (_, false) => 63,
             (_, true) => 64,
         };
-        // The greatest number below the bound that the narrower float has too: no corner but exact ones.
+        // The greatest number below the bound that the narrower float can represent, too. No corner values are used
+        // but exact ones.
         let limit = 2f64.powi(bound);
         let least = if unsigned { 0.0 } else { -limit };
         self.push(I::LocalTee(local));
@@ -293,7 +294,7 @@ impl Body<'_> {
         self.push(I::Select);
     }
 
-    /// Where the bits of a float are seen.
+    /// Operators that show the bits of a float.
     fn bits(&mut self, u: &mut Unstructured<'_>, ty: ValType, depth: u32) -> Result<()> {
         if !self.floats() {
             return self.operator(u, ty, depth);
@@ -320,7 +321,7 @@ impl Body<'_> {
         Ok(())
     }
 
-    /// A number whose bits are determined: a float that was only moved, or a canonical one.
+    /// A number whose bits are determined: a float that was only moved, or one that was made canonical.
     pub(super) fn settled(
         &mut self,
         u: &mut Unstructured<'_>,
@@ -341,7 +342,7 @@ impl Body<'_> {
         }
     }
 
-    /// What is on the stack, any NaN as the canonical one.
+    /// Replaces a NaN on the stack by the canonical one.
     fn canonical(&mut self, ty: ValType) {
         let local = self.scratch(ty);
         let (nan, eq) = if ty == F32 {
@@ -362,7 +363,7 @@ impl Body<'_> {
     }
 }
 
-/// One operator of the lists.
+/// An operator of the lists.
 fn pick(u: &mut Unstructured<'_>, lists: &[Ops]) -> Result<&'static Op> {
     let all = lists
         .iter()
@@ -375,12 +376,12 @@ fn pick(u: &mut Unstructured<'_>, lists: &[Ops]) -> Result<&'static Op> {
         .expect("the index is below the count"))
 }
 
-/// Is it `f32` or `f64`?
+/// Whether a type is `f32` or `f64`.
 pub(super) fn is_float(ty: ValType) -> bool {
     matches!(ty, F32 | F64)
 }
 
-/// An integer constant, cut to its type.
+/// An integer constant, truncated to its type.
 pub(super) fn immediate(ty: ValType, value: i64) -> I<'static> {
     if ty == I32 {
         I::I32Const(value as i32)

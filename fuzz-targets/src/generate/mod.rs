@@ -4,10 +4,10 @@
 //! * [`expression`](mod@expression), [`body`], [`dag`]: modules of our own, whose expressions have the
 //!   shapes that lowering rules look for.
 //!
-//! Every module is valid, and every call of it ends: wasm-smith's have fuel, ours only loops that count.
-//! Everything is exported, so that everything can be compared, but for some tables: what nobody can
-//! write is constant. NaNs are made canonical inside the module before their bits can be seen, so
-//! memories are comparable byte by byte.
+//! Every module is valid, and every call of it ends: wasm-smith's have fuel, ours only have loops that count.
+//! Everything is exported, so that everything can be compared, except some tables: only a table that is not
+//! exported can be constant. NaNs are made canonical inside the module before their bits can be seen, so memories
+//! are comparable byte by byte.
 
 mod access;
 pub mod body;
@@ -24,20 +24,20 @@ use arbitrary::{Result, Unstructured};
 use skerry_environ::ValType;
 use wasmparser::{ExternalKind, Parser, Payload, TypeRef};
 
-/// At most this many calls on one module.
+/// The largest number of calls on one module.
 const MAX_CALLS: usize = 24;
 
-/// A module and what to do with it.
+/// A module, and the calls to make on it.
 #[derive(Clone, Debug)]
 pub struct Case {
-    /// The module's bytes.
+    /// The bytes of the module.
     pub wasm: Vec<u8>,
     /// The calls, in order.
     pub calls: Vec<Call>,
 }
 
 impl Case {
-    /// Does the module still have what the calls need? For modules that were changed.
+    /// Whether the module still has what the calls need. This is asked of modules that were changed.
     pub fn fits(&self) -> bool {
         let functions = exported_functions(&self.wasm);
         let has = |name: &String| functions.iter().any(|function| function.name == *name);
@@ -57,26 +57,26 @@ impl Case {
 /// One call of an exported function.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Call {
-    /// The export's name.
+    /// The name of the export.
     pub function: String,
     /// The types of the parameters.
     pub types: Vec<ValType>,
-    /// One value a parameter.
+    /// One value for each parameter.
     pub arguments: Vec<Value>,
 }
 
-/// What a module may contain.
+/// The features that a module may use.
 #[derive(Clone, Copy, Debug)]
 pub struct Features {
-    /// Floating point types and instructions.
+    /// Whether floating-point types and instructions are used.
     pub floats: bool,
-    /// What came after Wasm 1.0 but SIMD, with several memories and extended constants.
+    /// Whether features since Wasm 1.0 except SIMD are used, with several memories and extended constants.
     pub wasm2: bool,
-    /// Tail calls.
+    /// Whether tail calls are used.
     pub tail_calls: bool,
 }
 
-/// What Skerry compiles today.
+/// The features that Skerry compiles today.
 pub const SUPPORTED: Features = Features {
     floats: true,
     wasm2: true,
@@ -87,7 +87,7 @@ pub const SUPPORTED: Features = Features {
 ///
 /// # Errors
 ///
-/// When the bytes are exhausted or ask for a module that cannot be made to end.
+/// If the bytes are exhausted, or ask for a module whose calls cannot be made to end.
 pub fn case(u: &mut Unstructured<'_>, features: Features) -> Result<Case> {
     let wasm = module(u, features)?;
     let calls = calls(u, &wasm)?;
@@ -107,7 +107,7 @@ pub fn module(u: &mut Unstructured<'_>, features: Features) -> Result<Vec<u8>> {
     }
 }
 
-/// Every exported function once with corner values, then any.
+/// Calls every exported function once with corner values, and then any of them.
 fn calls(u: &mut Unstructured<'_>, wasm: &[u8]) -> Result<Vec<Call>> {
     let functions = exported_functions(wasm);
     let names: Vec<String> = functions.iter().map(|f| f.name.clone()).collect();
@@ -134,18 +134,18 @@ fn calls(u: &mut Unstructured<'_>, wasm: &[u8]) -> Result<Vec<Call>> {
 /// An exported function.
 #[derive(Clone, Debug)]
 pub struct Export {
-    /// Its name.
+    /// The name of the export.
     pub name: String,
-    /// What it takes.
+    /// The types of its parameters.
     pub parameters: Vec<ValType>,
 }
 
-/// The exported functions that have no vectors; none where the module is malformed.
+/// The exported functions that have no vectors; none if the module is malformed.
 pub fn exported_functions(wasm: &[u8]) -> Vec<Export> {
     read_exports(wasm).unwrap_or_default()
 }
 
-/// The types of the parameters of an exported function; none where there is no such function.
+/// The types of the parameters of an exported function; none if there is no such function.
 pub fn parameters(wasm: &[u8], name: &str) -> Vec<ValType> {
     let functions = exported_functions(wasm);
     let found = functions.into_iter().find(|export| export.name == name);
@@ -217,7 +217,7 @@ mod tests {
     use skerry_compiler::translate::translate_module;
     use std::collections::BTreeMap;
 
-    /// The generators reach what they are for.
+    /// The generators reach what they are made for.
     #[test]
     fn reaches_what_it_is_for() {
         let (mut cases, mut calls, mut constant_tables) = (0, 0, 0);

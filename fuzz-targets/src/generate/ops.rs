@@ -1,10 +1,11 @@
-//! The operators of scalar Wasm as tables: an instruction, what it takes, what it gives. Operators that trap
-//! or show the bits of a NaN are not here: [`expression`](mod@super::expression) makes them with care.
+//! The operators of scalar Wasm as tables: each instruction with the types of its operands and of its result.
+//! Operators that trap or show the bits of a NaN are not here: [`expression`](mod@super::expression) makes them
+//! with care.
 
 use wasm_encoder::Instruction as I;
 use wasm_encoder::ValType::{self, F32, F64, I32, I64};
 
-/// One operator.
+/// An operator.
 pub struct Op {
     /// The instruction.
     pub inst: I<'static>,
@@ -86,10 +87,10 @@ ops! {
     }
 }
 
-/// Operators by what they take.
+/// Operators, grouped by the types of their operands.
 pub type Ops = &'static [&'static [Op]];
 
-/// The operators that give `ty`, in two lists.
+/// The operators whose result is a `ty`, in two lists.
 pub fn giving(ty: ValType, floats: bool) -> [Ops; 2] {
     let none: Ops = &[];
     match ty {
@@ -106,7 +107,7 @@ pub fn compares(floats: bool) -> [Ops; 2] {
     [I32_COMPARES, if floats { FLOAT_COMPARES } else { &[] }]
 }
 
-/// Division and remainder.
+/// Division and remainder of a type.
 pub fn divisions(ty: ValType) -> Ops {
     if ty == I32 {
         I32_DIVISIONS
@@ -115,7 +116,7 @@ pub fn divisions(ty: ValType) -> Ops {
     }
 }
 
-/// Conversions of floats that may trap.
+/// Conversions from floats that may trap.
 pub fn truncations(ty: ValType) -> Ops {
     if ty == I32 {
         I32_TRUNCATIONS
@@ -146,7 +147,7 @@ pub enum Int {
     GtU,
 }
 
-/// The instruction of an operator at a width.
+/// The instruction of an operator at a type.
 pub fn int(ty: ValType, op: Int) -> I<'static> {
     let (narrow, wide) = match op {
         Int::Add => (I::I32Add, I::I64Add),
@@ -170,7 +171,7 @@ pub fn int(ty: ValType, op: Int) -> I<'static> {
     if ty == I32 { narrow } else { wide }
 }
 
-/// `x op (x's memory)`: what a load can be sunk into, and what a store can be fused with.
+/// Operators `x op (x's memory)` into which a load can be sunk and with which a store can be fused.
 pub const MEMORY_OPS: &[Int] = &[
     Int::Add,
     Int::Sub,

@@ -9,7 +9,7 @@ use wasm_encoder::Instruction as I;
 use wasm_encoder::ValType::{self, F32, F64, I32, I64};
 
 impl Body<'_> {
-    /// One of the shapes.
+    /// Writes one of the shapes.
     pub(super) fn shape(
         &mut self,
         u: &mut Unstructured<'_>,
@@ -49,7 +49,7 @@ impl Body<'_> {
                 Ok(())
             }
             7 => {
-                // Sign or zero extension by two shifts.
+                // A sign or zero extension by two shifts.
                 self.expression(u, ty, depth)?;
                 let by = *u.choose(&[24, 16, 8, 31, 32, 48, 56, 1])?;
                 self.push(immediate(ty, by));
@@ -175,7 +175,7 @@ impl Body<'_> {
         Ok(())
     }
 
-    /// An operator with a load on one side.
+    /// An operator with a load as one of its operands.
     fn with_memory(&mut self, u: &mut Unstructured<'_>, ty: ValType, depth: u32) -> Result<()> {
         let op = *u.choose(MEMORY_OPS)?;
         if u.arbitrary()? {
@@ -192,7 +192,7 @@ impl Body<'_> {
         Ok(())
     }
 
-    /// Through the other width and back.
+    /// A conversion to the other width and back.
     fn extension(&mut self, u: &mut Unstructured<'_>, ty: ValType, depth: u32) -> Result<()> {
         if ty == I32 {
             self.expression(u, I64, depth)?;
@@ -279,12 +279,12 @@ impl Body<'_> {
         Ok(())
     }
 
-    /// Shapes of floats.
+    /// Shapes of floating-point numbers.
     fn float_shape(&mut self, u: &mut Unstructured<'_>, ty: ValType, depth: u32) -> Result<()> {
         let pick = |narrow: I<'static>, wide: I<'static>| if ty == F32 { narrow } else { wide };
         match u.int_in_range(0..=6)? {
             0 => {
-                // A product and a sum, which must round twice.
+                // A product and a sum, which must be rounded separately.
                 self.expression(u, ty, depth)?;
                 self.expression(u, ty, depth)?;
                 self.push(pick(I::F32Mul, I::F64Mul));
@@ -292,7 +292,7 @@ impl Body<'_> {
                 self.push(pick(I::F32Add, I::F64Add));
             }
             1..=2 => {
-                // A load on one side.
+                // An operator with a load as one of its operands.
                 let first: bool = u.arbitrary()?;
                 if first {
                     self.load(u, ty, depth)?;
@@ -312,7 +312,7 @@ impl Body<'_> {
                 self.push(u.choose(&ops)?.clone());
             }
             3 => {
-                // An operator of one operand on a load.
+                // An operator with one operand, which is a load.
                 let other = if ty == F32 { F64 } else { F32 };
                 let from_other: bool = u.arbitrary()?;
                 self.load(u, if from_other { other } else { ty }, depth)?;
@@ -343,7 +343,7 @@ impl Body<'_> {
                 });
             }
             5 => {
-                // Minimum or maximum by comparison, which is not `min` or `max`.
+                // Minimum or maximum by comparison, which differs from `min` and `max`.
                 let (a, b) = (self.local(u, ty)?, self.local(u, ty)?);
                 self.expression(u, ty, depth)?;
                 self.push(I::LocalTee(a));
@@ -366,7 +366,7 @@ impl Body<'_> {
                 self.push(I::Select);
             }
             _ => {
-                // What algebra would simplify and floats must not.
+                // Expressions that algebra would simplify, but that floats must not.
                 self.expression(u, ty, depth)?;
                 let units = [0.0, -0.0, 1.0, -1.0, 2.0, 0.5];
                 self.push(float(ty, *u.choose(&units)?));

@@ -7,10 +7,10 @@ use wasm_encoder::{ExportSection, RawSection};
 use wasm_smith::{Config, InstructionKind, InstructionKinds, MemoryOffsetChoices, Module};
 use wasmparser::{ExternalKind, Parser, Payload};
 
-/// How many branches and calls a module may take before it meets `unreachable`.
+/// The number of branches and calls that a module may take before it reaches `unreachable`.
 const FUEL: u32 = 1000;
 
-/// What a module is mostly made of.
+/// The kind of code that a module mostly consists of.
 #[derive(Clone, Copy, Debug, arbitrary::Arbitrary)]
 enum Mood {
     Anything,
@@ -19,11 +19,11 @@ enum Mood {
     Bulk,
 }
 
-/// A valid module that ends.
+/// Makes a valid module whose calls all end.
 ///
 /// # Errors
 ///
-/// When the bytes are exhausted, or ask for a module that cannot be made to end.
+/// If the bytes are exhausted, or ask for a module whose calls cannot be made to end.
 pub fn module(u: &mut Unstructured<'_>, features: Features) -> Result<Vec<u8>> {
     let config = config(u, features)?;
     let mut module = Module::new(config, u)?;
@@ -31,18 +31,18 @@ pub fn module(u: &mut Unstructured<'_>, features: Features) -> Result<Vec<u8>> {
         .ensure_termination(FUEL)
         .map_err(|_| arbitrary::Error::IncorrectFormat)?;
     let wasm = module.to_bytes();
-    // Two imports of one name are valid, but no linker has two things to give.
+    // Two imports of one name are valid, but a linker can give only one item for both.
     if names_repeat(&wasm) {
         return Err(arbitrary::Error::IncorrectFormat);
     }
-    // What is exported cannot be a constant table.
+    // A table that is exported cannot be constant.
     Ok(match u.ratio(1, 3)? {
         true => without_exported_tables(&wasm),
         false => wasm,
     })
 }
 
-/// The module with all its exports but the tables.
+/// The module with all its exports except the tables.
 fn without_exported_tables(wasm: &[u8]) -> Vec<u8> {
     let mut module = wasm_encoder::Module::new();
     for payload in Parser::new(0).parse_all(wasm).filter_map(Result::ok) {
@@ -62,7 +62,7 @@ fn without_exported_tables(wasm: &[u8]) -> Vec<u8> {
     module.finish()
 }
 
-/// Do two imports have the same name?
+/// Whether two imports have the same name.
 fn names_repeat(wasm: &[u8]) -> bool {
     let mut seen = HashSet::new();
     let sections = Parser::new(0).parse_all(wasm).filter_map(Result::ok);
@@ -74,7 +74,7 @@ fn names_repeat(wasm: &[u8]) -> bool {
     imports.any(|import| !seen.insert((import.module, import.name)))
 }
 
-/// The limits and features of wasm-smith; a few of them are drawn, so that small modules stay common.
+/// The limits and features of wasm-smith. A few of them are chosen at random, so that small modules stay common.
 fn config(u: &mut Unstructured<'_>, features: Features) -> Result<Config> {
     use InstructionKind::{Control, Memory, Numeric, Parametric, Reference, Table, Variable};
     let Features {
@@ -115,7 +115,7 @@ fn config(u: &mut Unstructured<'_>, features: Features) -> Result<Config> {
         canonicalize_nans: true,
         // A trap ends a call, so most modules have none.
         disallow_traps: u.ratio(9, 10)?,
-        // Wasm 2.0 but SIMD, with what Skerry has from 3.0.
+        // The features of Wasm 2.0 except SIMD, and those of 3.0 that Skerry has.
         bulk_memory_enabled: wasm2 && (bulk || u.arbitrary()?),
         multi_value_enabled: wasm2 && u.arbitrary()?,
         reference_types_enabled: wasm2 && (bulk || u.arbitrary()?),
@@ -124,7 +124,7 @@ fn config(u: &mut Unstructured<'_>, features: Features) -> Result<Config> {
         extended_const_enabled: wasm2 && u.arbitrary()?,
         max_memories: if wasm2 { u.int_in_range(1..=3)? } else { 1 },
         max_tables: if wasm2 { u.int_in_range(1..=3)? } else { 1 },
-        // Not built.
+        // Skerry does not have these.
         simd_enabled: false,
         relaxed_simd_enabled: false,
         memory64_enabled: false,
@@ -134,7 +134,7 @@ fn config(u: &mut Unstructured<'_>, features: Features) -> Result<Config> {
         wide_arithmetic_enabled: false,
         custom_page_sizes_enabled: false,
         compact_imports_enabled: false,
-        // Comparable: everything visible, memories and tables that fit.
+        // What can be compared is exported, and memories and tables are small enough to compare.
         max_imports: if u.ratio(1, 3)? {
             u.int_in_range(1..=8)?
         } else {
@@ -145,7 +145,7 @@ fn config(u: &mut Unstructured<'_>, features: Features) -> Result<Config> {
         table_max_size_required: true,
         max_memory32_bytes: 10 << 16,
         max_table_elements: 1000,
-        // More accesses at the end of memory than the default has.
+        // More accesses are at the end of memory than by default.
         memory_offset_choices: MemoryOffsetChoices(50, 30, 20),
         min_funcs: 1,
         max_funcs,

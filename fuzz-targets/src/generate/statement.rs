@@ -13,7 +13,7 @@ impl Body<'_> {
         Ok(*u.choose(self.shape.numbers())?)
     }
 
-    /// Something with an effect.
+    /// Writes a statement, which has an effect.
     pub(super) fn statement(&mut self, u: &mut Unstructured<'_>, nesting: u32) -> Result<()> {
         if self.is_long() || u.is_empty() {
             return Ok(());
@@ -56,7 +56,7 @@ impl Body<'_> {
         Ok(())
     }
 
-    /// Statements under control flow.
+    /// Writes statements under control flow.
     fn nested(&mut self, u: &mut Unstructured<'_>, nesting: u32) -> Result<()> {
         match u.int_in_range(0..=4)? {
             0..=1 => {
@@ -128,7 +128,7 @@ impl Body<'_> {
         self.store_of(u, ty, width)
     }
 
-    /// Takes an address and a `ty`, and stores all of it or a part.
+    /// Takes an address and a `ty` from the stack, and stores all of it or a part.
     fn store_of(&mut self, u: &mut Unstructured<'_>, ty: ValType, width: u32) -> Result<()> {
         let memarg = self.memarg(u, if matches!(ty, I32 | F32) { 0 } else { 1 })?;
         let byte = MemArg { align: 0, ..memarg };
@@ -146,7 +146,7 @@ impl Body<'_> {
         Ok(())
     }
 
-    /// Load, change, store at one address: one instruction on many machines.
+    /// A load, a change and a store at one address, which are one instruction on many machines.
     fn update(&mut self, u: &mut Unstructured<'_>) -> Result<()> {
         let ty = if u.arbitrary()? { I32 } else { I64 };
         let at = MemArg {
@@ -192,7 +192,7 @@ impl Body<'_> {
         Ok(())
     }
 
-    /// Bulk memory instructions, and growing.
+    /// Bulk memory instructions, and growth.
     fn bulk(&mut self, u: &mut Unstructured<'_>) -> Result<()> {
         let memory = self.memory(u)?;
         let kind = u.int_in_range(0..=4)?;

@@ -1,4 +1,4 @@
-//! What a case ought to do, according to interpreters that share no code generation with Skerry.
+//! The expected outcome of a case, according to interpreters that share no code generation with Skerry.
 
 pub mod tinywasm;
 pub mod wasmi;

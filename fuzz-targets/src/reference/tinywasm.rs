@@ -1,4 +1,4 @@
-//! The outcome of a case according to tinywasm: the second vote, where wasmi and Skerry differ.
+//! The outcome of a case according to tinywasm, which votes where wasmi and Skerry differ.
 //!
 //! It shares neither design nor authors with wasmi: safe Rust, its own bytecode and its own executor.
 
@@ -16,7 +16,7 @@ use tinywasm::{
     StackConfig, Store, Table,
 };
 
-/// Frames and values that calls may take.
+/// The number of frames and of values that calls may use.
 const STACK: StackConfig = StackConfig::dynamic(1 << 10, 1 << 22);
 
 /// Names of exported functions by address.
@@ -51,7 +51,7 @@ pub fn run(case: &Case) -> Outcome {
     outcome
 }
 
-/// What the module imports, made as [`host`] says.
+/// The items that the module imports, made as [`host`] says.
 fn imports(
     store: &mut Store,
     module: &Module,
@@ -82,7 +82,7 @@ fn imports(
             }
             ImportKind::Memory(ty) => {
                 let memory = Memory::new(store, *ty)?;
-                // A memory of no pages takes nothing.
+                // A memory without pages takes no bytes, which is no error.
                 let _ = memory.copy_from_slice(store, 0, &host::memory_prefix(&full));
                 memory.into()
             }
@@ -105,7 +105,7 @@ fn names(instance: &ModuleInstance) -> Names {
     names
 }
 
-/// One call; the arguments fit by construction.
+/// Makes one call. The arguments fit by construction.
 fn invoke(
     store: &mut Store,
     instance: &ModuleInstance,
@@ -130,7 +130,7 @@ fn invoke(
     Ok(results.iter().map(|v| value(v, names)).collect())
 }
 
-/// Globals, memories and tables as they are now.
+/// Reads globals, memories and tables as they are now.
 fn observe(store: &Store, instance: &ModuleInstance, names: &Names, outcome: &mut Outcome) {
     let own = "an export is in the store of its instance";
     for (name, export) in instance.exports() {
@@ -157,7 +157,7 @@ fn observe(store: &Store, instance: &ModuleInstance, names: &Names, outcome: &mu
     }
 }
 
-/// Why tinywasm stopped, in our words.
+/// The reason why tinywasm stopped, in the terms that all engines share.
 fn stop(error: Error) -> Stop {
     use tinywasm::Trap as Tiny;
     let Error::Trap(trap) = error else {
@@ -195,7 +195,7 @@ fn value(value: &WasmValue, names: &Names) -> Value {
     }
 }
 
-/// Any value but a function that is not null.
+/// A value that is no function, or the null function.
 fn number(value: &Value, ty: WasmType) -> WasmValue {
     match *value {
         Value::I32(v) => WasmValue::I32(v as i32),

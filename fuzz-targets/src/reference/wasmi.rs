@@ -11,15 +11,15 @@ use wasmi::{
     Module, Ref, Store, Table, TrapCode, Val, ValType,
 };
 
-/// Instructions, or so, of a run that may not end by itself.
+/// The fuel, which is about the number of instructions, of a run that may not end by itself.
 const BUDGET: u64 = 20_000_000;
 
-/// Frames that calls may take: more than the fuel of a module allows.
+/// The number of frames that calls may use, which is more than the fuel of a module allows.
 const FRAMES: usize = 10_000;
 
 impl wasmi::errors::HostError for Failed {}
 
-/// Names of exported functions by what wasmi prints of their handles, which is their identity.
+/// The names of exported functions, by the text that wasmi prints for their handles, which identifies them.
 type Names = BTreeMap<String, String>;
 
 /// Runs `case`, a module that ends by itself.
@@ -69,7 +69,7 @@ fn run_within(case: &Case, budget: Option<u64>) -> Outcome {
     outcome
 }
 
-/// What the module imports, made as [`host`] says.
+/// The items that the module imports, made as [`host`] says.
 fn imports(store: &mut Store<Host>, module: &Module) -> Result<Linker<Host>, Error> {
     let mut linker = Linker::new(module.engine());
     for import in module.imports() {
@@ -98,7 +98,7 @@ fn imports(store: &mut Store<Host>, module: &Module) -> Result<Linker<Host>, Err
             ExternType::Memory(ty) => {
                 let memory = Memory::new(&mut *store, *ty)?;
                 let prefix = host::memory_prefix(&full);
-                // A memory of no pages takes nothing.
+                // A memory without pages takes no bytes, which is no error.
                 let _ = memory.write(&mut *store, 0, &prefix);
                 memory.into()
             }
@@ -123,7 +123,7 @@ fn names(store: &Store<Host>, instance: &Instance) -> Names {
     names
 }
 
-/// One call; the arguments fit by construction.
+/// Makes one call. The arguments fit by construction.
 fn invoke(
     store: &mut Store<Host>,
     instance: &Instance,
@@ -151,7 +151,7 @@ fn invoke(
     Ok(results.iter().map(|v| value(&*store, v, names)).collect())
 }
 
-/// Globals, memories and tables as they are now.
+/// Reads globals, memories and tables as they are now.
 fn observe(store: &Store<Host>, instance: &Instance, names: &Names, outcome: &mut Outcome) {
     for export in instance.exports(store) {
         let name = export.name().to_owned();
@@ -178,12 +178,12 @@ fn observe(store: &Store<Host>, instance: &Instance, names: &Names, outcome: &mu
     }
 }
 
-/// Why wasmi stopped, in our words.
+/// The reason why wasmi stopped, in the terms that all engines share.
 fn stop(error: &Error) -> Stop {
     if error.downcast_ref::<Failed>().is_some() {
         return Stop::Host;
     }
-    // What traps in the specification is not always a trap here.
+    // Some traps of the specification are other errors here.
     if let ErrorKind::Table(TableError::CopyOutOfBounds)
     | ErrorKind::Instantiation(InstantiationError::ElementSegmentDoesNotFit { .. }) =
         error.kind()
@@ -225,7 +225,7 @@ fn value(store: impl wasmi::AsContext<Data = Host>, value: &Val, names: &Names) 
     }
 }
 
-/// Any value but a function that is not null.
+/// A value that is no function, or the null function.
 fn number(store: impl wasmi::AsContextMut, value: &Value, ty: ValType) -> Val {
     match *value {
         Value::I32(v) => Val::I32(v as i32),
@@ -303,7 +303,7 @@ mod tests {
         assert!(run(&case).exhausted());
     }
 
-    /// The answer is 1. wasmi 2.0.0 says 0, which is why 1.1.0 is the reference.
+    /// The right result is 1. wasmi 2.0.0 computes 0, which is why 1.1.0 is the reference.
     #[test]
     fn the_select_that_wasmi_2_gets_wrong_is_right_here() {
         let case = case(

@@ -1,5 +1,5 @@
-//! What all families share when they emit CLIF: alias regions, flags of memory accesses,
-//! trap codes, and the check of the result.
+//! The parts that all operators share when they emit CLIF: alias regions, flags of memory accesses, trap codes, and
+//! the check of the result.
 
 use crate::CompileError;
 use cranelift_codegen::ir::immediates::Imm64;
@@ -54,7 +54,7 @@ impl Region {
         }
     }
 
-    /// The region of a function's CLIF, declared there on first use.
+    /// The region in a function's CLIF, which is declared there on first use.
     pub(super) fn declare(self, func: &mut Function) -> AliasRegion {
         func.dfg.alias_regions.insert(AliasRegionData {
             user_id: self as u32,
@@ -81,7 +81,7 @@ pub(super) fn constant_flags(func: &mut Function) -> MemFlagsData {
         .with_can_move()
 }
 
-/// The trap code that stands for `trap` in CLIF.
+/// The code of `trap` in CLIF.
 pub fn trap_code(trap: Trap) -> TrapCode {
     TrapCode::from_raw(trap.code())
 }
@@ -91,7 +91,7 @@ pub fn trap_code(trap: Trap) -> TrapCode {
 ///
 /// # Errors
 ///
-/// The verifier's report.
+/// Returns the verifier's report.
 pub fn verify(func: &Function, flags: &Flags) -> Result<(), String> {
     let mut copy = func.clone();
     let mut cursor = FuncCursor::new(&mut copy);
@@ -113,13 +113,13 @@ pub fn verify(func: &Function, flags: &Flags) -> Result<(), String> {
 
 /// The limits on one function that keep translation linear, and what follows it bounded.
 pub(super) struct Limits {
-    /// Operands of branches and calls and parameters of blocks so far.
+    /// The number of operands of branches and calls and of parameters of blocks so far.
     operands: u64,
-    /// How many loops the position is inside of.
+    /// The number of loops that contain the current position.
     pub(super) loops: u64,
 }
 
-/// What an operator is about to make.
+/// The number of things that an operator is about to make.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Growth {
     /// Basic blocks.
@@ -130,17 +130,18 @@ pub(super) struct Growth {
     pub(super) operands: u64,
 }
 
-/// Loops around each other. The SSA builder resolves a local that no loop changes through one
-/// alias for each loop.
+/// The deepest nesting of loops. The SSA builder resolves a local that no loop changes through one alias for each
+/// loop.
 const MAX_LOOPS: u64 = 1000;
-/// Values of a function; OpenCASCADE has one with more than a million. Registers, of which a value can need many, are
-/// numbered below 2^29.
+/// The largest number of values of a function; OpenCASCADE has one with more than a million. Registers, of which a
+/// value can need many, are numbered below 2^29.
 const MAX_VALUES: u64 = 1 << 22;
-/// Basic blocks of a function.
+/// The largest number of basic blocks of a function.
 const MAX_BLOCKS: u64 = 1 << 19;
-/// Operands of branches, calls and returns, and parameters of blocks, of a function.
+/// The largest number of operands of branches, calls and returns, and of parameters of blocks, of a function.
 const MAX_OPERANDS: u64 = 1 << 24;
-/// Locals in use times basic blocks of a function. A loop over 600 cases in C, compiled without optimisation, has half of it.
+/// The largest product of locals in use and basic blocks of a function. A loop over 600 cases in C, compiled
+/// without optimisation, has half of it.
 const MAX_LOCALS_TIMES_BLOCKS: u64 = 1 << 27;
 
 impl Limits {
@@ -156,7 +157,7 @@ impl Limits {
         self.operands += count as u64;
     }
 
-    /// Checks all limits; called once an operator, before it is translated.
+    /// Checks all limits. It is called once for each operator, before the operator is translated.
     pub(super) fn check(
         &self,
         func: &Function,
@@ -166,7 +167,7 @@ impl Limits {
         self.check_with(Growth::default(), func, locals, offset)
     }
 
-    /// Checks all limits with what one operator is about to make, where that may be much.
+    /// Checks all limits with the things that one operator is about to make, if they may be many.
     pub(super) fn check_with(
         &self,
         growth: Growth,

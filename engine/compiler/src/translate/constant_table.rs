@@ -1,8 +1,8 @@
-//! Constant tables: those that nobody can write after instantiation, as the tables of C and Rust programs are.
+//! Constant tables: tables that no code can write after instantiation, such as those of C and Rust programs.
 //!
-//! What their elements refer to is known before any instance exists. So they lie in the vmctx next to the func refs, where
-//! compiled code addresses them without loading a base or a length, and where the instances that live in one slot one
-//! after another find them filled.
+//! The functions that their elements refer to are known before any instance exists. So the elements are in the
+//! vmctx, next to the func refs, where compiled code addresses them without loading a base or a length, and where
+//! the instances that live in one slot one after another find them filled.
 //!
 //! A table of functions is constant if only the module has it (it is not exported), if no function writes or grows it, if all
 //! its active segments are known, and known to fit, and if they leave it neither very large nor mostly empty. A module that
@@ -17,9 +17,11 @@ use skerry_environ::{
 use std::collections::{BTreeMap, HashSet};
 use wasmparser::{BinaryReaderError, Operator};
 
-/// The most elements that the constant tables of a module have together: 512 KiB of the vmctx.
+/// The largest number of elements that the constant tables of a module may have together. They take 512 KiB of the
+/// vmctx.
 const MAX_ELEMENTS: u64 = 1 << 16;
-/// Constant tables up to this many elements may have any nulls; larger ones are at least half filled.
+/// The number of elements up to which a constant table may have any number of nulls. Larger ones must be at least
+/// half filled.
 const ALWAYS_FINE: usize = 64;
 
 type Tables = BTreeMap<DefinedTableIndex, Box<[Option<FuncIndex>]>>;
@@ -35,7 +37,7 @@ pub(super) fn constant_tables(
             return;
         }
         if may_write(body.body.as_bytes(), module.tables.len()) {
-            // What cannot be read is not translated either.
+            // A body that cannot be read is refused by the translation.
             let _ = remove_written(module, body, &mut tables);
         }
     }
@@ -49,7 +51,7 @@ pub(super) fn constant_tables(
     module.constant_tables = tables;
 }
 
-/// Those that are constant unless a function writes them.
+/// The tables that are constant unless a function writes them.
 fn candidates(module: &Module) -> Tables {
     let mut tables = Tables::new();
     if module.imported_tables > 0 {
@@ -95,7 +97,7 @@ fn remove(module: &Module, tables: &mut Tables, table: TableIndex) {
     }
 }
 
-/// Copies a segment; `None` if it is not known what it is, or that it fits.
+/// Copies a segment. The result is `None` if its content or whether it fits is not known.
 fn copy(
     segment: &ElementSegment,
     offset: &ConstExpr,
@@ -131,13 +133,13 @@ fn reference(expr: &ConstExpr) -> Option<Option<FuncIndex>> {
     }
 }
 
-/// Whether a body may hold an instruction that writes one of `tables` tables: it has the bytes of one. LEB128 begins with the
-/// low seven bits, however long it is.
+/// Whether a body may contain an instruction that writes one of `tables` tables, which is so if it has the bytes of
+/// one. LEB128 begins with the low seven bits, however long it is.
 fn may_write(body: &[u8], tables: usize) -> bool {
     body.windows(2).any(|pair| match (pair[0], pair[1] & 0x7f) {
-        // table.set
+        // The opcode of table.set.
         (0x26, table) => usize::from(table) < tables,
-        // table.init, table.copy, table.grow, table.fill
+        // The opcodes of table.init, table.copy, table.grow and table.fill.
         (0xfc, opcode) => matches!(opcode, 12 | 14 | 15 | 17),
         _ => false,
     })
@@ -159,7 +161,7 @@ fn remove_written(
             Operator::TableCopy { dst_table, .. } => dst_table,
             _ => continue,
         };
-        // Nobody has validated it yet.
+        // The body is not validated yet.
         if (table as usize) < module.tables.len() {
             remove(module, tables, TableIndex::from_u32(table));
         }
@@ -222,7 +224,7 @@ mod tests {
                 "{writing}"
             );
         }
-        // The others stay.
+        // The other tables stay constant.
         let other = "(table $b 1 funcref) (func (table.copy $b $a (i32.const 0) (i32.const 0) (i32.const 0)))";
         assert_eq!(constant(&format!("{table} {other}")), [[Some(0), None]]);
     }

@@ -1,8 +1,7 @@
 //! Structured control: blocks, branches and traps.
 //!
-//! A frame mirrors each Wasm block. The CLIF block behind a frame's end is made when the
-//! first branch to it is; so a Wasm block to which nothing branches costs nothing. In unreachable code
-//! only the depth of nesting is counted.
+//! A frame mirrors each Wasm block. The CLIF block behind a frame's end is made with the first branch to it, so a
+//! Wasm block to which nothing branches costs nothing. In unreachable code only the depth of nesting is counted.
 
 use super::clif::{Growth, trap_code};
 use super::func::Translation;
@@ -23,7 +22,7 @@ pub(super) struct Frame {
     results: usize,
     /// The height of the stack below the parameters.
     height: usize,
-    /// Where a branch to the end goes, once there is one.
+    /// The block behind the end, once a branch goes there.
     next: PackedOption<Block>,
 }
 
@@ -33,7 +32,7 @@ enum FrameKind {
     Loop {
         header: Block,
     },
-    /// Before `else`: the block of the other branch and the parameters that it starts with.
+    /// The state before `else`: the block of the other branch, and the parameters that it starts with.
     If {
         otherwise: Block,
         params: Box<[Value]>,
@@ -41,7 +40,7 @@ enum FrameKind {
     Else,
 }
 
-/// The type of a block without the decoding.
+/// The type of a block, already decoded.
 #[derive(Clone, Copy)]
 enum BlockSignature {
     Empty,
@@ -89,7 +88,7 @@ impl Translation<'_> {
         Ok(true)
     }
 
-    /// An operator that is never executed: only the nesting of blocks matters.
+    /// Handles an operator that is never executed, of which only the nesting of blocks matters.
     pub(super) fn unreachable_operator(&mut self, op: &Operator<'_>) {
         match op {
             Operator::Block { .. } | Operator::Loop { .. } | Operator::If { .. } => {
@@ -223,7 +222,7 @@ impl Translation<'_> {
         self.end_at_next();
     }
 
-    /// Goes on behind the innermost frame: in its `next` block if something branches there.
+    /// Continues behind the innermost frame: in its `next` block if something branches there.
     fn end_at_next(&mut self) {
         let frame = self.frames.pop().expect("`end` ends a frame");
         let Some(next) = frame.next.expand() else {
@@ -243,11 +242,11 @@ impl Translation<'_> {
         self.reachable = true;
     }
 
-    /// The branch that is not there passes the parameters on as results.
+    /// Ends an `if` without `else`: the missing branch passes the parameters on as results.
     fn end_if_without_else(&mut self) {
         let frame = self.frames.last().expect("`end` ends a frame");
         if frame.results == 0 && frame.next.is_none() {
-            // Its block can as well be the end.
+            // The block of the missing branch can serve as the end.
             let frame = self.frames.pop().expect("`end` ends a frame");
             let FrameKind::If { otherwise, .. } = frame.kind else {
                 panic!("the caller has checked for an `if`");
@@ -284,7 +283,7 @@ impl Translation<'_> {
 
     // Branches.
 
-    /// The block behind the end of a frame, with the results as parameters.
+    /// The block behind the end of a frame, which has the results as parameters.
     fn next_block(&mut self, position: usize) -> Block {
         let frame = &mut self.frames[position];
         if let Some(next) = frame.next.expand() {
@@ -311,7 +310,7 @@ impl Translation<'_> {
         self.frames.len() - 1 - depth as usize
     }
 
-    /// Where a branch goes, and with how many operands.
+    /// The block that a branch goes to, and the number of its operands.
     fn target(&mut self, depth: u32) -> (Block, usize) {
         let position = self.frame_position(depth);
         let block = match self.frames[position].kind {
@@ -321,7 +320,7 @@ impl Translation<'_> {
         (block, self.operands(depth))
     }
 
-    /// How many operands a branch takes along.
+    /// The number of operands that a branch takes along.
     fn operands(&self, depth: u32) -> usize {
         let frame = &self.frames[self.frame_position(depth)];
         match frame.kind {
@@ -373,8 +372,8 @@ impl Translation<'_> {
         self.reachable = false;
     }
 
-    /// Entries that share a target share a block that only jumps there, so that what the
-    /// target's parameters take is there once and not once an entry.
+    /// Translates a `br_table`. Entries with the same target share a block that only jumps there, so that the
+    /// arguments for the target's parameters exist once and not once for each entry.
     fn br_table(&mut self, targets: &BrTable<'_>, offset: u64) -> Result<(), CompileError> {
         let index = self.pop();
         let depths = targets.targets().collect::<Result<Vec<u32>, _>>()?;
@@ -386,7 +385,7 @@ impl Translation<'_> {
         for &depth in depths.iter().chain([&targets.default()]) {
             *uses.entry(depth).or_default() += 1;
         }
-        // At most, for each target: a block, its parameters, and a block that jumps there.
+        // For each target this is at most a block, its parameters, and a block that jumps there.
         let operands = uses.keys().map(|&depth| self.operands(depth) as u64);
         let operands: u64 = operands.sum();
         let growth = Growth {

@@ -1,4 +1,4 @@
-//! One function: validation and translation, operator by operator.
+//! Translates one function: validates and translates it operator by operator.
 
 use super::clif::{Limits, constant_flags};
 use super::control::Frame;
@@ -29,7 +29,7 @@ pub struct FunctionTranslator {
 }
 
 impl FunctionTranslator {
-    /// A translator without any memory to reuse yet.
+    /// Makes a translator that has no memory to reuse yet.
     pub fn new() -> FunctionTranslator {
         FunctionTranslator::default()
     }
@@ -38,7 +38,7 @@ impl FunctionTranslator {
     ///
     /// # Errors
     ///
-    /// [`CompileError`] with the offset in the module.
+    /// A [`CompileError`] with the offset in the module.
     pub fn translate(
         &mut self,
         module: &ModuleTranslation<'_>,
@@ -62,7 +62,7 @@ impl FunctionTranslator {
                 Ok(func)
             }
             Err(error) => {
-                // It holds the state of half a function.
+                // It holds the state of a function that was translated in part.
                 self.context = FunctionBuilderContext::new();
                 Err(error)
             }
@@ -78,12 +78,12 @@ pub(super) struct Translation<'a> {
     pub(super) validator: FuncValidator<ValidatorResources>,
     pub(super) stack: &'a mut Vec<Value>,
     pub(super) frames: &'a mut Vec<Frame>,
-    /// Scratch for the arguments of calls.
+    /// A buffer for the arguments of calls.
     pub(super) arguments: &'a mut Vec<Value>,
     pub(super) locals: &'a mut Locals,
     pub(super) limits: Limits,
     pub(super) reachable: bool,
-    /// How many blocks deep in unreachable code the position is.
+    /// The number of blocks of unreachable code that contain the current position.
     pub(super) unreachable_depth: u32,
     entry: Block,
     vmctx: Option<Value>,
@@ -148,7 +148,7 @@ impl<'a> Translation<'a> {
         Ok(self.validator.into_allocations())
     }
 
-    /// The entry block, whose parameters are the first locals, and the outermost frame.
+    /// Makes the entry block, whose parameters are the first locals, and the outermost frame.
     fn enter(&mut self, ty: TypeIndex) {
         self.builder
             .append_block_params_for_function_params(self.entry);
@@ -188,7 +188,7 @@ impl<'a> Translation<'a> {
         })
     }
 
-    // The Wasm operand stack.
+    // The operand stack of Wasm.
 
     pub(super) fn pop(&mut self) -> Value {
         self.stack
@@ -210,7 +210,7 @@ impl<'a> Translation<'a> {
         self.stack.push(value);
     }
 
-    /// Replaces the topmost operand.
+    /// Replaces the topmost operand by the value that `emit` makes of it.
     pub(super) fn unary(&mut self, emit: impl FnOnce(&mut FunctionBuilder<'a>, Value) -> Value) {
         let a = self.pop();
         let result = emit(&mut self.builder, a);
@@ -233,7 +233,7 @@ impl<'a> Translation<'a> {
         self.push(value);
     }
 
-    /// Pops a condition: for a comparison the `i8` beneath, without the extension.
+    /// Pops a condition. If it is a comparison, this is the `i8` without the extension.
     pub(super) fn pop_condition(&mut self) -> Value {
         let value = self.pop();
         let dfg = &self.builder.func.dfg;
@@ -246,7 +246,7 @@ impl<'a> Translation<'a> {
         }
     }
 
-    /// Zero-extends an `i32` operand: an address, an index or a length.
+    /// Zero-extends an `i32` operand, which is an address, an index or a length.
     pub(super) fn zero_extend(&mut self, value: Value) -> Value {
         self.builder.ins().uextend(types::I64, value)
     }
@@ -272,7 +272,7 @@ impl<'a> Translation<'a> {
         vmctx
     }
 
-    /// Loads what never changes at `base + offset`.
+    /// Loads a value that never changes from `base + offset`.
     pub(super) fn load_constant(&mut self, ty: Type, base: Value, offset: i32) -> Value {
         let flags = constant_flags(self.builder.func);
         self.builder.ins().load(ty, flags, base, offset)
@@ -284,7 +284,7 @@ impl<'a> Translation<'a> {
         self.load_constant(types::I64, vmctx, offset)
     }
 
-    // What the function refers to.
+    // References to signatures and functions in the CLIF.
 
     pub(super) fn signature(&mut self, key: SignatureKey) -> SigRef {
         if let Some(&sig_ref) = self.signatures.get(&key) {

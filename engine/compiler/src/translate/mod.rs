@@ -1,18 +1,17 @@
 //! From Wasm bytes to CLIF: validation and translation in one pass over each function.
 //!
-//! Stands first in the pipeline. [`translate_module`] reads and validates everything but the
-//! bodies of functions and gives a [`ModuleTranslation`]; a [`FunctionTranslator`] (one a thread, its
-//! memory is reused) validates and translates one body at a time.
+//! This is the first step of the pipeline. [`translate_module`] reads and validates everything but the bodies of
+//! functions and gives a [`ModuleTranslation`]; a [`FunctionTranslator`] (one for each thread, whose memory is
+//! reused) validates and translates one body at a time.
 //!
 //! # Conventions of the CLIF
 //!
 //! * A function's name is `u0:N`, N its [`DefinedFuncIndex`]; entry trampolines are `u1:N` and host
 //!   trampolines `u2:N`, N a [`TypeIndex`]. These namespaces are [`Namespace`].
-//! * The signature of a function holds its Wasm parameters and results, nothing else; the
-//!   vmctx is in the pinned register. `call` names a function of the same module. Everything else is
-//!   a `call_indirect` whose signature has one more, first parameter of purpose `VMContext`: the
-//!   callee's vmctx. The calling convention is `tail` throughout, because CLIF's verifier allows tail
-//!   calls for no other; the back end gives it its meaning.
+//! * The signature of a function contains its Wasm parameters and results and nothing else; the vmctx is in the
+//!   pinned register. `call` names a function of the same module. Everything else is a `call_indirect` whose
+//!   signature has one more, first parameter of purpose `VMContext`: the callee's vmctx. The calling convention is
+//!   `tail` throughout, because CLIF's verifier allows tail calls for no other; the back end gives it its meaning.
 //! * `get_pinned_reg` occurs at most once, in the entry block, and only if its value is used.
 //! * References are `i64`. Wasm's `i32` comparisons are `uextend.i32 (icmp ..)`; conditions
 //!   of branches, traps and selects use the `i8` beneath directly.
@@ -24,9 +23,9 @@
 //! # Hostile modules
 //!
 //! Time and memory are linear in the size of the module up to fixed factors: nothing recurses, unreachable code is
-//! validated and skipped, a local costs nothing until it is used, and the products that Wasm
-//! permits (operands of branches, values, locals times blocks, uses times loops around them) run
-//! into [`CompileError::Limit`]. What register allocation will cost is bounded in `effort.rs`.
+//! validated and skipped, a local costs nothing until it is used, and the products that Wasm permits (operands of
+//! branches, values, locals times blocks, uses times loops around them) run into [`CompileError::Limit`]. The cost
+//! of register allocation is bounded in `effort.rs`.
 //!
 //! Architecture invariant: nothing here knows an instruction set.
 

@@ -1,5 +1,4 @@
-//! Everything of a module but the bodies of its functions: validated, then turned into
-//! plain data.
+//! Reads everything of a module but the bodies of its functions: it is validated, and turned into plain data.
 
 use super::constant_table::constant_tables;
 use super::tail;
@@ -17,22 +16,22 @@ use wasmparser::{
     WasmFeatures,
 };
 
-/// What a module may use: Wasm 2.0 without SIMD, with tail calls, several memories and
-/// extended constant expressions.
+/// The features that a module may use: Wasm 2.0 without SIMD, with tail calls, several memories and extended
+/// constant expressions.
 pub const FEATURES: WasmFeatures = WasmFeatures::WASM2
     .difference(WasmFeatures::SIMD)
     .union(WasmFeatures::TAIL_CALL)
     .union(WasmFeatures::MULTI_MEMORY)
     .union(WasmFeatures::EXTENDED_CONST);
 
-/// Source locations are 32-bit offsets.
+/// The largest size of a module in bytes, since source locations are 32-bit offsets.
 const MAX_MODULE_SIZE: u64 = u32::MAX as u64 - 1;
 
-/// A module with the bodies of its functions still to be translated.
+/// A module whose functions are still to be translated.
 pub struct ModuleTranslation<'wasm> {
-    /// Everything but the code.
+    /// The module without its code.
     pub module: Module,
-    /// Where the parts of the vmctx lie.
+    /// The layout of the vmctx of its instances.
     pub layout: VmctxLayout,
     /// How memories lie in address space: as by default until somebody says otherwise.
     pub memory: MemoryStyle,
@@ -42,7 +41,7 @@ pub struct ModuleTranslation<'wasm> {
 }
 
 impl ModuleTranslation<'_> {
-    /// Whether the vmctx register is as it was when a call of this function returns.
+    /// Whether the vmctx register has its old value when a call of this function returns.
     pub fn keeps_vmctx(&self, func: DefinedFuncIndex) -> bool {
         !self.vmctx_changers.contains(func)
     }
@@ -51,17 +50,17 @@ impl ModuleTranslation<'_> {
 /// The body of a function, parsed but not validated.
 #[derive(Debug)]
 pub struct FunctionBody<'wasm> {
-    /// Which function it is.
+    /// The index of the function.
     pub index: DefinedFuncIndex,
-    /// Its type.
+    /// The type of the function.
     pub ty: TypeIndex,
-    /// The bytes.
+    /// The bytes of the body.
     pub body: wasmparser::FunctionBody<'wasm>,
     validation: FuncToValidate<ValidatorResources>,
 }
 
 impl FunctionBody<'_> {
-    /// What validates the body: one for each translation.
+    /// A validator for the body. Each translation needs a new one.
     pub(super) fn to_validate(&self) -> FuncToValidate<ValidatorResources> {
         let FuncToValidate {
             ref resources,
@@ -78,7 +77,7 @@ impl FunctionBody<'_> {
     }
 }
 
-/// Reads and validates a module, all but the bodies of its functions.
+/// Reads and validates everything of a module but the bodies of its functions.
 ///
 /// # Errors
 ///
@@ -88,12 +87,11 @@ pub fn translate_module(wasm: &[u8]) -> Result<ModuleTranslation<'_>, CompileErr
     translate_module_with(wasm, FEATURES)
 }
 
-/// [`translate_module`] for a module that may use `features` only, as far as they are among
-/// [`FEATURES`].
+/// Like [`translate_module`], for a module that may use only those of `features` that are in [`FEATURES`].
 ///
 /// # Errors
 ///
-/// As above.
+/// As for [`translate_module`].
 pub fn translate_module_with(
     wasm: &[u8],
     features: WasmFeatures,
@@ -139,7 +137,7 @@ struct ModuleBuilder<'wasm> {
 }
 
 impl<'wasm> ModuleBuilder<'wasm> {
-    /// One section, or the body of one function.
+    /// Handles one section, or the body of one function.
     fn payload(&mut self, payload: Payload<'wasm>) -> Result<(), CompileError> {
         if let ValidPayload::Func(validation, body) = self.validator.payload(&payload)? {
             let index = DefinedFuncIndex::new(self.bodies.len());
@@ -182,8 +180,8 @@ impl<'wasm> ModuleBuilder<'wasm> {
                 }
                 Ok(())
             }
-            // Nothing to keep: the version, the count of data segments, the start of the
-            // code section and the end. The validator has refused all else.
+            // These contain nothing to keep: the version, the count of data segments, the start of the code section
+            // and the end. The validator has refused all else.
             _ => Ok(()),
         }
     }
@@ -441,7 +439,7 @@ fn ref_type(ty: wasmparser::RefType, offset: u64) -> Result<ValType, CompileErro
     }
 }
 
-/// The type of a value; `offset` is for the error.
+/// Converts the type of a value. `offset` is the place for an error.
 pub(super) fn val_type(ty: wasmparser::ValType, offset: u64) -> Result<ValType, CompileError> {
     Ok(match ty {
         wasmparser::ValType::I32 => ValType::I32,
@@ -477,7 +475,7 @@ fn global_type(ty: wasmparser::GlobalType, offset: u64) -> Result<GlobalType, Co
     })
 }
 
-/// A constant expression that the validator has accepted.
+/// Converts a constant expression that the validator has accepted.
 fn const_expr(expr: &wasmparser::ConstExpr<'_>) -> Result<ConstExpr, CompileError> {
     let mut ops = Vec::new();
     let mut reader = expr.get_operators_reader();

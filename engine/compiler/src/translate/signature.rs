@@ -7,7 +7,7 @@ use cranelift_codegen::isa::CallConv;
 use skerry_environ::builtins::BuiltinType;
 use skerry_environ::{Builtin, FuncType, ValType};
 
-/// The namespaces of the names of functions.
+/// The namespaces of function names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u32)]
 pub enum Namespace {
@@ -50,7 +50,7 @@ fn vmctx_param() -> AbiParam {
     AbiParam::special(types::I64, ArgumentPurpose::VMContext)
 }
 
-/// The signature of a function of this type, for its definition and for direct calls if it keeps the vmctx.
+/// The signature of a function of this type, for its definition and, if it keeps the vmctx, for direct calls.
 pub fn signature(ty: &FuncType) -> Signature {
     let mut signature = Signature::new(CallConv::Tail);
     signature.params.extend(abi_params(&ty.params));
@@ -58,15 +58,16 @@ pub fn signature(ty: &FuncType) -> Signature {
     signature
 }
 
-/// The signature of an indirect call to a function of this type, or a direct one if it does not keep the vmctx: the
-/// callee's vmctx first.
+/// The signature for indirect calls of functions of this type, and for direct calls of those that do not keep the
+/// vmctx. The first parameter is the callee's vmctx.
 pub fn indirect_signature(ty: &FuncType) -> Signature {
     let mut signature = signature(ty);
     signature.params.insert(0, vmctx_param());
     signature
 }
 
-/// The signature of a call to a builtin: the caller's vmctx first. Its convention is not `Tail`: a builtin keeps the vmctx.
+/// The signature for calls of a builtin. The first parameter is the caller's vmctx. The convention is not `Tail`,
+/// since a builtin keeps the vmctx.
 pub(super) fn builtin_signature(builtin: Builtin) -> Signature {
     let param = |ty: &BuiltinType| {
         AbiParam::new(match ty {

@@ -1,4 +1,4 @@
-//! Tables and references.
+//! Operators on tables and references.
 
 use super::clif::{Region, constant_flags, trap_code};
 use super::func::Translation;
@@ -74,7 +74,7 @@ impl Translation<'_> {
         true
     }
 
-    /// The address of a function's `VMFuncRef`, which lies in the vmctx.
+    /// The address of a function's `VMFuncRef`, which is in the vmctx.
     fn ref_func(&mut self, index: FuncIndex) -> Value {
         let module = self.module;
         let offset = match module.module.functions[index].func_ref {
@@ -87,11 +87,11 @@ impl Translation<'_> {
         self.builder.ins().iadd_imm_s(vmctx, i64::from(offset))
     }
 
-    /// Loads an element; `trap` if the index is outside the table.
+    /// Loads an element. It traps with `trap` if the index is outside the table.
     pub(super) fn table_get(&mut self, table: TableIndex, index: Value, trap: Trap) -> Value {
         let index = self.element_index(table, index, trap);
         let (base, offset, flags) = match self.constant_table(table) {
-            // Not to be moved above the check of the index.
+            // The load may not move above the check of the index.
             Some(elements) => {
                 let flags = Region::Constants.trusted(self.builder.func).with_readonly();
                 (self.vmctx(), elements, flags)
@@ -105,13 +105,14 @@ impl Translation<'_> {
         self.builder.ins().load(I64, flags, address, offset)
     }
 
-    /// Where in the vmctx the elements of a constant table are.
+    /// The offset in the vmctx of the elements of a constant table; `None` if the table is not constant.
     fn constant_table(&self, table: TableIndex) -> Option<i32> {
         let defined = self.module.module.defined_table(table)?;
         self.module.layout.constant_table(defined)
     }
 
-    /// The distance of an element from the first in bytes; `trap` if the index is outside the table.
+    /// The distance in bytes of an element from the first one. It traps with `trap` if the index is outside the
+    /// table.
     fn element_index(&mut self, table: TableIndex, index: Value, trap: Trap) -> Value {
         let index = self.zero_extend(index);
         let len = self.table_len(table);
@@ -150,7 +151,7 @@ impl Translation<'_> {
             .load(I64, flags, definition, offset + vmctx::TABLE_BASE)
     }
 
-    /// Where a `VMTableDefinition` is: in the vmctx, or behind a pointer there.
+    /// The place of a `VMTableDefinition` as base and offset: in the vmctx, or behind a pointer there.
     fn table_definition(&mut self, table: TableIndex) -> (Value, i32) {
         match self.module.module.defined_table(table) {
             Some(defined) => (self.vmctx(), self.module.layout.table(defined)),

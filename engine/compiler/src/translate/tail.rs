@@ -1,4 +1,5 @@
-//! Which functions of a module keep the vmctx: those after whose return the vmctx register is as it was at the call.
+//! Finds the functions of a module that keep the vmctx, which are those after whose return the vmctx register has
+//! the value that it had at the call.
 //!
 //! A tail call of an imported function, or of one in a table, goes to another vmctx and does not come back, so
 //! the caller must restore its own (`isa/x86_64/abi.rs` has the convention). A caller of a function
@@ -25,7 +26,7 @@ pub(super) fn vmctx_changers(
     for body in bodies.values() {
         let bytes = body.body.as_bytes();
         if bytes.iter().any(|byte| OPCODES.contains(byte)) {
-            // What cannot be read is not translated either.
+            // A body that cannot be read is refused by the translation.
             let _ = tail_calls.read(module, body);
         }
     }
@@ -35,9 +36,9 @@ pub(super) fn vmctx_changers(
 /// The tail calls of a module.
 #[derive(Default)]
 struct TailCalls {
-    /// Functions with a tail call to another vmctx.
+    /// The functions with a tail call to another vmctx.
     leaving: Vec<DefinedFuncIndex>,
-    /// Direct tail calls: callee and caller.
+    /// The direct tail calls, each as callee and caller.
     direct: Vec<(DefinedFuncIndex, DefinedFuncIndex)>,
 }
 
@@ -47,7 +48,7 @@ impl TailCalls {
         while !operators.eof() {
             let callee = match operators.read()? {
                 Operator::ReturnCall { function_index } => {
-                    // Nobody has validated it yet.
+                    // The index is not validated yet.
                     let known = (function_index as usize) < module.functions.len();
                     let callee = known.then(|| FuncIndex::from_u32(function_index));
                     callee.and_then(|callee| module.defined_func(callee))
@@ -66,7 +67,7 @@ impl TailCalls {
         Ok(())
     }
 
-    /// Everything that reaches a function of `leaving` along direct tail calls.
+    /// All functions that reach one of `leaving` along direct tail calls.
     fn changers(mut self) -> EntitySet<DefinedFuncIndex> {
         self.direct.sort_unstable();
         let mut changers = EntitySet::new();
@@ -115,7 +116,7 @@ mod tests {
 
     #[test]
     fn without_tail_calls_all_keep_it() {
-        // 18 and 19 are the opcodes, as immediates.
+        // The immediates 18 and 19 have the bytes of the opcodes.
         let text = r#"(module
             (import "m" "f" (func $import))
             (func (call $import) (drop (i32.const 18)) (drop (i32.const 19))))"#;

@@ -1,4 +1,4 @@
-//! Trampolines between the host and Wasm, as CLIF: one of each kind for each function type.
+//! Trampolines between the host and Wasm, as CLIF. There is one of each kind for each function type.
 //!
 //! Between the two, values are in an array of 16-byte slots: the arguments from slot 0, and
 //! after the call the results from slot 0. An `i32` or `f32` is in the low 4 bytes of its slot; what is
@@ -17,7 +17,8 @@ use skerry_environ::{Builtin, FuncType, TypeIndex, ValType};
 
 /// The trampoline from the host to functions of type `ty`.
 ///
-/// Parameters, each an `i64`: the callee's code, the callee's vmctx, the array of values. No results.
+/// Its parameters, each an `i64`, are the callee's code, the callee's vmctx, and the array of values. It has no
+/// results.
 pub fn entry_trampoline(index: TypeIndex, ty: &FuncType) -> Function {
     let mut signature = Signature::new(CallConv::Tail);
     signature.params.extend([AbiParam::new(I64); 3]);
@@ -38,8 +39,8 @@ pub fn entry_trampoline(index: TypeIndex, ty: &FuncType) -> Function {
     func
 }
 
-/// The trampoline from Wasm to host functions of type `ty`: code for a `VMFuncRef` whose
-/// vmctx belongs to the host function.
+/// The trampoline from Wasm to host functions of type `ty`. It is the code of a `VMFuncRef` whose vmctx belongs to
+/// the host function.
 ///
 /// It has the signature of a Wasm function of type `ty`. It calls [`Builtin::HostCall`] with an array
 /// of values in its own frame.
@@ -80,7 +81,7 @@ fn build(func: &mut Function, body: impl FnOnce(&mut FunctionBuilder<'_>, &[Valu
     builder.finalize(frontend_config());
 }
 
-/// What the SSA builder wants to know for stack maps, of which there are none.
+/// The configuration that the SSA builder needs for stack maps, of which there are none.
 pub(super) fn frontend_config() -> TargetFrontendConfig {
     TargetFrontendConfig {
         default_call_conv: CallConv::Tail,

@@ -31,7 +31,7 @@ impl Locals {
         }
     }
 
-    /// How many locals are in use.
+    /// The number of locals in use.
     pub(super) fn len(&self) -> usize {
         self.used.len()
     }
@@ -182,7 +182,7 @@ impl Translation<'_> {
         Region::Globals.trusted(self.builder.func)
     }
 
-    /// Where a global's value is: in the vmctx, or behind a pointer there.
+    /// The place of a global's value as base and offset: in the vmctx, or behind a pointer there.
     fn global_address(&mut self, index: GlobalIndex) -> (Value, i32) {
         match self.module.module.defined_global(index) {
             Some(defined) => (self.vmctx(), self.module.layout.global(defined)),
