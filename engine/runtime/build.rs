@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-/// What machine code and its tables depend on, from the root of the workspace.
+/// The files and folders that machine code and its tables depend on, relative to the root of the workspace.
 const SOURCES: [&str; 8] = [
     "Cargo.lock",
     "Cargo.toml",
@@ -41,7 +41,7 @@ fn main() {
     println!("cargo:rustc-env=SKERRY_BUILD={}", &hash[..16]);
 }
 
-/// The files at or below `path` that are text of the engine.
+/// Collects the files at or below `path` that are source text of the engine.
 fn collect(path: &Path, files: &mut Vec<PathBuf>) {
     if path.is_dir() {
         for entry in std::fs::read_dir(path).expect("a source folder").flatten() {

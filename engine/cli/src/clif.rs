@@ -1,10 +1,10 @@
 //! `skerry clif`: functions in CLIF's text format are compiled, run and compared with what their
 //! file expects.
 //!
-//! `; run: %f(1, 2) == 3` and `; print: %f(1, 2)` are those of Cranelift's filetests;
-//! `; traps: %f(1, 0): integer divide by zero` is our own. Before the functions, `set opt_level=none`
-//! leaves out the mid-end and `; cpu: baseline` expects the code of a processor without any optional
-//! instruction. The rest is in [`filetest`](crate::filetest).
+//! `; run: %f(1, 2) == 3` and `; print: %f(1, 2)` are those of Cranelift's filetests; `; traps: %f(1, 0): integer
+//! divide by zero` is Skerry's own. Before the functions, `set opt_level=none` leaves out the mid-end and `; cpu:
+//! baseline` expects the code of a processor without any optional instruction. The rest is in
+//! [`filetest`](crate::filetest).
 //!
 //! CLIF may access any memory: a function that loads from a wrong address ends the process with
 //! SIGSEGV.
@@ -28,20 +28,20 @@ use crate::files::{expand, read_text};
 use crate::filetest::{Lowered, Stale, bless, check};
 use crate::options::ClifOptions;
 
-/// What became of one file.
+/// The result of checking one file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ClifReport {
-    /// How many functions it has.
+    /// The number of functions in the file.
     pub functions: usize,
-    /// How many lines were run.
+    /// The number of lines that were run.
     pub runs: usize,
-    /// What failed, each with its line.
+    /// What failed, each item with its line.
     pub failures: Vec<String>,
-    /// Expectations that do not hold.
+    /// The functions whose expectations do not hold.
     pub stale: Vec<Stale>,
     /// The text with its expectations written anew.
     pub blessed: String,
-    /// What `; print:` lines print.
+    /// The output of the `; print:` lines.
     pub printed: Vec<String>,
 }
 
@@ -51,8 +51,8 @@ pub struct ClifReport {
 ///
 /// # Errors
 ///
-/// A message with the line for a text that is not CLIF or has two functions of one name, for one
-/// without functions, and what the compiler says.
+/// A message with the line, for a text that is not CLIF, has two functions of one name, or has no function; or the
+/// compiler's message.
 pub fn check_text(text: &str, required: bool) -> Result<ClifReport, String> {
     let options = ParseOptions {
         default_calling_convention: CallConv::Tail,
@@ -91,7 +91,7 @@ pub fn check_text(text: &str, required: bool) -> Result<ClifReport, String> {
     Ok(report)
 }
 
-/// Calls are by name.
+/// Checks that each function has a name of its own, since calls are by name.
 fn check_names(parsed: &TestFile<'_>) -> Result<(), String> {
     let mut first = HashMap::new();
     for (function, details) in &parsed.functions {
@@ -106,7 +106,7 @@ fn check_names(parsed: &TestFile<'_>) -> Result<(), String> {
     Ok(())
 }
 
-/// Expectations are found by the closing braces, so each function needs one on a line of its own.
+/// Checks that each function has a closing brace on a line of its own, by which expectations are found.
 fn check_braces(text: &str, parsed: &TestFile<'_>) -> Result<(), String> {
     let lines: Vec<&str> = text.lines().collect();
     let next_starts = parsed.functions[1..]
@@ -127,8 +127,8 @@ fn check_braces(text: &str, parsed: &TestFile<'_>) -> Result<(), String> {
     Ok(())
 }
 
-/// The expectation is for a processor that has everything, whichever this one is; after a line
-/// `; cpu: baseline`, for one without any optional instruction.
+/// The processor features that expectations are for: all of them, whatever this processor has, or, after a line `;
+/// cpu: baseline`, none.
 fn expected_features(text: &str) -> CpuFeatures {
     if text.lines().any(|line| line == "; cpu: baseline") {
         CpuFeatures::default()
@@ -175,13 +175,13 @@ fn run_lines(
     Ok(())
 }
 
-/// The line, from 1, where this part of the text starts.
+/// The line, counted from 1, where this part of the text starts.
 fn line_of(text: &str, part: &str) -> usize {
     let offset = part.as_ptr().addr() - text.as_ptr().addr();
     text[..offset].matches('\n').count() + 1
 }
 
-/// A line `set opt_level=none` before the functions leaves out the mid-end.
+/// The flags that a file asks for: a line `set opt_level=none` before the functions leaves out the mid-end.
 fn flags(text: &str) -> Flags {
     let unoptimised = text.lines().any(|line| line == "set opt_level=none");
     Flags {
@@ -213,7 +213,7 @@ fn lowered(compiled: &CompiledClif) -> Vec<Lowered> {
         .collect()
 }
 
-/// CLIF has more codes than there are traps.
+/// Checks that every trap code of a function is that of a trap. CLIF has more codes than there are traps.
 fn check_trap_codes(function: &Function) -> Result<(), String> {
     for block in function.layout.blocks() {
         for inst in function.layout.block_insts(block) {
@@ -231,7 +231,7 @@ fn check_trap_codes(function: &Function) -> Result<(), String> {
     Ok(())
 }
 
-/// Runs a comment if it is for running: whether it was.
+/// Runs a comment if it is one that is run. Returns whether it was.
 fn run_line(
     comment: &str,
     function: &Function,
@@ -271,7 +271,7 @@ fn run_line(
     }
 }
 
-/// What is wrong with a line and how it has to be written. The error's own line is always 1.
+/// Explains what is wrong with a line and how it has to be written. The error's own line is always 1.
 fn explain(error: &ParseError, comment: &str, function: &Function) -> String {
     let results = types(&function.signature.returns);
     let form = match function.signature.returns.len() {
@@ -286,7 +286,7 @@ fn after_semicolons(comment: &str) -> &str {
     comment.trim_start_matches([' ', ';'])
 }
 
-/// How a line of this kind is written, with types in the place of values.
+/// The form of a line of this kind, with types in the place of values.
 fn form(kind: &str, function: &Function, end: &str) -> String {
     let (name, params) = (&function.name, types(&function.signature.params));
     format!("expected `; {kind}: {name}({params}){end}`")
@@ -321,13 +321,12 @@ fn invoke(
     signature.returns.iter().zip(results).map(from).collect()
 }
 
-/// `skerry clif`: one line a file on `out`, then the totals; what failed on `log`. True if all
-/// passed. `BLESS=1` writes stale expectations anew.
+/// The command `skerry clif`. It writes one line for each file and then the totals to `out`, and failures to `log`.
+/// Returns whether all passed. `BLESS=1` writes stale expectations anew.
 ///
 /// # Errors
 ///
-/// A directory that cannot be read, [`Error::Usage`] for one without .clif files, and what `out`
-/// says.
+/// A directory that cannot be read, [`Error::Usage`] for a directory without .clif files, and the errors of `out`.
 pub fn command(
     options: &ClifOptions,
     out: &mut dyn Write,
@@ -346,7 +345,7 @@ pub fn command(
                 failed += 1;
                 writeln!(out, "FAIL {}: {} failures", path.display(), messages.len())?;
                 for message in messages {
-                    // Nobody may be reading the log.
+                    // The log may have no reader any more, which is no error of the test.
                     _ = writeln!(log, "{}: {message}", path.display());
                 }
             }
@@ -356,12 +355,12 @@ pub fn command(
     Ok(failed == 0)
 }
 
-/// Checks one file, or writes its expectations anew: what was done, or what failed; that can be to
-/// read or to write it.
+/// Checks one file, or writes its expectations anew. Returns what was done, or what failed, which includes reading
+/// and writing the file.
 ///
 /// # Errors
 ///
-/// What `out` says.
+/// The errors of `out`.
 pub fn check_file(
     path: &Path,
     required: bool,

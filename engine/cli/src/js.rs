@@ -1,10 +1,10 @@
 //! `skerry js`: runs a JavaScript file in SpiderMonkey, which is compiled to WebAssembly.
 //!
-//! It is also the example of a program that embeds Skerry and WASI, with a real module: [`SpiderMonkey`]
-//! is all of it. The module is a "reactor": it has no `_start`; `_initialize` runs its constructors, and
-//! then the host calls what it exports. `wizer.initialize` is made for taking a snapshot of an initialised
-//! script; it reads one line from standard input, `"PATH" --legacy-script`, opens the path through a
-//! preopened directory, and runs the script's top level.
+//! It is also an example of a program that embeds Skerry and WASI with a real module; [`SpiderMonkey`] contains all
+//! of it. The module is a "reactor": it has no `_start`; `_initialize` runs its constructors, and then the host
+//! calls what it exports. `wizer.initialize` is made for taking a snapshot of an initialised script; it reads one
+//! line from standard input, `"PATH" --legacy-script`, opens the path through a preopened directory, and runs the
+//! script's top level.
 
 use std::io::Write;
 use std::path::Path;
@@ -20,8 +20,8 @@ use crate::options::JsOptions;
 use crate::phases::Phases;
 use crate::run::{Program, exit_code, preopen, with_times};
 
-/// How much stack SpiderMonkey gets. It counts the depth of JavaScript's recursion by its own measure, up to some
-/// thousand frames of the interpreter, and throws "too much recursion" before these bytes are used up.
+/// The size of SpiderMonkey's stack in bytes. SpiderMonkey itself limits the depth of JavaScript's recursion up to
+/// some thousand frames of the interpreter, and throws "too much recursion" before these bytes are used up.
 const STACK_BYTES: usize = 8 << 20;
 
 /// The directory of the script, as SpiderMonkey sees it.
@@ -40,19 +40,19 @@ impl SpiderMonkey {
     ///
     /// # Errors
     ///
-    /// That the module cannot be compiled.
+    /// If the module cannot be compiled.
     pub fn new(wasm: &[u8]) -> EngineResult<SpiderMonkey> {
         let engine = Engine::new(&config())?;
         let module = Module::from_binary(&engine, wasm)?;
         SpiderMonkey::link(engine, module)
     }
 
-    /// Links the compiled module to WASI. It imports 159 functions of another host besides, which it never calls
-    /// while a script is being initialised: they are traps that name themselves.
+    /// Links the compiled module to WASI. It also imports 159 functions of another host, which it never calls while
+    /// a script is being initialised: these are replaced by traps that name the function.
     ///
     /// # Errors
     ///
-    /// That there is no memory.
+    /// If there is no memory.
     pub fn link(engine: Engine, module: Module) -> EngineResult<SpiderMonkey> {
         let mut linker = Linker::new(&engine);
         skerry_wasi::add_to_linker(&mut linker, |data: &mut Limited<WasiCtx>| &mut data.state)?;
@@ -76,7 +76,7 @@ impl SpiderMonkey {
     /// # Errors
     ///
     /// A script that throws ends with [`Stop::Exit`] of code 1, in [`skerry_runtime::Error::downcast_host`]; a trap
-    /// is a bug, of SpiderMonkey or ours. [`Error::Usage`] for a path that cannot be handed over.
+    /// is a bug of SpiderMonkey or of Skerry. [`Error::Usage`] for a path that cannot be passed to it.
     pub fn run(
         &self,
         script: &Path,
@@ -119,12 +119,12 @@ impl SpiderMonkey {
     }
 }
 
-/// Enough stack for SpiderMonkey.
+/// A configuration with enough stack for SpiderMonkey.
 fn config() -> Config {
     Config::new().wasm_stack(STACK_BYTES).clone()
 }
 
-/// Directory and name of the script.
+/// The directory and the name of the script.
 fn split(script: &Path) -> Result<(&Path, &str), Error> {
     let usage = |message: &str| Error::Usage(format!("{}: {message}", script.display()));
     let metadata = std::fs::metadata(script).map_err(|source| Error::Read {
@@ -149,13 +149,13 @@ fn split(script: &Path) -> Result<(&Path, &str), Error> {
     }
 }
 
-/// `skerry js`: the exit code of the script, 0 or, when it throws, 1.
+/// The command `skerry js`. Returns the exit code of the script: 0, or 1 if it throws.
 ///
 /// # Errors
 ///
 /// When SpiderMonkey cannot be fetched, compiled or linked; [`Error::Trap`] when it traps.
 pub fn command(options: &JsOptions, log: &mut dyn Write) -> Result<u8, Error> {
-    // What is wrong with the command line is said before anything is fetched or compiled.
+    // Errors in the command line are reported before anything is fetched or compiled.
     split(&options.script)?;
     let mut phases = Phases::default();
     let source = Source::Wasm(corpus::FASTLY.fetch(log)?);

@@ -1,10 +1,10 @@
-//! The `skerry` command as a library: each subcommand is a function that takes its parsed options
-//! and where to write, so that tests can call it.
+//! The `skerry` command as a library: each subcommand is a function that takes its parsed options and the streams
+//! to write to, so that tests can call it.
 //!
 //! - [`wast`]: the specification's test scripts.
 //! - [`run`]: programs with WASI.
-//! - [`js`]: JavaScript, by SpiderMonkey; the example of an embedding.
-//! - [`corpus`]: what is fetched for it and for the tests.
+//! - [`js`]: JavaScript, by SpiderMonkey; also an example of an embedding.
+//! - [`corpus`]: the files that are fetched for it and for the tests.
 //! - [`compile`]: a function, stage by stage, or an artifact.
 //! - [`limits`]: what a program may use.
 //! - [`clif`]: CLIF functions, with the tests beside the rules ([`filetest`]).
@@ -35,12 +35,12 @@ use clap::Parser as _;
 pub use error::Error;
 use options::{Command, Options};
 
-/// Runs the command of this process' command line and gives its exit code.
+/// Runs the command on the command line of this process and returns its exit code.
 pub fn main() -> ExitCode {
     let options = Options::parse();
     let mut out = BufWriter::new(io::stdout().lock());
     let mut result = dispatch(&options.command, &mut out, &mut io::stderr());
-    // What was written before an error is shown before the error.
+    // Output that was written before an error is shown before the error.
     if let Err(error) = out.flush()
         && result.is_ok()
     {
@@ -50,7 +50,7 @@ pub fn main() -> ExitCode {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
             if !error.is_broken_pipe() {
-                // Without anybody to read it there is nothing left to do.
+                // If nothing can be written to standard error, there is nothing left to do.
                 _ = writeln!(io::stderr(), "error: {error}");
             }
             ExitCode::from(error.exit_code())

@@ -1,4 +1,4 @@
-//! From a file to a module: compiled, out of the cache, or mapped from an artifact.
+//! Makes a module from a file: compiles it, takes it from the cache, or maps an artifact.
 
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -44,8 +44,8 @@ pub(crate) enum Source {
     Wasm(Vec<u8>),
 }
 
-/// Reads a file, as far as that is necessary. What an artifact holds is not confined as WebAssembly is, so only a file whose
-/// name says that it is one is taken for one.
+/// Reads a file, as far as that is necessary. The code of an artifact is not confined as WebAssembly is, so only a
+/// file whose name ends in `.cwasm` is taken for one.
 ///
 /// # Errors
 ///
@@ -72,11 +72,11 @@ fn starts_as_artifact(path: &Path) -> bool {
     read.is_ok() && Module::is_artifact(&start)
 }
 
-/// Makes the module, with the cache unless there is none. What is wrong with the cache is told on standard error.
+/// Makes the module, with the cache unless there is none. A problem with the cache is reported on standard error.
 ///
 /// # Errors
 ///
-/// Those of the engine.
+/// The errors of the engine.
 pub(crate) fn module(
     engine: &Engine,
     source: &Source,
@@ -94,7 +94,7 @@ pub(crate) fn module(
     let cached = cache.module(engine, wasm, &progress)?;
     drop(bar);
     if let Some(warning) = cached.warning {
-        // Messages that nobody can read are not worth an error.
+        // If the message cannot be written, that is no error.
         _ = writeln!(
             std::io::stderr(),
             "warning: {warning}; --no-cache does without"
@@ -103,15 +103,15 @@ pub(crate) fn module(
     Ok(cached.module)
 }
 
-/// The user's cache: `$SKERRY_CACHE_DIR`, else `skerry` in `$XDG_CACHE_HOME` or `~/.cache`. `None` if there is no home
-/// either.
+/// The user's cache: `$SKERRY_CACHE_DIR`, else `skerry` in `$XDG_CACHE_HOME` or `~/.cache`. `None` if none of these
+/// variables gives a folder.
 pub(crate) fn cache() -> Option<Cache> {
     directory(|name| std::env::var_os(name).map(PathBuf::from)).map(Cache::new)
 }
 
 fn directory(variable: impl Fn(&str) -> Option<PathBuf>) -> Option<PathBuf> {
     let named = |name| variable(name).filter(|path| !path.as_os_str().is_empty());
-    // The XDG specification: a path that is not absolute is to be ignored.
+    // The XDG specification says that a path which is not absolute is ignored.
     let absolute = |name| named(name).filter(|path| path.is_absolute());
     named("SKERRY_CACHE_DIR").or_else(|| {
         let base = absolute("XDG_CACHE_HOME");

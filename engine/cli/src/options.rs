@@ -1,4 +1,4 @@
-//! The command line: what can be asked for, and its help.
+//! The options of the command line, and its help.
 
 use std::ffi::OsString;
 use std::num::NonZeroUsize;
@@ -22,12 +22,12 @@ Exit codes:
 #[derive(Debug, Parser)]
 #[command(name = "skerry", version, after_help = EXIT_CODES, max_term_width = 100)]
 pub struct Options {
-    /// What to do.
+    /// The subcommand.
     #[command(subcommand)]
     pub command: Command,
 }
 
-/// What to do.
+/// The subcommands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run a program: a WASI command, or one function of a module

@@ -1,5 +1,5 @@
-//! How long the phases of `skerry run` and `skerry js` took, for `--time` and `--time-json`: what benchmarks
-//! compare.
+//! The times of the phases of `skerry run` and `skerry js`, for `--time` and `--time-json`. Benchmarks compare
+//! them.
 
 use std::fmt;
 use std::path::Path;
@@ -7,18 +7,18 @@ use std::time::{Duration, Instant};
 
 use crate::error::Error;
 
-/// The phases of one run.
+/// The time of each phase of a run.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Phases {
-    /// From the module's bytes to executable code.
+    /// The time from the module's bytes to executable code.
     pub compile: Duration,
-    /// From executable code to an instance, its start function included.
+    /// The time from executable code to an instance, including its start function.
     pub instantiate: Duration,
-    /// The constructors of a reactor (`_initialize`), where they are called apart from the program.
+    /// The time of the constructors of a reactor (`_initialize`), if they are called apart from the program.
     pub initialize: Duration,
-    /// The program.
+    /// The time of the program itself.
     pub run: Duration,
-    /// Size of the machine code in bytes.
+    /// The size of the machine code in bytes.
     pub code_bytes: usize,
 }
 
@@ -55,7 +55,7 @@ impl Phases {
     }
 }
 
-/// One line a phase, in seconds.
+/// Writes one line for each phase, in seconds.
 impl fmt::Display for Phases {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (name, phase) in [

@@ -1,4 +1,5 @@
-//! A bar on standard error while a module compiles, if that takes more than a second and somebody looks.
+//! A progress bar on standard error, shown if a compilation takes more than a second and standard error is a
+//! terminal.
 
 use std::io::IsTerminal as _;
 use std::sync::OnceLock;
@@ -7,10 +8,10 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressStyle};
 use skerry_runtime::Progress;
 
-/// Compilations shorter than this show nothing.
+/// The time for which a compilation shows nothing.
 const QUIET: Duration = Duration::from_secs(1);
 
-/// A bar that appears when it is due, and is gone without a trace when this value is.
+/// A bar that appears when the time has passed, and that is erased when this value is dropped.
 pub(crate) struct Bar {
     start: Instant,
     terminal: bool,
@@ -26,7 +27,7 @@ impl Bar {
         }
     }
 
-    /// Takes note of how far the compilation is; from any thread.
+    /// Notes how far the compilation has come. It can be called from any thread.
     pub(crate) fn update(&self, progress: Progress) {
         if self.terminal && self.start.elapsed() >= QUIET {
             let bar = self.bar.get_or_init(|| {

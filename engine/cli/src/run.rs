@@ -14,12 +14,12 @@ use crate::load;
 use crate::options::RunOptions;
 use crate::phases::Phases;
 
-/// `skerry run`: the exit code of the program, or 0. With `--invoke` the results go to `out`, one a
-/// line.
+/// The command `skerry run`. Returns the exit code of the program, or 0. With `--invoke` the results are written to
+/// `out`, one on each line.
 ///
 /// # Errors
 ///
-/// What cannot be read, is not a valid module, cannot be linked; [`Error::Trap`] when it traps.
+/// A module that cannot be read, is not valid, or cannot be linked; [`Error::Trap`] when it traps.
 pub fn command(options: &RunOptions, out: &mut dyn Write) -> Result<u8, Error> {
     let (file, arguments) = options
         .program
@@ -35,7 +35,7 @@ pub fn command(options: &RunOptions, out: &mut dyn Write) -> Result<u8, Error> {
     }
     let arguments = arguments.iter().map(|argument| text(argument));
     let arguments = arguments.collect::<Result<Vec<_>, _>>()?;
-    // What is wrong with the command line is said before anything is compiled.
+    // Errors in the command line are reported before anything is compiled.
     let ctx = context(options, path, &arguments)?;
     let source = load::source(path)?;
     let mut config = Config::new();
@@ -91,7 +91,7 @@ pub fn command(options: &RunOptions, out: &mut dyn Write) -> Result<u8, Error> {
     with_times(ended, &phases, options.time_json.as_deref())
 }
 
-/// Writes the times to `path`, if there is one. How the program ended stands, unless it was a success.
+/// Writes the times to `path`, if there is one. A failure to write counts only if the program was successful.
 pub(crate) fn with_times(
     ended: Result<u8, Error>,
     phases: &Phases,
@@ -108,7 +108,7 @@ pub(crate) fn with_times(
     }
 }
 
-/// An argument as a program gets it: WASI's strings are UTF-8.
+/// An argument as WASI passes it to a program: its strings are UTF-8.
 fn text(argument: &OsStr) -> Result<&str, Error> {
     argument.to_str().ok_or_else(|| {
         Error::Usage(format!(
@@ -212,7 +212,7 @@ impl Program<'_> {
         values.map(|(ty, text)| parse(*ty, text)).collect()
     }
 
-    /// Checks that the entry of a program is one: it takes nothing and gives nothing.
+    /// Checks that the entry of a program has no parameters and no results.
     fn check_entry(&self, module: &Module) -> Result<(), Error> {
         let Some(entry) = module.exports().find(|export| export.name == "_start") else {
             return Ok(());
@@ -263,14 +263,14 @@ fn context(options: &RunOptions, path: &Path, arguments: &[&str]) -> Result<Wasi
     Ok(builder.build()?)
 }
 
-/// Hands over the directory of one `--dir HOST[::GUEST]`.
+/// Gives the program the directory of one `--dir HOST[::GUEST]`.
 pub(crate) fn preopen(builder: &mut WasiCtxBuilder, directory: &OsStr) -> Result<(), Error> {
     let (host, guest) = places(directory)?;
     builder.preopened_dir(host, guest)?;
     Ok(())
 }
 
-/// The directory of the host and what the program calls it.
+/// The directory of the host, and the name by which the program finds it.
 fn places(directory: &OsStr) -> Result<(&OsStr, &str), Error> {
     let bytes = directory.as_bytes();
     let (host, guest) = match bytes.windows(2).position(|pair| pair == b"::") {

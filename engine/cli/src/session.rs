@@ -1,5 +1,5 @@
-//! The engine as test scripts use it: a store that lives as long as the script, instances by
-//! number, and failures sorted by the kinds that the assertions tell apart.
+//! The engine as test scripts use it: a store that lives as long as the script, instances by number, and failures
+//! in the kinds that assertions distinguish.
 
 use skerry_runtime::{
     CompileError, Config, Engine, Error, ExternRef, FuncType, Global, GlobalType, Instance, Linker,
@@ -19,7 +19,7 @@ pub struct ModuleIndex(usize);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InstanceIndex(usize);
 
-/// Why something did not work, as the assertions of test scripts tell it apart.
+/// The kinds of failures that the assertions of test scripts distinguish.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
     /// The module is malformed or invalid.
@@ -34,7 +34,7 @@ pub enum Failure {
     /// The code trapped.
     #[error("trap: {0}")]
     Trap(String),
-    /// The script asks for an export that there is not, or calls it with other types.
+    /// The script asks for an export that does not exist, or calls one with values of other types.
     #[error("{0}")]
     Script(String),
 }
@@ -55,7 +55,7 @@ impl From<Error> for Failure {
     }
 }
 
-/// One script's store.
+/// The store of one script.
 pub struct Session {
     edition: Edition,
     engine: Engine,
@@ -101,8 +101,8 @@ impl Session {
     /// [`Failure::Invalid`] and [`Failure::Unsupported`].
     pub fn compile(&mut self, wasm: &[u8]) -> Result<ModuleIndex, Failure> {
         let module = Module::from_binary(&self.engine, wasm).map_err(Failure::from);
-        // The engine has judged, except that it may accept more than the edition, and that what it
-        // lacks may not be in any edition.
+        // The engine has decided, except that it may accept more than the edition does, and that a feature which it
+        // lacks may be in no edition.
         if !matches!(module, Err(Failure::Invalid(_))) {
             check_edition(self.edition, wasm, module.is_ok())?;
         }
@@ -128,7 +128,7 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// None that a script can cause.
+    /// There are none that a script can cause.
     pub fn register(&mut self, name: &str, instance: InstanceIndex) -> Result<(), Failure> {
         self.linker
             .instance(&mut self.store, name, self.instances[instance.0])?;
@@ -167,7 +167,7 @@ impl Session {
         Ok(self.lift(&value))
     }
 
-    /// A value of the script for the engine. The scripts have no other function reference than null.
+    /// Converts a value of the script for the engine. The scripts have no function reference but null.
     fn lower(&mut self, value: &Value) -> Val {
         match *value {
             Value::I32(value) => Val::I32(value),
@@ -198,8 +198,8 @@ impl Session {
     }
 }
 
-/// Refuses what the edition does not have. `accepted` is whether the engine takes the module: it may
-/// be ahead of the latest edition.
+/// Refuses a module that uses what the edition does not have. `accepted` says whether the engine accepts the
+/// module; it may support more than the latest edition.
 fn check_edition(edition: Edition, wasm: &[u8], accepted: bool) -> Result<(), Failure> {
     let features = match edition {
         Edition::Wasm1 => WasmFeatures::WASM1,

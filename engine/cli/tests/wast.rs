@@ -1,4 +1,4 @@
-//! `skerry wast` as its users see it: a line a file, the totals, the exit code, the skip list.
+//! `skerry wast` as its users see it: a line for each file, the totals, the exit code and the skip list.
 
 #![forbid(unsafe_code)]
 
@@ -34,7 +34,7 @@ const GOOD: &str = r#"
 (assert_trap (module (func (unreachable)) (start 0)) "unreachable")
 "#;
 
-/// Each line but the module fails.
+/// Each line except the module fails.
 const BAD: &str = r#"(module (func (export "one") (result i32) (i32.const 1)))
 (assert_return (invoke "one") (i32.const 2))
 (assert_return (invoke "two"))
@@ -134,7 +134,7 @@ fn what_cannot_be_read_has_failed() {
         .unwrap();
     fs::write(&good, GOOD).unwrap();
 
-    // That a test is known to fail does not excuse this.
+    // Being on the list of files that fail does not excuse this.
     let list = path("list");
     fs::write(&list, "missing.wast: known\n").unwrap();
     let (code, out, log) = wast(&["--skip-list", &list, &missing, &binary, &huge, &good]);

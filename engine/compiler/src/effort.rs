@@ -25,12 +25,12 @@ pub struct TooMuch {
     pub what: &'static str,
     /// The limit.
     pub limit: u64,
-    /// How much there is.
+    /// The number that the function has.
     pub actual: u64,
 }
 
 impl TooMuch {
-    /// As an error about the function at this offset of the module.
+    /// The error for the function at this offset of the module.
     pub fn at(self, offset: u64) -> CompileError {
         CompileError::Limit {
             offset,
@@ -62,7 +62,7 @@ where
 ///
 /// # Errors
 ///
-/// There are too many arguments of edges.
+/// If there are too many arguments of edges.
 pub fn check_clif(func: &ir::Function) -> Result<(), TooMuch> {
     let edges = func
         .layout
@@ -130,7 +130,7 @@ where
     spans.iter().map(Span::blocks).sum()
 }
 
-/// For each block that something goes back to, the last that does.
+/// For each block, the last block that goes back to it, if there is one.
 fn loop_ends<I>(vcode: &VCode<I>) -> Vec<Option<u32>> {
     let mut ends = vec![None; vcode.blocks.len()];
     for (index, block) in vcode.blocks.iter().enumerate() {
@@ -177,7 +177,7 @@ mod tests {
     use crate::flags::{Flags, OptLevel};
     use crate::function::FunctionCompiler;
 
-    /// Of a function with a loop whose head is `block1`, made as it is written.
+    /// The result for a function with a loop whose head is `block1`, as written.
     fn live(head: &str, after: &str) -> u64 {
         let text = format!(
             "function %f(i32, i32) -> i32 tail {{\nblock0(v0: i32, v1: i32):\njump block1(v0)\n\
@@ -199,14 +199,14 @@ mod tests {
 
     #[test]
     fn what_a_loop_reads_lives_to_its_end() {
-        // v2 from the head to the body; v1 nowhere.
+        // v2 is live from the head to the body; v1 is live across no block.
         assert_eq!(live("", "v4 = iconst.i32 1\nreturn v4"), 1);
-        // v1 from the entry to behind the loop.
+        // v1 is live from the entry to behind the loop.
         assert_eq!(live("", "return v1"), 1 + 3);
-        // v1 through the loop, although its last use is in the head.
+        // v1 is live through the loop, although its last use is in the head.
         let trap = "trapz v1, user1";
         assert_eq!(live(trap, "v4 = iconst.i32 1\nreturn v4"), 1 + 2);
-        // v2 to behind the loop as well: one block further than to its end.
+        // v2 is live to behind the loop, too, which is one block further than to the loop's end.
         assert_eq!(live("", "return v2"), 2);
     }
 }

@@ -25,15 +25,15 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use wasmparser::Validator;
 
-/// Bytes of function bodies below which another thread costs more than it saves.
+/// The size of function bodies, in bytes, below which another thread costs more than it saves.
 const BYTES_PER_WORKER: usize = 4 << 10;
 
-/// How far a compilation is.
+/// How far a compilation has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progress {
-    /// The bytes of the functions that are compiled.
+    /// The size in bytes of the functions that are compiled.
     pub done: usize,
-    /// The bytes of all functions.
+    /// The size in bytes of all functions.
     pub total: usize,
 }
 
@@ -41,13 +41,13 @@ pub struct Progress {
 ///
 /// # Errors
 ///
-/// [`CompileError`], with the offset in `wasm`.
+/// A [`CompileError`] with the offset in `wasm`.
 pub fn compile_module(wasm: &[u8], flags: &Flags) -> Result<CompiledModule, CompileError> {
     compile_module_on(&Workers::none(), wasm, flags, &|_| ())
 }
 
-/// Compiles a Wasm module; the result does not depend on how many workers there are. `progress` is told, from any
-/// thread, how far it is.
+/// Compiles a Wasm module; the result does not depend on how many workers there are. `progress` is called from any
+/// thread with how far the compilation has come.
 ///
 /// # Errors
 ///
@@ -66,22 +66,22 @@ pub fn compile_module_on(
     link(translation, codes)
 }
 
-/// The functions and entry trampolines of a module, to be compiled. A job's number is that of the function, or comes
-/// after all functions; its place in the list is when it is done.
+/// The functions and entry trampolines of a module, to be compiled. The number of a job is that of its function;
+/// trampolines come after all functions. The place of a job in the list says when it is done.
 struct Jobs<'a> {
     translation: &'a ModuleTranslation<'a>,
     /// The numbers in the order of work.
     order: Vec<u32>,
-    /// How many of the list are taken.
+    /// The number of jobs of the list that have been taken.
     taken: AtomicUsize,
-    /// The lowest number of a job that failed: no later one matters any more.
+    /// The lowest number of a job that failed. Jobs with higher numbers need not be done any more.
     failed: AtomicUsize,
     done: AtomicUsize,
     total: usize,
     progress: &'a (dyn Fn(Progress) + Sync),
 }
 
-/// What a worker gives: the numbers of its jobs with their code.
+/// The results of a worker: the number of each of its jobs, with the code.
 type Results = Vec<(usize, Result<FunctionCode, CompileError>)>;
 
 impl<'a> Jobs<'a> {
@@ -115,7 +115,7 @@ impl<'a> Jobs<'a> {
         self.total.div_ceil(BYTES_PER_WORKER).min(self.len())
     }
 
-    /// What one worker does: jobs until none is left.
+    /// The work of one worker: it does jobs until none is left.
     fn work(&self, flags: &Flags) -> Results {
         let mut translator = FunctionTranslator::new();
         let mut compiler = FunctionCompiler::new(*flags);
@@ -168,7 +168,7 @@ fn body_size(translation: &ModuleTranslation<'_>, job: usize) -> usize {
     })
 }
 
-/// The code of all jobs by their numbers, or the error with the lowest.
+/// The code of all jobs in the order of their numbers, or the error of the failed job with the lowest number.
 fn collect(jobs: usize, done: Vec<Results>) -> Result<Vec<FunctionCode>, CompileError> {
     let mut codes: Vec<FunctionCode> = Vec::new();
     codes.resize_with(jobs, FunctionCode::default);
@@ -195,7 +195,7 @@ fn link(
 ) -> Result<CompiledModule, CompileError> {
     let size = codes.iter().map(|code| code.code.len()).sum();
     let mut linker = Linker::with_capacity(codes.len(), size);
-    // Each code is freed as soon as it is in the text.
+    // Each function's code is freed as soon as it is in the text.
     let mut codes = codes.into_iter();
     let mut functions = PrimaryMap::with_capacity(translation.bodies.len());
     for (body, code) in translation.bodies.values().zip(codes.by_ref()) {

@@ -3,7 +3,7 @@
 use crate::vcode::{MachInst, VCode};
 use regalloc2::{Algorithm, Ctx, MachineEnv, Output, RegAllocError, RegallocOptions};
 
-/// The allocator's memory, reused from function to function.
+/// A register allocator, which reuses its memory from function to function.
 pub struct Allocator {
     env: MachineEnv,
     ctx: Ctx,
@@ -16,7 +16,7 @@ impl std::fmt::Debug for Allocator {
 }
 
 impl Allocator {
-    /// An allocator of these registers.
+    /// An allocator of the registers in `env`.
     pub fn new(env: MachineEnv) -> Allocator {
         Allocator {
             env,
@@ -29,7 +29,7 @@ impl Allocator {
     ///
     /// # Errors
     ///
-    /// One instruction wants more registers than there are.
+    /// If one instruction needs more registers than there are.
     ///
     /// # Panics
     ///
@@ -62,6 +62,6 @@ impl Allocator {
     }
 }
 
-/// One instruction wants more registers than there are.
+/// One instruction needs more registers than there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooManyRegs;

@@ -1,7 +1,7 @@
-//! How long loading and instantiating take: `instantiate FILE.wasm [TIMES]`.
+//! Measures how long loading and instantiating take: `instantiate FILE.wasm [TIMES]`.
 //!
-//! The file is compiled, written as an artifact, mapped again, and instantiated in new stores; functions that it imports
-//! are traps. Times are medians.
+//! The file is compiled, written as an artifact, mapped again, and instantiated in new stores; functions that it
+//! imports are replaced by traps. The printed times are medians.
 
 #![forbid(unsafe_code)]
 

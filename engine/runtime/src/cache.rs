@@ -1,13 +1,14 @@
-//! A folder of artifacts: modules that were compiled before are mapped instead.
+//! A cache, which is a folder of artifacts: modules that were compiled before are mapped instead of being compiled
+//! again.
 //!
-//! The name of an entry is the hash of the module's bytes and of all else that its code depends on: version and build of
-//! Skerry, machine, processor features, optimisations. An entry knows its name, so one that was renamed is none. The least
-//! recently used ones go when the folder is over its limit.
+//! The name of an entry is the hash of the module's bytes and of everything else that its code depends on: version
+//! and build of Skerry, machine, processor features, optimisations. An entry contains its name, so one that was
+//! renamed is not used. The least recently used entries are removed when the folder is over its limit.
 //!
 //! Entries are executed, so folder and entry must belong to this user (or root) and be writable for nobody else.
 //!
-//! Nothing that goes wrong here stops a program: an entry that is not whole is compiled again and replaced, and a folder
-//! that cannot be used is a [`CacheWarning`]. Entries appear by renaming, so processes may share a folder.
+//! No problem with the folder stops a program: an entry that is not whole is compiled again and replaced, and a
+//! folder that cannot be used is a [`CacheWarning`]. Entries appear by renaming, so processes may share a folder.
 
 use crate::artifact::origin;
 use crate::engine::Engine;
@@ -22,13 +23,13 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-/// How large a folder may become by default, in bytes.
+/// The default limit of the folder's size, in bytes.
 const LIMIT: u64 = 2 << 30;
 
-/// Characters of the hash that names an entry.
+/// The number of characters of the hash that names an entry.
 const NAME_LEN: usize = 40;
 
-/// Files that writers have left behind are removed when they are this old.
+/// The age at which a file that a writer has left behind is removed.
 const ABANDONED: Duration = Duration::from_secs(3600);
 
 /// A folder of artifacts.
@@ -38,30 +39,30 @@ pub struct Cache {
     limit: u64,
 }
 
-/// A module, and how the cache served.
+/// A module, and whether the cache had it.
 #[derive(Debug)]
 pub struct Cached {
     /// The module.
     pub module: Module,
-    /// Whether it was not compiled now.
+    /// Whether the module was in the cache, so that it was not compiled now.
     pub hit: bool,
-    /// Why the folder was not of use, if it was not.
+    /// Why the folder could not be used, if that is so.
     pub warning: Option<CacheWarning>,
 }
 
-/// Why a cache was not used or not filled. The module is there all the same.
+/// Why a cache was not used or not filled. The module itself was compiled all the same.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CacheWarning {
-    /// The folder cannot be made or looked at.
+    /// The folder cannot be made or read.
     #[error("cannot use the cache {directory:?}: {source}")]
     Directory {
         /// The folder.
         directory: PathBuf,
-        /// What the operating system says.
+        /// The operating system's error.
         source: std::io::Error,
     },
-    /// Somebody else could put code there that this process would run.
+    /// Another user could put code there that this process would run.
     #[error(
         "the cache {directory:?} is not used because it is another user's, or others can write to it: remove it, and it is made anew for you alone"
     )]
@@ -74,13 +75,13 @@ pub enum CacheWarning {
     Write {
         /// The folder.
         directory: PathBuf,
-        /// What the operating system says.
+        /// The operating system's error.
         source: std::io::Error,
     },
 }
 
 impl Cache {
-    /// The cache in this folder, which is made when it is first needed. It may grow to 2 GiB.
+    /// A cache in this folder, which is made when it is first needed. The folder may grow to 2 GiB.
     pub fn new(directory: impl Into<PathBuf>) -> Self {
         Self {
             directory: directory.into(),
@@ -88,17 +89,16 @@ impl Cache {
         }
     }
 
-    /// How large the folder may become, in bytes. One entry is always kept.
+    /// Sets how large the folder may become, in bytes. The entry that was written last is always kept.
     pub fn limit(&mut self, bytes: u64) -> &mut Self {
         self.limit = bytes;
         self
     }
 
-    /// The module with these bytes, in the binary format: mapped if it was compiled before, otherwise compiled, with
-    /// `progress` as in [`Module::from_binary_with`], and kept.
+    /// The module with these bytes, in the binary format. It is mapped if it was compiled before. Otherwise it is
+    /// compiled, with `progress` as in [`Module::from_binary_with`], and kept.
     ///
-    /// # Errors
-    /// As [`Module::new`]. What goes wrong with the folder is no error.
+    /// # Errors As [`Module::new`]. A problem with the folder is no error, but a warning in the result.
     pub fn module(
         &self,
         engine: &Engine,
@@ -131,12 +131,13 @@ impl Cache {
         if !is_ours(&file.metadata().ok()?) {
             return None;
         }
-        // The time is for choosing what to remove; without it the entry goes sooner.
+        // The time of use decides which entries are removed first; if it cannot be set, this one is removed
+        // earlier.
         _ = file.set_modified(SystemTime::now());
         Module::from_file(engine, file, Some(name)).ok()
     }
 
-    /// Makes the folder, for this user alone, and checks that it is so.
+    /// Makes the folder for this user alone, or checks that it is so.
     fn prepare(&self) -> Result<(), CacheWarning> {
         let failed = |source| CacheWarning::Directory {
             directory: self.directory.clone(),
@@ -156,7 +157,7 @@ impl Cache {
         Ok(())
     }
 
-    /// Writes an entry, whole or not at all, and makes room.
+    /// Writes an entry, whole or not at all, and removes old ones.
     fn keep(
         &self,
         engine: &Engine,
@@ -165,7 +166,8 @@ impl Cache {
     ) -> Result<(), CacheWarning> {
         let path = self.directory.join(name);
         let write = || {
-            // Nobody else may write what is going to be executed: it is made for this user alone, whatever the umask.
+            // No other user may be able to write a file that will be executed, so it is made for this user alone,
+            // whatever the umask.
             let hash = name.strip_suffix(".cwasm").expect("entries are named so");
             let prefix = format!("{hash}.");
             let mut builder = tempfile::Builder::new();
@@ -179,7 +181,8 @@ impl Cache {
             Ok(())
         };
         let written = write();
-        // On a full disk, too: what others have left behind may be the reason.
+        // Old files are removed after a failure, too: on a full disk, those that were left behind may be the
+        // reason.
         self.make_room(&path);
         written.map_err(|source: std::io::Error| CacheWarning::Write {
             directory: self.directory.clone(),
@@ -187,8 +190,8 @@ impl Cache {
         })
     }
 
-    /// Removes the least recently used entries but `newest` until the rest is within the limit. Others may do so too, so
-    /// what cannot be looked at or removed is none of our business.
+    /// Removes the least recently used entries but `newest` until the rest is within the limit. Other processes may
+    /// do the same at the same time, so files that cannot be read or removed are ignored.
     fn make_room(&self, newest: &Path) {
         let Ok(entries) = fs::read_dir(&self.directory) else {
             return;
@@ -235,13 +238,13 @@ impl Cache {
     }
 }
 
-/// Whether nobody but this user and root can have written a file or folder.
+/// Whether only this user and root can have written a file or folder.
 fn is_ours(metadata: &Metadata) -> bool {
     let owners = [0, rustix::process::geteuid().as_raw()];
     metadata.mode() & 0o022 == 0 && owners.contains(&metadata.uid())
 }
 
-/// Whether a file is ours by its name: the folder may be one that others keep files in.
+/// Whether a file is an entry by its name. The folder may be one that contains other files, too.
 fn is_entry(path: &Path) -> bool {
     let name = path.file_name().and_then(|name| name.to_str());
     let hash = name.and_then(|name| name.split('.').next());
@@ -351,7 +354,7 @@ mod tests {
             [1, 1].map(|index| get(&cache, &engine, index)),
             [false, true]
         );
-        // What somebody else has put there, or can write to.
+        // Such a file may have been written by another user.
         fs::set_permissions(path(0), fs::Permissions::from_mode(0o666)).unwrap();
         assert_eq!(
             [0, 0].map(|index| get(&cache, &engine, index)),
@@ -375,7 +378,7 @@ mod tests {
         fs::write(&file, "").unwrap();
         let warned = warning(&Cache::new(file.join("below")));
         assert!(matches!(warned, CacheWarning::Directory { .. }), "{warned}");
-        // A folder stands where the entry should.
+        // There is a folder where the entry should be.
         let (_directory, cache) = folder();
         fs::create_dir_all(cache.directory.join(name(&engine, &wasm(0))).join("x")).unwrap();
         fs::set_permissions(&cache.directory, fs::Permissions::from_mode(0o700)).unwrap();
@@ -397,7 +400,7 @@ mod tests {
         get(&cache, &engine, 1);
         old(0, 20);
         old(1, 10);
-        // Used again, so number 1 is the older one now.
+        // Number 0 was used again, so number 1 is the older one now.
         assert!(get(&cache, &engine, 0));
         let len = fs::metadata(&entries(&cache)[0]).unwrap().len();
         let abandoned = cache

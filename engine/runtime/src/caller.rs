@@ -1,4 +1,4 @@
-//! What a host function knows about who called it.
+//! The caller of a host function, as the function sees it.
 
 use crate::externs::Extern;
 use crate::instance::export_of;
@@ -9,8 +9,9 @@ use crate::{Engine, Instance};
 
 /// The store in which a host function was called, and the instance that called it.
 ///
-/// It stays on its thread, because the frames of WebAssembly that called the function are on that thread's stack: a call made
-/// from elsewhere would go on below them while their own thread may use the same stack for another store.
+/// It stays on its thread, because the frames of WebAssembly that called the function are on that thread's stack: a
+/// call from another thread would continue below them, while their own thread may use the same stack for another
+/// store.
 ///
 /// ```compile_fail,E0277
 /// fn elsewhere(mut caller: skerry_runtime::Caller<'_, i32>) {
@@ -39,7 +40,7 @@ impl<'a, T> Caller<'a, T> {
         &self.store.data
     }
 
-    /// The embedder's state.
+    /// The embedder's state in the store, for changing it.
     pub fn data_mut(&mut self) -> &mut T {
         &mut self.store.data
     }
@@ -49,8 +50,8 @@ impl<'a, T> Caller<'a, T> {
         self.store.inner.engine()
     }
 
-    /// The instance whose code called the function: the one that imports it, or, for a function that reached its caller as a
-    /// reference only, the one whose code makes the call. `None` if that is the embedder.
+    /// The instance whose code called the function: the one that imports it, or, for a function that reached its
+    /// caller as a reference only, the one whose code makes the call. `None` if the embedder called the function.
     pub fn instance(&self) -> Option<Instance> {
         let index = self.store.inner.instance_at(self.frame.vmctx())?;
         Some(Instance(self.store.inner.handle(index)))
@@ -62,7 +63,7 @@ impl<'a, T> Caller<'a, T> {
         export_of(&mut self.store.inner, index, name)
     }
 
-    /// Where WebAssembly is, innermost frame first.
+    /// The frames of WebAssembly that are live, innermost first.
     pub fn backtrace(&self) -> Backtrace {
         self.store.inner.current_backtrace()
     }

@@ -1,4 +1,4 @@
-//! The engine: configuration, and what modules and stores share.
+//! The engine: its configuration, and everything that modules and stores share.
 
 use crate::artifact::origin::missing_features;
 use crate::error::{Error, Result};
@@ -20,7 +20,7 @@ pub struct Config {
     limits: Limits,
 }
 
-/// How large what one instance has may become.
+/// Limits on memories and tables of one instance.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
     pub(crate) memory_pages: u64,
@@ -62,21 +62,21 @@ impl Config {
         Self::default()
     }
 
-    /// How much stack WebAssembly has, in bytes (rounded up to pages, at least 8 KiB): going beyond it is the trap
-    /// "call stack exhausted".
+    /// Sets the size of WebAssembly's stack, in bytes (rounded up to pages, at least 8 KiB). A call for which there
+    /// is no room traps with "call stack exhausted".
     pub fn wasm_stack(&mut self, bytes: usize) -> &mut Self {
         self.wasm_stack = bytes;
         self
     }
 
-    /// The most pages of 64 KiB that each memory may have, at most and by default 65,536: beyond it `memory.grow` answers
-    /// -1, and instantiation is [`Error::Limit`].
+    /// Sets the largest number of pages of 64 KiB that each memory may have; by default, and at most, 65,536.
+    /// Beyond it `memory.grow` returns -1, and instantiation fails with [`Error::Limit`].
     pub fn max_memory_pages(&mut self, pages: u64) -> &mut Self {
         self.limits.memory_pages = pages.min(MemoryType::MAX_PAGES);
         self
     }
 
-    /// The most elements of 8 bytes that each table may have, by default 10,000,000.
+    /// Sets the largest number of elements (of 8 bytes) that each table may have; by default 10,000,000.
     pub fn max_table_elements(&mut self, elements: u64) -> &mut Self {
         self.limits.table_elements = elements;
         self
@@ -133,7 +133,7 @@ impl Config {
     }
 }
 
-/// What modules and stores share: configuration, function types, trampolines. Cheap to clone.
+/// An engine owns what modules and stores share: configuration, function types, trampolines. It is cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Engine {
     inner: Arc<EngineInner>,
@@ -169,7 +169,7 @@ impl Engine {
         })
     }
 
-    /// Whether both are the same engine: modules run only in stores of theirs.
+    /// Whether both are the same engine. A module runs only in stores of its own engine.
     pub fn same(a: &Engine, b: &Engine) -> bool {
         Arc::ptr_eq(&a.inner, &b.inner)
     }
@@ -192,17 +192,17 @@ impl Engine {
         &self.inner.workers
     }
 
-    /// Holds a function type, and with it its engine-wide number.
+    /// Registers a function type, which keeps its engine-wide number as long as the result lives.
     pub(crate) fn register(&self, ty: &FuncType) -> Arc<RegisteredType> {
         self.inner.types.register(ty)
     }
 
-    /// The function type with this number, which somebody holds.
+    /// The function type with this number, which must be registered.
     pub(crate) fn func_type(&self, id: u32) -> Arc<FuncType> {
         self.inner.types.get(id).ty.clone()
     }
 
-    /// The number and trampolines for host functions of this type, which live as long as what is returned.
+    /// The number and trampolines for host functions of this type. They live as long as the result.
     ///
     /// # Errors
     /// The type is beyond a limit of the compiler, or there is no memory for the code.
@@ -213,7 +213,7 @@ impl Engine {
             let starts = [compiled.entry.start, compiled.host.start];
             let code = CodeMemory::publish(&compiled.text, TrapTable::default(), starts)
                 .map_err(Error::OutOfMemory)?;
-            // Another thread may have been faster; then this code is dropped again, unused.
+            // Another thread may have been faster; then this code is dropped, unused.
             let _ = registered.trampolines.set(Trampolines {
                 code,
                 entry: starts[0],
@@ -282,7 +282,7 @@ mod tests {
         assert_eq!(held(), 2);
         let one = Func::wrap(&mut store, || 1i32).unwrap();
         assert_eq!(held(), 3);
-        // Others come and go, and are given numbers that are free.
+        // The other types are registered and dropped, and get numbers that are free.
         for text in [
             "(module (func (param i64 i64)))",
             "(module (func (param f64)))",

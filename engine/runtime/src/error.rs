@@ -1,4 +1,4 @@
-//! What can go wrong when modules are loaded, linked and run.
+//! The errors of loading, linking and running modules.
 
 use crate::artifact::ArtifactError;
 use crate::trap::{Backtrace, Trap, TrapCode, printable};
@@ -7,17 +7,17 @@ use skerry_compiler::CompileError;
 use skerry_environ::{FuncType, ValType};
 use thiserror::Error as ThisError;
 
-/// The result of everything here that can fail.
+/// The result of functions of this crate that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What can go wrong; each variant says whose fault it is.
+/// An error. Each variant says whose fault it is.
 #[derive(Debug, ThisError)]
 #[non_exhaustive]
 pub enum Error {
-    /// The module was not compiled: it is invalid, too large, or uses something that is not built.
+    /// The module was not compiled: it is invalid, is too large, or uses a feature that Skerry does not have.
     #[error(transparent)]
     Compile(#[from] CompileError),
-    /// The text of a module is malformed; the message shows where.
+    /// The text of a module is malformed. The message shows where.
     #[error("{0}")]
     Text(String),
     /// The configuration asks for code that this processor cannot run.
@@ -40,10 +40,10 @@ pub enum Error {
     /// A host function failed.
     #[error("{error}")]
     Host {
-        /// What it said.
+        /// The error that the function returned.
         #[source]
         error: Box<dyn std::error::Error + Send + Sync>,
-        /// Where WebAssembly was when it called the function; empty if it was called by the host.
+        /// The frames of WebAssembly that were live when it called the function; empty if the host called it.
         backtrace: Box<Backtrace>,
     },
     /// Nothing is defined for an import.
@@ -56,7 +56,7 @@ pub enum Error {
         /// The type that is imported.
         expected: Box<ExternType>,
     },
-    /// What is given for an import has another type.
+    /// The item that is given for an import has another type.
     #[error("incompatible import type for `{}::{}`: expected {expected}, found {found}", printable(.module), printable(.name))]
     IncompatibleImport {
         /// The module name of the import.
@@ -65,23 +65,23 @@ pub enum Error {
         name: String,
         /// The type that is imported.
         expected: Box<ExternType>,
-        /// The type of what was given.
+        /// The type of the item that was given.
         found: Box<ExternType>,
     },
     /// An instantiation was given the wrong number of imports.
     #[error("expected {expected} imports, found {found}")]
     ImportCount {
-        /// How many the module has.
+        /// The number of imports of the module.
         expected: usize,
-        /// How many were given.
+        /// The number of items that were given.
         found: usize,
     },
     /// The name is already defined in the linker.
     #[error("`{}::{}` is defined twice", printable(.module), printable(.name))]
     DuplicateDefinition {
-        /// The module name.
+        /// The module name of the definition.
         module: String,
-        /// The field name.
+        /// The field name of the definition.
         name: String,
     },
     /// The instance has no such export.
@@ -90,20 +90,20 @@ pub enum Error {
         /// The name that was asked for.
         name: String,
     },
-    /// An export exists but is something else.
+    /// An export exists, but is of another kind.
     #[error("export `{name}` is a {found}, not a {expected}")]
     ExportKind {
         /// The name that was asked for.
         name: String,
-        /// What was asked for.
+        /// The kind that was asked for.
         expected: &'static str,
-        /// What it is.
+        /// The kind that the export has.
         found: &'static str,
     },
-    /// A function was called, or typed, by another signature than its own.
+    /// A function was called, or typed, with a signature that is not its own.
     #[error("function type mismatch: expected {expected}, found {found}")]
     Signature {
-        /// The type that the caller or embedder gave.
+        /// The type that the caller or the embedder gave.
         expected: Box<FuncType>,
         /// The type of the function.
         found: Box<FuncType>,
@@ -113,12 +113,12 @@ pub enum Error {
     ValueCount {
         /// `arguments` or `results`.
         what: &'static str,
-        /// How many the function has.
+        /// The number that the function has.
         expected: usize,
-        /// How many were given.
+        /// The number that was given.
         found: usize,
     },
-    /// A value has another type than it must have.
+    /// A value does not have the type that is needed.
     #[error("expected a value of type {expected}, found {found}")]
     ValueType {
         /// The type that is needed.
@@ -129,7 +129,7 @@ pub enum Error {
     /// A handle or value belongs to another store or engine.
     #[error("a {what} of another store or engine was used")]
     WrongStore {
-        /// What it was.
+        /// The kind of handle or value.
         what: &'static str,
     },
     /// An immutable global was written.
@@ -140,21 +140,21 @@ pub enum Error {
     OutOfBounds {
         /// `memory` (in bytes) or `table` (in elements).
         what: &'static str,
-        /// Where the access starts.
+        /// The start of the access, in the same unit.
         at: u64,
-        /// Its length.
+        /// The length of the access, in the same unit.
         len: u64,
-        /// The size of the memory or table.
+        /// The size of the memory or table, in the same unit.
         size: u64,
     },
     /// More was asked for than a limit allows.
     #[error("{what}: {actual} is over the limit of {limit}")]
     Limit {
-        /// What there is too much of.
+        /// What the limit counts, as the error message names it.
         what: &'static str,
-        /// How much is allowed.
+        /// The largest number that is allowed.
         limit: u64,
-        /// How much was asked for.
+        /// The number that was asked for.
         actual: u64,
     },
     /// The limiter of the store refused to let something be created or grow.
@@ -171,7 +171,8 @@ pub enum Error {
 }
 
 impl Error {
-    /// An error of a host function: leaves all of WebAssembly that called it and comes back to the embedder.
+    /// Makes an error that a host function returns. It ends all of WebAssembly that called the function, and the
+    /// embedder gets it.
     pub fn host(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::Host {
             error: error.into(),
@@ -195,12 +196,12 @@ impl Error {
         }
     }
 
-    /// Why WebAssembly trapped, if it did.
+    /// The reason why WebAssembly trapped, if it did.
     pub fn trap_code(&self) -> Option<TrapCode> {
         self.as_trap().map(Trap::code)
     }
 
-    /// Where WebAssembly was, if it ran.
+    /// The frames of WebAssembly that were live, if it ran.
     pub fn backtrace(&self) -> Option<&Backtrace> {
         match self {
             Self::Trap(trap) => Some(trap.backtrace()),
@@ -209,7 +210,7 @@ impl Error {
         }
     }
 
-    /// Adds where WebAssembly was, unless that is already known.
+    /// Adds the frames of WebAssembly, unless there are some already.
     pub(crate) fn with_backtrace(mut self, found: Backtrace) -> Self {
         match &mut self {
             Self::Trap(trap) => trap.add_backtrace(found),
@@ -220,7 +221,7 @@ impl Error {
     }
 }
 
-/// An error unless `actual` of `what` is at most `limit`.
+/// Checks that `actual` is at most `limit`; otherwise the error names `what`.
 pub(crate) fn within(what: &'static str, limit: u64, actual: u64) -> Result<()> {
     match actual <= limit {
         true => Ok(()),

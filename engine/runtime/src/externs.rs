@@ -1,4 +1,4 @@
-//! Anything that can be imported or exported.
+//! Items that can be imported or exported.
 
 use crate::func::Func;
 use crate::global::Global;
@@ -7,7 +7,7 @@ use crate::store::{AsContext, Handle, StoreInner};
 use crate::table::Table;
 use crate::types::ExternType;
 
-/// Something in a store that can be imported or exported.
+/// An item in a store that can be imported or exported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Extern {
     /// A function.
@@ -57,7 +57,7 @@ impl Extern {
         }
     }
 
-    /// What kind of thing it is, in one word.
+    /// The kind of item, in one word.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Func(_) => "function",
@@ -67,10 +67,9 @@ impl Extern {
         }
     }
 
-    /// Its type; the minimum of a table or memory is the current size.
+    /// The type of the item. For a table or memory the minimum is the current size.
     ///
-    /// # Panics
-    /// If it belongs to another store.
+    /// # Panics If the item belongs to another store.
     pub fn ty(&self, store: impl AsContext) -> ExternType {
         self.type_in(&store.as_context().0.inner)
     }

@@ -22,7 +22,7 @@ pub struct HostFunc {
     pub(crate) call: Arc<HostCall>,
 }
 
-/// The store of type `T` that a host function of that type is called with.
+/// The store, whose embedder's state has type `T`, that a host function for such stores is called with.
 pub(crate) fn typed_store<T: 'static>(store: &mut DynStore) -> &mut StoreData<T> {
     store
         .as_any_mut()
@@ -31,7 +31,7 @@ pub(crate) fn typed_store<T: 'static>(store: &mut DynStore) -> &mut StoreData<T>
 }
 
 impl HostFunc {
-    /// A function of any type, whose values are passed as slices.
+    /// Makes a function of any type, whose values are passed as slices.
     pub(crate) fn new<T: 'static>(
         ty: FuncType,
         func: impl Fn(Caller<'_, T>, &[Val], &mut [Val]) -> Result<()> + Send + Sync + 'static,
@@ -62,12 +62,12 @@ impl HostFunc {
         }
     }
 
-    /// A function whose type follows from that of a closure.
+    /// Makes a function from a closure, whose type gives the function its type.
     pub(crate) fn wrap<T: 'static, A, F: IntoFunc<T, A>>(func: F) -> Self {
         func.into_func()
     }
 
-    /// The function for use in a store, by one importing instance or by anybody.
+    /// The function in a store, for one importing instance or for every caller.
     pub(crate) fn in_store(
         &self,
         store: &StoreInner,
@@ -82,7 +82,7 @@ impl HostFunc {
         ))
     }
 
-    /// Places the function in a store.
+    /// Adds the function to a store.
     pub(crate) fn define(&self, store: &mut StoreInner) -> Result<Func> {
         let function = self.in_store(store, None)?;
         let func = store.push_host_function(function);
@@ -92,8 +92,8 @@ impl HostFunc {
 }
 
 impl Func {
-    /// A function defined in Rust whose values are passed as slices: `results` hold zeros and must be overwritten with
-    /// values of the types of `ty`.
+    /// Defines a function in Rust whose values are passed as slices. On entry `results` holds zeros and nulls; the
+    /// function must overwrite them with values of the result types of `ty`.
     ///
     /// # Errors
     /// The type is beyond a limit of the compiler, or there is no memory.
@@ -105,7 +105,7 @@ impl Func {
         HostFunc::new(ty, func).define(&mut store.as_context_mut().0.inner)
     }
 
-    /// A function defined by a closure of up to 16 parameters, optionally after a [`Caller`].
+    /// Defines a function by a closure of up to 16 parameters, optionally after a [`Caller`].
     ///
     /// # Errors
     /// As [`Func::new`].
@@ -115,8 +115,7 @@ impl Func {
 
     /// The type of the function.
     ///
-    /// # Panics
-    /// If the function belongs to another store; likewise below.
+    /// # Panics If the function belongs to another store.
     pub fn ty(&self, store: impl AsContext) -> FuncType {
         (*self.ty_in(&store.as_context().0.inner)).clone()
     }
@@ -128,9 +127,11 @@ impl Func {
 
     /// Calls the function. `results` are overwritten.
     ///
-    /// # Errors
-    /// [`Error::ValueCount`] and [`Error::ValueType`] if the values do not fit the type; [`Error::Trap`] and
-    /// [`Error::Host`] if the function does not return.
+    /// # Errors [`Error::ValueCount`] and [`Error::ValueType`] if the values do not fit the type; [`Error::Trap`]
+    /// and [`Error::Host`] if the function does not return.
+    ///
+    /// # Panics
+    /// If the function belongs to another store.
     pub fn call(
         &self,
         mut store: impl AsContextMut,
@@ -161,7 +162,7 @@ impl Func {
         Ok(())
     }
 
-    /// The same function with its type known to Rust.
+    /// The same function, with its type known to Rust.
     ///
     /// # Errors
     /// [`Error::Signature`] if it has another type.
@@ -186,7 +187,7 @@ impl Func {
     }
 }
 
-/// A function whose type Rust knows: parameters `P` and results `R` are `()`, one type, or a tuple.
+/// A function whose type Rust knows. The parameters `P` and the results `R` are `()`, one type, or a tuple.
 pub struct TypedFunc<P, R> {
     func: Func,
     slots: usize,
@@ -207,7 +208,7 @@ impl<P, R> std::fmt::Debug for TypedFunc<P, R> {
     }
 }
 
-/// Calls with up to this many values need no allocation.
+/// Calls with at most this many values need no allocation.
 const INLINE_SLOTS: usize = 16;
 
 impl<P: WasmParams, R: WasmResults> TypedFunc<P, R> {

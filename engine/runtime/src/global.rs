@@ -11,10 +11,10 @@ use skerry_environ::GlobalType;
 pub struct Global(pub(crate) Handle);
 
 impl Global {
-    /// A global with this value.
+    /// Makes a global with this value.
     ///
     /// # Errors
-    /// [`Error::ValueType`] and [`Error::WrongStore`] if the value does not fit.
+    /// [`Error::ValueType`] and [`Error::WrongStore`] if the value does not fit the type.
     pub fn new(mut store: impl AsContextMut, ty: GlobalType, value: Val) -> Result<Self> {
         let inner = &mut store.as_context_mut().0.inner;
         let bits = value.to_raw_of(inner, ty.content)?;
@@ -26,15 +26,18 @@ impl Global {
         store.global(store.resolve(self.0)).ty()
     }
 
-    /// The type.
+    /// The type of the global.
     ///
     /// # Panics
-    /// If the global belongs to another store; likewise below.
+    /// If the global belongs to another store.
     pub fn ty(&self, store: impl AsContext) -> GlobalType {
         self.ty_in(&store.as_context().0.inner)
     }
 
-    /// The value.
+    /// The current value.
+    ///
+    /// # Panics
+    /// If the global belongs to another store.
     pub fn get(&self, mut store: impl AsContextMut) -> Val {
         let inner = &mut store.as_context_mut().0.inner;
         let global = inner.global(inner.resolve(self.0));
@@ -42,7 +45,7 @@ impl Global {
         Val::from_raw(inner, content, bits)
     }
 
-    /// Changes the value.
+    /// Sets the value.
     ///
     /// # Errors
     /// [`Error::ImmutableGlobal`]; [`Error::ValueType`] and [`Error::WrongStore`] if the value does not fit.

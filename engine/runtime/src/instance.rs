@@ -1,10 +1,10 @@
 //! Instances: a module with its imports, memories, tables and globals.
 //!
 //! Instantiation follows the core specification, section "Instantiation", as of version 2.0: imports are checked,
-//! everything is allocated, then active segments are copied in order (what is out of bounds traps, and what was written
-//! before stays), then the start function runs. Data segments that are known to fit are not copied: the compiler has put
-//! them into images, which are mapped when it is their turn. Nor are the element segments of constant tables, which are
-//! in the vmctx from the start.
+//! everything is allocated, then active segments are copied in order (what is out of bounds traps, and what was
+//! written before stays), then the start function runs. Data segments that are known to fit are not copied: the
+//! compiler has put them into images, which are mapped when the segments would be copied. Nor are the element
+//! segments of constant tables copied, which are in the vmctx from the start.
 
 use crate::error::{Error, Result};
 use crate::externs::Extern;
@@ -29,11 +29,11 @@ use skerry_environ::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Instance(pub(crate) Handle);
 
-/// What the store keeps of an instance.
+/// The store's part of an instance.
 pub(crate) struct InstanceEntry {
     module: Module,
     memory: InstanceMemory,
-    /// The numbers in the store of all memories, tables and globals, imported ones first.
+    /// The indices in the store of all memories, tables and globals, imported ones first.
     memories: Vec<u32>,
     tables: Vec<u32>,
     globals: Vec<u32>,
@@ -58,7 +58,7 @@ impl InstanceEntry {
         self.tables[index.index()]
     }
 
-    /// The bytes of a data segment: none once it was dropped.
+    /// The bytes of a data segment, which are empty once it is dropped.
     pub(crate) fn data(&self, segment: DataIndex) -> &[u8] {
         if self.dropped_data[segment.index()] {
             &[]
@@ -67,7 +67,7 @@ impl InstanceEntry {
         }
     }
 
-    /// Drops those of the first `count` data segments that are active, while none is dropped.
+    /// Drops those of the first `count` data segments that are active. No segment may be dropped yet.
     pub(crate) fn drop_active_data(&mut self, count: usize) {
         self.dropped_data[..count].copy_from_slice(&self.module.active_data()[..count]);
     }
@@ -76,7 +76,7 @@ impl InstanceEntry {
         self.dropped_data[segment.index()] = true;
     }
 
-    /// The length of an element segment: 0 once it was dropped.
+    /// The number of elements of an element segment, which is 0 once it is dropped.
     pub(crate) fn element_count(&self, segment: ElemIndex) -> usize {
         if self.dropped_elements[segment.index()] {
             0
@@ -89,7 +89,7 @@ impl InstanceEntry {
         self.dropped_elements[segment.index()] = true;
     }
 
-    /// The word of an element of a segment.
+    /// An element of a segment, as the word that compiled code uses.
     pub(crate) fn element(
         &self,
         segment: ElemIndex,
@@ -102,7 +102,8 @@ impl InstanceEntry {
         }
     }
 
-    /// For a segment that is a list of functions: what the words of its elements are relative to, and how far from that.
+    /// For a segment that is a list of functions: the address that the words of its elements are relative to, and
+    /// their distances from it.
     pub(crate) fn function_words(&self, segment: ElemIndex) -> Option<(u64, &[i32])> {
         let offsets = self.module.element_offsets(segment)?;
         Some((self.memory.word_base(), offsets))
@@ -124,7 +125,7 @@ impl InstanceEntry {
         )
     }
 
-    /// What the start function is called through.
+    /// The function that the start function is called through.
     fn func_to_call(&self, func: FuncIndex) -> VMFuncRef {
         match self
             .memory
@@ -144,7 +145,7 @@ impl InstanceEntry {
         }
     }
 
-    /// What is exported as `index`, in the terms of the store.
+    /// The item of the store that is exported as `index`.
     fn exported(&self, index: EntityIndex) -> Exported {
         match index {
             EntityIndex::Function(index) => {
@@ -185,7 +186,8 @@ impl Instance {
         )
     }
 
-    /// `prepared` are the host functions for [`Given::Prepared`], in their order.
+    /// Like [`Instance::new`], for imports from a linker. `prepared` are the host functions for
+    /// [`Given::Prepared`], in their order.
     pub(crate) fn from_given<T>(
         store: &mut StoreData<T>,
         module: &Module,
@@ -213,8 +215,7 @@ impl Instance {
 
     /// The module of the instance.
     ///
-    /// # Panics
-    /// If the instance belongs to another store; likewise below.
+    /// # Panics If the instance belongs to another store.
     pub fn module<'a>(&self, store: &'a impl AsContext) -> &'a Module {
         let inner = &store.as_context().0.inner;
         inner.instance(inner.resolve(self.0) as usize).module()
@@ -302,17 +303,18 @@ fn to_extern(store: &mut StoreInner, exported: Exported) -> Extern {
     }
 }
 
-/// What is given for an import.
+/// The item that is given for an import.
 pub(crate) enum Given<'a> {
-    /// Something in the store.
+    /// An item of the store.
     Extern(Extern),
     /// A host function that is in no store yet.
     Host(&'a HostFunc),
-    /// The next of the host functions that were prepared for this instance; its type was checked.
+    /// The next of the host functions that were prepared for this instance, whose types are checked already.
     Prepared,
 }
 
-/// The function that an instance imports: a host function is made for that instance, so that it knows its caller.
+/// The function that an instance imports. A host function is made anew for that instance, so that it knows its
+/// caller.
 fn import_function(
     store: &mut StoreInner,
     importer: *mut u8,
@@ -332,7 +334,7 @@ fn import_function(
     Ok(store.push_host_function(function))
 }
 
-/// Checks that the imports are what the module asks for.
+/// Checks that the imports have the types that the module asks for.
 fn check_imports(store: &StoreInner, module: &Module, imports: &[Given<'_>]) -> Result<()> {
     if !crate::Engine::same(store.engine(), module.engine()) {
         return Err(Error::WrongStore { what: "module" });
@@ -482,7 +484,8 @@ fn copy_segments(store: &mut StoreInner, instance: usize) -> Result<()> {
     };
     let compiled = module.compiled();
     if let Err(error) = copy_elements(store, instance, &module) {
-        // Functions in an imported table may look at the memory of this instance, and it is not yet the images' turn.
+        // Functions in an imported table may read the memory of this instance, which must not have the images'
+        // content yet.
         for image in &compiled.images {
             let memory = module.environ().memory_index(image.memory);
             let id = store.instance(instance).memory(memory);

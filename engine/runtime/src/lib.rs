@@ -1,4 +1,4 @@
-//! Running compiled modules: engine, modules, stores, instances, and the virtual machine below them.
+//! The runtime: engine, modules, stores, instances, and the virtual machine that runs compiled code.
 //!
 //! ```text
 //! Engine ── Module (compiled once) ──┐
@@ -6,12 +6,14 @@
 //!              └─ Linker<T>: names for what modules import
 //! ```
 //!
-//! A [`Store`] owns everything that its instances are made of; handles such as [`Func`] are numbers in it and are checked
-//! against it. Traps, host errors and lack of memory are values of [`Error`]; bad input never makes this crate
-//! panic. Handles used with a store that is not theirs do, because that is a bug of the embedder.
+//! A [`Store`] owns everything that its instances are made of; handles such as [`Func`] are numbers in it and are
+//! checked against it. Traps, host errors and lack of memory are values of [`Error`]; bad input never makes this
+//! crate panic. Using a handle with a store that it does not belong to does panic, because that is a bug of the
+//! embedder.
 //!
 //! Architecture invariants:
-//! - `unsafe` code is in `vm` alone, which of the rest knows only [`Error`] and the untyped part of a store.
+//! - `unsafe` code is in `vm` alone, which depends on no other module but [`Error`] and the untyped part of a
+//!   store.
 //! - Compiled code runs on a stack of its own, with no Rust frame on it; see `vm/context.rs`.
 //!
 //! # Example

@@ -1,4 +1,4 @@
-//! Linking by name: what modules may import.
+//! Linking by name: a linker holds the definitions that modules may import.
 
 use crate::Engine;
 use crate::caller::Caller;
@@ -18,8 +18,8 @@ use std::collections::hash_map::Entry;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-/// Names for what modules import. Functions defined in Rust belong to no store and can be used with any; other
-/// definitions belong to the store of their handle.
+/// Definitions of items that modules import, by name. Functions defined in Rust belong to no store and can be used
+/// with any; other definitions belong to the store of their handle.
 pub struct Linker<T: 'static> {
     engine: Engine,
     definitions: HashMap<String, HashMap<String, Definition>>,
@@ -65,12 +65,12 @@ impl<T: 'static> Linker<T> {
         }
     }
 
-    /// The engine.
+    /// The engine of the linker.
     pub fn engine(&self) -> &Engine {
         &self.engine
     }
 
-    /// Whether a later definition may replace an earlier one of the same name. Off at first.
+    /// Sets whether a later definition may replace an earlier one of the same name. At first it may not.
     pub fn allow_shadowing(&mut self, allow: bool) -> &mut Self {
         self.allow_shadowing = allow;
         self
@@ -97,10 +97,10 @@ impl<T: 'static> Linker<T> {
         self.definitions.get(module)?.get(name)
     }
 
-    /// Defines something that is in a store.
+    /// Defines an item that is in a store.
     ///
     /// # Errors
-    /// [`Error::DuplicateDefinition`]; likewise below.
+    /// [`Error::DuplicateDefinition`].
     pub fn define(
         &mut self,
         module: &str,
@@ -220,8 +220,7 @@ impl<T: 'static> Linker<T> {
 
     /// Defines each function that `module` imports and that is not defined: calling it is an error that names it.
     ///
-    /// # Errors
-    /// None today.
+    /// # Errors There are none today.
     pub fn define_unknown_imports_as_traps(&mut self, module: &Module) -> Result<()> {
         for ImportType { module, name, ty } in module.imports() {
             if let (ExternType::Func(ty), false) = (ty, self.is_defined(module, name)) {
@@ -305,10 +304,10 @@ impl<T: 'static> Linker<T> {
     }
 }
 
-/// A module with its imports looked up, ready to be instantiated in any store of `T`. Cheap to clone.
+/// A module whose imports are looked up, so that it can be instantiated in any store of `T`. It is cheap to clone.
 pub struct InstancePre<T: 'static> {
     module: Module,
-    /// What is in a store already; `None` for the next of `calls`.
+    /// The imports that are in a store already; `None` stands for the next of `calls`.
     imports: Arc<[Option<Extern>]>,
     calls: PreparedCalls,
     state: PhantomData<fn() -> T>,
@@ -339,7 +338,7 @@ impl<T: 'static> InstancePre<T> {
         &self.module
     }
 
-    /// A new instance.
+    /// Makes a new instance.
     ///
     /// # Errors
     /// As [`Instance::new`].

@@ -14,7 +14,7 @@ impl Memory {
     /// The size of a page in bytes.
     pub const PAGE_SIZE: u64 = MemoryType::PAGE_SIZE;
 
-    /// A memory of zeros.
+    /// Makes a memory of zeros.
     ///
     /// # Errors
     /// [`Error::Limit`] if the type asks for more than the engine, its own maximum or the store's limiter allows;
@@ -52,25 +52,30 @@ impl Memory {
         }
     }
 
-    /// The type; its minimum is the current size.
+    /// The type of the memory, with the current size as its minimum.
     ///
-    /// # Panics
-    /// If the memory belongs to another store; likewise below.
+    /// # Panics If the memory belongs to another store.
     pub fn ty(&self, store: impl AsContext) -> MemoryType {
         self.ty_in(&store.as_context().0.inner)
     }
 
     /// The size in pages.
+    ///
+    /// # Panics
+    /// If the memory belongs to another store.
     pub fn size(&self, store: impl AsContext) -> u64 {
         self.ty(store).minimum
     }
 
     /// The size in bytes.
+    ///
+    /// # Panics
+    /// If the memory belongs to another store.
     pub fn data_size(&self, store: impl AsContext) -> usize {
         self.inner(&store.as_context().0.inner).len()
     }
 
-    /// Adds pages of zeros; the old size in pages.
+    /// Adds `delta` pages of zeros, and returns the old size in pages.
     ///
     /// # Errors
     /// [`Error::Limit`] where the maximum, or what the engine or the store's limiter allows, is passed; [`Error::Refused`]
@@ -81,18 +86,27 @@ impl Memory {
         growth::grow_memory(store, index, delta)?
     }
 
-    /// The bytes.
+    /// The content of the memory.
+    ///
+    /// # Panics
+    /// If the memory belongs to another store.
     pub fn data<'a>(&self, store: &'a impl AsContext) -> &'a [u8] {
         self.inner(&store.as_context().0.inner).bytes()
     }
 
-    /// The bytes, to be written.
+    /// The content of the memory, for writing.
+    ///
+    /// # Panics
+    /// If the memory belongs to another store.
     pub fn data_mut<'a>(&self, store: &'a mut impl AsContextMut) -> &'a mut [u8] {
         self.inner_mut(&mut store.as_context_mut().0.inner)
             .bytes_mut()
     }
 
-    /// The bytes, to be written, together with the embedder's state.
+    /// The content of the memory, for writing, together with the embedder's state.
+    ///
+    /// # Panics
+    /// If the memory belongs to another store.
     pub fn data_and_store_mut<'a, S: AsContextMut>(
         &self,
         store: &'a mut S,

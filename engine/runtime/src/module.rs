@@ -19,23 +19,23 @@ use skerry_environ::{
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// A compiled module. Cheap to clone.
+/// A compiled module. It is cheap to clone.
 #[derive(Clone)]
 pub struct Module {
     inner: Arc<ModuleInner>,
 }
 
 struct ModuleInner {
-    /// For the slots of its instances.
+    /// The module's identity in the pool of slots.
     home: Arc<Home>,
     engine: Engine,
-    /// Without what the next three hold.
+    /// The module, without the parts that the next three fields hold.
     compiled: CompiledModule,
     code: CodeMemory,
     addrmap: AddressMap<Bytes>,
     images: ImageSource,
     layout: VmctxLayout,
-    /// Holds the numbers of the types.
+    /// The types, which keep their engine-wide numbers as long as they are held here.
     _types: Box<[Arc<RegisteredType>]>,
     /// The engine-wide number of each type.
     type_ids: Box<[u32]>,
@@ -45,7 +45,7 @@ struct ModuleInner {
     by_offset: Box<[(u32, DefinedFuncIndex)]>,
     /// For each data segment, whether it is active.
     active_data: Box<[bool]>,
-    /// For each element segment that is a list of functions, where their func refs lie in the vmctx.
+    /// For each element segment that is a list of functions, the offsets in the vmctx of their func refs.
     element_offsets: Box<[Option<Box<[i32]>>]>,
 }
 
@@ -58,11 +58,10 @@ impl std::fmt::Debug for Module {
 }
 
 impl Module {
-    /// Compiles a module: the binary format, or with the feature `wat` also the text format.
+    /// Compiles a module in the binary format or, with the feature `wat`, in the text format.
     ///
-    /// # Errors
-    /// [`Error::Compile`] with the offset where the module is invalid, over a limit, or uses what is not built;
-    /// [`Error::Text`]; [`Error::OutOfMemory`].
+    /// # Errors [`Error::Compile`] with the offset where the module is invalid, over a limit, or uses a feature
+    /// that Skerry does not have; [`Error::Text`]; [`Error::OutOfMemory`].
     pub fn new(engine: &Engine, bytes: impl AsRef<[u8]>) -> Result<Self> {
         let bytes = bytes.as_ref();
         #[cfg(feature = "wat")]
@@ -82,7 +81,8 @@ impl Module {
         Self::from_binary_with(engine, wasm, &|_| ())
     }
 
-    /// [`Module::from_binary`], telling `progress` how far it is: often, and from any of the threads that compile.
+    /// Like [`Module::from_binary`]. It calls `progress` often, from any of the threads that compile, with how far
+    /// it has come.
     ///
     /// # Errors
     /// As [`Module::new`].
@@ -107,8 +107,8 @@ impl Module {
 
     /// Checks a module in the binary format without compiling it.
     ///
-    /// # Errors
-    /// [`Error::Compile`] with the offset where the module is invalid or uses what is not built.
+    /// # Errors [`Error::Compile`] with the offset where the module is invalid or uses a feature that Skerry does
+    /// not have.
     pub fn validate(_engine: &Engine, wasm: &[u8]) -> Result<()> {
         skerry_compiler::validate(wasm)?;
         Ok(())
@@ -130,7 +130,7 @@ impl Module {
         Ok(Self::assemble(engine, compiled, code, addrmap, images))
     }
 
-    /// Prepares what instances share of a module whose parts are in their places.
+    /// Prepares what instances share, for a module whose parts are where they are used.
     pub(crate) fn assemble(
         engine: &Engine,
         compiled: CompiledModule,
@@ -204,7 +204,7 @@ impl Module {
         &self.inner.engine
     }
 
-    /// What the module imports, in its order.
+    /// The imports of the module, in its order.
     pub fn imports(&self) -> impl ExactSizeIterator<Item = ImportType<'_>> {
         self.environ().imports.iter().map(|import| ImportType {
             module: &import.module,
@@ -213,7 +213,7 @@ impl Module {
         })
     }
 
-    /// What the module exports, in its order.
+    /// The exports of the module, in its order.
     pub fn exports(&self) -> impl ExactSizeIterator<Item = ExportType<'_>> {
         self.environ().exports.iter().map(|export| ExportType {
             name: &export.name,
@@ -232,11 +232,10 @@ impl Module {
         self.inner.code.len()
     }
 
-    /// Writes one line `START SIZE NAME` (hexadecimal, without prefix) for each function: what Linux's `perf` reads from
-    /// `/tmp/perf-PID.map` to tell functions of a process that no file on disk has.
+    /// Writes one line `START SIZE NAME` (hexadecimal, without prefix) for each function: the format in which
+    /// Linux's `perf` reads, from `/tmp/perf-PID.map`, the functions of a process that are in no file.
     ///
-    /// # Errors
-    /// Those of the writer.
+    /// # Errors The errors of `out`.
     pub fn write_perf_map(&self, out: &mut dyn std::io::Write) -> std::io::Result<()> {
         for &(start, defined) in &self.inner.by_offset {
             let text = &self.inner.compiled.functions[defined].text;
@@ -268,12 +267,12 @@ impl Module {
         }
     }
 
-    /// Where images of memories lie.
+    /// The source of the images of memories.
     pub(crate) fn images(&self) -> &ImageSource {
         &self.inner.images
     }
 
-    /// For an element segment that is a list of functions, where their func refs lie in the vmctx.
+    /// For an element segment that is a list of functions, the offsets in the vmctx of their func refs.
     pub(crate) fn element_offsets(&self, segment: ElemIndex) -> Option<&[i32]> {
         self.inner.element_offsets[segment.index()].as_deref()
     }
@@ -302,7 +301,7 @@ impl Module {
         }
     }
 
-    /// Machine code and entry trampoline of a defined function, and its engine-wide type.
+    /// The machine code, the entry trampoline and the engine-wide type of a defined function.
     pub(crate) fn func_code(&self, func: FuncIndex) -> FuncRefCode {
         let (defined, ty) = defined(self.environ(), func);
         let inner = &*self.inner;
@@ -371,7 +370,7 @@ fn func_code(
     let entry = &compiled.entry_trampolines[ty];
     FuncRefCode {
         code: code.address(compiled.functions[func].text.start),
-        // Empty for types with values that the compiler cannot pass: the host cannot call those.
+        // The range is empty for types with values that the compiler cannot pass, which the host cannot call.
         entry: if entry.is_empty() {
             std::ptr::null()
         } else {

@@ -1,9 +1,9 @@
 //! Function types and their numbers, which compiled code compares where it checks the type of a callee.
 //!
-//! A type has its number as long as somebody holds it: the modules that use it, and the host functions of that type. A store
-//! keeps the modules and host functions of all references that are in it, so no number is compared that is not held,
-//! and one that nobody holds may be given to another type. An engine that loads modules for ever keeps no types of those that
-//! are gone.
+//! A type has its number as long as something holds it: a module that uses it, or a host function of that type. A
+//! store keeps the modules and host functions of all references that are in it, so only numbers that are held are
+//! compared, and a number that is no longer held may be given to another type. So an engine that loads modules for
+//! ever keeps no types of modules that are gone.
 
 use crate::vm::code::CodeMemory;
 use skerry_environ::FuncType;
@@ -17,9 +17,9 @@ pub(crate) struct TypeRegistry(Arc<Mutex<Types>>);
 #[derive(Debug, Default)]
 struct Types {
     numbers: HashMap<Arc<FuncType>, u32>,
-    /// By number.
+    /// The types by number.
     types: Vec<Weak<RegisteredType>>,
-    /// The numbers that nobody holds.
+    /// The numbers that are not held.
     free: Vec<u32>,
 }
 
@@ -28,7 +28,7 @@ struct Types {
 pub(crate) struct RegisteredType {
     pub(crate) id: u32,
     pub(crate) ty: Arc<FuncType>,
-    /// For host functions.
+    /// The trampolines for host functions of this type.
     pub(crate) trampolines: OnceLock<Trampolines>,
     registry: TypeRegistry,
 }
@@ -46,7 +46,7 @@ impl TypeRegistry {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Holds a type: the same for equal types, while it is held.
+    /// Holds a type. Equal types have the same number while one of them is held.
     pub(crate) fn register(&self, ty: &FuncType) -> Arc<RegisteredType> {
         let mut types = self.lock();
         if let Some(&id) = types.numbers.get(ty)
@@ -66,18 +66,18 @@ impl TypeRegistry {
             registry: self.clone(),
         });
         types.types[id as usize] = Arc::downgrade(&registered);
-        // Perhaps in place of the number of one whose last holder is just going away.
+        // This may replace the number of an equal type whose last holder is just going away.
         types.numbers.insert(ty, id);
         registered
     }
 
-    /// How many types are held.
+    /// The number of types that are held.
     #[cfg(test)]
     pub(crate) fn held(&self) -> usize {
         self.lock().numbers.len()
     }
 
-    /// The type with this number, which somebody holds.
+    /// The type with this number, which must be held.
     pub(crate) fn get(&self, id: u32) -> Arc<RegisteredType> {
         let held = self.lock().types[id as usize].upgrade();
         held.expect("numbers are those of types that are held")
@@ -100,7 +100,7 @@ mod tests {
     use super::*;
     use skerry_environ::ValType::{I32, I64};
 
-    /// A type for each number below 2^16.
+    /// A different type for each number below 2^16.
     fn ty(number: usize) -> FuncType {
         let bit = |at: usize| if number >> at & 1 == 1 { I64 } else { I32 };
         FuncType::new((0..16).map(bit).collect::<Vec<_>>(), [])

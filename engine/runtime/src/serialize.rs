@@ -1,6 +1,6 @@
-//! Modules to and from artifacts.
+//! Turns modules into artifacts, and artifacts into modules.
 //!
-//! The code of an artifact is trusted as that of an executable is: see `artifact`.
+//! The code of an artifact is trusted as that of an executable is; see `artifact`.
 
 use crate::artifact::{self, ArtifactError, Parts};
 use crate::engine::Engine;
@@ -17,7 +17,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 impl Module {
-    /// The module as an artifact, which [`Module::deserialize_file`] maps without compiling again.
+    /// The module as the bytes of an artifact, which [`Module::deserialize_file`] maps without compiling again.
     ///
     /// It is for this build of Skerry, this kind of machine, and processors with at least the features that the engine
     /// compiles for.
@@ -105,7 +105,7 @@ impl Module {
     }
 }
 
-/// Writes the artifact of what the engine has compiled; `entry` is its name if it is an entry of a cache.
+/// Writes the artifact of a module that the engine has compiled. If it is an entry of a cache, `entry` is its name.
 pub(crate) fn write_compiled(
     engine: &Engine,
     compiled: &CompiledModule,

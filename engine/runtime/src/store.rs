@@ -1,4 +1,4 @@
-//! The store: everything that belongs to a group of instances, and the embedder's state beside it.
+//! The store: everything that belongs to a group of instances, and the embedder's state.
 //!
 //! Instances, memories, tables, globals and functions live in the store until it is dropped; handles to them are a
 //! number and the identity of the store.
@@ -27,12 +27,13 @@ use std::marker::PhantomData;
 use std::sync::MutexGuard;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// A store with the embedder's state `T`: what instances live in. One thread at a time uses it.
+/// A store owns instances and everything that they are made of, together with the embedder's state `T`. One thread
+/// at a time uses it.
 pub struct Store<T: 'static> {
     data: Box<StoreData<T>>,
 }
 
-/// What a [`Store`] owns, at a fixed address.
+/// The content of a [`Store`], at a fixed address.
 pub struct StoreData<T: 'static> {
     pub(crate) inner: StoreInner,
     pub(crate) data: T,
@@ -53,7 +54,7 @@ impl StoreId {
     }
 }
 
-/// The number of something in a store, and which store that is.
+/// The index of an item in a store, with the identity of the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Handle {
     store: StoreId,
@@ -62,7 +63,7 @@ pub(crate) struct Handle {
 
 /// The part of a store that does not depend on `T`.
 pub struct StoreInner {
-    // Dropped first to last: what holds addresses goes before what they point to.
+    // Fields are dropped first to last, so the holders of addresses come before what they point to.
     instances: Vec<InstanceEntry>,
     memories: Vec<LinearMemory>,
     tables: Vec<Table>,
@@ -74,7 +75,7 @@ pub struct StoreInner {
     externs: Vec<Box<dyn Any + Send + Sync>>,
     regions: Vec<FaultRegion>,
     by_vmctx: HashMap<usize, u32>,
-    /// The modules by the address of their code.
+    /// The modules of the instances, by the address of their code.
     modules: BTreeMap<usize, Module>,
     context: Box<VMStoreContext>,
     id: StoreId,
@@ -100,7 +101,7 @@ impl<T> StoreObject for StoreData<T> {
 }
 
 impl<T> Store<T> {
-    /// An empty store for modules of `engine`.
+    /// Makes an empty store for modules of `engine`.
     pub fn new(engine: &Engine, data: T) -> Self {
         let inner = StoreInner {
             instances: Vec::new(),
@@ -146,12 +147,12 @@ impl<T> Store<T> {
         &self.data.data
     }
 
-    /// The embedder's state.
+    /// The embedder's state, for changing it.
     pub fn data_mut(&mut self) -> &mut T {
         &mut self.data.data
     }
 
-    /// Ends the store and gives the embedder's state back.
+    /// Drops the store and returns the embedder's state.
     pub fn into_data(self) -> T {
         self.data.data
     }
@@ -174,11 +175,11 @@ impl<T: std::fmt::Debug> std::fmt::Debug for Store<T> {
 #[derive(Clone, Copy)]
 pub struct StoreContext<'a, T: 'static>(pub(crate) &'a StoreData<T>);
 
-/// What keeps a type on its thread, although it may be looked at from others.
+/// A type with this marker cannot be sent to another thread, but can be shared with others.
 pub(crate) type NotSend = PhantomData<MutexGuard<'static, ()>>;
 
 /// An exclusive borrow of a store. It stays on its thread, for the reason that [`Caller`](crate::Caller) gives; a
-/// [`Store`] may move.
+/// [`Store`] may move to another one.
 ///
 /// ```compile_fail,E0277
 /// fn elsewhere(mut store: skerry_runtime::StoreContextMut<'_, i32>) {
@@ -198,7 +199,8 @@ pub(crate) type NotSend = PhantomData<MutexGuard<'static, ()>>;
 /// ```
 pub struct StoreContextMut<'a, T: 'static>(pub(crate) &'a mut StoreData<T>, pub(crate) NotSend);
 
-/// What a store can be borrowed from: [`Store`], [`Caller`](crate::Caller), the contexts, and references to them.
+/// Something that a store can be borrowed from: [`Store`], [`Caller`](crate::Caller), the contexts, and references
+/// to them.
 pub trait AsContext {
     /// The embedder's state in the store.
     type Data: 'static;
@@ -206,7 +208,7 @@ pub trait AsContext {
     fn as_context(&self) -> StoreContext<'_, Self::Data>;
 }
 
-/// What a store can be borrowed from exclusively.
+/// Something that a store can be borrowed from exclusively.
 pub trait AsContextMut: AsContext {
     /// Borrows the store exclusively.
     fn as_context_mut(&mut self) -> StoreContextMut<'_, Self::Data>;
@@ -283,7 +285,7 @@ impl<T> StoreContextMut<'_, T> {
         &self.0.data
     }
 
-    /// The embedder's state.
+    /// The embedder's state, for changing it.
     pub fn data_mut(&mut self) -> &mut T {
         &mut self.0.data
     }
@@ -341,10 +343,9 @@ impl StoreInner {
         }
     }
 
-    /// The number that a handle stands for.
+    /// The index that a handle contains.
     ///
-    /// # Panics
-    /// If it belongs to another store.
+    /// # Panics If the handle belongs to another store.
     pub(crate) fn resolve(&self, handle: Handle) -> u32 {
         assert!(
             self.owns(handle),
@@ -358,7 +359,7 @@ impl StoreInner {
         handle.store == self.id
     }
 
-    /// The instance with this number.
+    /// The instance with this index.
     pub(crate) fn instance(&self, index: usize) -> &InstanceEntry {
         &self.instances[index]
     }
@@ -376,7 +377,7 @@ impl StoreInner {
         index
     }
 
-    /// The number of the instance with this vmctx, if there is one.
+    /// The index of the instance with this vmctx, if there is one.
     pub(crate) fn instance_at(&self, vmctx: usize) -> Option<u32> {
         self.by_vmctx.get(&vmctx).copied()
     }
@@ -463,7 +464,7 @@ impl StoreInner {
         }
     }
 
-    /// The number of a function: the same for the same reference.
+    /// The index of a function. Equal references have the same index.
     pub(crate) fn func_number(&mut self, func: FuncRef) -> u32 {
         *self.func_numbers.entry(func).or_insert_with(|| {
             let index = next_number(&self.funcs);
@@ -486,7 +487,7 @@ impl StoreInner {
         &*self.externs[index as usize]
     }
 
-    /// `memory.init`, also for active segments.
+    /// Does `memory.init`, also for active segments.
     pub(crate) fn memory_init(
         &mut self,
         instance: usize,
@@ -506,12 +507,12 @@ impl StoreInner {
         Ok(())
     }
 
-    /// `data.drop`.
+    /// Does `data.drop`.
     pub(crate) fn drop_data(&mut self, instance: usize, segment: DataIndex) {
         self.instances[instance].drop_data(segment);
     }
 
-    /// `table.init`, also for active segments.
+    /// Does `table.init`, also for active segments.
     pub(crate) fn table_init(
         &mut self,
         instance: usize,
@@ -544,7 +545,7 @@ impl StoreInner {
         self.instances[instance].drop_active_data(count);
     }
 
-    /// `elem.drop`.
+    /// Does `elem.drop`.
     pub(crate) fn drop_elements(&mut self, instance: usize, segment: ElemIndex) {
         self.instances[instance].drop_elements(segment);
     }
@@ -553,7 +554,7 @@ impl StoreInner {
         &self.globals
     }
 
-    /// Frames for people.
+    /// The frames with the names of their modules and functions.
     pub(crate) fn symbolize(&self, raw: &RawBacktrace) -> Backtrace {
         let frame = |pc: usize| self.modules.range(..=pc).next_back()?.1.frame(pc);
         Backtrace {
@@ -568,10 +569,9 @@ impl StoreInner {
     }
 }
 
-/// Calls a function with its arguments in `values`, where its results are then.
+/// Calls a function with its arguments in `values`, which hold the results afterwards.
 ///
-/// # Errors
-/// Whatever made WebAssembly stop. A panic of a host function goes on here.
+/// # Errors Returns what made WebAssembly stop. A panic of a host function continues here.
 pub(crate) fn call(
     store: &mut DynStore,
     func: VMFuncRef,

@@ -12,7 +12,7 @@ use skerry_environ::{TableType, ValType};
 pub struct Table(pub(crate) Handle);
 
 impl Table {
-    /// A table whose elements are all `init`.
+    /// Makes a table whose elements are all `init`.
     ///
     /// # Errors
     /// [`Error::ValueType`] if its elements are no references, or `init` is none of them; [`Error::Limit`] if the type asks
@@ -54,10 +54,9 @@ impl Table {
         }
     }
 
-    /// The type; its minimum is the current size.
+    /// The type of the table, with the current size as its minimum.
     ///
-    /// # Panics
-    /// If the table belongs to another store; likewise below.
+    /// # Panics If the table belongs to another store.
     pub fn ty(&self, store: impl AsContext) -> TableType {
         self.ty_in(&store.as_context().0.inner)
     }
@@ -101,7 +100,7 @@ impl Table {
         })
     }
 
-    /// Adds `delta` elements; the old size.
+    /// Adds `delta` elements with the value `init`, and returns the old size.
     ///
     /// # Errors
     /// [`Error::ValueType`], [`Error::WrongStore`]; [`Error::Limit`] where it would become too large;

@@ -1,9 +1,9 @@
-//! Traps: why WebAssembly stopped, and where it was.
+//! Traps: the reason why WebAssembly stopped, and the place where it was.
 
 use std::borrow::Cow;
 use std::fmt;
 
-/// Why WebAssembly stopped.
+/// The reason why WebAssembly stopped.
 pub use skerry_environ::Trap as TrapCode;
 
 /// A trap: the code, and the frames of WebAssembly at that point.
@@ -23,7 +23,7 @@ pub struct Trap {
 }
 
 impl Trap {
-    /// A trap that a host function raises: the frames are added on its way out.
+    /// Makes a trap for a host function to raise. The frames of its callers are added when it leaves them.
     pub fn new(code: TrapCode) -> Self {
         Self {
             code,
@@ -31,12 +31,12 @@ impl Trap {
         }
     }
 
-    /// Why WebAssembly stopped.
+    /// The reason why WebAssembly stopped.
     pub fn code(&self) -> TrapCode {
         self.code
     }
 
-    /// Where it stopped: the offset of the operator in the wasm module, in bytes.
+    /// The offset in bytes, in the wasm module, of the operator that trapped.
     pub fn wasm_offset(&self) -> Option<u32> {
         self.backtrace.frames.first()?.wasm_offset
     }
@@ -78,7 +78,7 @@ impl Backtrace {
         &self.frames
     }
 
-    /// How many more frames there were outside of those.
+    /// The number of further frames, outside of those.
     pub fn omitted(&self) -> usize {
         self.omitted
     }
@@ -128,12 +128,12 @@ impl Frame {
         self.func_name.as_deref()
     }
 
-    /// Where the operator is that the frame is at, in bytes from the start of the module.
+    /// The offset in bytes of the frame's current operator from the start of the module.
     pub fn wasm_offset(&self) -> Option<u32> {
         self.wasm_offset
     }
 
-    /// The same in bytes from the start of the function's body.
+    /// The offset in bytes of the frame's current operator from the start of the function's body.
     pub fn func_offset(&self) -> Option<u32> {
         self.func_offset
     }
@@ -157,7 +157,8 @@ impl fmt::Display for Frame {
     }
 }
 
-/// A name out of a module as it may be shown: what controls a terminal, or ends a line, is escaped.
+/// A name from a module, in a form that is safe to print: characters that control a terminal or end a line are
+/// escaped.
 pub(crate) fn printable(name: &str) -> Cow<'_, str> {
     if !name.contains(char::is_control) {
         return name.into();

@@ -1,4 +1,4 @@
-//! Rust types that stand for Wasm's: parameters, results, and closures as host functions.
+//! Rust types for Wasm's types: of parameters, of results, and of closures as host functions.
 
 use crate::caller::Caller;
 use crate::error::{Error, Result};
@@ -15,10 +15,10 @@ mod sealed {
 }
 use sealed::Sealed;
 
-/// A Rust type that stands for a value type of Wasm: `i32`, `u32`, `i64`, `u64`, `f32`, `f64`, `u128` (a vector),
+/// A Rust type for a value type of Wasm: `i32`, `u32`, `i64`, `u64`, `f32`, `f64`, `u128` (a vector),
 /// `Option<Func>`, `Option<ExternRef>`.
 pub trait WasmTy: Sealed + Sized {
-    /// The value type.
+    /// The value type of Wasm.
     const TYPE: ValType;
     #[doc(hidden)]
     fn into_raw(self, store: &StoreInner) -> Result<ValRaw>;
@@ -97,7 +97,7 @@ impl<T: WasmTy> WasmResults for T {
     }
 }
 
-/// What a closure may return: results, or a [`Result`] of them.
+/// The results of a closure: results, or a [`Result`] of them.
 pub trait WasmReturn {
     #[doc(hidden)]
     type Results: WasmResults;
@@ -119,8 +119,8 @@ impl<R: WasmResults, E: Into<Error>> WasmReturn for Result<R, E> {
     }
 }
 
-/// Closures that can be host functions in stores with state `T`: `Fn(A1, .., An) -> R` and
-/// `Fn(Caller<'_, T>, A1, .., An) -> R` with up to 16 parameters; `A` tells them apart and is inferred.
+/// Closures that can be host functions in stores with state `T`: `Fn(A1, .., An) -> R` and `Fn(Caller<'_, T>, A1,
+/// .., An) -> R` with up to 16 parameters; the type `A` distinguishes the two and is inferred.
 pub trait IntoFunc<T: 'static, A>: Send + Sync + 'static {
     #[doc(hidden)]
     fn into_func(self) -> HostFunc;

@@ -1,4 +1,4 @@
-//! Types of imports and exports, and when one may stand for the other.
+//! Types of imports and exports, and the rules by which an export may be given for an import.
 
 use skerry_environ::{EntityIndex, FuncType, GlobalType, MemoryType, Module, TableType};
 use std::fmt;
@@ -19,24 +19,25 @@ pub enum ExternType {
 /// An import of a module.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImportType<'a> {
-    /// The module name.
+    /// The module name of the import.
     pub module: &'a str,
-    /// The field name.
+    /// The field name of the import.
     pub name: &'a str,
-    /// What is imported.
+    /// The type of the imported item.
     pub ty: ExternType,
 }
 
 /// An export of a module.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExportType<'a> {
-    /// The name.
+    /// The name of the export.
     pub name: &'a str,
-    /// What is exported.
+    /// The type of the exported item.
     pub ty: ExternType,
 }
 
-/// Core specification, section "Limits" of import matching: sizes `given` are current ones.
+/// Whether the sizes `given` fit the limits `wanted` (core specification, section "Limits" of import matching).
+/// Sizes that are given are current ones.
 fn limits_match(given: (u64, Option<u64>), wanted: (u64, Option<u64>)) -> bool {
     given.0 >= wanted.0
         && match (given.1, wanted.1) {
@@ -47,7 +48,7 @@ fn limits_match(given: (u64, Option<u64>), wanted: (u64, Option<u64>)) -> bool {
 }
 
 impl ExternType {
-    /// The type of an entity of a module.
+    /// The type of an item of a module.
     pub(crate) fn of(module: &Module, index: EntityIndex) -> Self {
         match index {
             EntityIndex::Function(index) => Self::Func(module.func_type(index).clone()),
@@ -57,8 +58,8 @@ impl ExternType {
         }
     }
 
-    /// Whether something of this type (with its current size as minimum) can be imported as `wanted`
-    /// (core specification, section "Import Subtyping").
+    /// Whether an item of this type (with its current size as minimum) can be imported as `wanted` (core
+    /// specification, section "Import Subtyping").
     pub fn matches(&self, wanted: &ExternType) -> bool {
         match (self, wanted) {
             (Self::Func(given), Self::Func(wanted)) => given == wanted,
@@ -78,7 +79,7 @@ impl ExternType {
         }
     }
 
-    /// What kind of thing it is, in one word.
+    /// The kind of item, in one word.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Func(_) => "function",

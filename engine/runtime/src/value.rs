@@ -1,4 +1,4 @@
-//! Values of WebAssembly as the host sees them.
+//! Values of WebAssembly, as the host sees them.
 
 use crate::error::{Error, Result};
 use crate::func::Func;
@@ -8,7 +8,8 @@ use crate::vm::func::FuncRef;
 use skerry_environ::ValType;
 use std::any::Any;
 
-/// A value. Floating-point numbers are held as their bits, so that NaNs keep theirs and equality is that of bits.
+/// A value. A floating-point number is given by its bits, so a NaN keeps its bits, and two values are equal if
+/// their bits are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Val {
     /// A 32-bit integer.
@@ -21,9 +22,9 @@ pub enum Val {
     F64(u64),
     /// A 128-bit vector, lane 0 in the low bits.
     V128(u128),
-    /// A function, or null.
+    /// A reference to a function, or null.
     FuncRef(Option<Func>),
-    /// An object of the host, or null.
+    /// A reference to an object of the host, or null.
     ExternRef(Option<ExternRef>),
 }
 
@@ -39,19 +40,17 @@ impl ExternRef {
         Self(inner.handle(index))
     }
 
-    /// The object.
+    /// The object that it refers to.
     ///
-    /// # Panics
-    /// If it belongs to another store.
+    /// # Panics If the reference belongs to another store.
     pub fn data<'a>(&self, store: &'a impl AsContext) -> &'a (dyn Any + Send + Sync) {
         let inner = &store.as_context().0.inner;
         inner.extern_value(inner.resolve(self.0))
     }
 
-    /// Whether the object is a `V`, and if so, that.
+    /// A copy of the object, if it is a `V`.
     ///
-    /// # Panics
-    /// If it belongs to another store.
+    /// # Panics If the reference belongs to another store.
     pub fn downcast<V: Any + Clone>(&self, store: impl AsContext) -> Option<V> {
         self.data(&store).downcast_ref::<V>().cloned()
     }
@@ -71,7 +70,7 @@ impl Val {
         }
     }
 
-    /// Zero or null of a type.
+    /// Zero, or null, of a type.
     pub fn default_of(ty: ValType) -> Self {
         match ty {
             ValType::I32 => Self::I32(0),
@@ -120,7 +119,7 @@ impl Val {
         }
     }
 
-    /// The slot that compiled code exchanges for this value.
+    /// The value as the slot that compiled code exchanges.
     pub(crate) fn to_raw(self, store: &StoreInner) -> Result<ValRaw> {
         Ok(match self {
             Self::I32(value) => (value as u32).into(),
@@ -133,7 +132,7 @@ impl Val {
         })
     }
 
-    /// The value of type `ty` in a slot; bits above its width are ignored.
+    /// The value of type `ty` in a slot. Bits above its width are ignored.
     pub(crate) fn from_raw(store: &mut StoreInner, ty: ValType, raw: ValRaw) -> Self {
         match ty {
             ValType::I32 => Self::I32(raw as u32 as i32),
@@ -146,7 +145,7 @@ impl Val {
         }
     }
 
-    /// The slot for this value where a value of type `ty` is needed.
+    /// The value as a slot, if it is of type `ty`.
     pub(crate) fn to_raw_of(self, store: &StoreInner, ty: ValType) -> Result<ValRaw> {
         if self.ty() != ty {
             return Err(Error::ValueType {
@@ -172,7 +171,7 @@ pub(crate) fn func_of(store: &mut StoreInner, word: u64) -> Option<Func> {
     Some(Func(store.handle(number)))
 }
 
-/// An `externref` is one more than the number of the object.
+/// The word of an `externref`, which is one more than the index of the object.
 pub(crate) fn extern_word(store: &StoreInner, object: Option<ExternRef>) -> Result<u64> {
     match object {
         None => Ok(0),

@@ -1,11 +1,11 @@
-//! Artifacts: modules that are compiled once and mapped later, and files that are not what they should be.
+//! Artifacts: modules that are compiled once and mapped later, and files that are damaged or of another kind.
 
 #![forbid(unsafe_code)]
 
 use skerry_runtime::{ArtifactError, Engine, Error, Instance, Module, Store, TrapCode};
 use std::path::Path;
 
-/// Something of everything that an artifact carries.
+/// A module with some of everything that an artifact carries.
 const TEXT: &str = r#"(module $everything
     (type $two (func (param i32 i64) (result i64)))
     (memory (export "memory") 3)
@@ -39,7 +39,7 @@ fn instance(engine: &Engine, module: &Module) -> (Store<()>, Instance) {
     (store, instance)
 }
 
-/// Uses all of a module that `TEXT` is the source of.
+/// Uses every part of the module that `TEXT` is the source of.
 #[track_caller]
 fn check(engine: &Engine, module: &Module) {
     assert_eq!(module.name(), Some("everything"));
@@ -97,7 +97,7 @@ fn a_module_comes_back_from_bytes_and_from_a_file() {
     assert!(Module::is_artifact(&bytes[..8]) && !Module::is_artifact(b"\0asm\x01\0\0\0"));
     let again = Module::deserialize(&engine, &bytes).unwrap();
     check(&engine, &again);
-    // What is mapped is written again as it was.
+    // A module that was mapped is written again with the same bytes.
     assert_eq!(again.serialize(), bytes);
 
     let directory = tempfile::tempdir().unwrap();
@@ -107,7 +107,7 @@ fn a_module_comes_back_from_bytes_and_from_a_file() {
     Module::compile_to(&engine, &wasm, &|_| (), &mut file).unwrap();
     assert_eq!(std::fs::read(&path).unwrap(), bytes);
     let mapped = Module::deserialize_file(&Engine::default(), &path);
-    // A removed file stays until nobody uses it.
+    // A file that was removed stays until it is no longer used.
     std::fs::remove_file(&path).unwrap();
     let mapped = mapped.unwrap();
     check(mapped.engine(), &mapped);
@@ -151,7 +151,7 @@ fn cut_or_changed_artifacts_are_errors() {
 
 #[test]
 fn instances_share_an_image_until_they_write() {
-    // Large enough to be mapped, and copied where it is not.
+    // The first image is so small that it is copied; the second is mapped.
     for size in [1000, 200_000] {
         let text = format!(
             r#"(module (memory (export "memory") 8)

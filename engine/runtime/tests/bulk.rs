@@ -1,4 +1,4 @@
-//! Builtins: growth, bulk memory and table instructions with their bounds.
+//! Builtins: growth, and bulk memory and table instructions with their bounds.
 
 #![forbid(unsafe_code)]
 
@@ -202,7 +202,7 @@ fn active_segments_are_dropped_when_they_are_copied() {
         (failed, answer.map_err(|e| e.trap_code().expect("a trap")))
     };
     let (table_oob, memory_oob) = (TrapCode::TableOutOfBounds, TrapCode::MemoryOutOfBounds);
-    // The function was put into the table of somebody else, and it was never the turn of the data segment.
+    // The function was put into another instance's table, and the data segment was never copied.
     let data = "(data (i32.const 10) \"x\")";
     assert_eq!(
         go(&format!("(elem (i32.const 5) $f) {data}")),

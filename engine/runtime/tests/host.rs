@@ -1,4 +1,4 @@
-//! Functions defined in Rust: values both ways, errors, panics, nesting, and who called.
+//! Functions defined in Rust: values in both directions, errors, panics, nesting, and the caller.
 
 #![forbid(unsafe_code)]
 
@@ -201,7 +201,7 @@ fn callers_are_known_by_their_instance() {
         .unwrap();
     assert_eq!(indirect.call(&mut store, ()).unwrap(), 1);
     assert_eq!(store.data(), b"hello!e");
-    // As a reference only, the frame tells who calls.
+    // A function that is reached as a reference only finds its caller in the frame.
     let probe = Func::wrap(
         &mut store,
         |mut caller: Caller<'_, Vec<u8>>, _: i32, _: i32| {
@@ -212,7 +212,7 @@ fn callers_are_known_by_their_instance() {
     let table = instance.get_table(&mut store, "table").unwrap();
     table.set(&mut store, 0, Val::FuncRef(Some(probe))).unwrap();
     assert_eq!(indirect.call(&mut store, ()).unwrap(), 1);
-    // Called by the embedder there is no instance.
+    // If the embedder calls the function, there is no instance.
     let probe = Func::wrap(&mut store, |caller: Caller<'_, Vec<u8>>| {
         i32::from(caller.instance().is_some())
     })
@@ -306,7 +306,7 @@ fn host_and_wasm_nest_and_recurse() {
         assert_eq!(down.call(&mut store, 50).unwrap(), 1049);
     }
     assert_eq!(*store.data(), 4900);
-    // Negative depths never end: a trap, and the frames of every activation are in the backtrace.
+    // A negative depth never ends: it traps, and the frames of every activation are in the backtrace.
     let error = down.call(&mut store, -1).unwrap_err();
     assert_eq!(error.trap_code(), Some(TrapCode::StackOverflow));
     let backtrace = error.backtrace().unwrap();

@@ -1,4 +1,4 @@
-//! Bad input and lack of resources are errors; the process goes on.
+//! Bad input and lack of resources are errors, and the process goes on.
 
 #![forbid(unsafe_code)]
 
@@ -18,7 +18,7 @@ fn malformed_and_truncated_modules_are_errors_with_an_offset() {
     .unwrap();
     assert!(Module::from_binary(&engine, &wasm).is_ok());
     for len in 0..wasm.len() {
-        // Some prefixes are modules of fewer sections.
+        // Some prefixes are valid modules with fewer sections.
         if let Err(error) = Module::from_binary(&engine, &wasm[..len]) {
             assert!(error.to_string().contains("at offset 0x"), "{error}");
         }
@@ -28,7 +28,7 @@ fn malformed_and_truncated_modules_are_errors_with_an_offset() {
             let mut bent = wasm.clone();
             bent[at] ^= 1 << bit;
             if let Ok(module) = Module::from_binary(&engine, &bent) {
-                // Whatever it is now, it can be instantiated and called, or not.
+                // The changed module may be valid; then it is instantiated and called.
                 let mut store = Store::new(&engine, ());
                 if let Ok(instance) = Instance::new(&mut store, &module, &[])
                     && let Ok(f) = instance.get_typed_func::<i32, i32>(&mut store, "f")

@@ -478,7 +478,7 @@ fn linking_once_finds_what_is_missing_or_wrong() {
     let foreign = error(&linker, &elsewhere);
     assert!(matches!(foreign, Error::WrongStore { .. }), "{foreign}");
 
-    // What belongs to a store is compared when there is one.
+    // Items of a store are compared with the store at hand.
     linker.allow_shadowing(true);
     linker.func_wrap("m", "f", |_: i32| ()).unwrap();
     let mut store = Store::new(&engine, ());

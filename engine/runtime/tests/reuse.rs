@@ -1,4 +1,5 @@
-//! A slot that an instance has used serves the next instance of the module: nothing of the earlier one is left.
+//! A slot that an instance has used serves the next instance of the module, in which nothing of the earlier one is
+//! left.
 
 #![forbid(unsafe_code)]
 
@@ -37,8 +38,8 @@ fn call(
     Ok(results[0].i32().unwrap())
 }
 
-/// Memory with an image of more than 32 KiB (mapped) and a small one (copied), a global, a table,
-/// one that is constant, both kinds of functions.
+/// A module with a memory that has an image of more than 32 KiB (which is mapped) and a small one (which is
+/// copied), a global, a table, a constant table, and functions of both kinds.
 const MODULE: &str = r#"(module
     (import "h" "log" (func $log (param i32)))
     (memory (export "memory") 4 16)
@@ -66,7 +67,7 @@ const MODULE: &str = r#"(module
       (call_indirect $constant (param i32) (local.get 0) (i32.const 1)) (i32.const 0))
     (func (export "clear") (param i32) (result i32) (table.set $t (local.get 0) (ref.null func)) (i32.const 0)))"#;
 
-/// What a new instance answers.
+/// Checks that an instance is in the state of a new one.
 fn is_new(instance: &mut (Store<Vec<i32>>, Instance)) {
     let mut byte = |at: i32| call(instance, "load", &[at]).unwrap();
     assert_eq!(
@@ -102,7 +103,7 @@ fn is_new(instance: &mut (Store<Vec<i32>>, Instance)) {
     assert_eq!(instance.0.data(), &[7, 8]);
 }
 
-/// Leaves traces everywhere.
+/// Changes everything that an instance can change.
 fn use_it(instance: &mut (Store<Vec<i32>>, Instance)) {
     assert_eq!(call(instance, "grow", &[3]).unwrap(), 4);
     for at in [
@@ -171,8 +172,8 @@ fn threads_use_slots_of_one_module() {
     });
 }
 
-/// A function that a failed instantiation has left in an imported table sees the memory as it was then: without the data,
-/// whose turn had not come. The slot of an earlier instance has the data already.
+/// A function that a failed instantiation has left in an imported table sees the memory as it was then: without the
+/// data, which had not been copied yet. The slot of an earlier instance has the data already.
 #[test]
 fn a_failed_instantiation_has_no_data_yet() {
     let text = format!(

@@ -1,5 +1,5 @@
-//! Tail calls take no stack, wherever they go: to functions with other numbers of arguments, through tables, to other
-//! instances and to the host; and whoever made the first call goes on undisturbed.
+//! Tail calls take no stack, wherever they go: to functions with other numbers of arguments, through tables, to
+//! other instances and to the host; and the function that made the first call goes on undisturbed.
 
 #![forbid(unsafe_code)]
 
@@ -7,7 +7,7 @@ use skerry_runtime::{
     Caller, Engine, Error, FuncType, Instance, Linker, Module, Store, TrapCode, Val, ValType,
 };
 
-/// More than fit on any stack at one frame each.
+/// A number of calls for which no stack is large enough if each takes a frame.
 const DEEP: i64 = 10_000_000;
 
 fn instance(text: &str) -> (Store<()>, Instance) {
@@ -48,7 +48,7 @@ fn trap(
     }
 }
 
-/// `local.get` of each of these locals.
+/// The instructions `local.get` for these locals.
 fn locals(numbers: impl IntoIterator<Item = usize>) -> String {
     let get = |number| format!("(local.get {number}) ");
     numbers.into_iter().map(get).collect()
@@ -75,9 +75,9 @@ fn a_function_in_its_own_stead() {
     assert_eq!(call(&mut store, &instance, "even", &[DEEP + 1]), [0]);
 }
 
-/// Functions of 0, 10 and 30 parameters that call each other in their stead, with more results than registers:
-/// `$none` gives `$ten` the global `$n` and nine numbers, `$ten` makes thirty of them, and `$thirty` counts down and
-/// folds all its parameters into `$sum`.
+/// Functions of 0, 10 and 30 parameters that tail-call each other, with more results than there are registers:
+/// `$none` gives `$ten` the global `$n` and nine numbers, `$ten` makes thirty of them, and `$thirty` counts down
+/// and folds all its parameters into `$sum`.
 fn alternating() -> String {
     let results = "(result i64 i64 i64 i64 i64 i64 i64 i64 i64 i64 i64)";
     let fold: String = (0..30)
@@ -116,7 +116,7 @@ fn alternating() -> String {
     )
 }
 
-/// What `alternating` computes.
+/// The results of `alternating`, computed in Rust.
 fn alternated(n: i64, first: impl Fn(i64) -> Vec<i64>) -> Vec<i64> {
     let mut sum = 0i64;
     let mut last = Vec::new();
@@ -149,7 +149,7 @@ fn functions_with_more_and_fewer_arguments_in_memory() {
 
 #[test]
 fn arguments_in_memory_change_places() {
-    // Of 21 parameters those behind the first turn by one place with each call.
+    // With each call, the 21 parameters except the first are rotated by one place.
     let text = format!(
         r#"(module
              (func $turn (export "turn") (param {params}) (result {results})
@@ -173,7 +173,8 @@ fn arguments_in_memory_change_places() {
 
 #[test]
 fn numbers_in_memory_and_in_registers() {
-    // Ten of each, so that two of each are in memory; with each call both kinds turn, in opposite directions.
+    // There are ten of each kind, so that two of each are in memory. With each call both kinds are rotated, in
+    // opposite directions.
     let floats = |numbers: Vec<usize>| {
         let get = |&n: &usize| format!("(f64.convert_i64_s (i64.trunc_f64_s (local.get {n}))) ");
         numbers.iter().map(get).collect::<String>()
@@ -284,8 +285,8 @@ fn recursion_that_is_no_tail_call_still_overflows() {
     }
 }
 
-/// `ping` and `pong` are the same module, one importing the other's `bounce`, which comes back through a shared table. Each
-/// counts in a global and in a memory of its own, which nobody else may touch.
+/// `ping` and `pong` are the same module, one importing the other's `bounce`, which comes back through a shared
+/// table. Each counts in a global and in a memory of its own, which no other instance may touch.
 const BOUNCE: &str = r#"
 (module
   (import "to" "bounce" (func $bounce (param i64 i64 i64 i64 i64 i64 i64 i64 i64 i64) (result i64)))

@@ -1,4 +1,4 @@
-//! What one program may see of the host: its arguments, environment, streams and directories.
+//! The part of the host that a program may use: its arguments, environment, streams and directories.
 
 use std::fs::OpenOptions;
 use std::io::ErrorKind;
@@ -17,7 +17,7 @@ use crate::stream::{BytesInput, Input, Output};
 use crate::table::{DEFAULT_DESCRIPTORS, Descriptor, Directory, Entry, Table};
 use crate::types::Access;
 
-/// The state behind WASI's functions for one instance. Built by [`WasiCtxBuilder`]; a program sees
+/// The state behind WASI's functions for one instance. [`WasiCtxBuilder`] builds it, and a program can reach
 /// nothing of the host but what the builder was given.
 #[derive(Debug)]
 pub struct WasiCtx {
@@ -27,7 +27,7 @@ pub struct WasiCtx {
     pub(crate) start: Instant,
 }
 
-/// Why a [`WasiCtx`] cannot be built.
+/// The reason why a [`WasiCtx`] cannot be built.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BuildError {
@@ -36,13 +36,13 @@ pub enum BuildError {
     Directory {
         /// The path on the host.
         path: PathBuf,
-        /// What the host says.
+        /// The operating system's error.
         source: std::io::Error,
     },
     /// A string cannot be given to a program: C strings end at the first zero byte.
     #[error("{what} {text:?} has a zero byte in it")]
     ZeroByte {
-        /// Which kind of string.
+        /// The kind of string, as the error message names it.
         what: &'static str,
         /// The string.
         text: String,
@@ -50,19 +50,19 @@ pub enum BuildError {
     /// The name of an environment variable is empty or has an equals sign in it.
     #[error("{0:?} cannot be the name of an environment variable: it is empty or holds a `=`")]
     VariableName(String),
-    /// More than the guest can count or hold.
+    /// There is more than the guest can count or hold.
     #[error("too many {what} for the guest: {actual}, the limit is {limit}")]
     Limit {
-        /// What there is too much of.
+        /// What the limit counts, as the error message names it.
         what: &'static str,
-        /// The most there may be.
+        /// The largest number that is allowed.
         limit: u64,
-        /// How much there is.
+        /// The number that was given.
         actual: u64,
     },
 }
 
-/// Puts a [`WasiCtx`] together. With nothing said, a program has no arguments, no environment, no
+/// Builds a [`WasiCtx`]. Unless the builder is told otherwise, a program has no arguments, no environment, no
 /// directories, an empty standard input and two outputs that lead nowhere.
 #[derive(Debug)]
 pub struct WasiCtxBuilder {
@@ -91,8 +91,8 @@ impl Default for WasiCtxBuilder {
     }
 }
 
-/// Opens a directory for reading, which is more than to look things up in it: its times can be set, it can be synchronised.
-/// One that may not be read is still one to look things up in.
+/// Opens a directory for reading, so that its times can be set and it can be synchronised. A directory that may not
+/// be read is opened only for looking up files in it.
 fn open_dir(path: &Path) -> std::io::Result<Dir> {
     let mut options = OpenOptions::new();
     options.read(true);
@@ -107,7 +107,7 @@ fn open_dir(path: &Path) -> std::io::Result<Dir> {
 }
 
 impl WasiCtxBuilder {
-    /// A builder that grants nothing.
+    /// Makes a builder that grants nothing.
     pub fn new() -> WasiCtxBuilder {
         WasiCtxBuilder::default()
     }
@@ -124,7 +124,7 @@ impl WasiCtxBuilder {
         self
     }
 
-    /// Sets one environment variable; the last value for a name stands.
+    /// Sets one environment variable. The last value for a name counts.
     pub fn env(&mut self, name: impl Into<String>, value: impl Into<String>) -> &mut Self {
         let name = name.into();
         self.env.retain(|(other, _)| *other != name);
@@ -132,25 +132,25 @@ impl WasiCtxBuilder {
         self
     }
 
-    /// Sets where standard input (descriptor 0) comes from.
+    /// Sets the source of standard input (descriptor 0).
     pub fn stdin(&mut self, input: Input) -> &mut Self {
         self.stdin = input;
         self
     }
 
-    /// Sets where standard output (descriptor 1) goes.
+    /// Sets the target of standard output (descriptor 1).
     pub fn stdout(&mut self, output: Output) -> &mut Self {
         self.stdout = output;
         self
     }
 
-    /// Sets where standard error (descriptor 2) goes.
+    /// Sets the target of standard error (descriptor 2).
     pub fn stderr(&mut self, output: Output) -> &mut Self {
         self.stderr = output;
         self
     }
 
-    /// Hands the three standard streams of this process to the program.
+    /// Gives the three standard streams of this process to the program.
     pub fn inherit_stdio(&mut self) -> &mut Self {
         self.stdin(Input::Inherit)
             .stdout(Output::Inherit)
@@ -176,7 +176,7 @@ impl WasiCtxBuilder {
         Ok(self)
     }
 
-    /// Gives the program a listening socket; sockets stand after the directories.
+    /// Gives the program a listening socket. The descriptors of sockets follow those of the directories.
     pub fn preopened_socket(&mut self, listener: TcpListener) -> &mut Self {
         self.listeners.push(listener);
         self

@@ -16,7 +16,7 @@ macro_rules! errno {
             /// Every error number, in order.
             pub const ALL: &'static [Errno] = &[$(Errno::$name),*];
 
-            /// What the number stands for, in a few words.
+            /// The meaning of the number, in a few words.
             pub fn message(self) -> &'static str {
                 match self {
                     $(Errno::$name => $doc,)*
@@ -124,8 +124,8 @@ errno! {
 }
 
 impl From<io::Error> for Errno {
-    /// The host's number where there is one. cap-std reports a path that leads out of its
-    /// directory as `PermissionDenied` without a number: that is `perm`.
+    /// Translates the host's error number if there is one. cap-std reports a path that leads out of its directory
+    /// as `PermissionDenied` without a number, which is translated to `perm`.
     fn from(error: io::Error) -> Errno {
         if let Some(host) = rustix::io::Errno::from_io_error(&error) {
             return host.into();

@@ -1,4 +1,4 @@
-//! Preview 1 as imports of a module.
+//! Defines the functions of preview 1 as imports of a module.
 
 use skerry_runtime::{Caller, Error, Extern, FuncType, Linker, Result, Val, ValType};
 
@@ -41,7 +41,7 @@ impl ValueType {
     }
 }
 
-/// The most parameters that a function of preview 1 has: those of `path_open`.
+/// The largest number of parameters of a function of preview 1, which is that of `path_open`.
 const MAX_PARAMS: usize = 9;
 
 fn call<T>(

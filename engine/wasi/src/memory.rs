@@ -1,18 +1,17 @@
 //! The guest's linear memory as the functions of WASI see it.
 //!
-//! Every pointer and length comes from the guest and is checked here, in 64 bits, so that no sum
-//! wraps; what does not lie inside memory is `fault`, never a panic. Values are little-endian and
-//! need not be aligned.
+//! Every pointer and length comes from the guest and is checked here, in 64 bits, so that no sum wraps; a range
+//! that is not inside memory is `fault`, never a panic. Values are little-endian and need not be aligned.
 
 use std::io::{IoSlice, IoSliceMut};
 use std::ops::Range;
 
 use crate::errno::Errno;
 
-/// Size in bytes of an `iovec` or `ciovec`: pointer and length, 32 bits each.
+/// The size in bytes of an `iovec` or `ciovec`: a pointer and a length of 32 bits each.
 const IOVEC_SIZE: u64 = 8;
-/// The most buffers that one system call takes (`IOV_MAX` of Linux); further ones are left to the
-/// guest's next call, which a short count asks for.
+/// The largest number of buffers that one system call takes (`IOV_MAX` of Linux). Further ones are left to the
+/// guest's next call, which it makes after a short count.
 const IOVEC_BATCH: usize = 1024;
 
 /// The guest's linear memory, memory 0 of the module, for the time of one call.
@@ -20,13 +19,13 @@ pub struct GuestMemory<'a> {
     bytes: &'a mut [u8],
 }
 
-/// A list of buffers in guest memory, each range checked.
+/// A list of buffers in guest memory, each of whose ranges is checked.
 pub(crate) struct Buffers {
     ranges: Vec<Range<usize>>,
 }
 
 impl<'a> GuestMemory<'a> {
-    /// Memory over all of `bytes`; address 0 of the guest is `bytes[0]`.
+    /// The memory that consists of all of `bytes`; address 0 of the guest is `bytes[0]`.
     pub fn new(bytes: &'a mut [u8]) -> GuestMemory<'a> {
         GuestMemory { bytes }
     }
@@ -45,7 +44,7 @@ impl<'a> GuestMemory<'a> {
         Ok(&self.bytes[range])
     }
 
-    /// The `length` bytes at `pointer`, to be written.
+    /// The `length` bytes at `pointer`, for writing.
     pub(crate) fn bytes_mut(&mut self, pointer: u32, length: u32) -> Result<&mut [u8], Errno> {
         let range = self.range(pointer, length.into())?;
         Ok(&mut self.bytes[range])
@@ -61,14 +60,15 @@ impl<'a> GuestMemory<'a> {
         Ok(bytes.try_into().expect("the range has N bytes"))
     }
 
-    /// Writes `bytes` at `pointer`: all of it or nothing.
+    /// Writes `bytes` at `pointer`, all of them or none.
     pub(crate) fn write(&mut self, pointer: u32, bytes: &[u8]) -> Result<(), Errno> {
         let range = self.range(pointer, bytes.len() as u64)?;
         self.bytes[range].copy_from_slice(bytes);
         Ok(())
     }
 
-    /// Checks that `length` bytes at `pointer` can be written later. Not before the inputs are read: they may be the same bytes.
+    /// Checks that `length` bytes at `pointer` can be written later. They must not be written before the inputs are
+    /// read, since both may be the same bytes.
     pub(crate) fn writable(&self, pointer: u32, length: u32) -> Result<(), Errno> {
         self.range(pointer, length.into()).map(drop)
     }
@@ -124,15 +124,15 @@ impl<'a> GuestMemory<'a> {
         Ok(Buffers { ranges })
     }
 
-    /// The buffers' bytes, to be read; they may overlap.
+    /// The buffers' bytes, for reading. They may overlap.
     pub(crate) fn io_slices<'m>(&'m self, buffers: &Buffers) -> Vec<IoSlice<'m>> {
         let slice = |range: &Range<usize>| IoSlice::new(&self.bytes[range.clone()]);
         buffers.ranges.iter().map(slice).collect()
     }
 
-    /// The buffers' bytes, to be written. Rust cannot lend overlapping buffers, nor ones out of
-    /// order, without more work: the list ends before the first buffer that does not lie above its
-    /// predecessors, and a short count makes the guest ask for the rest.
+    /// The buffers' bytes, for writing. Rust cannot lend buffers that overlap or are out of order without more
+    /// work: the list ends before the first buffer that does not lie above its predecessors, and a short count
+    /// makes the guest ask for the rest.
     pub(crate) fn io_slices_mut<'m>(&'m mut self, buffers: &Buffers) -> Vec<IoSliceMut<'m>> {
         let mut slices = Vec::new();
         let mut rest: &'m mut [u8] = self.bytes;

@@ -1,4 +1,4 @@
-//! What a program's standard streams lead to.
+//! The sources and targets of a program's standard streams.
 
 use std::io::{IoSlice, IoSliceMut};
 use std::os::fd::OwnedFd;
@@ -6,29 +6,29 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::errno::Errno;
 
-/// Where standard input comes from.
+/// The source of standard input.
 #[derive(Debug, Default)]
 pub enum Input {
-    /// Nothing: the end of file at once.
+    /// There is no input: the stream is at its end.
     #[default]
     Empty,
     /// The standard input of this process.
     Inherit,
-    /// These bytes, then the end of file.
+    /// These bytes, followed by the end of the stream.
     Bytes(Vec<u8>),
     /// An open file, pipe or socket of the host.
     File(OwnedFd),
 }
 
-/// Where standard output or standard error goes.
+/// The target of standard output or standard error.
 #[derive(Debug, Default)]
 pub enum Output {
-    /// Nowhere: every byte is accepted and dropped.
+    /// Every byte is accepted and dropped.
     #[default]
     Discard,
     /// The stream of the same name of this process.
     Inherit,
-    /// Kept in memory; see [`Captured::new`].
+    /// A buffer in memory; see [`Captured::new`].
     Captured(Captured),
     /// An open file, pipe or socket of the host.
     File(OwnedFd),
@@ -50,7 +50,7 @@ pub struct Captured {
 }
 
 impl Captured {
-    /// An empty buffer that takes `limit` bytes; what is written beyond is `nospc`.
+    /// Makes an empty buffer that takes `limit` bytes. Writing more fails with `nospc`.
     pub fn new(limit: usize) -> Captured {
         Captured {
             bytes: Arc::default(),
@@ -63,17 +63,17 @@ impl Captured {
         self.bytes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A copy of what has been written so far.
+    /// A copy of the bytes that have been written so far.
     pub fn bytes(&self) -> Vec<u8> {
         self.lock().clone()
     }
 
-    /// Takes what has been written so far and leaves the buffer empty.
+    /// Returns the bytes that have been written so far, and leaves the buffer empty.
     pub fn take(&self) -> Vec<u8> {
         std::mem::take(&mut *self.lock())
     }
 
-    /// Appends as much as fits: the count of bytes, or `nospc` when none fits.
+    /// Appends as much as fits. Returns the number of bytes, or `nospc` if none fits.
     pub(crate) fn write(&self, buffers: &[IoSlice<'_>]) -> Result<usize, Errno> {
         let mut bytes = self.lock();
         let mut written = 0;
@@ -90,7 +90,7 @@ impl Captured {
     }
 }
 
-/// Input from memory and how far it is read.
+/// Input from memory, with the position up to which it is read.
 #[derive(Debug)]
 pub(crate) struct BytesInput {
     bytes: Vec<u8>,
@@ -102,12 +102,12 @@ impl BytesInput {
         BytesInput { bytes, position: 0 }
     }
 
-    /// The count of bytes that are left.
+    /// The number of bytes that are left.
     pub(crate) fn remaining(&self) -> usize {
         self.bytes.len() - self.position
     }
 
-    /// Reads as much as there is and fits.
+    /// Reads as many bytes as are left and as fit.
     pub(crate) fn read(&mut self, buffers: &mut [IoSliceMut<'_>]) -> usize {
         let start = self.position;
         for buffer in buffers {

@@ -14,10 +14,10 @@ use crate::types::{Access, FileStat, FileType, Rights, fdflags};
 /// How many descriptors a program may hold open unless its context says otherwise, its standard streams included.
 pub(crate) const DEFAULT_DESCRIPTORS: u32 = 1024;
 
-/// What a descriptor leads to.
+/// The object behind a descriptor.
 #[derive(Debug)]
 pub(crate) enum Descriptor {
-    /// A stream of this process; never closed.
+    /// A stream of this process, which is never closed.
     Inherited(BorrowedFd<'static>),
     /// A file, device, pipe or socket of the host, closed with the descriptor.
     Host(OwnedFd),
@@ -27,7 +27,7 @@ pub(crate) enum Descriptor {
     Input(BytesInput),
     /// Output to memory.
     Output(Captured),
-    /// Output to nowhere.
+    /// Output that is dropped.
     Discard,
 }
 
@@ -37,7 +37,7 @@ pub(crate) struct Directory {
     pub(crate) dir: Dir,
     /// The path under which the guest finds a preopened directory.
     pub(crate) preopen: Option<String>,
-    /// What `fd_readdir` found when it was last asked for the start; its cookies index it.
+    /// The listing that `fd_readdir` made when it was last asked for the start. Its cookies are indices into it.
     pub(crate) listing: Vec<Listed>,
 }
 
@@ -50,7 +50,7 @@ pub(crate) struct Listed {
 }
 
 impl Listed {
-    /// How many bytes it takes.
+    /// The number of bytes that it takes.
     pub(crate) fn bytes(&self) -> usize {
         size_of::<Listed>() + self.name.len()
     }
@@ -121,7 +121,7 @@ impl Entry {
 }
 
 impl Descriptor {
-    /// The descriptor of the host, where there is one.
+    /// The host's descriptor, if there is one.
     pub(crate) fn host(&self) -> Option<BorrowedFd<'_>> {
         match self {
             Descriptor::Inherited(fd) => Some(*fd),
@@ -139,13 +139,13 @@ impl Descriptor {
         }
     }
 
-    /// The file's kind; `unknown` where the host does not say.
+    /// The kind of file; `unknown` if the host does not say.
     pub(crate) fn filetype(&self) -> FileType {
         self.filestat()
             .map_or(FileType::Unknown, |stat| stat.filetype)
     }
 
-    /// Whether somebody may sit in front of it.
+    /// Whether it is a terminal.
     fn is_terminal(&self) -> bool {
         self.host().is_some_and(|fd| fd.is_terminal())
     }
@@ -222,13 +222,13 @@ impl Table {
         Ok(fd as u32)
     }
 
-    /// The open descriptor `fd`, else `badf`.
+    /// The open descriptor `fd`; otherwise the error is `badf`.
     pub(crate) fn get(&self, fd: u32) -> Result<&Entry, Errno> {
         let entry = self.entries.get(fd as usize).and_then(Option::as_ref);
         entry.ok_or(Errno::Badf)
     }
 
-    /// The open descriptor `fd`, else `badf`.
+    /// The open descriptor `fd`, for changing it; otherwise the error is `badf`.
     pub(crate) fn get_mut(&mut self, fd: u32) -> Result<&mut Entry, Errno> {
         let entry = self.entries.get_mut(fd as usize).and_then(Option::as_mut);
         entry.ok_or(Errno::Badf)
@@ -255,7 +255,7 @@ impl Table {
         }
     }
 
-    /// How many bytes the listings of all open directories take.
+    /// The number of bytes that the listings of all open directories take.
     pub(crate) fn listed_bytes(&self) -> usize {
         let entries = self.entries.iter().flatten();
         let listings = entries.filter_map(|entry| match &entry.descriptor {

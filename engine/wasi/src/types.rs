@@ -14,7 +14,7 @@ macro_rules! rights {
         #[allow(missing_docs, reason = "each right is named after the function that it allows")]
         impl Rights {
             $(pub const $name: Rights = Rights(1 << $bit);)*
-            /// Every right that there is.
+            /// All rights that exist.
             pub const ALL: Rights = Rights($(1 << $bit)|*);
         }
     };
@@ -54,7 +54,7 @@ rights! {
 }
 
 impl Rights {
-    /// The rights that mean something for a regular file.
+    /// The rights that a regular file can have.
     pub const FILE: Rights = Rights(
         Self::FD_DATASYNC.0
             | Self::FD_READ.0
@@ -86,9 +86,9 @@ impl Rights {
             | Self::FD_FILESTAT_GET.0
             | Self::POLL_FD_READWRITE.0,
     );
-    /// The rights that mean something for a connected socket.
+    /// The rights that a connected socket can have.
     pub const SOCKET: Rights = Rights(Self::STREAM.0 | Self::SOCK_SHUTDOWN.0);
-    /// The rights that mean something for a listening socket.
+    /// The rights that a listening socket can have.
     pub const LISTENER: Rights = Rights(
         Self::SOCK_ACCEPT.0
             | Self::FD_READ.0
@@ -96,7 +96,7 @@ impl Rights {
             | Self::FD_FILESTAT_GET.0
             | Self::POLL_FD_READWRITE.0,
     );
-    /// The rights that mean something for a directory.
+    /// The rights that a directory can have.
     pub const DIRECTORY: Rights = Rights(
         Self::FD_FDSTAT_SET_FLAGS.0
             | Self::FD_SYNC.0
@@ -124,29 +124,29 @@ impl Rights {
     /// What can be opened through a directory has some of these.
     pub const INHERITED: Rights = Rights(Self::FILE.0 | Self::DIRECTORY.0);
 
-    /// Whether all of `other` is in `self`.
+    /// Whether `self` contains all of `other`.
     pub const fn contains(self, other: Rights) -> bool {
         self.0 & other.0 == other.0
     }
 
-    /// Whether any of `other` is in `self`.
+    /// Whether `self` and `other` have a right in common.
     pub const fn intersects(self, other: Rights) -> bool {
         self.0 & other.0 != 0
     }
 
-    /// What is in `self` and not in `other`.
+    /// The rights that are in `self` and not in `other`.
     #[must_use]
     pub const fn without(self, other: Rights) -> Rights {
         Rights(self.0 & !other.0)
     }
 
-    /// What is both in `self` and `other`.
+    /// The rights that are in both `self` and `other`.
     #[must_use]
     pub const fn and(self, other: Rights) -> Rights {
         Rights(self.0 & other.0)
     }
 
-    /// What is in `self` or `other`.
+    /// The rights that are in `self` or in `other`.
     #[must_use]
     pub const fn or(self, other: Rights) -> Rights {
         Rights(self.0 | other.0)
@@ -214,7 +214,7 @@ impl From<HostFileType> for FileType {
     }
 }
 
-/// Flags of an open file (`fdflags`).
+/// The flags of an open file (`fdflags`).
 pub(crate) mod fdflags {
     pub(crate) const APPEND: u16 = 1 << 0;
     pub(crate) const DSYNC: u16 = 1 << 1;
@@ -224,7 +224,7 @@ pub(crate) mod fdflags {
     pub(crate) const ALL: u16 = 0x1f;
 }
 
-/// How to open (`oflags`).
+/// The flags of `path_open` that say how to open (`oflags`).
 pub(crate) mod oflags {
     pub(crate) const CREAT: u16 = 1 << 0;
     pub(crate) const DIRECTORY: u16 = 1 << 1;
@@ -233,12 +233,12 @@ pub(crate) mod oflags {
     pub(crate) const ALL: u16 = 0xf;
 }
 
-/// How to resolve a path (`lookupflags`).
+/// The flags that say how to resolve a path (`lookupflags`).
 pub(crate) mod lookupflags {
     pub(crate) const SYMLINK_FOLLOW: u32 = 1 << 0;
 }
 
-/// Which times to set (`fstflags`).
+/// The flags that say which times to set (`fstflags`).
 pub(crate) mod fstflags {
     pub(crate) const ATIM: u16 = 1 << 0;
     pub(crate) const ATIM_NOW: u16 = 1 << 1;
@@ -261,7 +261,7 @@ pub(crate) struct FileStat {
 }
 
 impl FileStat {
-    /// A stream that is not a file of the host.
+    /// The attributes of a stream that is not a file of the host.
     pub(crate) const STREAM: FileStat = FileStat {
         device: 0,
         inode: 0,
@@ -313,8 +313,8 @@ impl From<&Stat> for FileStat {
     }
 }
 
-/// Seconds and nanoseconds as preview 1 counts: one unsigned number of nanoseconds. `overflow`
-/// before 1970 and after 2554.
+/// A time as preview 1 counts it, which is one unsigned number of nanoseconds. The error is `overflow` before 1970
+/// and after 2554.
 pub(crate) fn nanoseconds_since_1970(seconds: i64, nanoseconds: i64) -> Result<u64, Errno> {
     let seconds = u64::try_from(seconds).map_err(|_| Errno::Overflow)?;
     let nanoseconds = u64::try_from(nanoseconds).map_err(|_| Errno::Overflow)?;

@@ -16,30 +16,30 @@ use crate::files::{expand, read_text};
 use crate::options::WastOptions;
 use skerry_runtime::Config;
 
-/// How a file stands after its script ran.
+/// The verdict on a file after its script ran.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// Every directive did what it should.
     Passed,
-    /// Some did not, or the file passed and is on the list of those that do not.
+    /// Some directive did not, or the file passed although it is on the list of files that fail.
     Failed,
-    /// It failed, as the list says.
+    /// It failed, and is on the list of files that fail.
     Skipped,
 }
 
-/// The counts of files.
+/// The numbers of files by verdict.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
-    /// How many passed.
+    /// The number of files that passed.
     pub passed: usize,
-    /// How many failed.
+    /// The number of files that failed.
     pub failed: usize,
-    /// How many are known to fail.
+    /// The number of files that are known to fail.
     pub skipped: usize,
 }
 
 impl Totals {
-    /// Counts one file.
+    /// Counts a file.
     pub fn add(&mut self, verdict: &Verdict) {
         match verdict {
             Verdict::Passed => self.passed += 1,
@@ -60,7 +60,7 @@ impl std::fmt::Display for Totals {
     }
 }
 
-/// Judges a script by what became of it and by the list; the line says so.
+/// Judges a script by its result and by the list. The text is the line to print about it.
 pub fn judge(name: &str, report: &Report, skip: &SkipList) -> (Verdict, String) {
     let total = report.passed + report.failures.len();
     let failed = report.failures.len();
@@ -84,12 +84,12 @@ pub fn judge(name: &str, report: &Report, skip: &SkipList) -> (Verdict, String) 
     }
 }
 
-/// `skerry wast`: one line a file on `out`, then the totals; every failed directive on `log`. A
-/// script that cannot be read has failed.
+/// The command `skerry wast`. It writes one line for each file and then the totals to `out`, and every failed
+/// directive to `log`. A script that cannot be read counts as failed.
 ///
 /// # Errors
 ///
-/// A skip list or a directory that cannot be read, and [`Error::Usage`] for one without scripts.
+/// A skip list or a directory that cannot be read, and [`Error::Usage`] for a directory without scripts.
 pub fn command(
     options: &WastOptions,
     out: &mut dyn Write,
@@ -108,7 +108,7 @@ pub fn command(
                 let message = error.beside_path();
                 totals.add(&Verdict::Failed);
                 writeln!(out, "FAIL {name}: {message}")?;
-                // Nobody may be reading the log.
+                // The log may have no reader any more, which is no error of the test.
                 _ = writeln!(log, "{name}: {message}");
                 continue;
             }
@@ -126,7 +126,7 @@ pub fn command(
     Ok(totals)
 }
 
-/// Nobody may be reading the log; that is no error of the tests.
+/// Writes the failures to the log. The log may have no reader any more, which is no error of the tests.
 fn log_failures(path: &Path, report: &Report, log: &mut dyn Write) {
     for FailedDirective {
         line,

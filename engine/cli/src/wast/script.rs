@@ -1,4 +1,4 @@
-//! Runs one script, directive by directive, and says which of them failed.
+//! Runs one script, directive by directive, and reports which directives failed.
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -14,23 +14,23 @@ use crate::limits::LimitOptions;
 use crate::options::Edition;
 use crate::session::{Failure, InstanceIndex, ModuleIndex, Session};
 
-/// What became of one script.
+/// The result of one script.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
-    /// How many directives did what they should.
+    /// The number of directives that did what they should.
     pub passed: usize,
-    /// Those that did not, in order.
+    /// The directives that did not, in order.
     pub failures: Vec<FailedDirective>,
 }
 
 /// A directive that failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FailedDirective {
-    /// Its line, from 1.
+    /// The line of the directive, counted from 1.
     pub line: usize,
-    /// Its column, from 1.
+    /// The column of the directive, counted from 1.
     pub column: usize,
-    /// What was expected and what happened.
+    /// What was expected, and what happened.
     pub message: String,
 }
 
@@ -83,7 +83,7 @@ pub fn run_script_with(
     };
     for directive in script.directives {
         let span = directive.span();
-        // A bug of the engine is the failure of the directive that shows it.
+        // A panic is a bug of the engine, and the failure of the directive that shows it.
         let outcome = catch_unwind(AssertUnwindSafe(|| runner.directive(directive)));
         match outcome {
             Ok(Ok(())) => report.passed += 1,
@@ -112,7 +112,7 @@ impl Report {
     }
 }
 
-/// The state of a script: what its names stand for.
+/// The state of a script: the modules and instances that its names refer to.
 struct Runner {
     session: Session,
     modules: HashMap<String, ModuleIndex>,
@@ -210,7 +210,7 @@ impl Runner {
         Ok(module)
     }
 
-    /// A later directive must not reach an earlier instance by mistake.
+    /// Forgets a name, so that a later directive cannot reach an earlier instance by mistake.
     fn forget(&mut self, id: Option<Id<'_>>) {
         self.last_instance = None;
         if let Some(id) = id {
@@ -243,7 +243,7 @@ impl Runner {
         }
     }
 
-    /// The outer error is the script's: it names what there is not.
+    /// Invokes a function. The outer error is the script's own: it names something that does not exist.
     fn invoke(&mut self, invoke: &WastInvoke<'_>) -> Result<Result<Vec<Value>, Failure>, String> {
         let instance = self.instance(invoke.module)?;
         let arguments = invoke
@@ -272,8 +272,8 @@ impl Runner {
         }
     }
 
-    /// The words of the message are not compared: each implementation has its own. That the module
-    /// is refused as wrong, and not as something that is not supported, is.
+    /// Expects that a module is refused as wrong, and not as something that is not supported. The words of the
+    /// message are not compared, since each implementation has its own.
     fn expect_refusal(&mut self, mut module: QuoteWat<'_>, message: &str) -> Checked {
         let Ok(bytes) = module.encode() else {
             return Ok(());
@@ -312,7 +312,8 @@ fn encode(module: &mut QuoteWat<'_>) -> Result<Vec<u8>, String> {
         .map_err(|error| format!("cannot encode the module: {}", error.message()))
 }
 
-/// One message starts with the other: the suite shortens some, and adds detail to some.
+/// Expects a trap. One of the two messages must start with the other, since the suite shortens some and adds detail
+/// to others.
 fn expect_trap(outcome: Result<Vec<Value>, Failure>, message: &str) -> Checked {
     match outcome {
         Ok(values) => {

@@ -1,4 +1,4 @@
-//! The list of scripts that are known to fail: data, not code.
+//! The list of scripts that are known to fail, which is data and not code.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ impl SkipList {
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] with `path` and the line for a line of another form or a name twice.
+    /// [`Error::Invalid`] with `path` and the line, for a line of another form or a name that occurs twice.
     pub fn parse(path: &str, text: &str) -> Result<SkipList, Error> {
         let mut reasons = BTreeMap::new();
         for (number, line) in text.lines().enumerate() {
@@ -47,7 +47,7 @@ impl SkipList {
         Ok(SkipList { reasons })
     }
 
-    /// Why this file is known to fail: by its name, or by its path where the list has more of it.
+    /// The reason why this file is known to fail. The list names it by its file name, or by more of its path.
     pub fn reason(&self, path: &str) -> Option<&str> {
         let listed = |name: &str| path == name || path.ends_with(&format!("/{name}"));
         let found = self.reasons.iter().find(|(name, _)| listed(name));

@@ -5,22 +5,22 @@ use std::fmt;
 use wast::core::{AbstractHeapType, HeapType, NanPattern, V128Pattern, WastArgCore, WastRetCore};
 use wast::{WastArg, WastRet};
 
-/// A value as the scripts write it. Floating point is kept as bits, so that NaNs stay what they are.
+/// A value as scripts write it. A floating-point number is kept as its bits, so that NaNs are not changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Value {
-    /// `i32`
+    /// An `i32`.
     I32(i32),
-    /// `i64`
+    /// An `i64`.
     I64(i64),
-    /// `f32`, its bits
+    /// An `f32`, as its bits.
     F32(u32),
-    /// `f64`, its bits
+    /// An `f64`, as its bits.
     F64(u64),
-    /// `v128`, its bytes in memory order
+    /// A `v128`, as its bytes in memory order.
     V128([u8; 16]),
-    /// A reference to a function: whether it is not null.
+    /// A reference to a function; false if it is null.
     FuncRef(bool),
-    /// A reference to an object of the host, by its number in the script; none is null.
+    /// A reference to an object of the host, by its number in the script; `None` if it is null.
     ExternRef(Option<u32>),
 }
 
@@ -40,7 +40,7 @@ impl fmt::Display for Value {
     }
 }
 
-/// The argument as a value, or what it is that the engine does not have.
+/// The argument as a value. The error names a kind of value that the engine does not have.
 pub(super) fn argument(argument: &WastArg<'_>) -> Result<Value, String> {
     let WastArg::Core(core) = argument else {
         return Err("a value of the component model".into());
@@ -96,10 +96,10 @@ fn matches_core(expected: &WastRetCore<'_>, actual: &Value) -> bool {
     }
 }
 
-/// Where a floating-point number has its parts.
+/// The layout of a floating-point number.
 struct Format {
     sign: u64,
-    /// Exponent and the highest bit of the fraction: the canonical NaN.
+    /// The bits of the canonical NaN: all ones in the exponent, and the highest bit of the fraction.
     canonical_nan: u64,
 }
 
@@ -120,7 +120,8 @@ fn bits_of<T>(pattern: &NanPattern<T>, bits: impl Fn(&T) -> u64) -> NanPattern<u
     }
 }
 
-/// A canonical NaN may have either sign; an arithmetic NaN has the highest bit of its fraction set.
+/// Whether a number fits a pattern. A canonical NaN may have either sign; an arithmetic NaN has the highest bit of
+/// its fraction set.
 fn matches_float(pattern: &NanPattern<u64>, bits: u64, format: &Format) -> bool {
     match pattern {
         NanPattern::CanonicalNan => bits & !format.sign == format.canonical_nan,
@@ -159,7 +160,7 @@ fn matches_vector(pattern: &V128Pattern, bytes: &[u8; 16]) -> bool {
     }
 }
 
-/// The patterns as the scripts write them.
+/// The patterns, as scripts write them.
 pub(super) fn describe(expected: &[WastRet<'_>]) -> String {
     let one = |expected: &WastRet<'_>| match expected {
         WastRet::Core(WastRetCore::I32(value)) => Value::I32(*value).to_string(),
@@ -175,7 +176,7 @@ pub(super) fn describe(expected: &[WastRet<'_>]) -> String {
     list(expected.iter().map(one))
 }
 
-/// Values one after the other; none is "nothing".
+/// The values as a list, or "nothing" if there are none.
 pub(super) fn list(items: impl Iterator<Item = String>) -> String {
     let items: Vec<String> = items.collect();
     if items.is_empty() {

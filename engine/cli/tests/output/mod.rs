@@ -1,4 +1,4 @@
-//! Running the command as tests of it do.
+//! Runs the command as the tests of it do.
 
 use std::process::Command;
 

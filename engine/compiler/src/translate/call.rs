@@ -43,7 +43,7 @@ impl Translation<'_> {
             return self.call_func_ref(ty, vmctx, offset, flags, tail);
         };
         let callee = self.function(index, defined);
-        // A callee that does not keep the vmctx gets this one like any other: the call restores it.
+        // A callee that does not keep the vmctx is passed this one like any other: the call restores it.
         let keeps = self.module.keeps_vmctx(defined);
         let vmctx = (!keeps).then(|| self.vmctx());
         self.pop_arguments(ty, vmctx);
@@ -56,8 +56,8 @@ impl Translation<'_> {
         self.called(inst, tail);
     }
 
-    /// The index is checked against the table, the element against null, its type against
-    /// the expected one, each with its own trap.
+    /// Calls through a table. The index is checked against the table, the element against null, and its type
+    /// against the expected one, each with a trap of its own.
     fn call_indirect(&mut self, ty: TypeIndex, table: u32, tail: bool) {
         let index = self.pop();
         let table = TableIndex::from_u32(table);
@@ -81,7 +81,7 @@ impl Translation<'_> {
             .ins()
             .trapnz(wrong, trap_code(Trap::BadSignature));
 
-        // These may not move above the check for null.
+        // These loads may not move above the check for null.
         let flags = Region::Constants.trusted(self.builder.func).with_readonly();
         self.call_func_ref(ty, func_ref, 0, flags, tail);
     }
@@ -131,7 +131,7 @@ impl Translation<'_> {
         self.limits.operands(count);
     }
 
-    /// Pushes the results of a call; nothing follows a tail call.
+    /// Pushes the results of a call. Nothing follows a tail call.
     fn called(&mut self, inst: Inst, tail: bool) {
         if tail {
             self.reachable = false;

@@ -1,15 +1,15 @@
-//! Why an artifact cannot be used, and what to do about it.
+//! The reasons why an artifact cannot be used.
 
 use thiserror::Error;
 
-/// Why an artifact cannot be used. Each message ends with the remedy.
+/// The reason why an artifact cannot be used. Each message ends with the remedy.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ArtifactError {
     /// The file cannot be read or mapped.
     #[error("cannot map the artifact: {0}")]
     Read(#[from] std::io::Error),
-    /// The file is something else.
+    /// The file is not an artifact.
     #[error("not an artifact of skerry: make one with `skerry compile FILE.wasm -o OUT.cwasm`")]
     NotAnArtifact,
     /// The file has another format.
@@ -19,7 +19,7 @@ pub enum ArtifactError {
     Format {
         /// The format of the file.
         found: u32,
-        /// The format that is read.
+        /// The format that this build reads.
         supported: u32,
     },
     /// The file was cut short, or something was appended.
@@ -27,23 +27,23 @@ pub enum ArtifactError {
         "the artifact is {actual} bytes long and should be {expected}: copy it again or compile the module again"
     )]
     Length {
-        /// What the file says.
+        /// The length that the file states, in bytes.
         expected: u64,
-        /// What it is.
+        /// The length that the file has, in bytes.
         actual: u64,
     },
     /// Bytes of the file have changed.
     #[error("the artifact is corrupt ({what}): copy it again or compile the module again")]
     Corrupt {
-        /// Which part.
+        /// The part of the file that has changed.
         what: &'static str,
     },
     /// The file was made by another build.
     #[error("the artifact was made by skerry {found}, this is {ours}: compile the module again")]
     Version {
-        /// Who made it: version and build.
+        /// The version and build that made the file.
         found: String,
-        /// Who reads it.
+        /// The version and build of this process.
         ours: String,
     },
     /// The file is for another kind of machine.
@@ -53,7 +53,7 @@ pub enum ArtifactError {
     Target {
         /// Architecture, operating system and size of a page of the file.
         found: String,
-        /// The same of this machine.
+        /// Architecture, operating system and size of a page of this machine.
         ours: String,
     },
     /// The code may use instructions that the processor lacks.
@@ -61,7 +61,7 @@ pub enum ArtifactError {
         "the code of the artifact uses {missing}, which this processor lacks: compile the module again on this machine"
     )]
     Features {
-        /// The names of what is missing.
+        /// The names of the features that the processor lacks.
         missing: String,
     },
     /// The code is for an engine that reserves another amount of address space for memories.

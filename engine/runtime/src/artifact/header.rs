@@ -1,10 +1,11 @@
-//! The bytes of an artifact: header, checksums and the places of sections, checked before anything is believed.
+//! The bytes of an artifact: header, checksums and the places of sections, all of which are checked before anything
+//! else is used.
 
 use super::error::ArtifactError;
 use std::io::Write;
 use std::ops::Range;
 
-/// The first bytes: a transfer that changes line ends or stops at ^Z breaks them.
+/// The first bytes of an artifact. A transfer that changes line ends or stops at ^Z changes them.
 const MAGIC: [u8; 8] = *b"skerry\x1a\n";
 /// Changes whenever anything in this file does.
 const FORMAT: u32 = 1;
@@ -20,7 +21,7 @@ const BODY_HASH: Range<usize> = 56..88;
 /// How many sections there are.
 pub(super) const SECTIONS: usize = 6;
 
-/// The sections in the order of the file. The first two belong to the head.
+/// The sections in the order of the file. The first two are in the head.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Section {
     Origin,
@@ -31,13 +32,13 @@ pub(super) enum Section {
     Addresses,
 }
 
-/// The first section that does not belong to the head.
+/// The first section that is not in the head.
 const BODY: usize = Section::Text as usize;
 
 /// Those that start on a page.
 const ON_PAGES: [bool; SECTIONS] = [false, false, true, true, false, false];
 
-/// What lies between the code and the next section stops whoever gets there: INT3.
+/// The byte that fills the space between the code and the next section: INT3, which stops code that runs into it.
 const PADDING: u8 = 0xcc;
 
 /// Whether a file that starts with these bytes is meant to be an artifact.
@@ -83,7 +84,7 @@ pub(super) fn write(sections: &[&[u8]; SECTIONS], out: &mut dyn Write) -> std::i
     pieces().try_for_each(|piece| out.write_all(piece))
 }
 
-/// A hasher that has seen the header, but for the hash itself.
+/// A hasher of the header, without the bytes of the hash itself.
 fn head_hasher(header: &[u8]) -> blake3::Hasher {
     let mut hasher = blake3::Hasher::new();
     hasher.update(&header[..HEAD_HASH.start]);
@@ -91,11 +92,11 @@ fn head_hasher(header: &[u8]) -> blake3::Hasher {
     hasher
 }
 
-/// The header of a file whose head is what was written.
+/// The header of a file whose head has been checked.
 #[derive(Debug)]
 pub(super) struct Header {
     sections: [Range<usize>; SECTIONS],
-    /// Where the head ends.
+    /// The end of the head, in bytes from the start of the file.
     head: usize,
     body_hash: [u8; 32],
 }
@@ -103,8 +104,7 @@ pub(super) struct Header {
 impl Header {
     /// Reads and checks the head of a file.
     ///
-    /// # Errors
-    /// All of [`ArtifactError`] that do not depend on the origin.
+    /// # Errors Every [`ArtifactError`] that does not depend on the origin.
     pub(super) fn read(file: &[u8]) -> Result<Header, ArtifactError> {
         if !is_artifact(file) {
             return Err(ArtifactError::NotAnArtifact);
@@ -138,7 +138,7 @@ impl Header {
         })
     }
 
-    /// Checks all that is not the head.
+    /// Checks all bytes behind the head.
     ///
     /// # Errors
     /// [`ArtifactError::Corrupt`].
@@ -151,7 +151,7 @@ impl Header {
         }
     }
 
-    /// Where a section lies in the file.
+    /// The range of a section in the file.
     pub(super) fn section(&self, section: Section) -> Range<usize> {
         self.sections[section as usize].clone()
     }

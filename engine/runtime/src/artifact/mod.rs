@@ -9,8 +9,8 @@
 //!         trap table and address map, read in place
 //! ```
 //!
-//! One checksum is of header, origin and metadata, the other of all that follows them. They catch accidents. They do
-//! not make a file harmless: whoever can write it can write machine code, so an artifact is trusted as an
+//! One checksum is of header, origin and metadata, the other of all that follows them. They catch accidents. They
+//! do not make a file harmless: anyone who can write it can write machine code, so an artifact is trusted as an
 //! executable is.
 
 mod error;
@@ -28,7 +28,7 @@ use std::ops::Range;
 
 pub(crate) use header::is_artifact;
 
-/// The parts of a compiled module that are used where they lie.
+/// The parts of a compiled module that are used in place, without being copied.
 #[derive(Clone, Copy)]
 pub(crate) struct Parts<'a> {
     pub(crate) text: &'a [u8],
@@ -38,7 +38,7 @@ pub(crate) struct Parts<'a> {
 }
 
 impl<'a> Parts<'a> {
-    /// Those of a module that is not in use yet.
+    /// The parts of a module that has just been compiled.
     pub(crate) fn of(compiled: &'a CompiledModule) -> Self {
         Self {
             text: &compiled.text,
@@ -49,11 +49,10 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// Writes the artifact of a module that was compiled with `flags`; of `compiled` only the metadata is looked at. `entry` is
-/// its name if it is an entry of a cache.
+/// Writes the artifact of a module that was compiled with `flags`; of `compiled` only the metadata is used. If the
+/// artifact is an entry of a cache, `entry` is its name.
 ///
-/// # Errors
-/// Those of `out`.
+/// # Errors The errors of `out`.
 pub(crate) fn write(
     compiled: &CompiledModule,
     parts: Parts<'_>,
@@ -74,10 +73,10 @@ pub(crate) fn write(
     header::write(&contents, out)
 }
 
-/// A checked artifact: the metadata, and where the rest lies in the file.
+/// A checked artifact: its metadata, and the places of the other parts in the file.
 #[derive(Debug)]
 pub(crate) struct Opened {
-    /// Without what lies in the ranges below.
+    /// The module, without the parts that are in the ranges below.
     pub(crate) compiled: CompiledModule,
     /// The name that it has as an entry of a cache.
     pub(crate) entry: Option<String>,
@@ -114,7 +113,7 @@ pub(crate) fn open(file: &MappedFile, style: MemoryStyle) -> Result<Opened, Arti
 }
 
 impl Opened {
-    /// Whether the metadata stays inside the sections: what would otherwise be a panic later.
+    /// Whether all ranges in the metadata are inside their sections; if they were not, their use would panic later.
     fn is_consistent(&self) -> bool {
         let compiled = &self.compiled;
         let module = &compiled.module;

@@ -1,4 +1,4 @@
-//! Where an artifact comes from: who made it and for which machine, as lines of text that `head` shows.
+//! The origin of an artifact: which build made it and for which machine, as lines of text that `head` shows.
 //!
 //! ```text
 //! skerry 0.1.0 (0123456789abcdef)
@@ -13,22 +13,22 @@
 use super::error::ArtifactError;
 use skerry_compiler::{CpuFeatures, Flags, MemoryStyle};
 
-/// The version with the hash of the sources that code depends on.
+/// The version, with the hash of the sources that compiled code depends on.
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("SKERRY_BUILD"), ")");
 
-/// The name of the entry of a cache that an artifact with these lines is.
+/// The name of the cache entry that an artifact with these lines is.
 pub(crate) fn entry(lines: &str) -> Option<&str> {
     line(lines, ENTRY)
 }
 
-/// The line of the entry with this name.
+/// The line that names an entry of a cache.
 pub(crate) fn entry_line(name: &str) -> String {
     format!("{ENTRY} {name}\n")
 }
 
 const ENTRY: &str = "entry";
 
-/// What follows `key` on its line.
+/// The text behind `key` on its line.
 fn line<'a>(lines: &'a str, key: &str) -> Option<&'a str> {
     let mut lines = lines.lines();
     lines.find_map(|line| line.strip_prefix(key)?.strip_prefix(' '))
@@ -113,9 +113,9 @@ fn target() -> String {
     )
 }
 
-/// What of `features` there is, by the names of the processor's manual.
+/// The names of the features that are present, as the processor's manual gives them.
 fn names(features: CpuFeatures) -> Vec<&'static str> {
-    // Without `..`: a feature that is added must be named here.
+    // The pattern has no `..`, so that a new feature must be named here.
     let CpuFeatures {
         bmi1,
         bmi2,

@@ -9,22 +9,22 @@ use super::code;
 use super::context::Activation;
 use super::stack::StackBounds;
 
-/// How many frames a backtrace keeps; of the others only the number.
+/// The largest number of frames that a backtrace keeps. The others are only counted.
 pub(crate) const MAX_FRAMES: usize = 64;
 
 /// Program counters, innermost first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct RawBacktrace {
-    /// At most [`MAX_FRAMES`].
+    /// The frames, at most [`MAX_FRAMES`].
     pub frames: Vec<RawFrame>,
-    /// How many more there were.
+    /// The number of further frames.
     pub omitted: usize,
 }
 
-/// One frame.
+/// One frame of compiled code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct RawFrame {
-    /// An address inside the instruction that the frame is at: the faulting one, or the last byte of a call.
+    /// An address inside the frame's current instruction: the faulting one, or the last byte of a call.
     pub pc: usize,
 }
 
@@ -56,7 +56,7 @@ pub(super) fn from_fault(
     trace
 }
 
-/// The frames from a wasm -> host transition outwards.
+/// The frames from a transition from wasm to the host outwards.
 pub(super) fn from_exit(
     bounds: &StackBounds,
     sp: usize,

@@ -14,7 +14,8 @@ use skerry_environ::vmctx::{MAGIC_INSTANCE, VMContextHeader};
 use skerry_environ::{Builtin, DataIndex, ElemIndex, MemoryIndex, TableIndex, Trap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// A value, and whether compiled code shall be left by the trap exit instead of getting it.
+/// The result of a builtin: a value, and whether compiled code is left by the trap exit instead of getting the
+/// value.
 #[derive(Debug)]
 #[repr(C)]
 pub(super) struct BuiltinResult {
@@ -22,7 +23,7 @@ pub(super) struct BuiltinResult {
     trapped: u64,
 }
 
-/// Runs the body of a builtin. What goes wrong in it leaves the activation, a panic included.
+/// Runs the body of a builtin. An error or panic in it leaves the activation.
 pub(super) fn finish(
     ctx: &VMStoreContext,
     body: impl FnOnce() -> Result<u64, Unwind>,
@@ -39,7 +40,8 @@ pub(super) fn finish(
     }
 }
 
-/// Runs the body of a builtin that works on the instance whose vmctx this is: its number is the second argument.
+/// Runs the body of a builtin on the instance whose vmctx this is. The body's second argument is the index of the
+/// instance.
 ///
 /// # Safety
 /// `vmctx` is that of a live instance, and the call comes from compiled code.
@@ -72,7 +74,7 @@ unsafe fn with_instance(
     unsafe { with_store(vmctx, body) }
 }
 
-/// Defines the Rust functions of builtins on instances, by the same table of names as `skerry_environ::Builtin`.
+/// Defines the Rust functions of the builtins on instances, in the same form of table as `skerry_environ::Builtin`.
 macro_rules! builtins {
     ($(fn $name:ident($store:ident, $instance:ident $(, $param:ident: $ty:ty)*) $body:block)*) => {
         $(

@@ -1,8 +1,9 @@
 //! Code memory: publishing machine code (W^X) and finding it again by program counter.
 //!
-//! The signal handler must answer "whose instruction is this?" without locks or allocation. So all published code is listed
-//! in an immutable sorted snapshot behind one atomic pointer; publishing or dropping code replaces the snapshot under a
-//! mutex that only ordinary code takes. A replaced snapshot is freed once no reader is under way.
+//! The signal handler must find out which code an instruction belongs to without locks or allocation. So all
+//! published code is listed in an immutable sorted snapshot behind one atomic pointer; publishing or dropping code
+//! replaces the snapshot under a mutex that only ordinary code takes. A replaced snapshot is freed once no reader
+//! uses it.
 
 use super::file::{Bytes, MappedFile};
 use super::mmap::Mapping;
@@ -20,26 +21,28 @@ pub(crate) struct CodeMemory {
     tables: Box<CodeTables>,
 }
 
-/// Where machine code lies.
+/// The memory that machine code is in.
 #[derive(Debug)]
 enum Home {
-    /// In memory that it was copied to.
+    /// Memory to which it was copied.
     Memory(Mapping),
-    /// In an artifact.
+    /// A mapping of an artifact.
     File(Mmap),
 }
 
-/// What the signal handler and backtraces look up; offsets are in bytes from the start of the text.
+/// The tables in which the signal handler and backtraces look up code. Offsets are in bytes from the start of the
+/// text.
 #[derive(Debug, Default)]
 struct CodeTables {
-    /// Instructions that may trap.
+    /// The instructions that may trap.
     traps: TrapTable<Bytes>,
-    /// Where functions start, sorted.
+    /// The starts of functions, sorted.
     starts: Box<[u32]>,
 }
 
 impl CodeMemory {
-    /// Copies `text` into executable memory. `traps` and `starts` (of functions) are offsets into it.
+    /// Copies `text` into executable memory. `traps` and `starts` (the starts of functions) contain offsets into
+    /// it.
     ///
     /// # Errors
     /// What the operating system answers, typically `ENOMEM`.
@@ -62,8 +65,8 @@ impl CodeMemory {
         ))
     }
 
-    /// Maps the part `text` of a file, which starts on a page, as executable memory; otherwise as [`CodeMemory::publish`].
-    /// Where the file may not be executed, the code is copied.
+    /// Like [`CodeMemory::publish`], but maps the part `text` of a file, which starts on a page. If the file may
+    /// not be executed, its code is copied.
     ///
     /// # Errors
     /// What the operating system answers, typically `ENOMEM`.
@@ -166,7 +169,7 @@ impl Drop for CodeMemory {
     }
 }
 
-/// One entry of the snapshot.
+/// A range of code in the snapshot.
 #[derive(Clone, Copy, Debug)]
 struct CodeRange {
     start: usize,
@@ -180,7 +183,7 @@ static CURRENT: AtomicPtr<Snapshot> = AtomicPtr::new(std::ptr::null_mut());
 static READERS: AtomicUsize = AtomicUsize::new(0);
 static REPLACED: Mutex<Vec<Retired>> = Mutex::new(Vec::new());
 
-/// A snapshot that was replaced, and may still be under the eyes of a reader.
+/// A snapshot that was replaced, but that a reader may still use.
 struct Retired(*mut Snapshot);
 // SAFETY: a retired snapshot is immutable and owned by this value alone; `CodeRange`'s pointers are not followed.
 unsafe impl Send for Retired {}
@@ -198,8 +201,8 @@ fn registry_update(change: impl FnOnce(&mut Snapshot)) {
     if !old.is_null() {
         replaced.push(Retired(old));
     }
-    // A reader announces itself before it loads `CURRENT` (both `SeqCst`): if none is announced after the store above,
-    // whoever comes later sees the new snapshot.
+    // A reader announces itself before it loads `CURRENT` (both `SeqCst`): if none is announced after the store
+    // above, every later reader sees the new snapshot.
     if READERS.load(Ordering::SeqCst) == 0 {
         for Retired(snapshot) in replaced.drain(..) {
             // SAFETY: it came from `Box::into_raw`, is in the list once, and no reader can hold it.
@@ -208,7 +211,8 @@ fn registry_update(change: impl FnOnce(&mut Snapshot)) {
     }
 }
 
-/// Calls `f` with the tables of the code that `pc` lies in and its offset there. Async-signal-safe if `f` is.
+/// Calls `f` with the tables of the code that contains `pc` and the offset of `pc` in it. It is async-signal-safe
+/// if `f` is.
 fn lookup<R>(pc: usize, f: impl FnOnce(&CodeTables, u32) -> R) -> Option<R> {
     READERS.fetch_add(1, Ordering::SeqCst);
     let snapshot = CURRENT.load(Ordering::SeqCst);
@@ -228,8 +232,8 @@ fn lookup<R>(pc: usize, f: impl FnOnce(&CodeTables, u32) -> R) -> Option<R> {
     result
 }
 
-/// What the trap table says about the instruction at `pc`: `None` if `pc` is not in compiled code, `Some(None)` if the
-/// instruction is not listed. Async-signal-safe.
+/// The entry of the trap table for the instruction at `pc`: `None` if `pc` is not in compiled code, `Some(None)` if
+/// the instruction has no entry. It is async-signal-safe.
 pub(super) fn trap_at(pc: usize) -> Option<Option<Trap>> {
     lookup(pc, |tables, offset| tables.traps.get(offset))
 }

@@ -22,17 +22,18 @@ use std::cell::Cell;
 use std::mem::offset_of;
 use std::ptr::NonNull;
 
-/// Where a vmctx keeps the pointer to its store's [`VMStoreContext`].
+/// The offset in a vmctx of the pointer to its store's [`VMStoreContext`].
 pub(crate) const STORE_CONTEXT_OFFSET: i32 = skerry_environ::vmctx::STORE;
 
-/// One slot of the array through which entry trampolines and host calls pass values: the bits, zero-extended.
+/// One slot of the array through which entry trampolines and host calls pass values: the bits of the value,
+/// zero-extended.
 pub(crate) type ValRaw = u128;
 
 pub(crate) const HOST_SP: usize = offset_of!(VMStoreContext, host_sp);
 pub(crate) const EXIT_SP: usize = offset_of!(VMStoreContext, exit_sp);
 pub(crate) const EXIT_FP: usize = offset_of!(VMStoreContext, exit_fp);
 
-/// What a store is to this module: something that the builtins can downcast.
+/// A store as this module sees it, which builtins can downcast.
 pub(crate) trait StoreObject: Any {
     /// The store as `Any`, for host functions that know the type of the embedder's state.
     fn as_any_mut(&mut self) -> &mut dyn Any;
@@ -47,7 +48,7 @@ pub(crate) trait StoreObject: Any {
     );
 }
 
-/// A store of whatever type.
+/// A store with any type of embedder's state.
 pub(crate) type DynStore = dyn StoreObject;
 
 /// An address range in which a fault with trap code `MemoryOutOfBounds` is expected.
@@ -57,15 +58,15 @@ pub(crate) struct FaultRegion {
     pub end: usize,
 }
 
-/// Why an activation was left without returning.
+/// The reason why an activation was left without returning.
 pub(crate) enum Unwind {
     /// A trap, from the hardware or raised by a builtin.
     Trap(Trap),
     /// A host function returned an error.
     Error(Box<crate::Error>),
-    /// A host function panicked; to be resumed on the host side.
+    /// A host function panicked. The panic is resumed on the host side.
     Panic(Box<dyn Any + Send>),
-    /// The activation did not begin: no memory for a stack.
+    /// The activation did not begin, because there was no memory for a stack.
     NoStack(std::io::Error),
 }
 
@@ -81,9 +82,9 @@ struct Fault {
 pub(crate) struct VMStoreContext {
     /// The host stack pointer of the innermost activation of this store.
     pub(super) host_sp: Cell<usize>,
-    /// The wasm stack pointer at the latest wasm -> host transition; the return address lies there.
+    /// The wasm stack pointer at the latest transition from wasm to the host; the return address is there.
     pub(super) exit_sp: Cell<usize>,
-    /// The frame pointer of the frame that made it.
+    /// The frame pointer of the frame that made that transition.
     pub(super) exit_fp: Cell<usize>,
     stack: Cell<StackBounds>,
     fault: Cell<Option<Fault>>,
@@ -114,8 +115,8 @@ impl VMStoreContext {
         })
     }
 
-    /// Tells the signal handler where out-of-bounds accesses may fault: sorted, disjoint; `regions` must stay
-    /// where it is until the next call.
+    /// Tells the signal handler where out-of-bounds accesses may fault. The regions are sorted and disjoint, and
+    /// `regions` must stay in place until the next call.
     pub(crate) fn set_fault_regions(&self, regions: &[FaultRegion]) {
         self.regions.set(regions);
     }
@@ -127,8 +128,8 @@ impl VMStoreContext {
 
     /// The store of the innermost activation.
     ///
-    /// # Safety
-    /// Only within a call that compiled code made through a stub, once at a time: the result is the only path to the store.
+    /// # Safety It may be called only within a call that compiled code made through a stub, and once at a time: the
+    /// result is the only path to the store.
     pub(crate) unsafe fn store<'a>(&self) -> &'a mut dyn StoreObject {
         let mut store = self
             .store
@@ -143,11 +144,11 @@ impl VMStoreContext {
         self.stack.get()
     }
 
-    /// The trap that a fault with these particulars stands for, or `None` if it is not WebAssembly's.
-    /// Async-signal-safe.
+    /// The trap that a fault means, given its entry in the trap table and its address, or `None` if it is not
+    /// WebAssembly's. It is async-signal-safe.
     pub(super) fn classify(&self, table: Option<Trap>, addr: Option<usize>) -> Option<Trap> {
         let Some(addr) = addr else {
-            // An explicit trap instruction or a division: it stands for whatever it is listed as.
+            // An explicit trap instruction or a division means the trap of its entry.
             return table;
         };
         if self.stack.get().guard_contains(addr) {
@@ -185,7 +186,7 @@ const NULL_PAGE: usize = skerry_environ::memory_style::NULL_PAGE as usize;
 pub(super) struct Activation {
     pub(super) ctx: *const VMStoreContext,
     outer: *const Activation,
-    /// `exit_sp` and `exit_fp` of the outer activation when this one began.
+    /// The `exit_sp` and `exit_fp` of the outer activation when this one began.
     outer_exit: (usize, usize),
 }
 
@@ -200,12 +201,13 @@ thread_local! {
     static CURRENT: Cell<*const Activation> = const { Cell::new(std::ptr::null()) };
 }
 
-/// The innermost activation of this thread, or null. Async-signal-safe: plain thread-local storage without a destructor.
+/// The innermost activation of this thread, or null. It is async-signal-safe, since it reads plain thread-local
+/// storage without a destructor.
 pub(super) fn current() -> *const Activation {
     CURRENT.get()
 }
 
-/// The `trampoline`, `callee` and so on of one host -> wasm call; see [`arch::enter`].
+/// The arguments of [`arch::enter`] for one call from the host to wasm.
 pub(crate) struct EntryCall {
     pub trampoline: *const u8,
     pub callee: *const u8,
@@ -213,10 +215,9 @@ pub(crate) struct EntryCall {
     pub values: *mut ValRaw,
 }
 
-/// Runs one host -> wasm call to its end.
+/// Runs one call from the host to wasm to its end.
 ///
-/// # Errors
-/// Why the activation was left without returning, with the program counters of its frames.
+/// # Errors Returns why the activation was left without returning, with the program counters of its frames.
 ///
 /// # Safety
 /// - `call` is as [`arch::enter`] requires, and everything that it reaches belongs to `store`, whose context is `ctx`;
@@ -297,7 +298,7 @@ pub(crate) unsafe fn enter(
     result
 }
 
-/// Collects why and where the activation was left; its dead frames are still on the wasm stack.
+/// Collects why and where the activation was left. Its dead frames are still on the wasm stack.
 #[cold]
 fn unwound(
     ctx: &VMStoreContext,
@@ -319,7 +320,7 @@ fn unwound(
     (unwind, frames)
 }
 
-/// The program counters of the wasm frames that are live on this thread, innermost first: for host functions.
+/// The program counters of the wasm frames that are live on this thread, innermost first. Host functions use it.
 pub(crate) fn current_backtrace() -> RawBacktrace {
     let current = CURRENT.get();
     if current.is_null() {

@@ -1,4 +1,4 @@
-//! Files mapped into memory: artifacts, whose parts are used where they lie.
+//! Files mapped into memory: artifacts, whose parts are used in place.
 
 use memmap2::{Mmap, MmapOptions};
 use rustix::fs::{MemfdFlags, SealFlags};
@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 /// A file, mapped for reading as long as this value lives.
 ///
-/// Nobody may change the file meanwhile: like an executable, it is replaced, not written to.
+/// The file must not change meanwhile: like an executable, it is replaced, not written to.
 #[derive(Debug)]
 pub(crate) struct MappedFile {
     bytes: Mmap,
@@ -19,18 +19,16 @@ pub(crate) struct MappedFile {
 impl MappedFile {
     /// Maps the whole file.
     ///
-    /// # Errors
-    /// What the operating system answers.
+    /// # Errors The operating system's error.
     pub(crate) fn new(file: File) -> std::io::Result<Self> {
         // SAFETY: the mapping is private and read-only, and by the contract above nobody changes what is beneath it.
         let bytes = unsafe { MmapOptions::new().map_copy_read_only(&file) }?;
         Ok(Self { bytes, file })
     }
 
-    /// A nameless file with these bytes that nobody can change any more.
+    /// Makes a nameless file with these bytes, which can no longer be changed.
     ///
-    /// # Errors
-    /// What the operating system answers: there may be no such files.
+    /// # Errors The operating system's error, for example because it has no such files.
     pub(crate) fn anonymous(bytes: &[u8]) -> std::io::Result<Self> {
         let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
         let mut file = File::from(rustix::fs::memfd_create("skerry", flags)?);
@@ -40,15 +38,14 @@ impl MappedFile {
         Self::new(file)
     }
 
-    /// The file itself.
+    /// The mapped file.
     pub(super) fn file(&self) -> &File {
         &self.file
     }
 
     /// A second mapping of `range`, which starts on a page, as executable code.
     ///
-    /// # Errors
-    /// What the operating system answers: for one, files of this file system may not be executed.
+    /// # Errors The operating system's error, for example because files of this file system may not be executed.
     pub(super) fn map_executable(&self, range: &Range<usize>) -> std::io::Result<Mmap> {
         let mut options = MmapOptions::new();
         options.offset(range.start as u64).len(range.len());

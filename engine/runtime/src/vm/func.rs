@@ -1,4 +1,4 @@
-//! Functions: references to them, calling them, and those that the host defines.
+//! Functions: references to them, calls of them, and functions that the host defines.
 
 use super::arch;
 use super::backtrace::RawBacktrace;
@@ -25,28 +25,27 @@ impl FuncRef {
         Self(NonNull::new(pointer).expect("function references that exist are not null"))
     }
 
-    /// The `funcref` that is this word, if it is not null. Words of that type come only from tables, globals, arguments and
-    /// results of this store, where Wasm's types guarantee that they are references.
+    /// The `funcref` that a word of compiled code is, if it is not null. Words of that type come only from tables,
+    /// globals, arguments and results of this store, where Wasm's types guarantee that they are references.
     pub(crate) fn from_word(word: u64) -> Option<Self> {
         NonNull::new(std::ptr::with_exposed_provenance_mut(word as usize)).map(Self)
     }
 
-    /// The word that compiled code holds for it.
+    /// The word that compiled code uses for it.
     pub(crate) fn word(self) -> u64 {
         self.0.as_ptr().expose_provenance() as u64
     }
 
-    /// What it points to.
+    /// The `VMFuncRef` that it points to.
     pub(crate) fn get(self) -> VMFuncRef {
         // SAFETY: points to a `VMFuncRef` of a live store (see the type), which no longer changes.
         unsafe { *self.0.as_ptr() }
     }
 }
 
-/// Calls `func` with the arguments in `values`, where the results are then.
+/// Calls `func` with the arguments in `values`, which hold the results afterwards.
 ///
-/// # Errors
-/// Why it did not return, and where it was.
+/// # Errors Returns why the function did not return, and where it was.
 ///
 /// # Panics
 /// If there are fewer than `slots` values, the number that the type of the function needs.
@@ -74,38 +73,38 @@ pub(crate) fn invoke(
     unsafe { enter(&*ctx, NonNull::from(store), stack_size, &call) }
 }
 
-/// Who called a host function: resolved to an instance by the store when somebody asks.
+/// The caller of a host function. The store finds its instance on demand.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CallerFrame {
     vmctx: usize,
 }
 
 impl CallerFrame {
-    /// The vmctx of the caller: of the instance that imports the function, or else what the calling frame says. That may be
-    /// wrong, so it is to be looked up among the store's instances.
+    /// The vmctx of the caller: that of the instance that imports the function, or else the one in the calling
+    /// frame. The latter may be wrong, so the store must look it up among its instances.
     pub(crate) fn vmctx(self) -> usize {
         self.vmctx
     }
 }
 
-/// What a host function does: arguments in the slots, then results.
+/// The implementation of a host function: it reads arguments from the slots and then writes results to them.
 pub(crate) type HostCall =
     dyn Fn(&mut DynStore, CallerFrame, &mut [ValRaw]) -> Result<(), crate::Error> + Send + Sync;
 
-/// What host functions are made from.
+/// A host function's type, with its trampolines, and its implementation.
 type Callable = (HostSignature, Arc<HostCall>);
 
-/// What compiled code sees of a host function: the vmctx of its trampoline is the end of the header.
+/// A host function as compiled code sees it: the vmctx of its trampoline is the end of the header.
 #[repr(C)]
 struct HostFunctionObject {
     header: VMContextHeader,
     func_ref: VMFuncRef,
     slots: usize,
-    /// What it is made from: in [`OwnHostFunction`], or in the list that it was prepared in.
+    /// The implementation: in [`OwnHostFunction`], or in the list in which it was prepared.
     made_from: *const Callable,
 }
 
-/// A host function that was not prepared.
+/// A host function that was made by itself, not prepared for a module.
 #[repr(C)]
 struct OwnHostFunction {
     object: HostFunctionObject,
@@ -140,10 +139,9 @@ impl HostFunctionObject {
         }
     }
 
-    /// Fills in what depends on where the object lies.
+    /// Fills in the fields that depend on the object's address.
     ///
-    /// # Safety
-    /// `object` is valid, nobody else has it, and it stays there.
+    /// # Safety `object` is valid, is not shared, and stays in place.
     unsafe fn settle(object: *mut Self) {
         let vmctx = object.cast::<VMContextHeader>().wrapping_add(1).cast();
         // SAFETY: as the caller promises.
@@ -156,7 +154,7 @@ impl HostFunctionObject {
 pub(crate) struct PreparedCalls(Arc<[Callable]>);
 
 impl PreparedCalls {
-    /// All that are to be placed together.
+    /// Prepares functions that are always placed together.
     pub(crate) fn new(calls: Vec<(HostSignature, Arc<HostCall>)>) -> Self {
         Self(calls.into())
     }
@@ -184,11 +182,11 @@ unsafe impl Send for PreparedCalls {}
 // SAFETY: as above.
 unsafe impl Sync for PreparedCalls {}
 
-/// Host functions of one instance in a store.
+/// The host functions that one instance in a store imports.
 pub(crate) struct HostFunctions {
     first: NonNull<HostFunctionObject>,
     len: usize,
-    /// Keeps the closures in place, and the code.
+    /// Keeps the closures and the code alive.
     _calls: PreparedCalls,
 }
 
@@ -198,7 +196,7 @@ unsafe impl Send for HostFunctions {}
 unsafe impl Sync for HostFunctions {}
 
 impl HostFunctions {
-    /// The references to them, in their order; good as long as the store keeps the functions.
+    /// The references to the functions, in their order. They are valid as long as the store keeps the functions.
     pub(crate) fn func_refs(&self) -> impl Iterator<Item = FuncRef> + use<> {
         let first = self.first;
         (0..self.len).map(move |index| {
@@ -225,7 +223,7 @@ unsafe impl Send for HostFunction {}
 // SAFETY: as above.
 unsafe impl Sync for HostFunction {}
 
-/// The code and number of a function type, for host functions of that type.
+/// A function type for host functions: its number and the code of its trampolines.
 #[derive(Clone, Debug)]
 pub(crate) struct HostSignature {
     pub type_id: u32,
@@ -237,9 +235,9 @@ pub(crate) struct HostSignature {
 }
 
 impl HostFunction {
-    /// A host function of the store with context `ctx`. If it is imported by one instance, `importer` is the vmctx of that:
-    /// then whoever calls it is that instance, as far as [`CallerFrame`] is concerned. A tail call leaves no other trace
-    /// of who made it.
+    /// Makes a host function of the store with context `ctx`. If it is imported by one instance, `importer` is the
+    /// vmctx of that instance, which [`CallerFrame`] then gives as the caller, since a tail call leaves no other
+    /// trace of its caller.
     pub(crate) fn new(
         ctx: &VMStoreContext,
         signature: HostSignature,
@@ -279,7 +277,7 @@ impl HostFunction {
         Some(Self::new(ctx, signature, call, Some(importer)))
     }
 
-    /// The reference to it.
+    /// The reference to the function.
     pub(crate) fn func_ref(&self) -> FuncRef {
         // SAFETY: only computes the address of a field of a live allocation.
         FuncRef::new(unsafe { &raw mut (*self.0.as_ptr()).object.func_ref })
@@ -293,7 +291,7 @@ impl Drop for HostFunction {
     }
 }
 
-/// The builtin `host_call`: `vmctx` is that of a host function, `values` the address of the slots.
+/// Implements the builtin `host_call`: `vmctx` is that of a host function, `values` the address of the slots.
 pub(super) extern "C" fn host_call(vmctx: *mut u8, values: *mut ValRaw) -> builtins::BuiltinResult {
     // SAFETY: the host trampoline passes the vmctx that `HostFunction::new` made.
     let object = unsafe {
@@ -322,10 +320,10 @@ pub(super) extern "C" fn host_call(vmctx: *mut u8, values: *mut ValRaw) -> built
     })
 }
 
-/// The vmctx that the function which called a host trampoline saved in its frame before the call.
+/// The vmctx that the caller of a host trampoline saved in its frame before the call.
 fn caller_vmctx(ctx: &VMStoreContext) -> usize {
     let bounds = ctx.stack_bounds();
-    // The trampoline's frame, then its caller's.
+    // Read the trampoline's frame, and then its caller's.
     backtrace::read(&bounds, ctx.exit_fp.get())
         .and_then(|caller| backtrace::read(&bounds, caller.wrapping_sub(arch::SAVED_VMCTX)))
         .unwrap_or(0)

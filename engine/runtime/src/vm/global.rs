@@ -1,4 +1,4 @@
-//! A global variable: 16 bytes that compiled code reads and writes in place.
+//! Global variables: 16 bytes that compiled code reads and writes in place.
 
 use super::slot::Slot;
 use super::table::{Allocation, Owner};
@@ -6,7 +6,7 @@ use skerry_environ::GlobalType;
 use skerry_environ::vmctx::VMGlobalDefinition;
 use std::sync::Arc;
 
-/// A global and where compiled code finds its value.
+/// A global, with the place where compiled code finds its value.
 pub(crate) struct Global {
     definition: *mut VMGlobalDefinition,
     _definition_owner: Owner,
@@ -25,7 +25,7 @@ fn definition_of(bits: u128) -> VMGlobalDefinition {
 }
 
 impl Global {
-    /// A global whose value is written at `offset` of `slot`.
+    /// Makes a global whose value is at `offset` of `slot`.
     pub(crate) fn in_slot(slot: Arc<Slot>, offset: i32, ty: GlobalType, bits: u128) -> Self {
         slot.set(offset, definition_of(bits));
         let definition = slot.field(offset);
@@ -36,7 +36,7 @@ impl Global {
         }
     }
 
-    /// A global with a place of its own.
+    /// Makes a global that is in no slot.
     pub(crate) fn standalone(ty: GlobalType, bits: u128) -> Self {
         let (definition, allocation) = Allocation::new(definition_of(bits));
         Self {
@@ -51,7 +51,7 @@ impl Global {
         self.ty
     }
 
-    /// Where compiled code of other instances finds it.
+    /// The address at which compiled code of other instances finds it.
     pub(crate) fn definition(&self) -> *mut VMGlobalDefinition {
         self.definition
     }

@@ -1,7 +1,8 @@
-//! How much room the host's own stack has.
+//! The room that is left on the host's own stack.
 //!
-//! WebAssembly cannot exhaust the host's stack by itself, but wasm -> host -> wasm recursion can. So each entry asks here
-//! first, and answers with the trap "call stack exhausted" while there is still room to do so in an orderly way.
+//! WebAssembly cannot exhaust the host's stack by itself, but recursion from wasm to the host and back can. So each
+//! entry asks here first, and fails with the trap "call stack exhausted" while there is still room for an orderly
+//! failure.
 
 use std::cell::Cell;
 
@@ -49,7 +50,7 @@ thread_local! {
     static BOUNDS: Cell<Option<Bounds>> = const { Cell::new(None) };
 }
 
-/// Whether an entry may go on at the present depth.
+/// Whether there is room for an entry at the present depth.
 pub(super) fn has_room() -> bool {
     let marker = 0u8;
     let here = (&raw const marker).addr();

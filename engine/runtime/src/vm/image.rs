@@ -1,8 +1,8 @@
-//! Memory images: what a memory holds when its instance begins, shared by all instances until they write.
+//! Memory images: the content of a memory when its instance begins, shared by all instances until they write.
 //!
-//! An image lies in a file: the artifact itself, or a nameless one. Instantiation maps it over the memory, privately;
-//! a page is copied by the kernel when it is first written. Images of a few pages are copied right away: that is
-//! cheaper than a mapping of their own.
+//! An image lies in a file: the artifact itself, or a nameless one. Instantiation maps it over the memory,
+//! privately; a page is copied by the kernel when it is first written. Images of a few pages are copied at once,
+//! because that is cheaper than a mapping of their own.
 
 use super::file::{Bytes, MappedFile};
 use super::memory::LinearMemory;
@@ -10,20 +10,21 @@ use super::mmap::page_size;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// The largest image that is copied, in bytes.
+/// The size of the largest image that is copied, in bytes.
 const COPIED: usize = 32 << 10;
 
-/// Images are made of pages of this many bytes; where the host's are larger, all are copied.
+/// The size of a page of images, in bytes. If the host's pages are larger, all images are copied.
 const PAGE: usize = 4096;
 
-/// Where images of one module lie; each is given by its range, which starts and ends on a page.
+/// The images of one module. Each is given by its range, which starts and ends on a page.
 #[derive(Debug, Default)]
 pub(crate) struct ImageSource {
     bytes: Bytes,
 }
 
 impl ImageSource {
-    /// Images in memory: moved to a nameless file if one of them is worth it, and if there are such files.
+    /// Images in memory. They are moved to a nameless file if one of them is large enough to be mapped, and if the
+    /// system has such files.
     pub(crate) fn new(bytes: Vec<u8>) -> Self {
         if bytes.len() > COPIED
             && let Ok(file) = MappedFile::anonymous(&bytes)
@@ -41,18 +42,16 @@ impl ImageSource {
         Self { bytes }
     }
 
-    /// All images.
+    /// The bytes of all images.
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// Makes the memory hold the image `range` from `offset` on, which are all in whole pages.
+    /// Gives the memory the content of the image `range` from `offset` on. Both are in whole pages.
     ///
-    /// # Errors
-    /// What the operating system answers, typically `ENOMEM`.
+    /// # Errors The operating system's error, typically `ENOMEM`.
     ///
-    /// # Panics
-    /// If the image is not inside the source or the memory, which whoever made the module has checked.
+    /// # Panics If the image is not inside the source or the memory, which was checked when the module was made.
     pub(crate) fn apply(
         &self,
         memory: &mut LinearMemory,

@@ -1,4 +1,4 @@
-//! The memory of one instance: its vmctx, filled in.
+//! The memory of an instance: its vmctx, filled in.
 
 use super::builtins;
 use super::context::VMStoreContext;
@@ -15,15 +15,15 @@ use skerry_environ::{
 };
 use std::sync::Arc;
 
-/// What an instance's memory is made from.
+/// The parts of a module that the memory of its instances is made from.
 pub(crate) struct Blueprint<'a> {
     pub module: &'a Module,
     pub layout: &'a VmctxLayout,
-    /// The engine-wide numbers of the module's types; stays in place as long as the store.
+    /// The engine-wide numbers of the module's types. They must stay in place as long as the store exists.
     pub type_ids: &'a [u32],
-    /// For each func ref: machine code and entry trampoline.
+    /// The machine code and the entry trampoline of each func ref.
     pub func_refs: &'a [FuncRefCode],
-    /// The module, as the pool of slots knows it.
+    /// The module's identity in the pool of slots.
     pub home: &'a Arc<Home>,
     /// How memories lie in address space.
     pub memory_style: MemoryStyle,
@@ -72,7 +72,7 @@ impl Blueprint<'_> {
     }
 }
 
-/// The code of a defined function that escapes.
+/// The code of a defined function whose address can leave the module.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct FuncRefCode {
     pub code: *const u8,
@@ -85,7 +85,7 @@ unsafe impl Send for FuncRefCode {}
 // SAFETY: as above.
 unsafe impl Sync for FuncRefCode {}
 
-/// An instance's vmctx.
+/// The vmctx of an instance.
 #[derive(Debug)]
 pub(crate) struct InstanceMemory {
     slot: Arc<Slot>,
@@ -95,8 +95,7 @@ impl InstanceMemory {
     /// Maps the slot of an instance with number `owner` in the store of `ctx`, and fills in everything but imports,
     /// memories, globals and tables that are not constant.
     ///
-    /// # Errors
-    /// What the operating system answers, typically `ENOMEM`.
+    /// # Errors The operating system's error, typically `ENOMEM`.
     pub(crate) fn new(
         plan: &Blueprint<'_>,
         ctx: &VMStoreContext,
@@ -129,7 +128,7 @@ impl InstanceMemory {
         self.slot.vmctx()
     }
 
-    /// The slot, for what lies in the vmctx.
+    /// The slot that contains the vmctx.
     pub(crate) fn slot(&self) -> Arc<Slot> {
         self.slot.clone()
     }
@@ -171,8 +170,7 @@ impl InstanceMemory {
 
     /// A defined memory: number 0 shares the slot of the vmctx unless memories move, others have slots of their own.
     ///
-    /// # Errors
-    /// What the operating system answers, typically `ENOMEM`.
+    /// # Errors The operating system's error, typically `ENOMEM`.
     pub(crate) fn define_memory(
         &self,
         plan: &Blueprint<'_>,
@@ -197,7 +195,7 @@ impl InstanceMemory {
         self.slot.vmctx().expose_provenance() as u64
     }
 
-    /// The reference to a function of the instance; `None` for a defined one that does not escape.
+    /// The reference to a function of the instance; `None` for a defined one whose address cannot leave the module.
     pub(crate) fn func_ref(
         &self,
         module: &Module,
@@ -209,7 +207,8 @@ impl InstanceMemory {
     }
 }
 
-/// Where the `VMFuncRef` of a function lies in the vmctx; `None` for a defined one that does not escape.
+/// The offset of the `VMFuncRef` of a function from the vmctx; `None` for a defined one whose address cannot leave
+/// the module.
 pub(crate) fn func_ref_offset(
     module: &Module,
     layout: &VmctxLayout,

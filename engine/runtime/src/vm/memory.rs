@@ -8,14 +8,14 @@ use skerry_environ::{MemoryStyle, MemoryType};
 use std::fs::File;
 use std::sync::Arc;
 
-/// A memory and where compiled code finds its base and length.
+/// A memory, with the place where compiled code finds its base and length.
 pub(crate) struct LinearMemory {
     slot: Arc<Slot>,
     definition: *mut VMMemoryDefinition,
     _definition_owner: Owner,
     style: MemoryStyle,
     ty: MemoryType,
-    /// In pages; growth beyond it fails.
+    /// The size in pages beyond which growth fails.
     limit: u64,
 }
 
@@ -25,7 +25,7 @@ unsafe impl Send for LinearMemory {}
 // SAFETY: as above; `&self` only reads.
 unsafe impl Sync for LinearMemory {}
 
-/// The bytes of `pages`, for a slot.
+/// The size in bytes of `pages`.
 pub(crate) fn bytes_of(pages: u64) -> usize {
     assert!(
         pages <= MemoryType::MAX_PAGES,
@@ -97,7 +97,7 @@ impl LinearMemory {
         self.limit
     }
 
-    /// Where compiled code of other instances finds it.
+    /// The address at which compiled code of other instances finds the definition.
     pub(crate) fn definition(&self) -> *mut VMMemoryDefinition {
         self.definition
     }
@@ -125,13 +125,13 @@ impl LinearMemory {
             .expect("the slot of a memory has a memory")
     }
 
-    /// The bytes.
+    /// The content of the memory.
     pub(crate) fn bytes(&self) -> &[u8] {
         // SAFETY: `len` bytes are accessible; wasm cannot write them while the store is borrowed.
         unsafe { std::slice::from_raw_parts(self.base(), self.len()) }
     }
 
-    /// The bytes, to be written.
+    /// The content of the memory, for writing.
     pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
         // SAFETY: as in `bytes`, and the borrow is exclusive.
         unsafe { std::slice::from_raw_parts_mut(self.base(), self.len()) }
@@ -139,8 +139,7 @@ impl LinearMemory {
 
     /// Makes the `len` bytes from `at` on those of `file` from `offset` on; all three are in whole pages of the host.
     ///
-    /// # Errors
-    /// What the operating system answers, typically `ENOMEM`.
+    /// # Errors The operating system's error, typically `ENOMEM`.
     ///
     /// # Panics
     /// If the range is not inside the memory.
@@ -155,12 +154,13 @@ impl LinearMemory {
         self.slot.map_file(at, len, file, offset)
     }
 
-    /// Makes what files are in it zeros.
+    /// Overwrites the parts that files are mapped over with zeros.
     pub(crate) fn blank_files(&mut self) {
         self.slot.blank_files();
     }
 
-    /// Adds `delta` pages of zeros; the old size in pages, or `None` where that is over a limit or there is no memory.
+    /// Adds `delta` pages of zeros and returns the old size in pages, or `None` if that is over a limit or there is
+    /// no memory.
     pub(crate) fn grow(&mut self, delta: u64) -> Option<u64> {
         let old = self.pages();
         let new = old.checked_add(delta).filter(|&new| new <= self.limit)?;
@@ -213,7 +213,7 @@ impl LinearMemory {
     }
 }
 
-/// `[at, at + len)` if it lies in `0..size`.
+/// The range `[at, at + len)`, if it is inside `0..size`.
 pub(crate) fn in_bounds(at: u64, len: u64, size: usize) -> Option<std::ops::Range<usize>> {
     let end = at.checked_add(len).filter(|&end| end <= size as u64)?;
     Some(at as usize..end as usize)

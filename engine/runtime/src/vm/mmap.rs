@@ -38,8 +38,7 @@ unsafe impl Sync for Mapping {}
 impl Mapping {
     /// Reserves `len` bytes (rounded up to pages) of inaccessible address space.
     ///
-    /// # Errors
-    /// What the operating system answers, typically `ENOMEM`.
+    /// # Errors The operating system's error, typically `ENOMEM`.
     pub(crate) fn reserve(len: usize) -> std::io::Result<Self> {
         let len = round_up_to_pages(len.max(1)).ok_or(rustix::io::Errno::NOMEM)?;
         // SAFETY: a fresh anonymous mapping at an address of the kernel's choice aliases nothing.
@@ -67,8 +66,7 @@ impl Mapping {
 
     /// Opens `[start, start + len)` (bytes relative to the base, rounded out to pages) for reading and writing.
     ///
-    /// # Errors
-    /// What the operating system answers, typically `ENOMEM`; nothing is opened then.
+    /// # Errors The operating system's error, typically `ENOMEM`; nothing is opened then.
     ///
     /// # Panics
     /// If the range is not inside the mapping or does not start on a page.
@@ -80,10 +78,9 @@ impl Mapping {
     /// process. All three are multiples of the page size.
     ///
     /// The file is mapped elsewhere first and then moved: a file that cannot be mapped must not leave a hole in the
-    /// mapping, where somebody else's memory could come to lie.
+    /// mapping, in which another mapping could be placed.
     ///
-    /// # Errors
-    /// What the operating system answers, typically `ENOMEM`; nothing has changed then.
+    /// # Errors The operating system's error, typically `ENOMEM`; nothing has changed then.
     ///
     /// # Panics
     /// If the range is not inside the mapping or is not made of whole pages.
@@ -118,8 +115,8 @@ impl Mapping {
             if self.survived(start, len) {
                 return Err(error.into());
             }
-            // Nothing can close the hole for sure before another thread is in it, and going on would hand its memory to
-            // WebAssembly.
+            // Nothing can reliably close the hole before another thread's mapping is in it, and going on would give
+            // that memory to WebAssembly.
             eprintln!(
                 "skerry: the kernel could not move a mapping ({error}), which leaves a hole in a memory"
             );
@@ -130,9 +127,9 @@ impl Mapping {
 
     /// Whether what was in `[start, start + len)` is still there after a failure to move something to that place.
     ///
-    /// The kernel refuses for want of mappings before it removes anything. After that only promising memory can fail, and it
-    /// does so for a private mapping with `NORESERVE` only if told to count everything. Then nobody knows whether what is
-    /// mapped at the place is somebody else's.
+    /// If there are too many mappings, the kernel refuses before it removes anything. After that only accounting
+    /// for memory can fail, and for a private mapping with `NORESERVE` it does so only under strict overcommit.
+    /// Then it is not known whether the mapping at that place is another one.
     fn survived(&self, start: usize, len: usize) -> bool {
         let mode = std::fs::read("/proc/sys/vm/overcommit_memory");
         let counts_everything = mode.map_or(true, |mode| mode.starts_with(b"2"));
@@ -145,8 +142,7 @@ impl Mapping {
 
     /// Gives the pages of `[start, start + len)` back: they are zeros again, or what a file has at that place.
     ///
-    /// # Errors
-    /// What the operating system answers; an error on systems that do not promise it.
+    /// # Errors The operating system's error; also an error on systems that do not guarantee it.
     ///
     /// # Panics
     /// If the range is not inside the mapping or is not made of whole pages.
@@ -155,8 +151,8 @@ impl Mapping {
         if !cfg!(target_os = "linux") {
             return Err(std::io::ErrorKind::Unsupported.into());
         }
-        // SAFETY: the range was checked to lie inside the mapping, which this value owns, and no reference to its bytes
-        // is alive, because callers own whatever lies in it.
+        // SAFETY: the range was checked to lie inside the mapping, which this value owns, and no reference to its
+        // bytes is alive, because callers own everything in it.
         unsafe {
             madvise(
                 self.base.as_ptr().add(start).cast(),
@@ -169,8 +165,7 @@ impl Mapping {
 
     /// Closes `[start, start + len)`.
     ///
-    /// # Errors
-    /// What the operating system answers, typically `ENOMEM`.
+    /// # Errors The operating system's error, typically `ENOMEM`.
     ///
     /// # Panics
     /// If the range is not inside the mapping or does not start on a page.
@@ -192,8 +187,7 @@ impl Mapping {
 
     /// Makes `[start, start + len)` executable and no longer writable (W^X).
     ///
-    /// # Errors
-    /// What the operating system answers.
+    /// # Errors The operating system's error.
     ///
     /// # Panics
     /// If the range is not inside the mapping or does not start on a page.
@@ -251,7 +245,7 @@ mod tests {
         let page = page_size();
         let mapping = Mapping::reserve(4 * page).unwrap();
         mapping.make_writable(0, 4 * page).unwrap();
-        // SAFETY: opened in the line above; likewise below.
+        // SAFETY: opened in the line above.
         unsafe { mapping.base().add(page).write(7) };
         let (socket, _other) = std::os::unix::net::UnixStream::pair().unwrap();
         let socket = File::from(std::os::fd::OwnedFd::from(socket));
@@ -262,12 +256,12 @@ mod tests {
 
     #[test]
     fn a_file_that_cannot_be_moved_changes_nothing() {
-        // In a child process, because it takes all mappings that a process may have.
+        // This runs in a child process, because it takes all mappings that a process may have.
         if std::env::var_os("SKERRY_TEST_MAPPINGS").is_some() {
             let page = page_size();
             let place = Mapping::reserve(4 * page).unwrap();
             place.make_writable(0, 4 * page).unwrap();
-            // SAFETY: opened in the line above; likewise below.
+            // SAFETY: opened in the line above.
             unsafe { place.base().add(page).write(7) };
             let file = tempfile::tempfile().unwrap();
             file.set_len(page as u64).unwrap();

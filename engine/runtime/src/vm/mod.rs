@@ -4,11 +4,11 @@
 //! |---|---|
 //! | `mmap` | address space: reserve, open, unmap |
 //! | `file` | mapped files: artifacts, whose parts are used where they lie |
-//! | `code` | executable memory, and who an instruction belongs to |
+//! | `code` | executable memory, and the code that an instruction belongs to |
 //! | `slot` | the address space of an instance: vmctx and memory 0 with their guards |
 //! | `pool` | slots that wait for the next instance of their module |
-//! | `image` | what memories begin with, mapped over them |
-//! | `stack`, `host_stack` | the wasm stack with its guard; how deep the host's own stack is |
+//! | `image` | the initial content of memories, mapped over them |
+//! | `stack`, `host_stack` | the wasm stack with its guard; the room on the host's own stack |
 //! | `arch` | the hand-written machine code: entry, exit, builtin stubs; registers in signal frames |
 //! | `context` | activations: entering wasm and every way of leaving it |
 //! | `signals` | faults become traps |

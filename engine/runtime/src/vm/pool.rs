@@ -1,29 +1,30 @@
-//! Slots that have been used and wait for the next instance of the same module.
+//! The pool: slots that have been used and wait for the next instance of the same module.
 //!
-//! Mapping a slot, opening it, filling its func refs page by page and mapping the image of its memory is most of what an
-//! instantiation costs. A slot that comes back from an instance has all of that; what the instance did is undone when
-//! the slot is parked: the pages of its memory are given back to the kernel, after which they are zeros or the image
-//! again, and what `memory.grow` opened is closed. The vmctx is zeroed when the slot is taken, but for the func refs
-//! and the constant tables, which are the same for every instance of a module at one address, and which nobody can write.
+//! Mapping a slot, opening it, filling its func refs page by page and mapping the image of its memory is most of
+//! the cost of an instantiation. A slot that comes back from an instance has all of that. What the instance did is
+//! undone when the slot is parked: the pages of its memory are given back to the kernel, after which they are zeros
+//! or the image again, and the pages that `memory.grow` opened are closed. The vmctx is zeroed when the slot is
+//! taken, except the func refs and the constant tables, which are the same for every instance of a module at one
+//! address and are never written.
 //!
-//! Invariants: a slot is parked by its last owner only, so nothing refers to it; it is taken for the module that it
-//! was made for only; a slot that cannot be cleaned is unmapped instead.
+//! Invariants: a slot is parked by its last owner only, so nothing refers to it; it is taken only for the module
+//! that it was made for; a slot that cannot be cleaned is unmapped instead.
 
 use super::slot::Area;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-/// How many slots wait at most; the one that has waited longest goes first. A parked slot holds address space and the
-/// pages of its vmctx.
+/// The largest number of slots that wait. Beyond it the one that has waited longest is unmapped. A parked slot
+/// holds address space and the pages of its vmctx.
 const MAX_PARKED: usize = 64;
 
-/// The identity of a module in the pool. When it goes, the slots that wait for it go.
+/// The identity of a module in the pool. When it is dropped, the slots that wait for the module are unmapped.
 #[derive(Debug)]
 pub(crate) struct Home(u64);
 
 impl Home {
-    /// A new module.
+    /// The identity of a new module.
     pub(crate) fn new() -> Arc<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         Arc::new(Self(NEXT.fetch_add(1, Ordering::Relaxed)))
@@ -36,7 +37,7 @@ impl Drop for Home {
         let (gone, kept): (VecDeque<_>, VecDeque<_>) =
             parked.drain(..).partition(|parked| parked.home == self.0);
         *parked = kept;
-        // Unmapped after the lock is released.
+        // They are unmapped after the lock is released.
         drop(parked);
         drop(gone);
     }
@@ -53,14 +54,14 @@ fn lock() -> std::sync::MutexGuard<'static, VecDeque<Parked>> {
     PARKED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The slot that was parked last for a module.
+/// Takes the slot that was parked last for a module.
 pub(super) fn take(home: &Home) -> Option<Area> {
     let mut parked = lock();
     let at = parked.iter().rposition(|parked| parked.home == home.0)?;
     parked.remove(at).map(|parked| parked.area)
 }
 
-/// Parks a slot that nobody uses any more, if its module still exists and it can be cleaned.
+/// Parks a slot that is no longer used, if its module still exists and the slot can be cleaned.
 pub(super) fn park(home: &Weak<Home>, mut area: Area) {
     let Some(home) = home.upgrade() else { return };
     if area.clean().is_err() {
@@ -72,12 +73,12 @@ pub(super) fn park(home: &Weak<Home>, mut area: Area) {
         false => parked.pop_front(),
     };
     parked.push_back(Parked { home: home.0, area });
-    // Unmapped after the lock is released, and before `home` might be dropped, which locks.
+    // It is unmapped after the lock is released, and before `home` might be dropped, which takes the lock.
     drop(parked);
     drop(oldest);
 }
 
-/// Unmaps all that waits: for somebody who needs the address space.
+/// Unmaps all slots that wait, because their address space is needed.
 pub(super) fn empty() {
     let parked = std::mem::take(&mut *lock());
     drop(parked);

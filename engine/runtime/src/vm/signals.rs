@@ -1,18 +1,21 @@
 //! Faults of compiled code become traps.
 //!
-//! Compiled code relies on the hardware for most of its checks: `ud2` raises SIGILL, division SIGFPE, accesses outside a
-//! memory or the stack SIGSEGV. The handler installed here takes a fault as WebAssembly's only if all of this holds,
-//! and otherwise passes it to whoever handled that signal before:
+//! Compiled code relies on the hardware for most of its checks: `ud2` raises SIGILL, division SIGFPE, accesses
+//! outside a memory or the stack SIGSEGV. The handler installed here takes a fault as WebAssembly's only if all of
+//! this holds, and otherwise passes it to the handler that was installed before:
 //!
 //! - this thread is inside an activation, and the program counter is in published code;
 //! - the instruction is in the code's trap table, or the address is in the guard of the wasm stack;
-//! - a memory fault's address lies in a memory of the store or its guard (or in page 0 for the load through a null function
-//!   reference). A fault elsewhere would be a hole in the sandbox: then the process dies, which is the lesser evil.
+//! - a memory fault's address lies in a memory of the store or its guard (or in page 0 for the load through a null
+//!   function reference). A fault elsewhere would be a hole in the sandbox, and ends the process, which is the
+//!   lesser evil.
 //!
-//! One more is WebAssembly's: a signal whose handler has no alternate stack is delivered on the wasm stack, and where that
-//! is nearly used up the kernel turns it into a SIGSEGV of its own. That is the trap of a stack that is used up.
+//! One more fault is WebAssembly's: a signal whose handler does not use the alternate stack is delivered on the
+//! wasm stack, and where that is nearly used up, the kernel raises SIGSEGV instead. That is the trap "call stack
+//! exhausted".
 //!
-//! It runs on an alternate stack, takes no lock, allocates nothing, and returns into [`super::arch::trap_exit`].
+//! The handler runs on an alternate stack, takes no lock, allocates nothing, and returns into
+//! [`super::arch::trap_exit`].
 
 use super::arch::SignalState;
 use super::mmap::{Mapping, page_size};
@@ -34,7 +37,8 @@ static PREVIOUS: Previous = Previous(UnsafeCell::new(
 ));
 static INSTALL: Once = Once::new();
 
-/// Bytes of the alternate stack: the kernel's frame (up to 11 KiB with AMX state) and the handlers that we chain to.
+/// The size of the alternate stack in bytes. It must hold the kernel's frame (up to 11 KiB with AMX state) and the
+/// earlier handlers that are called on it.
 const ALTERNATE_STACK: usize = 64 << 10;
 
 /// Makes sure that faults of this thread are caught: the process's handlers and the thread's alternate stack.
@@ -99,11 +103,11 @@ extern "C" fn on_signal(signal: i32, info: *mut libc::siginfo_t, frame: *mut lib
     }
 }
 
-/// Turns the fault into a trap if it is WebAssembly's; says whether it was.
+/// Turns the fault into a trap if it is WebAssembly's. Returns whether it was.
 fn try_take(signal: i32, info: &libc::siginfo_t, frame: &mut libc::ucontext_t) -> bool {
     let activation = context::current();
     if activation.is_null() || info.si_code <= 0 {
-        // `si_code <= 0`: sent by a process, not a fault.
+        // A signal with `si_code <= 0` was sent by a process and is not a fault.
         return false;
     }
     let state = SignalState::of(frame);
@@ -133,10 +137,11 @@ fn try_take(signal: i32, info: &libc::siginfo_t, frame: &mut libc::ucontext_t) -
     true
 }
 
-/// The code of signals that the kernel makes up: of those that it cannot deliver, and of some faults.
+/// The code of signals that the kernel itself raises: for some faults, and in place of signals that it cannot
+/// deliver.
 const SI_KERNEL: i32 = 0x80;
 
-/// The address that a memory fault was about, if the kernel knows it.
+/// The address of the access that faulted, if the kernel knows it.
 fn fault_address(signal: i32, info: &libc::siginfo_t) -> Option<usize> {
     const SEGV_MAPERR: i32 = 1;
     const SEGV_ACCERR: i32 = 2;
@@ -145,7 +150,7 @@ fn fault_address(signal: i32, info: &libc::siginfo_t) -> Option<usize> {
     known.then(|| unsafe { info.si_addr() }.addr())
 }
 
-/// Does what would have happened without us.
+/// Does what would have happened without this handler.
 ///
 /// # Safety
 /// The arguments are those of a signal handler with SA_SIGINFO.
@@ -223,7 +228,7 @@ impl AlternateStack {
         if current.ss_flags & libc::SS_DISABLE == 0 && current.ss_size >= ALTERNATE_STACK {
             return Installed::Already;
         }
-        // The guard below it turns an overflow of the handlers into a kill instead of silent corruption.
+        // The guard below it makes an overflow of the handlers end the process instead of corrupting memory.
         let guard = page_size();
         let mapped = Mapping::reserve(guard + ALTERNATE_STACK)
             .and_then(|m| m.make_writable(guard, ALTERNATE_STACK).map(|()| m));
@@ -279,7 +284,7 @@ mod tests {
         TICKS.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// Goes down as many levels as the first argument says, and spins there.
+    /// A module whose function calls itself to the depth that its first argument gives, and then spins.
     const DEEP: &str = r#"(module (func $deep (export "deep") (param i32 i32)
         (if (local.get 0)
           (then (call $deep (i32.sub (local.get 0) (i32.const 1)) (local.get 1)))
@@ -287,7 +292,7 @@ mod tests {
 
     #[test]
     fn a_signal_that_finds_no_room_is_a_stack_overflow() {
-        // In a child process, which the kernel ends where this fails.
+        // This runs in a child process, which the kernel ends if the test fails.
         if std::env::var_os("SKERRY_TEST_NO_ROOM").is_none() {
             let test = "signals::tests::a_signal_that_finds_no_room_is_a_stack_overflow";
             let output = crate::vm::tests::child(test, "SKERRY_TEST_NO_ROOM");

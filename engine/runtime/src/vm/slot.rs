@@ -1,4 +1,4 @@
-//! A slot of address space: where one instance, or one further memory, lives.
+//! A slot: the address space of one instance, or of one further memory.
 //!
 //! ```text
 //!  | guard 64 KiB | vmctx area, whole pages | memory: reservation | guard |
@@ -22,7 +22,7 @@ use std::fs::File;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-/// Bytes before the vmctx area, and after a vmctx without a memory.
+/// The size in bytes of the guard before the vmctx area, and of the one after a vmctx without a memory.
 const SMALL_GUARD: usize = 64 << 10;
 
 /// The memory of a slot, in bytes.
@@ -54,18 +54,19 @@ impl MemoryExtent {
     }
 }
 
-/// The most mappings that slots of a process may have. Linux allows a process 65,530; what is left is for everybody else,
-/// who may not be able to go on without.
+/// The most mappings that slots of a process may have. Linux allows a process 65,530; the rest is left to other
+/// code, which may not be able to go on without mappings.
 const MAX_MAPPINGS: usize = 48_000;
 
-/// How many mappings a slot is: what is accessible and what is not, its neighbours' guards being one with its own.
+/// The number of mappings of a slot: an accessible and an inaccessible part. (The guards of neighbours are one
+/// mapping.)
 const OF_SLOT: usize = 2;
-/// How many more a file makes in the middle of a memory.
+/// The number of mappings that a file in the middle of a memory adds.
 const OF_FILE: usize = 2;
 
 static MAPPINGS: AtomicUsize = AtomicUsize::new(0);
 
-/// Some of the mappings of the process.
+/// A share of the mappings that the process may have.
 #[derive(Debug)]
 struct Ticket(usize);
 
@@ -91,17 +92,17 @@ impl Drop for Ticket {
 /// A mapped slot.
 #[derive(Debug)]
 pub(crate) struct Slot {
-    /// Present until the slot is dropped.
+    /// The area, which is present until the slot is dropped.
     area: Option<Area>,
-    /// The module for whose next instance the slot is kept, if any.
+    /// The module for whose next instance the slot is kept, if there is one.
     home: Weak<Home>,
 }
 
-/// What a slot is made of.
+/// The parts of a slot.
 #[derive(Debug)]
 pub(super) struct Area {
     mapping: Mapping,
-    /// Where the vmctx pointer lies, in bytes from the start of the mapping.
+    /// The offset of the vmctx pointer, in bytes from the start of the mapping.
     vmctx: usize,
     vmctx_size: usize,
     memory: Option<MemoryExtent>,
@@ -158,10 +159,9 @@ impl Area {
         self.files.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Undoes what an instance did to its memory. Not the vmctx: [`Slot::reuse`] zeroes it.
+    /// Undoes what an instance did to its memory. The vmctx is left alone, because [`Slot::reuse`] zeroes it.
     ///
-    /// # Errors
-    /// What the operating system answers; the slot must not be used again then.
+    /// # Errors The operating system's error; the slot must not be used again then.
     pub(super) fn clean(&mut self) -> std::io::Result<()> {
         let opened = *self.opened.get_mut();
         if let Some(memory) = self.memory
@@ -187,7 +187,7 @@ impl Slot {
     /// What the operating system answers, typically `ENOMEM`.
     pub(crate) fn new(vmctx_size: usize, memory: Option<MemoryExtent>) -> std::io::Result<Self> {
         let area = Area::map(vmctx_size, memory).or_else(|_| {
-            // What waits for later is in the way now.
+            // Slots that wait in the pool may take up the address space or the mappings that are needed now.
             pool::empty();
             Area::map(vmctx_size, memory)
         })?;
@@ -196,14 +196,15 @@ impl Slot {
         Ok(Self { area, home })
     }
 
-    /// From now on the slot is kept for the next instance of a module when it is dropped: what is the same for all of them has
-    /// been written.
+    /// Says that the slot is kept for the next instance of a module when it is dropped. The content that is the
+    /// same for all instances must have been written.
     pub(crate) fn keep_for(&mut self, home: &Arc<Home>) {
         self.home = Arc::downgrade(home);
     }
 
-    /// The slot of an earlier instance of the module, if one waits: as [`Slot::new`] would make it, but that the bytes
-    /// of `kept` (relative to the vmctx pointer) are what they were, and that the files are in the memory already.
+    /// The slot of an earlier instance of the module, if one waits. It is as [`Slot::new`] would make it, except
+    /// that the bytes of `kept` (relative to the vmctx pointer) are as the instance left them, and that files are
+    /// mapped over the memory already.
     pub(crate) fn reuse(home: &Arc<Home>, kept: std::ops::Range<i32>) -> Option<Self> {
         let area = pool::take(home)?;
         let slot = Self {
@@ -244,8 +245,7 @@ impl Slot {
 
     /// Opens bytes `[from, to)` of the memory, which are zero then. Both are multiples of the wasm page size.
     ///
-    /// # Errors
-    /// What the operating system answers, typically `ENOMEM`; nothing is opened then.
+    /// # Errors The operating system's error, typically `ENOMEM`; nothing is opened then.
     ///
     /// # Panics
     /// If the slot has no memory or the range is not inside its reservation.
@@ -260,11 +260,10 @@ impl Slot {
         Ok(())
     }
 
-    /// Makes the memory's bytes from `at` on those of `file` from `offset` on, `len` of them, without copying any; all three
-    /// are in whole pages of the host. What is written there stays in the memory.
+    /// Maps `len` bytes of `file` from `offset` on over the memory's bytes from `at` on, without copying. All three
+    /// are in whole pages of the host. What is written there stays in the memory and does not reach the file.
     ///
-    /// # Errors
-    /// What the operating system answers, typically `ENOMEM`.
+    /// # Errors The operating system's error, typically `ENOMEM`.
     ///
     /// # Panics
     /// If the slot has no memory, the range is not inside its reservation, or nothing is mapped.
@@ -284,7 +283,7 @@ impl Slot {
         let mut files = area.files();
         let same = |file: &FileInMemory| (file.at, file.len, file.offset) == (at, len, offset);
         if files.iter().any(same) {
-            // The same module maps the same file.
+            // The file is mapped already, because the slot was used by an instance of the same module.
             return Ok(());
         }
         let ticket = Ticket::take(OF_FILE).or_else(|_| {
@@ -301,8 +300,8 @@ impl Slot {
         Ok(())
     }
 
-    /// Makes what files are in the memory zeros: an instantiation has failed before it was their turn. They are there
-    /// again when the slot is reused.
+    /// Overwrites the parts that files are mapped over with zeros, for an instantiation that failed before it had
+    /// mapped them. They have the content of the files again when the slot is reused.
     pub(crate) fn blank_files(&self) {
         let area = self.area();
         for file in area.files().iter() {
@@ -313,7 +312,7 @@ impl Slot {
         }
     }
 
-    /// Where accesses to the memory may fault; `None` without a memory.
+    /// The region in which accesses to the memory may fault; `None` without a memory.
     pub(crate) fn fault_region(&self) -> Option<FaultRegion> {
         let size = self.area().memory?.size().expect("it was mapped");
         let start = self.vmctx().addr();
@@ -347,7 +346,7 @@ impl Slot {
         unsafe { self.field::<T>(offset).write(value) }
     }
 
-    /// Writes fields of one type below each other: the first at `offset`, each of the others directly below.
+    /// Writes fields of one type, each directly below the one before; the first is at `offset`.
     ///
     /// # Panics
     /// As [`Slot::field`], for the first and the last.

@@ -7,11 +7,11 @@
 use super::mmap::{Mapping, round_up_to_pages};
 use std::cell::Cell;
 
-/// Bytes of inaccessible memory below each wasm stack; no frame of compiled code may be larger.
+/// The size in bytes of the inaccessible memory below each wasm stack. No frame of compiled code may be larger.
 pub(crate) const GUARD_SIZE: usize = 1 << 20;
 
-/// Bytes that must be free above the guard for an activation to begin: the entry stub runs host code there,
-/// where a fault would not be recognised as a stack overflow of WebAssembly.
+/// The number of bytes that must be free above the guard for an activation to begin: the entry stub runs host code
+/// there, where a fault would not be recognised as a stack overflow of WebAssembly.
 pub(crate) const ENTRY_HEADROOM: usize = 4 << 10;
 
 /// A mapped stack.
@@ -24,19 +24,20 @@ pub(crate) struct WasmStack {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub(crate) struct StackBounds {
-    /// First address of the guard.
+    /// The first address of the guard.
     pub guard: usize,
-    /// First usable address, the end of the guard.
+    /// The first usable address, which is the end of the guard.
     pub limit: usize,
-    /// One past the last usable address; 16-byte aligned.
+    /// One past the last usable address, which is aligned to 16 bytes.
     pub top: usize,
 }
 
-/// Bytes that the kernel may need on a stack to deliver a signal: up to 11 KiB with AMX state.
+/// The number of bytes that the kernel may need on a stack to deliver a signal (up to 11 KiB with AMX state),
+/// rounded up.
 const SIGNAL_FRAME: usize = 16 << 10;
 
 impl StackBounds {
-    /// Whether `[addr, addr + size)` lies in the usable part.
+    /// Whether `[addr, addr + size)` is in the usable part.
     pub(crate) fn contains(&self, addr: usize, size: usize) -> bool {
         addr >= self.limit && addr.checked_add(size).is_some_and(|end| end <= self.top)
     }
@@ -55,8 +56,7 @@ impl StackBounds {
 impl WasmStack {
     /// Maps a stack with `size` usable bytes (rounded up to pages).
     ///
-    /// # Errors
-    /// What the operating system answers, typically `ENOMEM`.
+    /// # Errors The operating system's error, typically `ENOMEM`.
     pub(crate) fn new(size: usize) -> std::io::Result<Self> {
         let usable = round_up_to_pages(size.max(2 * ENTRY_HEADROOM))
             .filter(|s| s.checked_add(GUARD_SIZE).is_some())
@@ -66,7 +66,7 @@ impl WasmStack {
         Ok(Self { mapping })
     }
 
-    /// Where the guard and the usable part lie.
+    /// The addresses of the guard and of the usable part.
     pub(crate) fn bounds(&self) -> StackBounds {
         let guard = self.mapping.base().addr();
         StackBounds {
@@ -85,10 +85,10 @@ thread_local! {
     static CACHED: Cell<Option<WasmStack>> = const { Cell::new(None) };
 }
 
-/// A stack of exactly `size` usable bytes (rounded up to pages): the thread's cached one where it fits.
+/// Takes a stack of exactly `size` usable bytes (rounded up to pages): the one that the thread has kept if it has
+/// that size, or else a new one.
 ///
-/// # Errors
-/// What the operating system answers, typically `ENOMEM`.
+/// # Errors The operating system's error, typically `ENOMEM`.
 pub(crate) fn acquire(size: usize) -> std::io::Result<WasmStack> {
     let cached = CACHED.try_with(Cell::take).ok().flatten();
     match cached {
@@ -101,7 +101,7 @@ pub(crate) fn acquire(size: usize) -> std::io::Result<WasmStack> {
 
 /// Keeps `stack` for the thread's next [`acquire`].
 pub(crate) fn release(stack: WasmStack) {
-    // While the thread's own storage is being torn down there is no next call: the stack is unmapped instead.
+    // While the storage of the thread is being torn down there is no next call, so the stack is unmapped instead.
     let _ = CACHED.try_with(|cached| cached.set(Some(stack)));
 }
 

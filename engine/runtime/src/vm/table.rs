@@ -1,4 +1,4 @@
-//! A table: 8-byte words that compiled code reads and writes in place.
+//! Tables: 8-byte words that compiled code reads and writes in place.
 
 use super::memory::in_bounds;
 use super::slot::Slot;
@@ -7,26 +7,27 @@ use skerry_environ::vmctx::VMTableDefinition;
 use std::mem::ManuallyDrop;
 use std::sync::Arc;
 
-/// The most elements that a table may have unless the engine's configuration says otherwise: 80 MB.
+/// The largest number of elements that a table may have unless the engine's configuration says otherwise. They take
+/// 80 MB.
 pub(crate) const MAX_ELEMENTS: u64 = 10_000_000;
 
-/// A table and where compiled code finds its base and length.
+/// A table, with the place where compiled code finds its base and length.
 pub(crate) struct Table {
     definition: *mut VMTableDefinition,
     _definition_owner: Owner,
-    /// How many elements the allocation at the definition's base has room for; 0 if there is none: for a constant table,
-    /// whose elements lie in the vmctx, and for an empty one.
+    /// The number of elements for which the allocation at the definition's base has room. It is 0 if there is no
+    /// allocation: for a constant table, whose elements are in the vmctx, and for an empty one.
     capacity: usize,
     ty: TableType,
-    /// In elements; growth beyond it fails.
+    /// The size in elements beyond which growth fails.
     limit: u64,
 }
 
-/// Keeps a definition in place.
+/// The owner of a definition, which keeps it in place.
 pub(super) enum Owner {
-    /// It lies in the vmctx of an instance.
+    /// The definition is in the vmctx of an instance.
     Slot { _slot: Arc<Slot> },
-    /// It was allocated for itself.
+    /// The definition has an allocation of its own.
     Own(#[allow(dead_code, reason = "held for its drop")] Allocation),
 }
 
@@ -72,7 +73,7 @@ unsafe impl Send for Table {}
 // SAFETY: as above; `&self` only reads.
 unsafe impl Sync for Table {}
 
-/// `len` copies of `init`, or `None` where there is no memory for that.
+/// Makes `len` copies of `init`, or `None` if there is no memory for them.
 fn allocate(len: usize, init: u64) -> Option<Vec<u64>> {
     if init != 0 || len == 0 {
         let mut words = Vec::new();
@@ -90,8 +91,8 @@ fn allocate(len: usize, init: u64) -> Option<Vec<u64>> {
 }
 
 impl Table {
-    /// A table of `ty.minimum` elements `init`, whose definition is written at `offset` of `slot`.
-    /// `None` where there is no memory for it.
+    /// Makes a table of `ty.minimum` elements `init`, whose definition is written at `offset` of `slot`. The result
+    /// is `None` if there is no memory for it.
     pub(crate) fn in_slot(
         slot: Arc<Slot>,
         offset: i32,
@@ -111,7 +112,8 @@ impl Table {
         })
     }
 
-    /// A constant table, whose definition is written at `offset` of `slot`, where its elements are already: at `elements`.
+    /// Makes a constant table. Its definition is written at `offset` of `slot`; its elements are already there, at
+    /// the offset `elements`.
     pub(crate) fn constant(slot: Arc<Slot>, offset: i32, ty: TableType, elements: i32) -> Self {
         let (base, len) = (slot.field(elements), ty.minimum);
         slot.set(offset, VMTableDefinition { base, len });
@@ -125,7 +127,8 @@ impl Table {
         }
     }
 
-    /// A table of `ty.minimum` elements `init` with a definition of its own. `None` where there is no memory for it.
+    /// Makes a table of `ty.minimum` elements `init` with a definition of its own. The result is `None` if there is
+    /// no memory for it.
     pub(crate) fn standalone(ty: TableType, limit: u64, init: u64) -> Option<Self> {
         let (base, len, capacity) = Self::elements(ty, limit, init)?;
         let (definition, allocation) = Allocation::new(VMTableDefinition { base, len });
@@ -151,12 +154,12 @@ impl Table {
         self.ty
     }
 
-    /// The size in elements that growth cannot pass.
+    /// The size in elements beyond which growth fails.
     pub(crate) fn limit(&self) -> u64 {
         self.limit
     }
 
-    /// Where compiled code of other instances finds it.
+    /// The address at which compiled code of other instances finds the definition.
     pub(crate) fn definition(&self) -> *mut VMTableDefinition {
         self.definition
     }
@@ -172,14 +175,15 @@ impl Table {
         unsafe { (*self.definition).base }
     }
 
-    /// The word at `index`.
+    /// The word at `index`, or `None` if that is out of bounds.
     pub(crate) fn get(&self, index: u64) -> Option<u64> {
         let range = in_bounds(index, 1, self.len())?;
         // SAFETY: in bounds of the allocation.
         Some(unsafe { self.base().add(range.start).read() })
     }
 
-    /// Writes `len` copies of `word` from `at`; `None`, and nothing is written, if that is out of bounds.
+    /// Writes `len` copies of `word` from `at` on. The result is `None`, and nothing is written, if that is out of
+    /// bounds.
     pub(crate) fn fill(&mut self, at: u64, word: u64, len: u64) -> Option<()> {
         let range = in_bounds(at, len, self.len())?;
         // SAFETY: in bounds of the allocation, and the borrow is exclusive.
@@ -188,7 +192,7 @@ impl Table {
         Some(())
     }
 
-    /// Writes `words` from `at`; `None`, and nothing is written, if that is out of bounds.
+    /// Writes `words` from `at` on. The result is `None`, and nothing is written, if that is out of bounds.
     pub(crate) fn write(
         &mut self,
         at: u64,
@@ -204,7 +208,8 @@ impl Table {
         Some(())
     }
 
-    /// Copies within or between tables that may be the same; `None`, and nothing is written, if out of bounds.
+    /// Copies within or between tables, which may be the same. The result is `None`, and nothing is written, if a
+    /// range is out of bounds.
     pub(crate) fn copy(dst: &Self, src: &Self, dst_at: u64, src_at: u64, len: u64) -> Option<()> {
         in_bounds(dst_at, len, dst.len())?;
         in_bounds(src_at, len, src.len())?;
@@ -245,7 +250,7 @@ impl Table {
         Some(old as u64)
     }
 
-    /// Frees the elements; the definition must get a new base, or go.
+    /// Frees the elements. The definition must get a new base, or be dropped.
     fn free(&mut self) {
         if self.capacity == 0 {
             return;

@@ -1,4 +1,4 @@
-//! Activations, traps and builtins with hand-assembled code: no compiler in the way.
+//! Tests of activations, traps and builtins with hand-assembled code, so that no compiler is involved.
 
 use super::arch;
 use super::backtrace::RawBacktrace;
@@ -19,7 +19,7 @@ const TRAMPOLINE: &[u8] = &[
     0x55, 0x48, 0x89, 0xe5, 0x41, 0x57, 0x52, 0x49, 0x89, 0xf7, 0xff, 0xd7, 0x5a, 0x41, 0x5f, 0x5d,
     0xc3,
 ];
-/// The return address of the call in it.
+/// The offset of the return address of the call in the trampoline.
 const TRAMPOLINE_RETURN: usize = 12;
 
 struct TestStore {
@@ -115,7 +115,7 @@ impl TestStore {
     }
 }
 
-/// What a builtin returns, as in `builtins.rs`.
+/// The result of a builtin, as in `builtins.rs`.
 #[repr(C)]
 struct Answer(u64, u64);
 
@@ -158,7 +158,7 @@ extern "C" fn test_panic(vmctx: *mut u8) -> Answer {
 }
 arch::builtin_stub!(test_panic_stub, test_panic);
 
-/// Calls wasm again at `nested`; answers 1 if that trapped, or passes the trap on for `StackOverflow`.
+/// Calls wasm again at `nested`. Returns 1 if that trapped, except that `StackOverflow` is passed on.
 extern "C" fn test_nested(vmctx: *mut u8) -> Answer {
     // SAFETY: called by compiled code.
     let store = unsafe { store_of(vmctx) };
@@ -178,10 +178,10 @@ extern "C" fn test_nested(vmctx: *mut u8) -> Answer {
 }
 arch::builtin_stub!(test_nested_stub, test_nested);
 
-/// Machine code, and its instructions that trap.
+/// Machine code, with its instructions that trap.
 type Body<'a> = (&'a [u8], &'a [(u32, Trap)]);
 
-/// Text that starts with the trampoline; returns the code and the offsets of `functions`.
+/// Publishes text that starts with the trampoline. Returns the code and the offsets of `functions`.
 fn publish(functions: &[Body<'_>]) -> (CodeMemory, Vec<u32>) {
     let mut text = TRAMPOLINE.to_vec();
     let (mut offsets, mut traps) = (Vec::new(), Vec::new());
@@ -252,7 +252,8 @@ fn hardware_traps_come_back_as_values_with_frames() {
             .map(|f| f.pc.wrapping_sub(code.start()))
             .collect();
         let call = at[which] as usize + offsets[which];
-        // The faulting instruction, the call in the trampoline, and the call in `enter`, which is not ours.
+        // The frames are the faulting instruction, the call in the trampoline, and the call in `enter`, whose
+        // address is not known here.
         assert_eq!(pcs[..2], [call, TRAMPOLINE_RETURN - 1]);
         assert_eq!(pcs.len(), 3);
         assert_eq!(trace.omitted, 0);
@@ -294,7 +295,7 @@ fn unbounded_recursion_is_a_trap() {
                 (65_000..66_000).contains(&total),
                 "{total} frames of 16 bytes in 1 MiB"
             );
-            // Innermost: the call or the push that faulted; all others the same call.
+            // The innermost frame is the call or the push that faulted; all others are the same call.
             assert!(
                 trace.frames[1..]
                     .iter()
@@ -344,7 +345,7 @@ fn faults_in_a_memory_are_traps_only_inside_its_region() {
         assert_eq!(store.trap(&code, at[1]).0, Trap::MemoryOutOfBounds);
         assert_eq!(store.trap(&code, at[2]).0, Trap::MemoryOutOfBounds);
     }
-    // What the handler decides, without dying of it.
+    // Checks what the handler decides, without the fault that would end the process.
     let classify = |table, addr| store.ctx.classify(table, addr);
     assert_eq!(
         classify(Some(Trap::MemoryOutOfBounds), Some(base - 1)),
@@ -362,7 +363,7 @@ fn faults_in_a_memory_are_traps_only_inside_its_region() {
     assert_eq!(classify(Some(Trap::IndirectCallToNull), Some(4096)), None);
     assert_eq!(classify(Some(Trap::Unreachable), Some(base)), None);
     assert_eq!(classify(None, None), None);
-    // Explicit traps need no address.
+    // Explicit traps have no address.
     let explicit = Some(Trap::MemoryOutOfBounds);
     assert_eq!(classify(explicit, None), explicit);
 }
@@ -426,7 +427,7 @@ fn activations_nest_on_one_wasm_stack() {
     let mut store = TestStore::new();
     let start = code.address(0) as usize;
     for _ in 0..10_000 {
-        // The inner activation traps; the outer one goes on and returns.
+        // The inner activation traps; the outer one continues and returns.
         store.nested = Some((start, code.address(at[1]) as usize));
         assert!(store.run(&code, at[0]).is_ok());
         // The inner activation calls a builtin and returns.
@@ -459,7 +460,7 @@ fn handlers_that_were_there_before_are_chained() {
     extern "C" fn with_info(signal: i32, _: *mut libc::siginfo_t, _: *mut libc::c_void) {
         CHAINED.fetch_add(10 * signal as usize, Ordering::SeqCst);
     }
-    // In a child process, where nobody has installed our handlers yet.
+    // This runs in a child process, in which our handlers are not installed yet.
     if std::env::var_os("SKERRY_TEST_CHAIN").is_some() {
         let install = |signal, handler: usize, flags| {
             // SAFETY: both handlers only touch an atomic.
@@ -529,7 +530,7 @@ fn foreign_signals_may_arrive_on_the_wasm_stack() {
     extern "C" fn tick(_: i32) {
         TICKS.fetch_add(1, Ordering::SeqCst);
     }
-    // In a child process, because the timer is the process's.
+    // This runs in a child process, because the timer belongs to the process.
     if std::env::var_os("SKERRY_TEST_TICK").is_some() {
         // SAFETY: the handler only touches an atomic; it does not ask for the alternate stack.
         unsafe {
@@ -591,7 +592,7 @@ pub(super) fn child(test: &str, variable: &str) -> std::process::Output {
 
 #[test]
 fn faults_that_are_not_wasm_reach_the_previous_handler() {
-    // In a child process, because the previous handler (Rust's own) ends it.
+    // This runs in a child process, because the previous handler (Rust's own) ends the process.
     if std::env::var_os("SKERRY_TEST_FAULT").is_some() {
         let mut store = TestStore::new();
         let (ud2, wild) = (
@@ -600,7 +601,7 @@ fn faults_that_are_not_wasm_reach_the_previous_handler() {
         );
         let (code, at) = publish(&[(&ud2, &[(4, Trap::Unreachable)]), (&wild, &[])]);
         assert_eq!(store.trap(&code, at[0]).0, Trap::Unreachable);
-        // Not in the trap table: a compiler bug, which must not look like a trap.
+        // The instruction is not in the trap table: that would be a compiler bug, which must not look like a trap.
         let _ = store.run(&code, at[1]);
         println!("survived");
         return;

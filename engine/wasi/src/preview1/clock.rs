@@ -1,4 +1,4 @@
-//! `clock_res_get` and `clock_time_get`.
+//! The functions `clock_res_get` and `clock_time_get`.
 
 use rustix::time::{ClockId, Timespec, clock_getres, clock_gettime};
 
@@ -28,8 +28,8 @@ pub(super) fn nanoseconds(time: Timespec) -> Result<u64, Errno> {
     nanoseconds_since_1970(time.tv_sec, time.tv_nsec as i64)
 }
 
-/// What clock `id` shows, in nanoseconds. The monotonic clock starts near zero, so that a program
-/// does not learn how long the host has been up.
+/// The time of clock `id`, in nanoseconds. The monotonic clock starts near zero, so that a program does not learn
+/// how long the host has been up.
 pub(super) fn now(ctx: &WasiCtx, id: ClockId) -> Result<u64, Errno> {
     if id == ClockId::Monotonic {
         return u64::try_from(ctx.start.elapsed().as_nanos()).map_err(|_| Errno::Overflow);

@@ -1,4 +1,4 @@
-//! Descriptors: read, write, seek, close, their attributes, and the preopened directories.
+//! Functions of descriptors: read, write, seek, close, their attributes, and the preopened directories.
 
 use rustix::fd::BorrowedFd;
 use rustix::fs::{OFlags, SeekFrom, fcntl_getfl, fcntl_setfl, seek, tell};

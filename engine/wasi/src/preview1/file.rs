@@ -1,4 +1,4 @@
-//! Files: their attributes, sizes, times, and what the host is told about their use.
+//! Functions of files: their attributes, sizes and times, and advice to the host about their use.
 
 use std::num::NonZeroU64;
 

@@ -28,13 +28,13 @@ pub const MODULE: &str = "wasi_snapshot_preview1";
 /// A parameter's or result's type in Wasm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ValueType {
-    /// 32 bits: pointers, sizes, descriptors, flags, error numbers.
+    /// A 32-bit integer: a pointer, size, descriptor, flag or error number.
     I32,
-    /// 64 bits: file sizes and offsets, times, rights, cookies.
+    /// A 64-bit integer: a file size or offset, a time, rights, or a cookie.
     I64,
 }
 
-/// Why a call does not return to the guest.
+/// The reason why a call does not return to the guest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Stop {
@@ -65,9 +65,9 @@ type Outcome = Result<(), Failure>;
 pub struct Function {
     /// The name under which the guest imports it.
     pub name: &'static str,
-    /// Its parameters.
+    /// The types of its parameters.
     pub params: &'static [ValueType],
-    /// Its results: an error number, or nothing for `proc_exit`.
+    /// The types of its results: an error number, or none for `proc_exit`.
     pub results: &'static [ValueType],
     body: fn(&mut WasiCtx, &mut GuestMemory<'_>, &[u64]) -> Outcome,
 }
@@ -78,11 +78,11 @@ impl Function {
     ///
     /// # Errors
     ///
-    /// [`Stop`] when the program is to end.
+    /// [`Stop`] if the program must end.
     ///
     /// # Panics
     ///
-    /// When there are not as many parameters as [`Self::params`] says.
+    /// If the number of parameters is not that of [`Self::params`].
     pub fn call(
         &self,
         ctx: &mut WasiCtx,
@@ -103,7 +103,7 @@ impl Function {
     }
 }
 
-/// A parameter as the functions take it, out of the 64 raw bits.
+/// A parameter as the functions take it, made from the 64 raw bits.
 trait Param {
     const TYPE: ValueType;
     fn from_raw(raw: u64) -> Self;

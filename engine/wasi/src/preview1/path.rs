@@ -167,7 +167,7 @@ pub(super) fn path_filestat_set_times(
     let accessed = spec(times.last_access, accessed);
     let modified = spec(times.last_modification, modified);
     if follow || asks_for_directory(path) {
-        // Not `set_times`, which opens the file: a pipe would wait for its other end.
+        // This is not `set_times`, which opens the file: a pipe would wait for its other end.
         let target = directory.dir.canonicalize(path)?;
         directory
             .dir
@@ -242,7 +242,7 @@ pub(super) fn path_symlink(
     Ok(directory.dir.symlink(target, link)?)
 }
 
-/// Writes what fits of the link's content, without a zero.
+/// Writes as much of the link's content as fits, without a zero byte.
 #[allow(clippy::too_many_arguments, reason = "the standard's signature")]
 pub(super) fn path_readlink(
     ctx: &mut WasiCtx,
@@ -376,7 +376,7 @@ impl Open {
             return Err(Errno::Notdir);
         }
         if self.fdflags & fdflags::APPEND != 0 {
-            // Not an option above: the host's library refuses it together with truncation.
+            // This is not one of the options above, because the host's library refuses it together with truncation.
             fcntl_setfl(&file, fcntl_getfl(&file)? | OFlags::APPEND)?;
         }
         Ok(Descriptor::Host(file.into_std().into()))

@@ -1,4 +1,4 @@
-//! `poll_oneoff`: waits for the first of several clocks and descriptors.
+//! The function `poll_oneoff`, which waits for the first of several clocks and descriptors.
 
 use std::collections::BTreeMap;
 
@@ -36,14 +36,14 @@ const SUBSCRIPTION: SubscriptionLayout = SubscriptionLayout {
 const DESCRIPTOR: u32 = 16;
 /// The size in bytes of an `event`.
 const EVENT_SIZE: u32 = 32;
-/// `subclockflags`: the time is a point of the clock instead of a span from now.
+/// A flag of `subclockflags`: the time is a point of the clock instead of a span from now.
 const ABSTIME: u16 = 1 << 0;
-/// `eventrwflags`: the other side has hung up.
+/// A flag of `eventrwflags`: the other side has hung up.
 const HANGUP: u16 = 1 << 0;
-/// The most subscriptions in one call.
+/// The largest number of subscriptions in one call.
 const MAX_SUBSCRIPTIONS: u32 = 1 << 16;
 
-/// What a subscription waits for (`eventtype`).
+/// The kind of event that a subscription waits for (`eventtype`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Event {
     Clock = 0,
@@ -62,9 +62,9 @@ struct Subscription {
 enum Waits {
     /// A span of nanoseconds from now.
     Time(u64),
-    /// A descriptor.
+    /// The state of a descriptor.
     Descriptor(u32),
-    /// Nothing: the subscription itself is wrong, and its event says so.
+    /// The subscription itself is wrong, which its event reports.
     Wrong(Errno),
 }
 
@@ -136,7 +136,7 @@ fn clock_span(ctx: &WasiCtx, id: u32, timeout: u64, flags: u16) -> Result<u64, E
     }
 }
 
-/// What can be said of a descriptor without asking the host, if anything.
+/// The event of a descriptor whose state is known without asking the host, if it is.
 fn ready_at_once(entry: Result<&Entry, Errno>, event: Event) -> Option<Ready> {
     let entry = match entry {
         Ok(entry) => entry,
@@ -215,7 +215,7 @@ pub(super) fn poll_with_layout(
     Ok(memory.write_u32(stored, ready.len() as u32)?)
 }
 
-/// The subscriptions that are ready, at least one.
+/// Waits until at least one subscription is ready, and returns those that are.
 fn wait<'s>(
     ctx: &WasiCtx,
     list: &'s [Subscription],

@@ -1,4 +1,4 @@
-//! `args_*`, `environ_*`, `proc_*`, `random_get` and `sched_yield`.
+//! The functions `args_*`, `environ_*`, `proc_*`, `random_get` and `sched_yield`.
 
 use super::{Failure, Outcome, Stop, blocking};
 use crate::ctx::WasiCtx;
@@ -8,7 +8,7 @@ use crate::memory::GuestMemory;
 /// The highest number of WASI's `signal` (`sys`).
 const LAST_SIGNAL: u32 = 30;
 
-/// The count and the bytes, zeros included, of a list of strings.
+/// Writes the number of strings in a list and the size of their bytes, with the closing zeros.
 fn sizes(memory: &mut GuestMemory<'_>, list: &[String], count: u32, size: u32) -> Outcome {
     let bytes: usize = list.iter().map(|string| string.len() + 1).sum();
     memory.write_u32(count, list.len() as u32)?;
@@ -16,7 +16,7 @@ fn sizes(memory: &mut GuestMemory<'_>, list: &[String], count: u32, size: u32) -
     Ok(())
 }
 
-/// Each string, closed by a zero, at `buffer` and a pointer to each at `pointers`.
+/// Writes each string, closed by a zero, at `buffer`, and a pointer to each at `pointers`.
 fn strings(memory: &mut GuestMemory<'_>, list: &[String], pointers: u32, buffer: u32) -> Outcome {
     let (mut pointer_at, mut string_at) = (pointers, buffer);
     for string in list {

@@ -1,4 +1,4 @@
-//! `fd_readdir`.
+//! The function `fd_readdir`.
 //!
 //! A cookie is the index of an entry in the listing that was made when the guest last asked for
 //! cookie 0: files that come and go meanwhile cannot make an entry appear twice or be skipped.
@@ -13,14 +13,13 @@ use crate::memory::GuestMemory;
 use crate::table::{Directory, Listed};
 use crate::types::FileType;
 
-/// Size in bytes of a `dirent` without its name.
+/// The size in bytes of a `dirent` without its name.
 const DIRENT_SIZE: usize = 24;
-/// The most bytes that the listings of one program take.
+/// The largest number of bytes that the listings of one program may take.
 const MAX_LISTED_BYTES: usize = 256 << 20;
 
-/// The entries of a directory with `.` and `..`, sorted by name. The parent is told as the
-/// directory itself: what lies above a preopened directory is not the guest's business.
-/// `nomem` if they take more than `room` bytes.
+/// The entries of a directory with `.` and `..`, sorted by name. The parent is reported as the directory itself,
+/// since the guest may not learn what is above a preopened directory. `nomem` if they take more than `room` bytes.
 fn list(directory: &Directory, room: usize) -> Result<Vec<Listed>, Errno> {
     let own = crate::types::FileStat::from(&rustix::fs::fstat(&directory.dir)?);
     let mut listing = Vec::new();
@@ -69,8 +68,8 @@ fn filetype(host: cap_std::fs::FileType) -> FileType {
     }
 }
 
-/// Fills the buffer; the last entry is cut where the buffer ends. Less than a full buffer says that
-/// there is no more.
+/// Fills the buffer. The last entry is cut where the buffer ends; a buffer that is not full says that there are no
+/// more entries.
 pub(super) fn fd_readdir(
     ctx: &mut WasiCtx,
     memory: &mut GuestMemory<'_>,

@@ -1,5 +1,5 @@
-//! Sockets: preview 1 only accepts on a listening socket that the host handed in, and uses the
-//! connections that come of it.
+//! Sockets: preview 1 only accepts on a listening socket that the host handed in, and uses the connections that it
+//! gets in this way.
 
 use rustix::fd::BorrowedFd;
 use rustix::net::{RecvFlags, ReturnFlags, Shutdown, SocketFlags, shutdown};
@@ -12,12 +12,12 @@ use crate::memory::GuestMemory;
 use crate::table::{Descriptor, Entry};
 use crate::types::{Access, FileType, fdflags};
 
-/// `riflags`: look at the bytes and leave them; wait for all of them.
+/// Flags of `riflags`: return bytes without taking them, and wait for all bytes that were asked for.
 const RECV_PEEK: u32 = 1 << 0;
 const RECV_WAITALL: u32 = 1 << 1;
-/// `roflags`: a message was longer than the buffers.
+/// A flag of `roflags`: a message was longer than the buffers.
 const RECV_DATA_TRUNCATED: u16 = 1 << 0;
-/// `sdflags`.
+/// Flags of `sdflags`.
 const SHUTDOWN_READ: u32 = 1 << 0;
 const SHUTDOWN_WRITE: u32 = 1 << 1;
 

@@ -85,8 +85,8 @@ pub(crate) unsafe extern "C" fn trap_exit() {
     )
 }
 
-/// The shared half of all builtin stubs: rax = `extern "C" fn(vmctx, a0.. a4) -> BuiltinResult`, r15 = vmctx,
-/// arguments in skerry's registers. The second half of the result says whether to leave by the trap exit.
+/// The common part of all builtin stubs. On entry rax = `extern "C" fn(vmctx, a0.. a4) -> BuiltinResult`, r15 =
+/// vmctx, arguments in skerry's registers. The second half of the result says whether to leave by the trap exit.
 ///
 /// # Safety
 /// Only jumped to from [`builtin_stub`]s, which compiled code calls.
@@ -120,7 +120,7 @@ pub(crate) unsafe extern "C" fn builtin_common() {
 /// Defines `$stub`, the address that compiled code calls for the builtin that the Rust function `$rust` implements.
 macro_rules! builtin_stub {
     ($stub:ident, $rust:path) => {
-        /// Stub of one builtin: see `arch::builtin_common`.
+        /// The stub of one builtin; see `arch::builtin_common`.
         ///
         /// # Safety
         /// Only called by compiled code, with r15 = vmctx and the builtin's arguments.
@@ -142,9 +142,9 @@ pub(crate) use builtin_stub;
 pub(crate) struct SignalState {
     /// The instruction that faulted.
     pub pc: usize,
-    /// rsp.
+    /// The stack pointer, rsp.
     pub sp: usize,
-    /// rbp, the frame pointer.
+    /// The frame pointer, rbp.
     pub fp: usize,
 }
 
@@ -159,8 +159,8 @@ impl SignalState {
         }
     }
 
-    /// Whether it may be a fault without an address: an access to what is no address at all. After such a fault the
-    /// kernel says so until the next one.
+    /// Whether the fault may have no address because it was an access to a non-canonical address. After such a
+    /// fault the kernel reports the same until the next fault.
     pub(crate) fn is_protection_fault(frame: &libc::ucontext_t) -> bool {
         const GENERAL_PROTECTION: i64 = 13;
         frame.uc_mcontext.gregs[libc::REG_TRAPNO as usize] == GENERAL_PROTECTION
@@ -171,13 +171,14 @@ impl SignalState {
         let gregs = &mut frame.uc_mcontext.gregs;
         gregs[libc::REG_RIP as usize] = trap_exit as *const () as i64;
         gregs[libc::REG_R11 as usize] = std::ptr::from_ref(ctx).addr() as i64;
-        // Not the wasm stack pointer, which may be inside the guard: another signal may arrive at once.
+        // The stack pointer is not left on the wasm stack, where it may be inside the guard: another signal may
+        // arrive at once.
         gregs[libc::REG_RSP as usize] = ctx.host_sp.get() as i64;
     }
 }
 
-/// Where the return address of the frame that `pc` runs in is found while its prologue (`push rbp; mov rbp, rsp`)
-/// has not finished: the offset from rsp, by the number of bytes of the function already executed.
+/// The offset from rsp of a function's return address while its prologue (`push rbp; mov rbp, rsp`) has not
+/// finished, by the number of bytes of the function that have been executed; `None` after the prologue.
 pub(crate) fn prologue_return_address(executed: usize) -> Option<usize> {
     match executed {
         0 => Some(0),
