@@ -111,7 +111,8 @@ impl Engine {
     /// The command that runs `script` in the SpiderMonkey `module` and writes its figures to the file `account`.
     /// With `cache` it may keep compiled code in that directory.
     ///
-    /// # Panics For native code: no native SpiderMonkey is built.
+    /// # Panics
+    /// For native code: no native SpiderMonkey is built.
     pub fn script(
         self,
         module: &Path,

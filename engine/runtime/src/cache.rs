@@ -98,7 +98,8 @@ impl Cache {
     /// The module with these bytes, in the binary format. It is mapped if it was compiled before. Otherwise it is
     /// compiled, with `progress` as in [`Module::from_binary_with`], and kept.
     ///
-    /// # Errors As [`Module::new`]. A problem with the folder is no error, but a warning in the result.
+    /// # Errors
+    /// As [`Module::new`]. A problem with the folder is no error, but a warning in the result.
     pub fn module(
         &self,
         engine: &Engine,

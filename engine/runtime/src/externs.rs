@@ -69,7 +69,8 @@ impl Extern {
 
     /// The type of the item. For a table or memory the minimum is the current size.
     ///
-    /// # Panics If the item belongs to another store.
+    /// # Panics
+    /// If the item belongs to another store.
     pub fn ty(&self, store: impl AsContext) -> ExternType {
         self.type_in(&store.as_context().0.inner)
     }

@@ -115,7 +115,8 @@ impl Func {
 
     /// The type of the function.
     ///
-    /// # Panics If the function belongs to another store.
+    /// # Panics
+    /// If the function belongs to another store.
     pub fn ty(&self, store: impl AsContext) -> FuncType {
         (*self.ty_in(&store.as_context().0.inner)).clone()
     }
@@ -127,8 +128,9 @@ impl Func {
 
     /// Calls the function. `results` are overwritten.
     ///
-    /// # Errors [`Error::ValueCount`] and [`Error::ValueType`] if the values do not fit the type; [`Error::Trap`]
-    /// and [`Error::Host`] if the function does not return.
+    /// # Errors
+    /// [`Error::ValueCount`] and [`Error::ValueType`] if the values do not fit the type; [`Error::Trap`] and
+    /// [`Error::Host`] if the function does not return.
     ///
     /// # Panics
     /// If the function belongs to another store.

@@ -215,7 +215,8 @@ impl Instance {
 
     /// The module of the instance.
     ///
-    /// # Panics If the instance belongs to another store.
+    /// # Panics
+    /// If the instance belongs to another store.
     pub fn module<'a>(&self, store: &'a impl AsContext) -> &'a Module {
         let inner = &store.as_context().0.inner;
         inner.instance(inner.resolve(self.0) as usize).module()

@@ -220,7 +220,8 @@ impl<T: 'static> Linker<T> {
 
     /// Defines each function that `module` imports and that is not defined: calling it is an error that names it.
     ///
-    /// # Errors There are none today.
+    /// # Errors
+    /// There are none today.
     pub fn define_unknown_imports_as_traps(&mut self, module: &Module) -> Result<()> {
         for ImportType { module, name, ty } in module.imports() {
             if let (ExternType::Func(ty), false) = (ty, self.is_defined(module, name)) {

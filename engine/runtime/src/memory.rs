@@ -54,7 +54,8 @@ impl Memory {
 
     /// The type of the memory, with the current size as its minimum.
     ///
-    /// # Panics If the memory belongs to another store.
+    /// # Panics
+    /// If the memory belongs to another store.
     pub fn ty(&self, store: impl AsContext) -> MemoryType {
         self.ty_in(&store.as_context().0.inner)
     }

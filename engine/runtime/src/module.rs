@@ -60,8 +60,9 @@ impl std::fmt::Debug for Module {
 impl Module {
     /// Compiles a module in the binary format or, with the feature `wat`, in the text format.
     ///
-    /// # Errors [`Error::Compile`] with the offset where the module is invalid, over a limit, or uses a feature
-    /// that Skerry does not have; [`Error::Text`]; [`Error::OutOfMemory`].
+    /// # Errors
+    /// [`Error::Compile`] with the offset where the module is invalid, over a limit, or uses a feature that Skerry
+    /// does not have; [`Error::Text`]; [`Error::OutOfMemory`].
     pub fn new(engine: &Engine, bytes: impl AsRef<[u8]>) -> Result<Self> {
         let bytes = bytes.as_ref();
         #[cfg(feature = "wat")]
@@ -107,8 +108,8 @@ impl Module {
 
     /// Checks a module in the binary format without compiling it.
     ///
-    /// # Errors [`Error::Compile`] with the offset where the module is invalid or uses a feature that Skerry does
-    /// not have.
+    /// # Errors
+    /// [`Error::Compile`] with the offset where the module is invalid or uses a feature that Skerry does not have.
     pub fn validate(_engine: &Engine, wasm: &[u8]) -> Result<()> {
         skerry_compiler::validate(wasm)?;
         Ok(())
@@ -235,7 +236,8 @@ impl Module {
     /// Writes one line `START SIZE NAME` (hexadecimal, without prefix) for each function: the format in which
     /// Linux's `perf` reads, from `/tmp/perf-PID.map`, the functions of a process that are in no file.
     ///
-    /// # Errors The errors of `out`.
+    /// # Errors
+    /// The errors of `out`.
     pub fn write_perf_map(&self, out: &mut dyn std::io::Write) -> std::io::Result<()> {
         for &(start, defined) in &self.inner.by_offset {
             let text = &self.inner.compiled.functions[defined].text;

@@ -345,7 +345,8 @@ impl StoreInner {
 
     /// The index that a handle contains.
     ///
-    /// # Panics If the handle belongs to another store.
+    /// # Panics
+    /// If the handle belongs to another store.
     pub(crate) fn resolve(&self, handle: Handle) -> u32 {
         assert!(
             self.owns(handle),
@@ -571,7 +572,8 @@ impl StoreInner {
 
 /// Calls a function with its arguments in `values`, which hold the results afterwards.
 ///
-/// # Errors Returns what made WebAssembly stop. A panic of a host function continues here.
+/// # Errors
+/// Returns what made WebAssembly stop. A panic of a host function continues here.
 pub(crate) fn call(
     store: &mut DynStore,
     func: VMFuncRef,

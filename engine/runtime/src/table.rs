@@ -56,7 +56,8 @@ impl Table {
 
     /// The type of the table, with the current size as its minimum.
     ///
-    /// # Panics If the table belongs to another store.
+    /// # Panics
+    /// If the table belongs to another store.
     pub fn ty(&self, store: impl AsContext) -> TableType {
         self.ty_in(&store.as_context().0.inner)
     }

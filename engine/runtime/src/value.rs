@@ -42,7 +42,8 @@ impl ExternRef {
 
     /// The object that it refers to.
     ///
-    /// # Panics If the reference belongs to another store.
+    /// # Panics
+    /// If the reference belongs to another store.
     pub fn data<'a>(&self, store: &'a impl AsContext) -> &'a (dyn Any + Send + Sync) {
         let inner = &store.as_context().0.inner;
         inner.extern_value(inner.resolve(self.0))
@@ -50,7 +51,8 @@ impl ExternRef {
 
     /// A copy of the object, if it is a `V`.
     ///
-    /// # Panics If the reference belongs to another store.
+    /// # Panics
+    /// If the reference belongs to another store.
     pub fn downcast<V: Any + Clone>(&self, store: impl AsContext) -> Option<V> {
         self.data(&store).downcast_ref::<V>().cloned()
     }

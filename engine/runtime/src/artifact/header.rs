@@ -104,7 +104,8 @@ pub(super) struct Header {
 impl Header {
     /// Reads and checks the head of a file.
     ///
-    /// # Errors Every [`ArtifactError`] that does not depend on the origin.
+    /// # Errors
+    /// Every [`ArtifactError`] that does not depend on the origin.
     pub(super) fn read(file: &[u8]) -> Result<Header, ArtifactError> {
         if !is_artifact(file) {
             return Err(ArtifactError::NotAnArtifact);

@@ -52,7 +52,8 @@ impl<'a> Parts<'a> {
 /// Writes the artifact of a module that was compiled with `flags`; of `compiled` only the metadata is used. If the
 /// artifact is an entry of a cache, `entry` is its name.
 ///
-/// # Errors The errors of `out`.
+/// # Errors
+/// The errors of `out`.
 pub(crate) fn write(
     compiled: &CompiledModule,
     parts: Parts<'_>,

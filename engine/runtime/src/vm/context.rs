@@ -128,8 +128,9 @@ impl VMStoreContext {
 
     /// The store of the innermost activation.
     ///
-    /// # Safety It may be called only within a call that compiled code made through a stub, and once at a time: the
-    /// result is the only path to the store.
+    /// # Safety
+    /// It may be called only within a call that compiled code made through a stub, and once at a time: the result
+    /// is the only path to the store.
     pub(crate) unsafe fn store<'a>(&self) -> &'a mut dyn StoreObject {
         let mut store = self
             .store
@@ -217,7 +218,8 @@ pub(crate) struct EntryCall {
 
 /// Runs one call from the host to wasm to its end.
 ///
-/// # Errors Returns why the activation was left without returning, with the program counters of its frames.
+/// # Errors
+/// Returns why the activation was left without returning, with the program counters of its frames.
 ///
 /// # Safety
 /// - `call` is as [`arch::enter`] requires, and everything that it reaches belongs to `store`, whose context is `ctx`;

@@ -19,7 +19,8 @@ pub(crate) struct MappedFile {
 impl MappedFile {
     /// Maps the whole file.
     ///
-    /// # Errors The operating system's error.
+    /// # Errors
+    /// The operating system's error.
     pub(crate) fn new(file: File) -> std::io::Result<Self> {
         // SAFETY: the mapping is private and read-only, and by the contract above nobody changes what is beneath it.
         let bytes = unsafe { MmapOptions::new().map_copy_read_only(&file) }?;
@@ -28,7 +29,8 @@ impl MappedFile {
 
     /// Makes a nameless file with these bytes, which can no longer be changed.
     ///
-    /// # Errors The operating system's error, for example because it has no such files.
+    /// # Errors
+    /// The operating system's error, for example because it has no such files.
     pub(crate) fn anonymous(bytes: &[u8]) -> std::io::Result<Self> {
         let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
         let mut file = File::from(rustix::fs::memfd_create("skerry", flags)?);
@@ -45,7 +47,8 @@ impl MappedFile {
 
     /// A second mapping of `range`, which starts on a page, as executable code.
     ///
-    /// # Errors The operating system's error, for example because files of this file system may not be executed.
+    /// # Errors
+    /// The operating system's error, for example because files of this file system may not be executed.
     pub(super) fn map_executable(&self, range: &Range<usize>) -> std::io::Result<Mmap> {
         let mut options = MmapOptions::new();
         options.offset(range.start as u64).len(range.len());

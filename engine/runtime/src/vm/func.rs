@@ -45,7 +45,8 @@ impl FuncRef {
 
 /// Calls `func` with the arguments in `values`, which hold the results afterwards.
 ///
-/// # Errors Returns why the function did not return, and where it was.
+/// # Errors
+/// Returns why the function did not return, and where it was.
 ///
 /// # Panics
 /// If there are fewer than `slots` values, the number that the type of the function needs.
@@ -141,7 +142,8 @@ impl HostFunctionObject {
 
     /// Fills in the fields that depend on the object's address.
     ///
-    /// # Safety `object` is valid, is not shared, and stays in place.
+    /// # Safety
+    /// `object` is valid, is not shared, and stays in place.
     unsafe fn settle(object: *mut Self) {
         let vmctx = object.cast::<VMContextHeader>().wrapping_add(1).cast();
         // SAFETY: as the caller promises.

@@ -49,9 +49,11 @@ impl ImageSource {
 
     /// Gives the memory the content of the image `range` from `offset` on. Both are in whole pages.
     ///
-    /// # Errors The operating system's error, typically `ENOMEM`.
+    /// # Errors
+    /// The operating system's error, typically `ENOMEM`.
     ///
-    /// # Panics If the image is not inside the source or the memory, which was checked when the module was made.
+    /// # Panics
+    /// If the image is not inside the source or the memory, which was checked when the module was made.
     pub(crate) fn apply(
         &self,
         memory: &mut LinearMemory,

@@ -95,7 +95,8 @@ impl InstanceMemory {
     /// Maps the slot of an instance with number `owner` in the store of `ctx`, and fills in everything but imports,
     /// memories, globals and tables that are not constant.
     ///
-    /// # Errors The operating system's error, typically `ENOMEM`.
+    /// # Errors
+    /// The operating system's error, typically `ENOMEM`.
     pub(crate) fn new(
         plan: &Blueprint<'_>,
         ctx: &VMStoreContext,
@@ -170,7 +171,8 @@ impl InstanceMemory {
 
     /// A defined memory: number 0 shares the slot of the vmctx unless memories move, others have slots of their own.
     ///
-    /// # Errors The operating system's error, typically `ENOMEM`.
+    /// # Errors
+    /// The operating system's error, typically `ENOMEM`.
     pub(crate) fn define_memory(
         &self,
         plan: &Blueprint<'_>,

@@ -139,7 +139,8 @@ impl LinearMemory {
 
     /// Makes the `len` bytes from `at` on those of `file` from `offset` on; all three are in whole pages of the host.
     ///
-    /// # Errors The operating system's error, typically `ENOMEM`.
+    /// # Errors
+    /// The operating system's error, typically `ENOMEM`.
     ///
     /// # Panics
     /// If the range is not inside the memory.

@@ -38,7 +38,8 @@ unsafe impl Sync for Mapping {}
 impl Mapping {
     /// Reserves `len` bytes (rounded up to pages) of inaccessible address space.
     ///
-    /// # Errors The operating system's error, typically `ENOMEM`.
+    /// # Errors
+    /// The operating system's error, typically `ENOMEM`.
     pub(crate) fn reserve(len: usize) -> std::io::Result<Self> {
         let len = round_up_to_pages(len.max(1)).ok_or(rustix::io::Errno::NOMEM)?;
         // SAFETY: a fresh anonymous mapping at an address of the kernel's choice aliases nothing.
@@ -66,7 +67,8 @@ impl Mapping {
 
     /// Opens `[start, start + len)` (bytes relative to the base, rounded out to pages) for reading and writing.
     ///
-    /// # Errors The operating system's error, typically `ENOMEM`; nothing is opened then.
+    /// # Errors
+    /// The operating system's error, typically `ENOMEM`; nothing is opened then.
     ///
     /// # Panics
     /// If the range is not inside the mapping or does not start on a page.
@@ -80,7 +82,8 @@ impl Mapping {
     /// The file is mapped elsewhere first and then moved: a file that cannot be mapped must not leave a hole in the
     /// mapping, in which another mapping could be placed.
     ///
-    /// # Errors The operating system's error, typically `ENOMEM`; nothing has changed then.
+    /// # Errors
+    /// The operating system's error, typically `ENOMEM`; nothing has changed then.
     ///
     /// # Panics
     /// If the range is not inside the mapping or is not made of whole pages.
@@ -142,7 +145,8 @@ impl Mapping {
 
     /// Gives the pages of `[start, start + len)` back: they are zeros again, or what a file has at that place.
     ///
-    /// # Errors The operating system's error; also an error on systems that do not guarantee it.
+    /// # Errors
+    /// The operating system's error; also an error on systems that do not guarantee it.
     ///
     /// # Panics
     /// If the range is not inside the mapping or is not made of whole pages.
@@ -165,7 +169,8 @@ impl Mapping {
 
     /// Closes `[start, start + len)`.
     ///
-    /// # Errors The operating system's error, typically `ENOMEM`.
+    /// # Errors
+    /// The operating system's error, typically `ENOMEM`.
     ///
     /// # Panics
     /// If the range is not inside the mapping or does not start on a page.
@@ -187,7 +192,8 @@ impl Mapping {
 
     /// Makes `[start, start + len)` executable and no longer writable (W^X).
     ///
-    /// # Errors The operating system's error.
+    /// # Errors
+    /// The operating system's error.
     ///
     /// # Panics
     /// If the range is not inside the mapping or does not start on a page.

@@ -161,7 +161,8 @@ impl Area {
 
     /// Undoes what an instance did to its memory. The vmctx is left alone, because [`Slot::reuse`] zeroes it.
     ///
-    /// # Errors The operating system's error; the slot must not be used again then.
+    /// # Errors
+    /// The operating system's error; the slot must not be used again then.
     pub(super) fn clean(&mut self) -> std::io::Result<()> {
         let opened = *self.opened.get_mut();
         if let Some(memory) = self.memory
@@ -245,7 +246,8 @@ impl Slot {
 
     /// Opens bytes `[from, to)` of the memory, which are zero then. Both are multiples of the wasm page size.
     ///
-    /// # Errors The operating system's error, typically `ENOMEM`; nothing is opened then.
+    /// # Errors
+    /// The operating system's error, typically `ENOMEM`; nothing is opened then.
     ///
     /// # Panics
     /// If the slot has no memory or the range is not inside its reservation.
@@ -263,7 +265,8 @@ impl Slot {
     /// Maps `len` bytes of `file` from `offset` on over the memory's bytes from `at` on, without copying. All three
     /// are in whole pages of the host. What is written there stays in the memory and does not reach the file.
     ///
-    /// # Errors The operating system's error, typically `ENOMEM`.
+    /// # Errors
+    /// The operating system's error, typically `ENOMEM`.
     ///
     /// # Panics
     /// If the slot has no memory, the range is not inside its reservation, or nothing is mapped.

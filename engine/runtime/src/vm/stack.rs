@@ -56,7 +56,8 @@ impl StackBounds {
 impl WasmStack {
     /// Maps a stack with `size` usable bytes (rounded up to pages).
     ///
-    /// # Errors The operating system's error, typically `ENOMEM`.
+    /// # Errors
+    /// The operating system's error, typically `ENOMEM`.
     pub(crate) fn new(size: usize) -> std::io::Result<Self> {
         let usable = round_up_to_pages(size.max(2 * ENTRY_HEADROOM))
             .filter(|s| s.checked_add(GUARD_SIZE).is_some())
@@ -88,7 +89,8 @@ thread_local! {
 /// Takes a stack of exactly `size` usable bytes (rounded up to pages): the one that the thread has kept if it has
 /// that size, or else a new one.
 ///
-/// # Errors The operating system's error, typically `ENOMEM`.
+/// # Errors
+/// The operating system's error, typically `ENOMEM`.
 pub(crate) fn acquire(size: usize) -> std::io::Result<WasmStack> {
     let cached = CACHED.try_with(Cell::take).ok().flatten();
     match cached {
