@@ -130,14 +130,15 @@ pub fn input(u: &mut Unstructured<'_>) -> Result<(Flags, Case)> {
     Ok((flags(u)?, generate::case(u, SUPPORTED)?))
 }
 
-/// How memories lie: as by default, or with less than what an index can reach, so that accesses are checked.
+/// Chooses the layout of memories: the default, or a smaller reservation than an index can reach, so that accesses
+/// are checked.
 fn memory(u: &mut Unstructured<'_>) -> Result<MemoryStyle> {
     if u.arbitrary()? {
         return Ok(MemoryStyle::default());
     }
     let guards = [0, 16, 4096, 64 << 10, MemoryStyle::FULL_GUARD];
     let may_move = u.arbitrary()?;
-    // Where memories cannot move, there is room for all that a reference lets them grow to.
+    // If memories cannot move, there must be room for every growth that a reference allows.
     let reservations: &[u64] = match may_move {
         true => &[0, 64 << 10, 1 << 20],
         false => &[MemoryStyle::FULL_RESERVATION - (64 << 10)],

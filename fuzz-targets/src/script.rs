@@ -110,7 +110,7 @@ impl Script {
                 Some("memory") => {
                     let words: Vec<&str> = words.collect();
                     let style = parse_memory(&words).ok_or_else(|| wrong("memory"))?;
-                    // It stands below the flags.
+                    // This line comes after that of the flags.
                     script.flags.as_mut().ok_or_else(|| wrong("memory"))?.memory = style;
                 }
                 Some("call") => {

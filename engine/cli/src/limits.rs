@@ -1,8 +1,8 @@
-//! What a program may use of memory, tables and stack, as the command line says.
+//! The limits on a program's memory, tables and stack that the command line sets.
 
 use skerry_runtime::{Config, ResourceLimiter, Store, StoreLimits, StoreLimitsBuilder};
 
-/// What a program may use.
+/// Limits on what a program may use.
 #[derive(Clone, Copy, Debug, Default, clap::Args)]
 pub struct LimitOptions {
     /// Let all memories of the program together have at most this many bytes: `memory.grow` answers -1 beyond it. SIZE is
@@ -21,14 +21,14 @@ pub struct LimitOptions {
 }
 
 impl LimitOptions {
-    /// Sets what belongs to the engine.
+    /// Sets the limits that belong to the engine.
     pub(crate) fn configure(&self, config: &mut Config) {
         if let Some(bytes) = self.stack_size {
             config.wasm_stack(bytes);
         }
     }
 
-    /// What belongs to the store.
+    /// The limits that belong to the store.
     pub(crate) fn store(&self) -> StoreLimits {
         StoreLimitsBuilder::new()
             .total_memory_size(self.max_memory.unwrap_or(usize::MAX))
@@ -36,7 +36,7 @@ impl LimitOptions {
             .build()
     }
 
-    /// Puts `store` under the limits, which `find` finds in it, if there are any.
+    /// Puts `store` under the limits, if there are any. `find` returns the place for them in the store's state.
     pub(crate) fn apply<T>(
         &self,
         store: &mut Store<T>,
@@ -48,13 +48,13 @@ impl LimitOptions {
     }
 }
 
-/// A store's state: the embedder's own, and the limits.
+/// The state of a store: the embedder's own, and the limits.
 pub(crate) struct Limited<T> {
     pub(crate) state: T,
     pub(crate) limits: StoreLimits,
 }
 
-/// A number of bytes, with or without a unit of 1024.
+/// Parses a number of bytes, with or without a unit of 1024.
 fn size(text: &str) -> Result<usize, String> {
     let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
     let (number, unit) = text.split_at(digits);

@@ -185,7 +185,7 @@ fn exit_codes_are_the_programs() {
     check(&exit("0"), 0, "", &[]);
     check(&exit("1"), 1, "", &[]);
     check(&exit("255"), 255, "", &[]);
-    // The kernel hands on the low eight bits of a native program's.
+    // The kernel passes on the low eight bits of a native program's exit code.
     check(&exit("256"), 0, "", &[]);
     check(&exit("258"), 2, "", &[]);
     check(&exit("-1"), 255, "", &[]);
@@ -298,7 +298,8 @@ fn the_snapshot_before_preview_1_links() {
     check(&run(&[], "wasi_both.wat", &[]), 0, "hello, both\n", &[]);
 }
 
-/// More subscriptions than this process may have descriptors, which is the most that the host takes at once.
+/// There are more subscriptions than this process may have descriptors, which is the largest number that the host
+/// takes at once.
 #[test]
 fn more_subscriptions_than_descriptors() {
     let poll = |limit: &str| {
@@ -306,7 +307,7 @@ fn more_subscriptions_than_descriptors() {
         let mut shell = Command::new("sh");
         shell.args(["-c", script, limit, env!("CARGO_BIN_EXE_skerry"), "run"]);
         shell.args(["--no-cache", program("poll_many.wat").to_str().unwrap()]);
-        // Standard input is a pipe that somebody holds open, and it has a byte.
+        // Standard input is a pipe that has a byte and stays open.
         let mut child = shell
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -330,7 +331,8 @@ fn descriptors_are_counted() {
         let options = [&["--dir", &preopened][..], options].concat();
         run(&options, "descriptors.wat", &[])
     };
-    // The program ends with how many it could open beside the four that it has.
+    // The exit code of the program is the number of files that it could open in addition to the four descriptors
+    // that it has.
     check(&opened(&["--max-descriptors", "10"]), 10 - 4, "", &[]);
     let message = "too many descriptors for the guest: 4, the limit is 3";
     check(&opened(&["--max-descriptors", "3"]), 2, "", &[message]);
@@ -561,7 +563,7 @@ fn tables_and_memories_have_limits() {
     );
 }
 
-/// Runs `skerry run` where the process has so many KiB of address space.
+/// Runs `skerry run` in a process with this much address space, in KiB.
 fn run_limited(kib: u32, options: &[&str], name: &str, arguments: &[&str]) -> Output {
     let mut limited = Command::new("sh");
     let script = format!("ulimit -v {kib}; exec \"$0\" run \"$@\"");
@@ -571,7 +573,7 @@ fn run_limited(kib: u32, options: &[&str], name: &str, arguments: &[&str]) -> Ou
     limited.output().expect("sh starts")
 }
 
-/// Where address space is limited, memories reserve little, without any option.
+/// If address space is limited, memories reserve little, without any option.
 #[test]
 fn a_gigabyte_of_address_space_is_enough() {
     let gigabyte = 1 << 20;
@@ -584,7 +586,7 @@ fn a_gigabyte_of_address_space_is_enough() {
     check(&output, 0, "hello, world\n", &[]);
 }
 
-/// A command line says how memories lie, and a compiled module is for that only.
+/// The command line says how memories are laid out, and a compiled module works with that layout only.
 #[test]
 fn memories_lie_as_asked_for() {
     let small = ["--memory-reservation=64K", "--memory-guard=0"];
@@ -615,7 +617,7 @@ fn memories_lie_as_asked_for() {
             "compile the module again",
         ],
     );
-    // The code of another style is not taken out of the cache either.
+    // The cache does not serve code for another layout either.
     for options in [&[][..], &small, &[]] {
         let options = [options, &["--invoke", "grow_to"]].concat();
         check(&run(&options, "ten_memories.wat", &["2"]), 0, "107\n", &[]);

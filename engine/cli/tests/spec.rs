@@ -37,7 +37,7 @@ fn check(
     );
 }
 
-/// [`check`] with an engine of this configuration.
+/// Like [`check`], with an engine of this configuration.
 fn check_with(
     config: &Config,
     files: Vec<TestFile<'static>>,
@@ -135,7 +135,7 @@ fn simd() {
     check(files, Edition::Latest, &counts, "simd.skip", skip);
 }
 
-/// Parts of names of files that have to do with memories.
+/// Parts of the names of files that test memories.
 const ABOUT_MEMORIES: [&str; 11] = [
     "address",
     "align",
@@ -150,7 +150,8 @@ const ABOUT_MEMORIES: [&str; 11] = [
     "traps",
 ];
 
-/// Both suites and the proposals with explicit bounds checks: the files about memories, all of them if `SKERRY_SPEC` is `all`.
+/// Runs both suites and the proposals with explicit bounds checks: the files about memories, or all files if
+/// `SKERRY_SPEC` is `all`.
 fn checked(config: &Config) {
     let all = std::env::var("SKERRY_SPEC").is_ok_and(|value| value == "all");
     if !all {
@@ -179,7 +180,7 @@ fn checked(config: &Config) {
     }
 }
 
-/// Nothing is reserved and no guard holds an offset: every access is compared exactly, and every growth moves the memory.
+/// Without a reservation and a guard, every access is compared exactly, and every growth moves the memory.
 #[test]
 fn memories_that_move() {
     let mut config = Config::default();
@@ -190,7 +191,7 @@ fn memories_that_move() {
     checked(&config);
 }
 
-/// Memories stay in a reservation of 1 GiB, and accesses to one index share a comparison.
+/// With a reservation of 1 GiB memories stay in place, and accesses at one index share a comparison.
 #[test]
 fn memories_that_stay() {
     let mut config = Config::default();

@@ -115,7 +115,7 @@ fn scratch(name: &str) -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join(name)
 }
 
-/// A program in C, compiled.
+/// The program in C, compiled.
 fn compile(name: &str) -> Option<PathBuf> {
     let output = scratch(&format!("{name}.wasm"));
     let clang = std::env::var("CLANG").unwrap_or_else(|_| "clang-19".into());
@@ -125,7 +125,8 @@ fn compile(name: &str) -> Option<PathBuf> {
     compiled(command, output, "SKERRY_C")
 }
 
-/// `wasi/files.zig`, compiled, with the debug checks that end a program on an error that its library does not expect.
+/// The program `wasi/files.zig`, compiled with the debug checks that end a program on an error which its library
+/// does not expect.
 fn compile_zig() -> Option<PathBuf> {
     let output = scratch("files_zig.wasm");
     let zig = std::env::var("ZIG").unwrap_or_else(|_| "zig".into());
@@ -139,14 +140,14 @@ fn compile_zig() -> Option<PathBuf> {
     compiled(command, output, "SKERRY_ZIG")
 }
 
-/// `wasi/files.go`, compiled, by Go 1.25 or later.
+/// The program `wasi/files.go`, compiled by Go 1.25 or later.
 fn compile_go() -> Option<PathBuf> {
     let output = scratch("files_go.wasm");
     let go = std::env::var("GO").unwrap_or_else(|_| "go".into());
     let mut command = Command::new(go);
     command.env("GOCACHE", scratch("go-cache"));
     command.envs([("GOOS", "wasip1"), ("GOARCH", "wasm")]);
-    // No other toolchain, and no module, is fetched.
+    // Go must not fetch another toolchain or a module.
     command.envs([("GOTOOLCHAIN", "local"), ("GOPROXY", "off")]);
     command.env("GO111MODULE", "off");
     command.args(["build", "-o"]);
@@ -154,7 +155,7 @@ fn compile_go() -> Option<PathBuf> {
     compiled(command, output, "SKERRY_GO")
 }
 
-/// What a compiler wrote; none if it cannot, which is an error if the variable `demanded` is 1.
+/// The output of a compiler; `None` if it fails, which is an error if the variable `demanded` is 1.
 fn compiled(mut command: Command, output: PathBuf, demanded: &str) -> Option<PathBuf> {
     let compiler = command.get_program().display().to_string();
     let message = match command.output() {

@@ -9,7 +9,7 @@
 //! * [`module`]: a validated module without its code, as plain data;
 //! * [`compiled`]: a compiled module, as plain data;
 //! * [`tables`]: its trap table and address map, which are read in place;
-//! * [`memory_style`]: how memories lie in address space, which decides what is checked;
+//! * [`memory_style`]: the layout of memories in address space, which decides what is checked;
 //! * [`vmctx`]: the layout of the memory that compiled code addresses through its vmctx register;
 //! * [`trap`]: the reasons for which Wasm code stops, with their codes and the specification's messages;
 //! * [`builtins`]: the functions of the runtime that compiled code calls.

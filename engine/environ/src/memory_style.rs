@@ -1,29 +1,33 @@
-//! How linear memories lie in address space, which decides what an access to one has to check.
+//! The layout of linear memories in address space, which decides what compiled code checks at each access.
 
 use crate::types::MemoryType;
 
-/// Addresses below this are never mapped: an access there is a fault, whatever its size.
+/// The number of lowest addresses that are never mapped: an access there faults, whatever its size.
 pub const NULL_PAGE: u64 = 4096;
 
-/// How linear memories lie in address space: the part of the configuration on which compiled code and the runtime agree.
+/// The layout of linear memories in address space, which is the part of the configuration on which compiled code
+/// and the runtime must agree.
 ///
-/// A memory begins with address space that is reserved for it to grow into, and a guard follows that is never accessible. An
-/// index is less than 4 GiB. So if 4 GiB are reserved, an access needs no check: it is inside the memory or faults. If less is
-/// reserved, compiled code compares the index with the length before each access. In both cases the guard takes up the static
-/// offset of an access and its size, where it is large enough; otherwise they are part of an exact comparison.
+/// A memory is at the start of address space that is reserved for it to grow into. A guard follows, which is never
+/// accessible. An index is less than 4 GiB. So if 4 GiB are reserved, an access needs no check: it is inside the
+/// memory or faults. If less is reserved, compiled code compares the index with the length before each access. In
+/// both cases the guard covers the static offset of an access and its size if it is large enough; otherwise they
+/// are part of an exact comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct MemoryStyle {
-    /// Bytes of address space that are reserved for each memory. A memory that begins larger than that has what it needs, and
-    /// one that can never become as large has less, unless 4 GiB or more are reserved.
+    /// The number of bytes of address space that are reserved for each memory. A memory that is larger at first
+    /// gets as much as it needs, and one that can never become so large gets less, unless 4 GiB or more are
+    /// reserved.
     pub reservation: u64,
-    /// Bytes after the reservation that are never accessible.
+    /// The number of bytes after the reservation that are never accessible.
     pub guard: u64,
     /// Whether a memory that grows beyond its reservation moves to a larger one. Otherwise it cannot grow further.
     pub may_move: bool,
 }
 
 impl Default for MemoryStyle {
-    /// 4 GiB, and a guard of 2 GiB and 64 KiB: no access needs a check unless its static offset is 2 GiB or more.
+    /// A reservation of 4 GiB and a guard of 2 GiB and 64 KiB, with which no access needs a check unless its static
+    /// offset is 2 GiB or more.
     fn default() -> MemoryStyle {
         MemoryStyle {
             reservation: MemoryStyle::FULL_RESERVATION,
@@ -34,12 +38,12 @@ impl Default for MemoryStyle {
 }
 
 impl MemoryStyle {
-    /// What an index can reach: 4 GiB.
+    /// The size in bytes of what an index can reach, which is 4 GiB.
     pub const FULL_RESERVATION: u64 = MemoryType::MAX_PAGES << MemoryType::PAGE_SIZE_LOG2;
-    /// A guard that takes up every offset which an instruction can hold.
+    /// The size in bytes of a guard that covers every offset which an instruction can contain.
     pub const FULL_GUARD: u64 = (2 << 30) + (64 << 10);
 
-    /// A style for where address space is scarce: accesses are checked, and memories move when they grow.
+    /// A style for scarce address space: accesses are checked, and memories move when they grow.
     pub const SMALL: MemoryStyle = MemoryStyle {
         reservation: 1 << 20,
         guard: 64 << 10,
@@ -51,7 +55,7 @@ impl MemoryStyle {
         self.reservation < Self::FULL_RESERVATION
     }
 
-    /// Whether memories can be at another address after growth. Compiled code then loads their base for each use.
+    /// Whether the address of a memory can change when it grows. Compiled code then loads the base for each use.
     pub fn moves(&self) -> bool {
         self.may_move && self.is_checked()
     }
@@ -61,15 +65,15 @@ impl MemoryStyle {
         !self.moves()
     }
 
-    /// Whether the guard takes up an access at this static offset of this many bytes: then it is enough that the index is
-    /// less than the length of the memory.
+    /// Whether the guard covers an access of this many bytes at this static offset, so that it is enough if the
+    /// index is less than the length of the memory.
     pub fn guard_holds(&self, offset: u64, bytes: u64) -> bool {
         offset
             .checked_add(bytes)
             .is_some_and(|end| end <= self.guard.min(Self::FULL_GUARD))
     }
 
-    /// The bytes to reserve for a memory of `len` bytes that never has more than `limit` bytes.
+    /// The number of bytes to reserve for a memory of `len` bytes that never has more than `limit` bytes.
     pub fn reservation_for(&self, len: u64, limit: u64) -> u64 {
         match self.is_checked() {
             true => self.reservation.min(limit).max(len),

@@ -129,7 +129,7 @@ impl MemoryType {
         (self.maximum == Some(self.minimum)).then_some(self.minimum * Self::PAGE_SIZE)
     }
 
-    /// The pages that it can have where nothing has more than `limit`.
+    /// The largest number of pages that the memory can have if no memory may have more than `limit`.
     pub fn limit(&self, limit: u64) -> u64 {
         self.maximum.unwrap_or(limit).min(limit)
     }

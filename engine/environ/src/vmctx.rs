@@ -64,7 +64,7 @@ pub struct VMFuncRef {
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct VMMemoryDefinition {
-    /// The first byte. It changes only where memories [move](crate::MemoryStyle::moves), and even there not for one of
+    /// The first byte. It changes only if memories [move](crate::MemoryStyle::moves), and never for a memory of
     /// fixed size.
     pub base: *mut u8,
     /// The current length in bytes.
@@ -75,8 +75,8 @@ pub struct VMMemoryDefinition {
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct VMMemoryImport {
-    /// A copy of [`VMMemoryDefinition::base`] as it was when the memory was imported. Compiled code reads it where the base
-    /// never changes.
+    /// A copy of [`VMMemoryDefinition::base`], made when the memory was imported. Compiled code reads it if the
+    /// base never changes.
     pub base: *mut u8,
     /// The definition, which holds the length.
     pub definition: *mut VMMemoryDefinition,

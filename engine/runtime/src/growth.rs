@@ -1,7 +1,7 @@
 //! Creation and growth of memories and tables, under the limits of the store.
 //!
-//! Whoever creates or grows one, WebAssembly or the embedder, comes through here, so that the store's [`ResourceLimiter`]
-//! is asked first. Without a limiter there is nothing to ask and nothing is counted.
+//! WebAssembly and the embedder both create and grow them through this module, so that the store's
+//! [`ResourceLimiter`] is asked first. Without a limiter there is nothing to ask and nothing is counted.
 
 use crate::error::{Error, Result, within};
 use crate::limits::{MEMORY_BYTES, ResourceLimiter, TABLE_ELEMENTS};
@@ -9,8 +9,8 @@ use crate::store::StoreInner;
 use crate::vm::context::DynStore;
 use skerry_environ::{MemoryType, TableType};
 
-/// The answer to a growth: the old size, or why there is none, which WebAssembly sees as -1. An error around it ends the
-/// WebAssembly that asked.
+/// The result of a growth: the old size, or the reason why it failed, which WebAssembly sees as -1. The outer error
+/// ends the WebAssembly that asked.
 pub(crate) type Grown = Result<Result<u64>>;
 
 /// Grows a memory by `delta` pages.
@@ -92,7 +92,7 @@ pub(crate) fn grow_table(store: &mut DynStore, index: u32, delta: u64, init: u64
     }
 }
 
-/// What is about to be created in a store.
+/// The items that are about to be created in a store.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Creation<'a> {
     pub(crate) instances: usize,
@@ -101,10 +101,10 @@ pub(crate) struct Creation<'a> {
 }
 
 impl Creation<'_> {
-    /// Asks for all of it.
+    /// Asks the limiter for all of them.
     ///
     /// # Errors
-    /// [`Error::Limit`] and [`Error::Refused`], and what the limiter itself gives.
+    /// [`Error::Limit`] and [`Error::Refused`], and the errors of the limiter itself.
     pub(crate) fn ask(&self, store: &mut DynStore) -> Result<()> {
         let (inner, limiter) = store.parts();
         let engine = inner.engine().limits();
@@ -165,7 +165,7 @@ impl Creation<'_> {
 const ALL_MEMORY_BYTES: &str = "bytes of all memories of a store";
 const ALL_TABLE_ELEMENTS: &str = "elements of all tables of a store";
 
-/// The size in bytes that a memory cannot pass; `None` if only the address space of 32 bits ends it.
+/// The size in bytes that a memory cannot exceed; `None` if only the 32-bit address space limits it.
 fn memory_maximum(ty: MemoryType, limit: u64) -> Option<usize> {
     let bounded = ty.maximum.is_some() || limit < MemoryType::MAX_PAGES;
     bounded.then(|| bytes(limit))
@@ -183,7 +183,8 @@ fn out_of_memory() -> Error {
     Error::OutOfMemory(std::io::ErrorKind::OutOfMemory.into())
 }
 
-/// The error of what the limiter refused: with its limit, if it names one that is passed.
+/// The error for a refusal of the limiter. If the limiter names a limit that `desired` exceeds, the error does,
+/// too.
 fn refused(what: &'static str, limit: Option<usize>, desired: usize) -> Error {
     let actual = desired as u64;
     match limit {
@@ -196,7 +197,7 @@ fn refused(what: &'static str, limit: Option<usize>, desired: usize) -> Error {
     }
 }
 
-/// Another error like one of this module's own.
+/// A second error with the same content as one that this module made.
 fn same(error: &Error) -> Error {
     match *error {
         Error::Limit {

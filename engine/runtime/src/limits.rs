@@ -1,39 +1,42 @@
-//! Limits on what the WebAssembly of a store may allocate: the trait by which an embedder decides, and the usual answer.
+//! Limits on what the WebAssembly of a store may allocate: the trait by which an embedder decides, and an
+//! implementation with fixed numbers.
 //!
-//! Names and meaning are those of Wasmtime's trait of the same name, with three differences: memories and tables that the
-//! embedder creates count as well; [`ResourceLimiter::total_memory_size`] and
-//! [`ResourceLimiter::total_table_elements`] bound what all of a store have together; and an instantiation asks for
-//! everything before it creates anything, so nothing that was refused half-way is counted.
+//! Names and meaning are those of Wasmtime's trait of the same name, with three differences: memories and tables
+//! that the embedder creates count as well; [`ResourceLimiter::total_memory_size`] and
+//! [`ResourceLimiter::total_table_elements`] bound what all memories or tables of a store have together; and an
+//! instantiation asks for everything before it creates anything, so nothing that was refused half-way is counted.
 
 use crate::error::Result;
 use crate::{Error, error::within};
 
-/// The most instances of a store whose limiter says nothing else.
+/// The largest number of instances of a store whose limiter does not say otherwise.
 const DEFAULT_INSTANCES: usize = 10_000;
-/// The most tables of a store whose limiter says nothing else.
+/// The largest number of tables of a store whose limiter does not say otherwise.
 const DEFAULT_TABLES: usize = 10_000;
-/// The most memories of a store whose limiter says nothing else.
+/// The largest number of memories of a store whose limiter does not say otherwise.
 const DEFAULT_MEMORIES: usize = 10_000;
 
 /// Decides how much the WebAssembly of a store may allocate. [`Store::limiter`](crate::Store::limiter) installs it;
-/// [`StoreLimits`] is one.
+/// [`StoreLimits`] implements it.
 ///
-/// It is asked before a memory or table is created or grows, by WebAssembly or by the embedder. It is not asked for growth
-/// by nothing, and not about what the engine needs for its own bookkeeping.
+/// It is asked before a memory or table is created or grows, by WebAssembly or by the embedder. It is not asked
+/// about growth by 0, and not about memory that the engine needs for its own bookkeeping.
 ///
-/// An instantiation asks for all the memories and tables that the module defines, and only when all are granted are they
-/// created. When one is refused, those that were granted before it are not created, and nobody says so: a limiter that adds
-/// up by itself would count them. [`ResourceLimiter::total_memory_size`] needs no adding up.
+/// An instantiation asks for all the memories and tables that the module defines, and only when all are granted are
+/// they created. If one is refused, those that were granted before it are not created, and the limiter is not told:
+/// one that adds up sizes itself would count them. [`ResourceLimiter::total_memory_size`] bounds the sum without
+/// that.
 pub trait ResourceLimiter {
-    /// Whether a memory of `current` bytes may become one of `desired` bytes. `current` is 0 for one that is being created.
-    /// `maximum` is the size in bytes that it cannot pass in any case, because its type or the engine says so; `None`
-    /// without such a maximum. `desired` may be greater; then growth fails whatever the answer is.
+    /// Decides whether a memory of `current` bytes may grow to `desired` bytes. `current` is 0 for one that is
+    /// being created. `maximum` is the size in bytes that it cannot exceed in any case, because of its type or of
+    /// the engine; it is `None` if there is no such maximum. `desired` may be greater than that; then growth fails
+    /// whatever the answer is.
     ///
-    /// `Ok(false)` makes `memory.grow` answer -1, and [`Memory::grow`](crate::Memory::grow), [`Memory::new`](crate::Memory::new)
-    /// and instantiation an error.
+    /// With `Ok(false)`, `memory.grow` returns -1, and [`Memory::grow`](crate::Memory::grow),
+    /// [`Memory::new`](crate::Memory::new) and instantiation fail with an error.
     ///
     /// # Errors
-    /// Whatever ends the WebAssembly that asked: a `memory.grow` does not return.
+    /// An error ends the WebAssembly that asked: its `memory.grow` does not return.
     fn memory_growing(
         &mut self,
         current: usize,
@@ -41,17 +44,18 @@ pub trait ResourceLimiter {
         maximum: Option<usize>,
     ) -> Result<bool>;
 
-    /// Told that a growth that was granted failed all the same: its maximum is passed, or the operating system has no
-    /// memory. `memory.grow` answers -1 after that. Not called when a memory cannot be created, which is an error anyway.
+    /// Is told that a growth which was granted failed all the same, because it exceeds the maximum or the operating
+    /// system has no memory. `memory.grow` returns -1 after that. It is not called if a memory cannot be created,
+    /// which is an error anyway.
     ///
     /// # Errors
-    /// Whatever ends the WebAssembly that asked instead.
+    /// An error ends the WebAssembly that asked.
     fn memory_grow_failed(&mut self, error: Error) -> Result<()> {
         let _ = error;
         Ok(())
     }
 
-    /// Whether a table of `current` elements may become one of `desired` elements; otherwise as
+    /// Decides whether a table of `current` elements may grow to `desired` elements; everything else is as in
     /// [`ResourceLimiter::memory_growing`]. An element has 8 bytes.
     ///
     /// # Errors
@@ -63,7 +67,7 @@ pub trait ResourceLimiter {
         maximum: Option<usize>,
     ) -> Result<bool>;
 
-    /// As [`ResourceLimiter::memory_grow_failed`], for a table.
+    /// Like [`ResourceLimiter::memory_grow_failed`], for a table.
     ///
     /// # Errors
     /// As for [`ResourceLimiter::memory_grow_failed`].
@@ -72,45 +76,49 @@ pub trait ResourceLimiter {
         Ok(())
     }
 
-    /// The most instances that the store may have, by default 10,000. One whose segments or start function trapped counts,
-    /// because it lives as long as the store like any other.
+    /// The largest number of instances that the store may have, by default 10,000. One whose segments or start
+    /// function trapped counts, because it lives as long as the store like any other.
     fn instances(&self) -> usize {
         DEFAULT_INSTANCES
     }
 
-    /// The most tables that the store may have, by default 10,000.
+    /// The largest number of tables that the store may have, by default 10,000.
     fn tables(&self) -> usize {
         DEFAULT_TABLES
     }
 
-    /// The most memories that the store may have, by default 10,000.
+    /// The largest number of memories that the store may have, by default 10,000.
     fn memories(&self) -> usize {
         DEFAULT_MEMORIES
     }
 
-    /// The most bytes that all memories of the store may have together, by default without limit. A growth beyond it fails
-    /// after it was granted, so [`ResourceLimiter::memory_grow_failed`] is told.
+    /// The largest size in bytes that all memories of the store may have together, by default unlimited. A growth
+    /// beyond it fails after it was granted, so [`ResourceLimiter::memory_grow_failed`] is told.
     fn total_memory_size(&self) -> usize {
         usize::MAX
     }
 
-    /// The most elements that all tables of the store may have together, by default without limit; likewise.
+    /// The largest number of elements that all tables of the store may have together, by default unlimited. A
+    /// growth beyond it fails after it was granted, so [`ResourceLimiter::table_grow_failed`] is told.
     fn total_table_elements(&self) -> usize {
         usize::MAX
     }
 
-    /// The most bytes of one memory, for the message when a creation is refused; `None` if there is no such number.
+    /// The largest size of one memory in bytes, for the message about a creation that is refused; `None` if there
+    /// is no such number.
     fn memory_size(&self) -> Option<usize> {
         None
     }
 
-    /// The most elements of one table, for the message when a creation is refused; `None` if there is no such number.
+    /// The largest number of elements of one table, for the message about a creation that is refused; `None` if
+    /// there is no such number.
     fn table_elements(&self) -> Option<usize> {
         None
     }
 }
 
-/// Limits that are numbers. They are made by [`StoreLimitsBuilder`]; the default is that of every of its methods.
+/// A [`ResourceLimiter`] with fixed numbers. [`StoreLimitsBuilder`] makes it; the default is that of each of the
+/// builder's methods.
 ///
 /// ```
 /// use skerry_runtime::{Engine, Store, StoreLimits, StoreLimitsBuilder};
@@ -150,7 +158,7 @@ impl Default for StoreLimits {
 }
 
 impl StoreLimits {
-    /// Whether a growth of one memory or table is granted; an error instead of a refusal where that was asked for.
+    /// Whether a growth of one memory or table is granted. A refusal is an error if the builder was told so.
     fn grows(&self, what: &'static str, limit: Option<usize>, desired: usize) -> Result<bool> {
         match within(what, limit.unwrap_or(usize::MAX) as u64, desired as u64) {
             Ok(()) => Ok(true),
@@ -223,9 +231,9 @@ impl ResourceLimiter for StoreLimits {
     }
 }
 
-/// What [`Error::Limit`] calls the size of one memory that the store's limiter bounds.
+/// The size of one memory that the store's limiter bounds, as [`Error::Limit`] names it.
 pub(crate) const MEMORY_BYTES: &str = "bytes of a memory";
-/// What [`Error::Limit`] calls the size of one table that the store's limiter bounds.
+/// The size of one table that the store's limiter bounds, as [`Error::Limit`] names it.
 pub(crate) const TABLE_ELEMENTS: &str = "elements of a table";
 
 /// Builds [`StoreLimits`].
@@ -248,32 +256,33 @@ macro_rules! limit {
 }
 
 impl StoreLimitsBuilder {
-    /// The defaults of [`StoreLimits`].
+    /// A builder with the defaults of [`StoreLimits`].
     pub fn new() -> Self {
         Self::default()
     }
 
     limit! {
-        /// The most bytes that each memory may have, by default without limit.
+        /// Sets the largest size in bytes of each memory; by default it is unlimited.
         memory_size(limit: usize) = Some(limit);
-        /// The most elements of 8 bytes that each table may have, by default without limit.
+        /// Sets the largest number of elements (of 8 bytes) of each table; by default it is unlimited.
         table_elements(limit: usize) = Some(limit);
-        /// The most bytes that all memories of the store may have together, by default without limit.
+        /// Sets the largest size in bytes of all memories of the store together; by default it is unlimited.
         total_memory_size(limit: usize) = limit;
-        /// The most elements of 8 bytes that all tables of the store may have together, by default without limit.
+        /// Sets the largest number of elements (of 8 bytes) of all tables of the store together; by default it is
+        /// unlimited.
         total_table_elements(limit: usize) = limit;
-        /// The most instances, by default 10,000.
+        /// Sets the largest number of instances; by default 10,000.
         instances(limit: usize) = limit;
-        /// The most tables, by default 10,000.
+        /// Sets the largest number of tables; by default 10,000.
         tables(limit: usize) = limit;
-        /// The most memories, by default 10,000.
+        /// Sets the largest number of memories; by default 10,000.
         memories(limit: usize) = limit;
-        /// Whether WebAssembly that asks for too much is ended by [`Error::Limit`] or [`Error::OutOfMemory`] instead of
-        /// getting -1 from `memory.grow` or `table.grow`; by default not.
+        /// Sets whether WebAssembly that asks for too much is ended by [`Error::Limit`] or [`Error::OutOfMemory`],
+        /// instead of getting -1 from `memory.grow` or `table.grow`. By default it gets -1.
         trap_on_grow_failure(trap: bool) = trap;
     }
 
-    /// The limits.
+    /// The finished limits.
     pub fn build(self) -> StoreLimits {
         self.limits
     }

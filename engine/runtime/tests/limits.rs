@@ -1,4 +1,4 @@
-//! Limits of a store: who is asked, when, and what a refusal leaves.
+//! Limits of a store: when the limiter is asked, by whom, and what a refusal leaves behind.
 
 #![forbid(unsafe_code)]
 
@@ -25,7 +25,7 @@ fn call<T>(store: &mut Store<T>, instance: &Instance, name: &str, argument: i32)
     func.call(store, argument)
 }
 
-/// What, limit and actual of [`Error::Limit`].
+/// The fields `what`, `limit` and `actual` of an [`Error::Limit`].
 #[track_caller]
 fn limit<T>(result: Result<T>) -> (&'static str, u64, u64) {
     match result.map(|_| ()) {
@@ -61,7 +61,7 @@ fn growth_stops_at_the_limit() {
     assert_eq!(call(&mut store, &instance, "table.grow", -1).unwrap(), -1);
     assert_eq!(call(&mut store, &instance, "table.grow", 2).unwrap(), 3);
     assert_eq!(call(&mut store, &instance, "table.grow", 1).unwrap(), -1);
-    // The embedder meets the same limits, and is told which.
+    // The embedder meets the same limits, and the error names them.
     let bytes = "bytes of a memory";
     let found = limit(memory.grow(&mut store, 1));
     assert_eq!(found, (bytes, 3 * PAGE as u64 + 1, 4 * PAGE as u64));
@@ -77,7 +77,7 @@ fn growth_stops_at_the_limit() {
         Err(())
     );
     assert_eq!((memory.size(&store), table.size(&store)), (3, 5));
-    // Each for itself: others may be as large.
+    // The limit is on each memory by itself, so another one may be as large.
     let other = instantiate(&mut store, GROWS).unwrap();
     assert_eq!(call(&mut store, &other, "memory.grow", 2).unwrap(), 1);
 }
@@ -112,7 +112,7 @@ fn all_together_have_a_limit_of_their_own() {
     instantiate(&mut store, "(module (memory 0) (table 0 funcref))").unwrap();
 }
 
-/// A hundred tables that each want ten million elements: 8 GB without a limit.
+/// A hundred tables ask for ten million elements each, which would be 8 GB without a limit.
 #[test]
 fn many_tables_stop_at_the_limit_of_the_store() {
     let mut text = "(module".to_string();
@@ -160,7 +160,7 @@ fn what_is_too_much_at_the_start_is_an_error_that_leaves_the_store_as_it_was() {
         refused(&mut store, "(module (memory 1) (memory 1) (memory 1))"),
         ("memories of a store", 2, 3)
     );
-    // None of them counts: there is room for all that the limits allow.
+    // None of them counts, so there is room for all that the limits allow.
     let pages = |minimum| MemoryType {
         minimum,
         maximum: None,
@@ -189,7 +189,7 @@ fn what_is_too_much_at_the_start_is_an_error_that_leaves_the_store_as_it_was() {
     Table::new(&mut store, elements(4), null).unwrap();
     let found = limit(Table::new(&mut store, elements(0), null));
     assert_eq!(found, ("tables of a store", 3, 4));
-    // What is imported is no new one.
+    // An imported item is not counted again.
     instantiate(&mut store, "(module)").unwrap();
     assert_eq!(
         refused(&mut store, "(module)"),
@@ -229,7 +229,7 @@ fn growth_beyond_a_limit_can_be_the_end() {
     let bytes = ("bytes of a memory", 2 * PAGE as u64, 3 * PAGE as u64);
     assert_eq!(limit(call(&mut store, &instance, "memory.grow", 2)), bytes);
     assert_eq!(call(&mut store, &instance, "memory.grow", 1).unwrap(), 1);
-    // Not over the limiter's number, but over the type's.
+    // The number is within the limiter's limit, but over the type's.
     let elements = ("elements of a table", 4, 5);
     assert_eq!(
         limit(call(&mut store, &instance, "table.grow", 2)),
@@ -248,7 +248,7 @@ fn growth_beyond_a_limit_can_be_the_end() {
     assert_eq!(limit(call(&mut store, &instance, "f", 1)), all);
 }
 
-/// A limiter that notes what it is asked.
+/// A limiter that records the questions it is asked.
 #[derive(Default)]
 struct Notes {
     asked: Vec<String>,
@@ -363,13 +363,13 @@ fn a_limiter_is_asked_and_told() {
         );
         assert!(asked(&mut store)[0].starts_with(wanted));
     }
-    // The store goes on.
+    // The store can still be used.
     (store.data_mut().fail, store.data_mut().refuse) = (false, false);
     assert_eq!(call(&mut store, &instance, "m0", 0).unwrap(), 2);
     assert_eq!(call(&mut store, &instance, "m0", 1).unwrap(), 2);
 }
 
-/// The state that a limiter is found in is the embedder's, also while a host function grows something.
+/// The limiter is found in the embedder's state, also while a host function grows something.
 #[test]
 fn host_functions_grow_under_the_limit() {
     let engine = Engine::default();

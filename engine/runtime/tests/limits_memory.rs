@@ -1,5 +1,5 @@
-//! An instantiation for which the operating system has no address space leaves nothing in the store. Alone in its process,
-//! because it narrows the address space of all of it.
+//! An instantiation for which the operating system has no address space leaves nothing in the store. The test is
+//! alone in its process, because it reduces the address space of the whole process.
 
 #![forbid(unsafe_code)]
 
@@ -18,7 +18,7 @@ fn what_was_made_before_memory_ran_out_is_gone() {
     let text = format!("(module {} (table 1 funcref))", "(memory 1)".repeat(20));
     let module = Module::new(&engine, text).unwrap();
     let whole = getrlimit(Resource::As);
-    // Some of the memories fit, all do not.
+    // There is room for some of the memories, but not for all.
     let current = Some(64 << 30);
     setrlimit(Resource::As, Rlimit { current, ..whole }).unwrap();
     let failed = Instance::new(&mut store, &module, &[]);

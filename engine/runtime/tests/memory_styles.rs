@@ -1,5 +1,5 @@
-//! Programs do the same however memories lie in address space: reserved as a whole, or with less, so that compiled code checks
-//! each access; moving when they grow, or not.
+//! Programs do the same with every layout of memories in address space: with all of it reserved, or with less, so
+//! that compiled code checks each access; with memories that move when they grow, or do not.
 
 #![forbid(unsafe_code)]
 
@@ -9,7 +9,7 @@ use skerry_runtime::{
 
 const PAGE: u64 = 65536;
 
-/// Configurations whose memories can have 40 pages, by name.
+/// Engines whose memories can have 40 pages, each with the name of its style.
 fn engines() -> Vec<(&'static str, Engine)> {
     let engine = |reservation, guard, may_move| {
         let mut config = Config::new();
@@ -48,7 +48,7 @@ fn call(
     }
 }
 
-/// Loads and stores of one and of eight bytes at many static offsets, of a memory of this type.
+/// Loads and stores of one and of eight bytes at many static offsets, in a memory of this type.
 fn accesses(memory: &str) -> (String, Vec<u64>) {
     let offsets = vec![
         0,
@@ -143,7 +143,7 @@ const GROWER: &str = r#"(module
     (data $b (i32.const 100) "image")
     (func (export "grow") (param i32) (result i32) (memory.grow $a (local.get 0)))
     (func (export "size") (result i32) (memory.size $a))
-    ;; A value before and one after the growth, at the same index.
+    ;; The function returns a value from before the growth and one from after it, at the same index.
     (func (export "around") (param i32 i32) (result i32)
       (local i32)
       (local.set 2 (i32.load8_u $a (local.get 0)))
@@ -170,7 +170,8 @@ const USER: &str = r#"(module
       (i32.store8 (i32.const 7) (i32.add (i32.load8_u (i32.const 7)) (i32.const 1)))
       (i32.load8_u (i32.const 7))))"#;
 
-/// Growth keeps the bytes, and everybody sees the memory where it is: its instance, another that imports it, the host.
+/// Growth keeps the bytes, and all see the memory at its new place: its instance, another instance that imports it,
+/// and the host.
 #[test]
 fn growth_is_seen_by_everybody() {
     for (name, engine) in engines() {
@@ -204,7 +205,7 @@ fn growth_is_seen_by_everybody() {
         }
         assert_eq!(run(&grower, "copy", &[]), Ok(0));
         assert_eq!(run(&grower, "other", &[]), Ok(b'i'.into()), "{name}");
-        // The host grows it, and writes where it is then.
+        // The host grows the memory, and then writes to it at its new place.
         assert_eq!(memory.grow(&mut store, 23).unwrap(), 17, "{name}");
         assert!(memory.grow(&mut store, 1).is_err(), "{name}");
         let last = 40 * PAGE as usize - 1;
@@ -255,8 +256,8 @@ fn a_memory_of_the_host_moves_like_any_other() {
     }
 }
 
-/// A memory larger than 32 KiB of image, whose pages lie in a file, moves with what was written and what was not; and the
-/// next instance of the module begins anew.
+/// A memory whose image is larger than 32 KiB, so that its pages are in a file, moves with the pages that were
+/// written and those that were not; and the next instance of the module begins anew.
 #[test]
 fn images_move_and_slots_are_used_again() {
     let text = r#"(module (memory (export "m") 3 40)
@@ -283,7 +284,7 @@ fn images_move_and_slots_are_used_again() {
     }
 }
 
-/// What a reservation cannot hold is refused where memories do not move.
+/// A size for which the reservation is too small is refused if memories do not move.
 #[test]
 fn without_moving_growth_ends_at_the_reservation() {
     let mut config = Config::new();
@@ -300,7 +301,8 @@ fn without_moving_growth_ends_at_the_reservation() {
     assert_eq!(call(&mut store, &instance, "size", &[]), Ok(3));
 }
 
-/// Five thousand instances with two memories each live at once: some gigabytes of address space, not thirty thousand.
+/// Five thousand instances with two memories each exist at once, in some gigabytes of address space instead of
+/// thirty thousand.
 #[test]
 fn thousands_of_memories_are_alive_at_once() {
     let mut config = Config::new();
@@ -323,7 +325,8 @@ fn thousands_of_memories_are_alive_at_once() {
     }
 }
 
-/// The code of a module is for one style of memories: an engine of another refuses it and says so.
+/// The code of a module works with one style of memories, so an engine with another style refuses it with a
+/// message.
 #[test]
 fn artifacts_know_their_style() {
     let engines = engines();

@@ -182,21 +182,22 @@ impl WasiCtxBuilder {
         self
     }
 
-    /// Sets how many descriptors the program may have open at once, 1,024 by default: files, directories and sockets, the
-    /// three standard streams and what the host hands over included. Opening one more is `mfile`. Each takes a
-    /// descriptor of this process, whose own limit (`RLIMIT_NOFILE`) is `mfile` as well.
+    /// Sets how many descriptors the program may have open at once, by default 1,024. They include the three
+    /// standard streams and the directories and sockets that the host gives to the program. Opening one more fails
+    /// with `mfile`. Each takes a descriptor of this process, so reaching the process' own limit (`RLIMIT_NOFILE`)
+    /// fails with `mfile`, too.
     pub fn max_descriptors(&mut self, limit: u32) -> &mut Self {
         self.max_descriptors = limit;
         self
     }
 
-    /// The finished state; the builder is empty again afterwards.
+    /// Returns the finished state. The builder is empty again afterwards.
     ///
     /// # Errors
     ///
-    /// [`BuildError::ZeroByte`], [`BuildError::VariableName`] and [`BuildError::Limit`] for
-    /// arguments and environment that cannot be handed over. [`BuildError::Limit`] when the standard
-    /// streams, directories and sockets are more than [`Self::max_descriptors`] allows.
+    /// [`BuildError::ZeroByte`], [`BuildError::VariableName`] and [`BuildError::Limit`] for arguments and
+    /// environment that cannot be passed to a program. [`BuildError::Limit`] if there are more standard streams,
+    /// directories and sockets than [`Self::max_descriptors`] allows.
     pub fn build(&mut self) -> Result<WasiCtx, BuildError> {
         let builder = std::mem::take(self);
         let mut env = Vec::new();

@@ -11,7 +11,8 @@ use crate::errno::Errno;
 use crate::stream::{BytesInput, Captured};
 use crate::types::{Access, FileStat, FileType, Rights, fdflags};
 
-/// How many descriptors a program may hold open unless its context says otherwise, its standard streams included.
+/// The number of descriptors that a program may hold open, including its standard streams, unless its context says
+/// otherwise.
 pub(crate) const DEFAULT_DESCRIPTORS: u32 = 1024;
 
 /// The object behind a descriptor.
@@ -56,7 +57,7 @@ impl Listed {
     }
 }
 
-/// A descriptor and what it is open for.
+/// A descriptor, with the access that it is open for.
 #[derive(Debug)]
 pub(crate) struct Entry {
     pub(crate) descriptor: Descriptor,
@@ -68,18 +69,18 @@ impl Entry {
         Entry { descriptor, access }
     }
 
-    /// `badf` unless it is open for reading.
+    /// Fails with `badf` unless it is open for reading.
     pub(crate) fn for_reading(&self) -> Result<(), Errno> {
         self.access.read.then_some(()).ok_or(Errno::Badf)
     }
 
-    /// `badf` unless it is open for writing.
+    /// Fails with `badf` unless it is open for writing.
     pub(crate) fn for_writing(&self) -> Result<(), Errno> {
         self.access.write.then_some(()).ok_or(Errno::Badf)
     }
 
-    /// The host's descriptor, to change what the file is: `badf` if there is none, `perm` for a stream of this process.
-    /// Reading or writing that was granted, and no more.
+    /// The host's descriptor, for changing the file's attributes or size. The error is `badf` if there is none, and
+    /// `perm` for a stream of this process, which the program may only read or write.
     pub(crate) fn to_change(&self) -> Result<BorrowedFd<'_>, Errno> {
         match &self.descriptor {
             Descriptor::Inherited(_) => Err(Errno::Perm),
@@ -87,8 +88,8 @@ impl Entry {
         }
     }
 
-    /// The base and inheriting rights that `fd_fdstat_get` reports: what can be done with the descriptor, and with what is
-    /// opened through it.
+    /// The base and inheriting rights that `fd_fdstat_get` reports: the operations that the descriptor allows, and
+    /// those that files opened through it can allow.
     pub(crate) fn rights(&self) -> (Rights, Rights) {
         let descriptor = &self.descriptor;
         if let Descriptor::Directory(_) = descriptor {
@@ -179,14 +180,14 @@ impl Descriptor {
 #[derive(Debug)]
 pub(crate) struct Table {
     entries: Vec<Option<Entry>>,
-    /// No number below this one is free.
+    /// All numbers below this one are in use.
     free_from: usize,
-    /// How many descriptors may be open.
+    /// The number of descriptors that may be open.
     limit: usize,
 }
 
 impl Table {
-    /// No descriptors yet, at most `limit` later.
+    /// An empty table for at most `limit` descriptors.
     pub(crate) fn new(limit: u32) -> Table {
         Table {
             entries: Vec::new(),
@@ -195,7 +196,7 @@ impl Table {
         }
     }
 
-    /// The number of the next descriptor: `mfile` when as many are open as may be.
+    /// The number of the next descriptor. Fails with `mfile` if as many are open as may be.
     fn free(&mut self) -> Result<usize, Errno> {
         while matches!(self.entries.get(self.free_from), Some(Some(_))) {
             self.free_from += 1;
@@ -207,12 +208,13 @@ impl Table {
         }
     }
 
-    /// `mfile` unless one more descriptor can be opened: to be asked before the host opens, creates or empties anything.
+    /// Fails with `mfile` unless one more descriptor can be opened. It is called before the host opens, creates or
+    /// empties anything.
     pub(crate) fn room(&mut self) -> Result<(), Errno> {
         self.free().map(drop)
     }
 
-    /// Opens a descriptor under the lowest free number. `mfile` when as many are open as may be.
+    /// Opens a descriptor under the lowest free number. Fails with `mfile` if as many are open as may be.
     pub(crate) fn insert(&mut self, entry: Entry) -> Result<u32, Errno> {
         let fd = self.free()?;
         if fd == self.entries.len() {
@@ -234,12 +236,12 @@ impl Table {
         entry.ok_or(Errno::Badf)
     }
 
-    /// The host's descriptor behind `fd`: `badf`, and `absent` for a stream that is not the host's.
+    /// The host's descriptor behind `fd`. The error is `badf`, or `absent` for a stream that is not the host's.
     pub(crate) fn host(&self, fd: u32, absent: Errno) -> Result<BorrowedFd<'_>, Errno> {
         self.get(fd)?.descriptor.host().ok_or(absent)
     }
 
-    /// The open directory `fd`: `badf`, else `notdir`.
+    /// The open directory `fd`. The error is `badf` or `notdir`, in this order.
     pub(crate) fn directory(&self, fd: u32) -> Result<&Directory, Errno> {
         match &self.get(fd)?.descriptor {
             Descriptor::Directory(directory) => Ok(directory),

@@ -6,8 +6,9 @@ use crate::errno::Errno;
 
 macro_rules! rights {
     ($($bit:literal $name:ident;)*) => {
-        /// What a descriptor can be used for (`rights`). Only two of them are asked for: [`Self::FD_READ`] and
-        /// [`Self::FD_WRITE`] choose how `path_open` opens a file. All are reported by `fd_fdstat_get`.
+        /// The operations that a descriptor allows (`rights`). Only two of them have an effect when they are asked
+        /// for: [`Self::FD_READ`] and [`Self::FD_WRITE`] choose how `path_open` opens a file. All are reported by
+        /// `fd_fdstat_get`.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub struct Rights(pub u64);
 
@@ -70,10 +71,11 @@ impl Rights {
             | Self::FD_FILESTAT_SET_TIMES.0
             | Self::POLL_FD_READWRITE.0,
     );
-    /// Those of them that change what the file is, which the program may not do to a stream of this process.
+    /// Those of the rights of a file that change its attributes or size, which the program may not do to a stream
+    /// of this process.
     pub const CHANGE_FILE: Rights =
         Rights(Self::FD_ALLOCATE.0 | Self::FD_FILESTAT_SET_SIZE.0 | Self::FD_FILESTAT_SET_TIMES.0);
-    /// Those of them that need a file to be open for writing.
+    /// Those of the rights of a file for which it must be open for writing.
     pub const WRITE_FILE: Rights =
         Rights(Self::FD_WRITE.0 | Self::FD_ALLOCATE.0 | Self::FD_FILESTAT_SET_SIZE.0);
     /// The rights that mean something for a terminal, a pipe or another stream: no seek. C
@@ -121,7 +123,7 @@ impl Rights {
             | Self::PATH_UNLINK_FILE.0
             | Self::POLL_FD_READWRITE.0,
     );
-    /// What can be opened through a directory has some of these.
+    /// The rights that files opened through a directory can have.
     pub const INHERITED: Rights = Rights(Self::FILE.0 | Self::DIRECTORY.0);
 
     /// Whether `self` contains all of `other`.
@@ -174,7 +176,8 @@ impl Access {
         write: true,
     };
 
-    /// What the base rights of `path_open` ask for. The host cannot open a file for neither: that is for reading, too.
+    /// The access that the base rights of `path_open` ask for. The host cannot open a file for neither reading nor
+    /// writing, so that is for reading, too.
     pub(crate) fn asked_for(base: Rights) -> Access {
         let write = base.contains(Rights::FD_WRITE);
         Access {

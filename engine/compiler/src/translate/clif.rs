@@ -18,8 +18,9 @@ use skerry_environ::Trap;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u32)]
 pub enum Region {
-    /// What never changes while code runs: the vmctx header, imports, `VMFuncRef`s, bases of
-    /// memories that do not move and of tables of fixed size, the elements of constant tables, type ids, the array of builtins.
+    /// Everything that never changes while code runs: the vmctx header, imports, `VMFuncRef`s, bases of memories
+    /// that do not move and of tables of fixed size, the elements of constant tables, type ids, the array of
+    /// builtins.
     Constants = 0,
     /// The bytes of linear memories.
     Memories = 1,
@@ -27,7 +28,7 @@ pub enum Region {
     Globals = 2,
     /// The elements of tables that are not constant.
     Tables = 3,
-    /// Lengths of memories and tables, bases of tables and of memories that may move. Only builtins write here.
+    /// Lengths of memories and tables, and bases of tables and of memories that may move. Only builtins write them.
     Lengths = 4,
     /// The array of values of a trampoline.
     Values = 5,

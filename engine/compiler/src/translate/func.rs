@@ -251,9 +251,10 @@ impl<'a> Translation<'a> {
         self.builder.ins().uextend(types::I64, value)
     }
 
-    /// `value`, or zero if `out`: a data dependence, which the processor never guesses. Of an index whose check has trapped
-    /// before, it makes zero where the processor has guessed that the check would not: what is executed ahead of the check
-    /// stays in bounds, or at the first element of what has none. Of an address it makes null.
+    /// Masks a value against speculation: `value`, or zero if `out` is true. The mask depends on `out` as data, so
+    /// the processor never guesses it. For an index whose check traps if `out` is true, the processor may guess
+    /// that it does not and run ahead; then the access stays in bounds, or at the first element of a table that has
+    /// none. An address becomes null.
     pub(super) fn mask_speculated(&mut self, out: Value, value: Value) -> Value {
         let zero = self.builder.ins().iconst(types::I64, 0);
         self.builder.ins().select_spectre_guard(out, zero, value)

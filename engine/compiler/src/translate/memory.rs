@@ -5,11 +5,11 @@
 //! offset in the instruction, and an access that is out of bounds faults. Memory 0, if this module defines it,
 //! begins at the vmctx pointer itself.
 //!
-//! Where the [`MemoryStyle`](skerry_environ::MemoryStyle) reserves less, or where the guard does not hold the offset, an
-//! access is checked: its address is null where the index is out of bounds, so the access itself faults. The address is
-//! selected by the comparison, without a branch: the processor cannot guess it, so nothing is accessed ahead of the check
-//! either. Two accesses at the same index share comparison and selection as long as the guard holds their offsets and
-//! nothing is called in between.
+//! Where the [`MemoryStyle`](skerry_environ::MemoryStyle) reserves less, or where the guard does not hold the
+//! offset, an access is checked: its address is null if the index is out of bounds, so the access itself faults.
+//! The comparison selects the address without a branch, so the processor cannot guess it, and nothing is accessed
+//! ahead of the check. Two accesses at the same index share comparison and selection as long as the guard holds
+//! their offsets and nothing is called in between.
 
 use super::clif::{Region, trap_code};
 use super::func::Translation;
@@ -134,7 +134,7 @@ impl Translation<'_> {
         let index = self.zero_extend(index);
         let offset = memarg.offset;
         let held = self.module.memory.guard_holds(offset, bytes);
-        // No memory is ever smaller than it was in the beginning.
+        // No memory ever becomes smaller than it was at first.
         let minimum = self.module.module.memories[memory].minimum * MemoryType::PAGE_SIZE;
         let inside = known.is_some_and(|known| known + offset + bytes <= minimum);
         let unchecked = inside || held && !self.module.memory.is_checked();
@@ -144,7 +144,7 @@ impl Translation<'_> {
         let Some(out) = self.out_of_bounds(memory, index, offset + bytes, held) else {
             return (self.builder.ins().iconst(I64, 0), 0);
         };
-        // What is added to null must not lead to something that is mapped.
+        // An offset that is added to null must not lead to a mapped address.
         let (index, offset) = match offset + bytes <= NULL_PAGE {
             true => (index, offset as i32),
             false => (self.builder.ins().iadd_imm_u(index, offset as i64), 0),
@@ -153,8 +153,8 @@ impl Translation<'_> {
         (self.mask_speculated(out, address), offset)
     }
 
-    /// Whether an access that ends `end` bytes after `index` is out of bounds; `None` if every one is. If the guard holds the
-    /// access it may reach beyond the memory when this says no, and faults then.
+    /// Whether an access that ends `end` bytes after `index` is out of bounds; `None` if every such access is. If
+    /// the guard covers the access, it may extend beyond the memory when this is false, and faults then.
     fn out_of_bounds(
         &mut self,
         memory: MemoryIndex,
@@ -217,7 +217,7 @@ impl Translation<'_> {
         }
     }
 
-    /// Loads what growth changes in the definition of a memory.
+    /// Loads a field of a memory's definition that growth changes.
     fn load_memory_field(&mut self, memory: MemoryIndex, field: i32) -> Value {
         let (definition, offset) = match self.module.module.defined_memory(memory) {
             Some(defined) => (self.vmctx(), self.module.layout.memory(defined)),

@@ -69,9 +69,9 @@ pub enum ArtifactError {
         "the code of the artifact is for memories that are {found}, this engine's are {ours}: compile the module again with the same reservation and guard of memories"
     )]
     Memory {
-        /// How accesses are checked in the artifact.
+        /// How the code of the artifact checks accesses.
         found: String,
-        /// The same of the engine.
+        /// How the code of this engine checks accesses.
         ours: String,
     },
 }

@@ -160,7 +160,7 @@ impl VMStoreContext {
                 // SAFETY: set from a slice that the store keeps in place while wasm may run.
                 let regions = unsafe { &*self.regions.get() };
                 if addr < NULL_PAGE {
-                    // An access that a check has turned to null.
+                    // The address of this access was made null by its check.
                     return Some(Trap::MemoryOutOfBounds);
                 }
                 let index = regions.partition_point(|r| r.end <= addr);

@@ -25,9 +25,9 @@ pub(crate) struct Blueprint<'a> {
     pub func_refs: &'a [FuncRefCode],
     /// The module's identity in the pool of slots.
     pub home: &'a Arc<Home>,
-    /// How memories lie in address space.
+    /// How memories are laid out in address space.
     pub memory_style: MemoryStyle,
-    /// The pages that no memory grows beyond.
+    /// The number of pages beyond which no memory grows.
     pub memory_pages: u64,
 }
 
@@ -39,7 +39,7 @@ impl Blueprint<'_> {
         Some(MemoryExtent::new(self.memory_style, ty.minimum, limit))
     }
 
-    /// Whether a defined memory lies in the slot of the vmctx.
+    /// Whether a defined memory is in the slot of the vmctx.
     fn is_at_vmctx(&self, index: DefinedMemoryIndex) -> bool {
         index.index() == 0 && self.memory_style.memory0_is_at_vmctx()
     }

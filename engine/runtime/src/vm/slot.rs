@@ -5,10 +5,11 @@
 //!                                           ^ vmctx = base of memory 0
 //! ```
 //!
-//! By default 4 GiB are reserved and the guard has 2 GiB and 64 KiB. Compiled code addresses a memory as `base + index +
-//! offset` with `index < 2^32`, `offset < 2^31` and at most 16 bytes accessed, so whatever it reaches lies in the reservation
-//! or its guard: no bounds check is needed. Where the `MemoryStyle` has less of either, compiled code checks what the guard
-//! does not hold. A slot without a memory ends with a guard of 64 KiB after the vmctx.
+//! By default 4 GiB are reserved and the guard has 2 GiB and 64 KiB. Compiled code addresses a memory as `base +
+//! index + offset` with `index < 2^32`, `offset < 2^31` and at most 16 bytes accessed, so every address is in the
+//! reservation or its guard, and no bounds check is needed. If the `MemoryStyle` has less of either, compiled code
+//! checks the accesses that the guard does not cover. A slot without a memory ends with a guard of 64 KiB after the
+//! vmctx.
 //!
 //! One `mmap` and one `mprotect` make a slot: the vmctx and the initial pages of memory 0 are neighbours. A slot that was
 //! used is kept for the next instance of its module (`pool`).
@@ -25,19 +26,19 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 /// The size in bytes of the guard before the vmctx area, and of the one after a vmctx without a memory.
 const SMALL_GUARD: usize = 64 << 10;
 
-/// The memory of a slot, in bytes.
+/// The sizes of the memory of a slot, in bytes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct MemoryExtent {
-    /// What is accessible from the start.
+    /// The number of bytes that are accessible at first.
     pub accessible: usize,
-    /// What it can grow to.
+    /// The number of bytes that it can grow to.
     pub reservation: usize,
-    /// What follows and is never accessible.
+    /// The number of bytes after that, which are never accessible.
     pub guard: usize,
 }
 
 impl MemoryExtent {
-    /// For a memory of `pages` that never has more than `limit` pages.
+    /// The sizes for a memory of `pages` pages that never has more than `limit` pages.
     pub(crate) fn new(style: MemoryStyle, pages: u64, limit: u64) -> Self {
         let accessible = bytes_of(pages);
         let reservation = style.reservation_for(accessible as u64, bytes_of(limit) as u64);
@@ -48,7 +49,7 @@ impl MemoryExtent {
         }
     }
 
-    /// Bytes of address space.
+    /// The number of bytes of address space that it takes.
     fn size(&self) -> Option<usize> {
         round_up_to_pages(self.reservation)?.checked_add(round_up_to_pages(self.guard)?)
     }
@@ -185,7 +186,7 @@ impl Slot {
     /// pointer. All accessible bytes are zero.
     ///
     /// # Errors
-    /// What the operating system answers, typically `ENOMEM`.
+    /// The operating system's error, typically `ENOMEM`.
     pub(crate) fn new(vmctx_size: usize, memory: Option<MemoryExtent>) -> std::io::Result<Self> {
         let area = Area::map(vmctx_size, memory).or_else(|_| {
             // Slots that wait in the pool may take up the address space or the mappings that are needed now.
@@ -239,7 +240,7 @@ impl Slot {
         area.mapping.base().wrapping_add(area.vmctx)
     }
 
-    /// Bytes that the memory can grow to; 0 without a memory.
+    /// The number of bytes that the memory can grow to; 0 without a memory.
     pub(crate) fn reservation(&self) -> usize {
         self.area().memory.map_or(0, |memory| memory.reservation)
     }

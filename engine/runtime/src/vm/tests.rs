@@ -355,7 +355,7 @@ fn faults_in_a_memory_are_traps_only_inside_its_region() {
         classify(Some(Trap::MemoryOutOfBounds), Some(base + (1 << 20))),
         None
     );
-    // An access whose check has made its address null.
+    // The check of this access has made its address null.
     let null = [0, 4095, 4096].map(|addr| classify(Some(Trap::MemoryOutOfBounds), Some(addr)));
     let out = Some(Trap::MemoryOutOfBounds);
     assert_eq!(null, [out, out, None]);

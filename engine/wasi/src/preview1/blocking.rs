@@ -74,7 +74,7 @@ pub(super) fn accept(host: BorrowedFd<'_>, flags: SocketFlags) -> Result<OwnedFd
     retry(|| rustix::net::accept_with(host, flags))
 }
 
-/// Receives one message, or what there is of a stream.
+/// Receives one message, or the bytes of a stream that are there.
 pub(super) fn receive(
     host: BorrowedFd<'_>,
     buffers: &mut [IoSliceMut<'_>],

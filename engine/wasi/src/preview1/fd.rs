@@ -105,7 +105,8 @@ pub(super) fn fd_pwrite(
     Ok(memory.write_u32(nwritten, count as u32)?)
 }
 
-/// The descriptor of the host, which says `spipe` itself if that has no positions; what is none of the host's has none either.
+/// The host's descriptor behind an entry, for access at a position. If it has no positions, the host itself reports
+/// `spipe`; an entry without a descriptor of the host has none either.
 fn seekable(entry: &Entry, directory: Errno) -> Result<BorrowedFd<'_>, Errno> {
     match &entry.descriptor {
         Descriptor::Directory(_) => Err(directory),
@@ -130,7 +131,7 @@ pub(super) fn fd_seek(
     seek_from(ctx, memory, fd, offset, whence, position)
 }
 
-/// What an offset is relative to (`whence`, whose numbers differ between snapshots).
+/// The point that an offset is relative to (`whence`, whose numbers differ between snapshots).
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Whence {
     Set,
@@ -138,7 +139,7 @@ pub(super) enum Whence {
     End,
 }
 
-/// Moves the position of a file and tells the new one.
+/// Moves the position of a file and returns the new one.
 pub(super) fn seek_from(
     ctx: &WasiCtx,
     memory: &mut GuestMemory<'_>,
@@ -232,7 +233,7 @@ pub(super) fn fd_fdstat_set_flags(
     Ok(fcntl_setfl(host, wanted)?)
 }
 
-/// Rights restrict nothing, so none can be given up: a program that wants to is told, with `notsup`.
+/// Rights restrict nothing, so none can be given up. A program that tries to gets `notsup`.
 pub(super) fn fd_fdstat_set_rights(
     ctx: &mut WasiCtx,
     _: &mut GuestMemory<'_>,

@@ -84,7 +84,7 @@ pub(super) fn fd_filestat_set_size(
 ) -> Outcome {
     let entry = ctx.table.get(fd)?;
     let host = entry.to_change()?;
-    // The host says so, too, if it opened the file for reading alone.
+    // The host reports this, too, if it opened the file for reading only.
     entry.for_writing().map_err(|_| Errno::Inval)?;
     i64::try_from(size).map_err(|_| Errno::Fbig)?;
     Ok(retry(|| ftruncate(host, size))?)

@@ -116,7 +116,7 @@ pub(super) fn path_filestat_get(
     Ok(memory.write(filestat, &stat.to_bytes())?)
 }
 
-/// The attributes of what a path leads to.
+/// The attributes of the file that a path leads to.
 pub(super) fn path_stat(
     ctx: &WasiCtx,
     memory: &GuestMemory<'_>,
@@ -262,8 +262,8 @@ pub(super) fn path_readlink(
     Ok(memory.write_u32(used, count as u32)?)
 }
 
-/// Of the base rights, those to read and to write choose how the host opens a file. All others, and the inheriting rights, are
-/// without effect.
+/// Of the base rights, those to read and to write choose how the host opens a file. All other rights, and the
+/// inheriting rights, have no effect.
 #[allow(clippy::too_many_arguments, reason = "the standard's signature")]
 pub(super) fn path_open(
     ctx: &mut WasiCtx,
@@ -297,7 +297,7 @@ struct Open {
 }
 
 impl Open {
-    /// Rights beyond those that exist are no error, as libraries ask for "all bits set".
+    /// Bits that are no rights are no error, since libraries ask for "all bits set".
     fn new(lookup: u32, oflags: u32, base: u64, fdflags: u32) -> Result<Open, Errno> {
         let bits = |flags: u32, all: u16| {
             u16::try_from(flags)

@@ -14,10 +14,10 @@ use crate::memory::GuestMemory;
 use crate::table::{Descriptor, Entry};
 use crate::types::FileType;
 
-/// Where the fields of a `subscription` lie, in bytes from its start, as far as snapshots differ in it.
+/// The offsets of the fields of a `subscription` in which snapshots differ, in bytes from its start.
 #[derive(Debug)]
 pub(super) struct SubscriptionLayout {
-    /// The size of the whole.
+    /// The size of the whole `subscription` in bytes.
     pub(super) size: u32,
     /// The fields of `subscription_clock`.
     pub(super) clock: u32,
@@ -25,14 +25,14 @@ pub(super) struct SubscriptionLayout {
     pub(super) flags: u32,
 }
 
-/// That of preview 1: user data, tag, then the clock, its timeout, its precision and its flags.
+/// The layout of preview 1: user data and tag, then the clock, its timeout, its precision and its flags.
 const SUBSCRIPTION: SubscriptionLayout = SubscriptionLayout {
     size: 48,
     clock: 16,
     timeout: 24,
     flags: 40,
 };
-/// The descriptor of a `subscription_fd_readwrite`.
+/// The offset of the descriptor of a `subscription_fd_readwrite`.
 const DESCRIPTOR: u32 = 16;
 /// The size in bytes of an `event`.
 const EVENT_SIZE: u32 = 32;
@@ -183,7 +183,7 @@ pub(super) fn poll_oneoff(
     )
 }
 
-/// `poll_oneoff` for either snapshot.
+/// Implements `poll_oneoff` for either snapshot.
 pub(super) fn poll_with_layout(
     ctx: &WasiCtx,
     memory: &mut GuestMemory<'_>,
@@ -269,10 +269,10 @@ fn wait<'s>(
     Ok(ready)
 }
 
-/// What the host says of a descriptor although nobody asked.
+/// The flags that the host reports without being asked for them.
 const UNASKED: PollFlags = PollFlags::HUP.union(PollFlags::ERR).union(PollFlags::NVAL);
 
-/// What the host is asked for an event of a descriptor.
+/// The flags to ask the host for, for an event of a descriptor.
 fn interest(event: Event) -> PollFlags {
     match event {
         Event::Write => PollFlags::OUT,
@@ -280,8 +280,9 @@ fn interest(event: Event) -> PollFlags {
     }
 }
 
-/// Has the host wait for descriptors of the program, and gives what it found of each. Each is asked for once, however many
-/// subscriptions there are: the host takes no more of them than this process may have open (`RLIMIT_NOFILE`).
+/// Makes the host wait for descriptors of the program, and returns what it found for each. Each is asked for once,
+/// however many subscriptions there are: the host takes no more of them than this process may have open
+/// (`RLIMIT_NOFILE`).
 fn ask(
     ctx: &WasiCtx,
     wanted: &BTreeMap<u32, PollFlags>,

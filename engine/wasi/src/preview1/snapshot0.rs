@@ -1,7 +1,8 @@
 //! `wasi_unstable`, the snapshot before preview 1 (`preview0/witx` of the standard), which modules of 2019 import.
 //!
-//! Its functions are those of preview 1 but `sock_accept`. What it has otherwise laid out is here: `filestat`, whose count of
-//! links has 32 bits; the numbers of `whence`; and `subscription`, in which a clock has an identifier before it.
+//! Its functions are those of preview 1 except `sock_accept`. This module has what it lays out in another way:
+//! `filestat`, whose count of links has 32 bits; the numbers of `whence`; and `subscription`, in which an
+//! identifier comes before a clock.
 
 use super::fd::{Whence, seek_from};
 use super::file::file_stat;
@@ -17,7 +18,7 @@ use crate::types::FileStat;
 pub const MODULE: &str = "wasi_unstable";
 
 functions! {
-    /// The functions that read or write something laid out in another way than in preview 1.
+    /// The functions that read or write values with another layout than in preview 1.
     DIFFERENT;
     own::fd_filestat_get(fd: u32, filestat: u32) -> errno;
     own::fd_seek(fd: u32, offset: i64, whence: u32, position: u32) -> errno;
@@ -36,7 +37,8 @@ pub fn functions() -> impl Iterator<Item = &'static Function> {
     })
 }
 
-/// User data, tag, then the clock's identifier, which nothing uses, the clock, its timeout, its precision and its flags.
+/// The layout of the snapshot: user data and tag, then the clock's identifier (which is not used), the clock, its
+/// timeout, its precision and its flags.
 const SUBSCRIPTION: SubscriptionLayout = SubscriptionLayout {
     size: 56,
     clock: 24,
@@ -44,7 +46,7 @@ const SUBSCRIPTION: SubscriptionLayout = SubscriptionLayout {
     flags: 48,
 };
 
-/// The 56 bytes of a `filestat`. More links than it can count are told as the most that it can.
+/// The 56 bytes of a `filestat`. If there are more links than its field can count, it contains the largest number.
 fn filestat_bytes(stat: FileStat) -> [u8; 56] {
     let links = u32::try_from(stat.links).unwrap_or(u32::MAX);
     let mut bytes = [0; 56];
@@ -59,7 +61,7 @@ fn filestat_bytes(stat: FileStat) -> [u8; 56] {
     bytes
 }
 
-/// The functions that differ.
+/// The functions that differ from those of preview 1.
 mod own {
     use super::*;
 

@@ -21,7 +21,7 @@ const RECV_DATA_TRUNCATED: u16 = 1 << 0;
 const SHUTDOWN_READ: u32 = 1 << 0;
 const SHUTDOWN_WRITE: u32 = 1 << 1;
 
-/// The host's socket: `badf`, else `notsock`.
+/// The host's socket behind an entry. The error is `badf` or `notsock`, in this order.
 fn socket(entry: &Entry) -> Result<BorrowedFd<'_>, Errno> {
     match entry.descriptor.filetype() {
         FileType::SocketStream | FileType::SocketDgram => {}

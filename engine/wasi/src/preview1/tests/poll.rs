@@ -93,7 +93,7 @@ fn a_pipe_wakes_the_guest() {
     assert_eq!(guest.read(0, 9), Ok(Vec::new()));
 }
 
-/// Subscriptions to one descriptor wait for different things.
+/// Several subscriptions to one descriptor wait for different events.
 #[test]
 fn both_sides_of_a_connection() {
     let (ours, mut theirs) = std::os::unix::net::UnixStream::pair().unwrap();

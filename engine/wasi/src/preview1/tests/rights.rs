@@ -7,8 +7,8 @@ use std::fs;
 const READ: u64 = Rights::FD_READ.0;
 const WRITE: u64 = Rights::FD_WRITE.0;
 
-/// What programs ask for when they open a directory: nothing, what a directory can do (Zig), the same to be handed down, all
-/// that there is but to write (Go, C), and bits that do not exist.
+/// The rights that programs ask for when they open a directory: none, those of a directory (Zig), the same as
+/// inheriting rights, all but writing (Go, C), and bits that do not exist.
 const OF_DIRECTORIES: [(u64, u64); 6] = [
     (0, 0),
     (Rights::DIRECTORY.0, 0),
@@ -19,7 +19,7 @@ const OF_DIRECTORIES: [(u64, u64); 6] = [
 ];
 
 impl Guest {
-    /// `path_open` of a directory below `fd`.
+    /// Opens a directory below `fd` by `path_open`.
     fn directory(&mut self, fd: u32, path: &str, base: u64, inheriting: u64) -> u32 {
         self.put(STRING, path.as_bytes());
         let (directory, length) = (oflags::DIRECTORY.into(), path.len() as u64);
@@ -93,7 +93,7 @@ fn directories_restrict_nothing() {
     }
 }
 
-/// The host cannot open a directory for writing, and does not with other names for it either.
+/// The host cannot open a directory for writing, also not by other names for the directory.
 #[test]
 fn directories_are_not_written() {
     let mut guest = Guest::with_directory();
@@ -146,7 +146,7 @@ fn two_bits_choose_how_a_file_is_opened() {
         assert_eq!(guest.call("fd_pwrite", &at(reader)), Errno::Badf);
         guest.ok("fd_pread", &at(reader));
         guest.ok("fd_pwrite", &at(writer));
-        // What has to do with neither works with any of them.
+        // Calls that need neither work with any of them.
         for fd in [reader, writer, both] {
             let fd = u64::from(fd);
             guest.ok("fd_seek", &[fd, 1, 0, OUT.into()]);
@@ -161,7 +161,8 @@ fn two_bits_choose_how_a_file_is_opened() {
     }
 }
 
-/// A file that is created, emptied or may not be written is open for what was asked, though the host had to open it otherwise.
+/// A file that is created, emptied or may not be written is open for what was asked, although the host had to open
+/// it in another way.
 #[test]
 fn creating_is_not_writing() {
     let mut guest = Guest::with_directory();
@@ -181,8 +182,9 @@ fn creating_is_not_writing() {
     assert_eq!(guest.write(fd, b"x"), Err(Errno::Badf));
 }
 
-/// What may only be read is opened for reading, whatever else is asked for but to write: Go asks for all rights to do with
-/// files but that, C's `O_CREAT` for a file that may be there. A running program cannot be written, by root neither.
+/// A file that can only be read is opened for reading, whatever is asked for except writing: Go asks for all rights
+/// of files except that, and C's `O_CREAT` is used with files that may exist. A running program cannot be written,
+/// not even by root.
 #[test]
 fn rights_that_are_not_to_be_had_do_without() {
     let mut guest = Guest::with_directory();
@@ -204,7 +206,7 @@ fn rights_that_are_not_to_be_had_do_without() {
     assert_eq!(guest.read(fd, 4), Ok(b"\x7fELF".to_vec()));
 }
 
-/// A program that gives up rights would not have given them up, and is told so.
+/// A program that gives up rights would keep them, and gets an error that says so.
 #[test]
 fn rights_are_not_given_up() {
     let mut guest = Guest::with_directory();
@@ -220,7 +222,7 @@ fn rights_are_not_given_up() {
     assert_eq!(guest.write(file, b"x"), Ok(1));
 }
 
-/// Reading and writing the streams of this process was granted, not to change the files that they are.
+/// The program may read and write the streams of this process, but not change the files behind them.
 #[test]
 fn streams_of_this_process_are_not_changed() {
     let mut guest = Guest::new(|builder| _ = builder.inherit_stdio());
@@ -245,7 +247,7 @@ fn streams_of_this_process_are_not_changed() {
     }
 }
 
-/// What was handed over as a file is open for what its stream is for.
+/// A file that is given as a standard stream is open for the direction of that stream only.
 #[test]
 fn streams_are_open_one_way() {
     let host = tempfile::tempdir().unwrap();
@@ -282,7 +284,7 @@ fn sockets_report_what_they_can_do() {
     drop(peer);
 }
 
-/// Beyond the quota nothing is opened, created, emptied or accepted.
+/// Beyond the limit on descriptors nothing is opened, created, emptied or accepted.
 #[test]
 fn descriptors_have_a_quota() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -321,7 +323,7 @@ fn the_quota_is_1024_at_first() {
     let mut guest = Guest::with_directory();
     fs::write(guest.host("f"), "").unwrap();
     let opened = (0..2000).map_while(|_| guest.open("f", 0, 0).ok()).last();
-    // This process may have fewer to give.
+    // The limit of this process may be lower.
     let own = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
     if own.is_none_or(|own| own > 4096) {
         assert_eq!(opened, Some(1023));

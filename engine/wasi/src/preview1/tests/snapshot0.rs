@@ -1,4 +1,4 @@
-//! `wasi_unstable`: what is laid out in another way, at the offsets of `preview0/witx/typenames.witx`.
+//! Tests of `wasi_unstable`: the values with another layout, at the offsets of `preview0/witx/typenames.witx`.
 
 use super::super::snapshot0::functions;
 use super::*;
@@ -30,7 +30,7 @@ fn all_functions_but_one_are_there() {
     }
 }
 
-/// 56 bytes: device, inode, type, links in 32 bits, size, three times.
+/// A `filestat` has 56 bytes: device, inode, type, links in 32 bits, size and three times.
 #[test]
 fn a_filestat_has_56_bytes() {
     let mut guest = Guest::with_directory();
@@ -71,7 +71,7 @@ fn a_filestat_has_56_bytes() {
     assert_eq!(guest.call0("path_filestat_get", &path), Errno::Fault);
 }
 
-/// 0 is the position, 1 the end, 2 the start.
+/// In `whence`, 0 is the position, 1 the end, and 2 the start.
 #[test]
 fn whence_has_other_numbers() {
     let mut guest = Guest::with_directory();
@@ -92,14 +92,15 @@ fn whence_has_other_numbers() {
     assert_eq!(seek(0, 3), Err(Errno::Inval));
 }
 
-/// 56 bytes: user data, tag; of a clock its identifier, then number, timeout, precision and flags; a descriptor comes first.
+/// A `subscription` has 56 bytes: user data and tag, then for a clock its identifier, number, timeout, precision
+/// and flags, and for the others the descriptor.
 #[test]
 fn a_subscription_has_56_bytes() {
     const EVENTS: u32 = 8192;
     let mut guest = Guest::new(|_| ());
     let at = |index: u32| BUFFER + index * 56;
     let clock = |guest: &mut Guest, index: u32, id: u32, timeout: u64, flags: u16| {
-        // An identifier, and a precision, that would be the clock, the timeout or the flags of preview 1.
+        // These are an identifier and a precision that would be the clock, the timeout or the flags in preview 1.
         guest.put(at(index), &[0xff; 56]);
         guest.put(at(index), &u64::from(index + 100).to_le_bytes());
         guest.put(at(index) + 8, &[0]);
@@ -107,7 +108,7 @@ fn a_subscription_has_56_bytes() {
         guest.put(at(index) + 32, &timeout.to_le_bytes());
         guest.put(at(index) + 48, &flags.to_le_bytes());
     };
-    // One is over in a minute, one was over in 1970, one has no clock.
+    // The first is over in a minute, the second was over in 1970, the third has no clock.
     clock(&mut guest, 0, 1, 60_000_000_000, 0);
     clock(&mut guest, 1, 0, 1, 1);
     clock(&mut guest, 2, 9, 1, 0);
@@ -145,7 +146,7 @@ fn a_subscription_has_56_bytes() {
     );
     clock(&mut guest, 0, 1, 1_000_000, 0);
     assert_eq!(poll(&mut guest, BUFFER, 1), [(100, 0, 0, 0)]);
-    // The last subscription that memory holds, and one byte further.
+    // This is the last subscription that fits in memory, and one that begins a byte later.
     let end = 65536 - 56;
     let bytes = guest.get(BUFFER, 56).to_vec();
     guest.put(end, &bytes);
@@ -154,7 +155,7 @@ fn a_subscription_has_56_bytes() {
     assert_eq!(guest.call0("poll_oneoff", &params), Errno::Fault);
 }
 
-/// What is laid out alike is the very function of preview 1.
+/// A function whose values have the same layout is that of preview 1 itself.
 #[test]
 fn the_rest_is_preview_1() {
     let different = [
