@@ -2,8 +2,8 @@
 //! in the kinds that assertions distinguish.
 
 use skerry_runtime::{
-    CompileError, Config, Engine, Error, ExternRef, FuncType, Global, GlobalType, Instance, Linker,
-    Memory, MemoryType, Module, Store, StoreLimits, Table, TableType, Val, ValType,
+    CompileError, Engine, Error, ExternRef, FuncType, Global, GlobalType, Instance, Linker, Memory,
+    MemoryType, Module, Store, StoreLimits, Table, TableType, Val, ValType,
 };
 use wasmparser::{Validator, WasmFeatures};
 
@@ -66,18 +66,16 @@ pub struct Session {
 }
 
 impl Session {
-    /// An empty store with the `spectest` module to import from.
+    /// An empty store of this engine with the `spectest` module to import from.
     ///
     /// # Errors
     ///
     /// The limits are too narrow for that module.
     pub fn new(
         edition: Edition,
-        mut config: Config,
+        engine: Engine,
         limits: &LimitOptions,
     ) -> Result<Session, Failure> {
-        limits.configure(&mut config);
-        let engine = Engine::new(config);
         let mut store = Store::new(&engine, limits.store());
         limits.apply(&mut store, |limits| limits);
         let mut linker = Linker::new(&engine);

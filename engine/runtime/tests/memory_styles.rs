@@ -17,7 +17,7 @@ fn engines() -> Vec<(&'static str, Engine)> {
             .memory_reservation(reservation)
             .memory_guard(guard)
             .memory_may_move(may_move);
-        Engine::new(config)
+        Engine::new(&config).unwrap()
     };
     vec![
         ("default", Engine::default()),
@@ -291,7 +291,7 @@ fn without_moving_growth_ends_at_the_reservation() {
     config
         .memory_reservation(3 * PAGE - 1)
         .memory_may_move(false);
-    let engine = Engine::new(config);
+    let engine = Engine::new(&config).unwrap();
     let module = Module::new(&engine, GROWER).unwrap();
     let mut store = Store::new(&engine, ());
     let instance = Instance::new(&mut store, &module, &[]).unwrap();
@@ -307,7 +307,7 @@ fn without_moving_growth_ends_at_the_reservation() {
 fn thousands_of_memories_are_alive_at_once() {
     let mut config = Config::new();
     config.memory_reservation(PAGE).memory_guard(4096);
-    let engine = Engine::new(config);
+    let engine = Engine::new(&config).unwrap();
     let text = r#"(module (memory 1) (memory (export "m") 1 3)
         (func (export "both") (param i32) (result i32)
           (i32.store (i32.const 8) (local.get 0))

@@ -7,14 +7,14 @@ mod value;
 use std::io::Write;
 use std::path::Path;
 
-pub use script::{FailedDirective, Report, run_script, run_script_with};
+pub use script::{FailedDirective, Report, run_script, run_script_in};
 pub use skip::SkipList;
 pub use value::Value;
 
 use crate::error::Error;
 use crate::files::{expand, read_text};
 use crate::options::WastOptions;
-use skerry_runtime::Config;
+use skerry_runtime::{Config, Engine};
 
 /// The verdict on a file after its script ran.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,6 +99,9 @@ pub fn command(
         Some(path) => SkipList::parse(&path.display().to_string(), &read_text(path)?)?,
         None => SkipList::default(),
     };
+    let mut config = Config::new();
+    options.limits.configure(&mut config);
+    let engine = Engine::new(&config).map_err(|error| Error::Usage(error.to_string()))?;
     let mut totals = Totals::default();
     for path in expand(&options.files, "wast")? {
         let name = path.display().to_string();
@@ -113,7 +116,7 @@ pub fn command(
                 continue;
             }
         };
-        let report = run_script_with(Config::default(), &text, options.edition, &options.limits);
+        let report = run_script_in(&engine, &text, options.edition, &options.limits);
         let (verdict, line) = judge(&name, &report, &skip);
         totals.add(&verdict);
         writeln!(out, "{line}")?;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use skerry_runtime::Config;
+use skerry_runtime::Engine;
 use wast::lexer::Lexer;
 use wast::parser::{ParseBuffer, parse};
 use wast::token::{Id, Span};
@@ -38,12 +38,12 @@ pub struct FailedDirective {
 ///
 /// A directive that fails does not end the script; a script that cannot be parsed is one failure.
 pub fn run_script(text: &str, edition: Edition) -> Report {
-    run_script_with(Config::default(), text, edition, &LimitOptions::default())
+    run_script_in(&Engine::default(), text, edition, &LimitOptions::default())
 }
 
-/// [`run_script`] with an engine of this configuration, under limits.
-pub fn run_script_with(
-    config: Config,
+/// [`run_script`] in an engine of the caller's, under limits.
+pub fn run_script_in(
+    engine: &Engine,
     text: &str,
     edition: Edition,
     limits: &LimitOptions,
@@ -66,7 +66,7 @@ pub fn run_script_with(
             return report;
         }
     };
-    let session = match Session::new(edition, config, limits) {
+    let session = match Session::new(edition, engine.clone(), limits) {
         Ok(session) => session,
         Err(failure) => {
             let message = format!("the module spectest cannot be made: {failure}");
