@@ -36,7 +36,7 @@ pub fn command(options: &CompileOptions, out: &mut dyn Write) -> Result<(), Erro
         path: path.clone(),
         message: error.to_string(),
     };
-    let flags = *load::engine(Config::new(), &options.compiler).flags();
+    let flags = *load::engine(Config::new(), &options.compiler)?.flags();
     let mut translation = translate_module(&wasm).map_err(failed)?;
     translation.memory = flags.memory;
     let wanted = match &options.func {

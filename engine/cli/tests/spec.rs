@@ -155,7 +155,7 @@ fn checked(config: &Config) {
         println!("SKIPPED: files that are not about memories; SKERRY_SPEC=all runs them, too");
     }
     let proposals = [Proposal::MultiMemory, Proposal::TailCall];
-    let suites = [
+    let suites: [(Vec<TestFile<'static>>, Edition, usize, usize); 3] = [
         (spec(SpecVersion::V1).collect(), Edition::Wasm1, 73, 15),
         (spec(SpecVersion::V2).collect(), Edition::Wasm2, 90, 19),
         (
