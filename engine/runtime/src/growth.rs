@@ -4,6 +4,7 @@
 //! is asked first. Without a limiter there is nothing to ask and nothing is counted.
 
 use crate::error::{Error, Result, within};
+use crate::interrupt::outside;
 use crate::limits::{MEMORY_BYTES, ResourceLimiter, TABLE_ELEMENTS};
 use crate::store::StoreInner;
 use crate::vm::context::DynStore;
@@ -60,7 +61,9 @@ pub(crate) fn grow_table(store: &mut DynStore, index: u32, delta: u64, init: u64
     let wanted = len.saturating_add(delta);
     let grow = |inner: &mut StoreInner| {
         within(TABLE_ELEMENTS, limit, wanted)?;
-        let grown = inner.table_mut(index).grow(delta, init);
+        let (table, ctx) = inner.table_and_context(index);
+        let grown = table.grow(ctx, delta, init);
+        let grown = grown.map_err(|trap| outside(ctx, trap))?;
         grown.ok_or_else(out_of_memory)
     };
     let Some(limiter) = limiter.filter(|_| delta > 0) else {
@@ -208,6 +211,8 @@ fn same(error: &Error) -> Error {
             limit,
             actual,
         },
+        // Interrupted.
+        Error::Trap(ref trap) => Error::Trap(trap.clone()),
         _ => out_of_memory(),
     }
 }
