@@ -54,7 +54,7 @@ traps! {
     NullReference = 6, "null reference";
     /// The host asked the code to stop, by an interrupt handle or a deadline.
     Interrupted = 7, "interrupted";
-    /// No room left on the Wasm stack.
+    /// There is no room left on the Wasm stack.
     StackOverflow = 251, "call stack exhausted";
     /// The result of an integer division or conversion does not fit its type.
     IntegerOverflow = 252, "integer overflow";
