@@ -25,6 +25,7 @@ pub(crate) fn grow_memory(store: &mut DynStore, index: u32, delta: u64) -> Grown
     let grow = |inner: &mut StoreInner| {
         within("pages of a memory", limit, wanted)?;
         let grown = inner.grow_memory(index, delta);
+        let grown = grown.map_err(|trap| outside(inner.context(), trap))?;
         grown.ok_or_else(out_of_memory)
     };
     let Some(limiter) = limiter.filter(|_| delta > 0) else {

@@ -429,10 +429,13 @@ impl StoreInner {
     }
 
     /// Grows a memory by `delta` pages; the old size in pages, or `None` where that is over a limit or there is no memory.
-    pub(crate) fn grow_memory(&mut self, index: u32, delta: u64) -> Option<u64> {
+    ///
+    /// # Errors
+    /// [`TrapCode::Interrupted`]; then the memory is as it was.
+    pub(crate) fn grow_memory(&mut self, index: u32, delta: u64) -> Result<Option<u64>, TrapCode> {
         let memory = &mut self.memories[index as usize];
         let before = memory.fault_region();
-        let old = memory.grow(delta);
+        let old = memory.grow(&self.context, delta);
         let after = memory.fault_region();
         if before != after {
             self.regions.retain(|&region| region != before);
