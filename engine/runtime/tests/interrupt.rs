@@ -1,5 +1,7 @@
 //! Requests to stop: handles, deadlines, nesting, what host functions see. `interrupt_storm.rs` makes thousands at random moments.
 
+#![forbid(unsafe_code)]
+
 use skerry_runtime::{
     Caller, Config, Engine, Error, Func, Instance, Linker, Module, Result, Store, TrapCode,
     TypedFunc,

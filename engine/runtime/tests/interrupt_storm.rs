@@ -3,6 +3,8 @@
 //! `cargo test` makes a few hundred; `SKERRY_INTERRUPT=10000 cargo test -p skerry-runtime --test interrupt_storm -- --nocapture`
 //! makes that many, and prints how long they took to be honoured. One test, because it counts what the process holds.
 
+#![forbid(unsafe_code)]
+
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use skerry_runtime::{
     Caller, Engine, Instance, InterruptHandle, Linker, Module, Result, Store, TrapCode, TypedFunc,
