@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use skerry_wasi::BuildError;
 
+use crate::stop::Reason;
+
 /// Why a command did not do what it was asked to.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -57,6 +59,14 @@ pub enum Error {
     /// The program trapped. The message contains the backtrace.
     #[error("{0}")]
     Trap(String),
+    /// Ctrl-C or `--timeout` ended what ran.
+    #[error("{reason}{frames}")]
+    Stopped {
+        /// Which.
+        reason: Reason,
+        /// Where it was, on lines of their own, or nothing.
+        frames: String,
+    },
     /// What was asked for does not fit together.
     #[error("{0}")]
     Usage(String),
@@ -72,6 +82,7 @@ impl Error {
             // These are the exit codes that a shell shows for a process that ended by SIGPIPE or SIGABRT.
             Error::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => 141,
             Error::Trap(_) => 134,
+            Error::Stopped { reason, .. } => reason.exit_code(),
             Error::Usage(_) => 2,
             Error::Wasi(error) if !matches!(error, BuildError::Directory { .. }) => 2,
             _ => 1,

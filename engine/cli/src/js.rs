@@ -19,6 +19,7 @@ use crate::load::{self, Source};
 use crate::options::JsOptions;
 use crate::phases::Phases;
 use crate::run::{Program, exit_code, preopen, with_times};
+use crate::stop;
 
 /// The size of SpiderMonkey's stack in bytes. SpiderMonkey itself limits the depth of JavaScript's recursion up to
 /// some thousand frames of the interpreter, and throws "too much recursion" before these bytes are used up.
@@ -100,6 +101,7 @@ impl SpiderMonkey {
             },
         );
         self.limits.apply(&mut store, |data| &mut data.limits);
+        let _running = stop::running(store.interrupt_handle());
         let instantiate = || self.linker.instantiate(&mut store, &self.module);
         let instance = Phases::time(&mut phases.instantiate, instantiate)?;
         let initialize = instance.get_typed_func::<(), ()>(&mut store, "_initialize")?;

@@ -25,6 +25,7 @@ pub mod phases;
 mod progress;
 pub mod run;
 pub mod session;
+pub mod stop;
 pub mod wast;
 
 use std::io::{self, BufWriter, Write};
@@ -38,6 +39,12 @@ use options::{Command, Options};
 /// Runs the command on the command line of this process and returns its exit code.
 pub fn main() -> ExitCode {
     let options = Options::parse();
+    if let Some(timeout) = options.command.stops()
+        && let Err(error) = stop::watch(timeout)
+    {
+        _ = writeln!(io::stderr(), "error: cannot wait for Ctrl-C: {error}");
+        return ExitCode::FAILURE;
+    }
     let mut out = BufWriter::new(io::stdout().lock());
     let mut result = dispatch(&options.command, &mut out, &mut io::stderr());
     // Output that was written before an error is shown before the error.

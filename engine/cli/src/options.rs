@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
@@ -13,6 +14,8 @@ Exit codes:
   0    success
   1    an error, or a test that failed
   2    a wrong command line
+  124  the time of --timeout has passed
+  130  Ctrl-C; pressing it again kills the process
   134  the program trapped (`run`, `js`), as if it had been aborted
   141  the reader of standard output has gone
   `run` and `js` otherwise end with the program's own exit code modulo 256, as native programs do (-1 is 255), or 128 and
@@ -40,6 +43,26 @@ pub enum Command {
     Compile(CompileOptions),
     /// Compile functions in CLIF's text format, run their `; run:` lines and check what follows them
     Clif(ClifOptions),
+}
+
+impl Command {
+    /// For the commands that run WebAssembly, which Ctrl-C ends in order: the time after which they are ended, if there is one.
+    pub fn stops(&self) -> Option<Option<Duration>> {
+        match self {
+            Command::Run(options) => Some(options.stop.timeout),
+            Command::Js(options) => Some(options.stop.timeout),
+            Command::Wast(options) => Some(options.stop.timeout),
+            Command::Compile(_) | Command::Clif(_) => None,
+        }
+    }
+}
+
+/// When a command is ended.
+#[derive(Clone, Copy, Debug, Default, clap::Args)]
+pub struct StopOptions {
+    /// End the command when it has taken this long, compilation included: 500ms, 2s, 1.5m, 1h. The exit code is 124
+    #[arg(long, value_name = "TIME", value_parser = crate::stop::time)]
+    pub timeout: Option<Duration>,
 }
 
 /// How modules are compiled.
@@ -118,6 +141,10 @@ pub struct RunOptions {
     #[arg(long)]
     pub no_cache: bool,
 
+    /// When the program is ended
+    #[command(flatten)]
+    pub stop: StopOptions,
+
     /// How the module is compiled
     #[command(flatten)]
     pub compiler: CompilerOptions,
@@ -160,6 +187,10 @@ pub struct JsOptions {
     /// Compile SpiderMonkey even if that was done before, and do not keep the code (see `skerry help run`)
     #[arg(long)]
     pub no_cache: bool,
+
+    /// When the script is ended
+    #[command(flatten)]
+    pub stop: StopOptions,
 
     /// How SpiderMonkey is compiled
     #[command(flatten)]
@@ -205,6 +236,10 @@ pub struct WastOptions {
     /// What the modules of one script may use; `spectest` counts, too
     #[command(flatten)]
     pub limits: LimitOptions,
+
+    /// When the scripts are ended
+    #[command(flatten)]
+    pub stop: StopOptions,
 }
 
 /// A stage of compilation.

@@ -13,6 +13,7 @@ use crate::limits::Limited;
 use crate::load;
 use crate::options::RunOptions;
 use crate::phases::Phases;
+use crate::stop;
 
 /// The command `skerry run`. Returns the exit code of the program, or 0. With `--invoke` the results are written to
 /// `out`, one on each line.
@@ -72,6 +73,7 @@ pub fn command(options: &RunOptions, out: &mut dyn Write) -> Result<u8, Error> {
             .define_unknown_imports_as_traps(&module)
             .map_err(|error| program.error(error))?;
     }
+    let _running = stop::running(store.interrupt_handle());
     let mut run = |store: &mut Store<Limited<WasiCtx>>, out: &mut dyn Write| -> Result<(), Ended> {
         let instantiate = || linker.instantiate(&mut *store, &module);
         let instance = Phases::time(&mut phases.instantiate, instantiate)?;
@@ -152,6 +154,9 @@ pub(crate) struct Program<'a> {
 
 impl Program<'_> {
     pub(crate) fn error(&self, error: skerry_runtime::Error) -> Error {
+        if let Some(stopped) = stop::stopped(&error) {
+            return stopped;
+        }
         use skerry_runtime::Error as Engine;
         let path = self.name.to_string();
         match &error {

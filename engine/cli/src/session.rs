@@ -9,6 +9,7 @@ use wasmparser::{Validator, WasmFeatures};
 
 use crate::limits::LimitOptions;
 use crate::options::Edition;
+use crate::stop;
 use crate::wast::Value;
 
 /// A compiled module of a [`Session`].
@@ -63,6 +64,7 @@ pub struct Session {
     linker: Linker<StoreLimits>,
     modules: Vec<Module>,
     instances: Vec<Instance>,
+    _running: stop::Running,
 }
 
 impl Session {
@@ -78,6 +80,7 @@ impl Session {
     ) -> Result<Session, Failure> {
         let mut store = Store::new(&engine, limits.store());
         limits.apply(&mut store, |limits| limits);
+        let running = stop::running(store.interrupt_handle());
         let mut linker = Linker::new(&engine);
         define_spectest(&mut linker, &mut store)?;
         // A script may register one name after another instance.
@@ -89,6 +92,7 @@ impl Session {
             linker,
             modules: Vec::new(),
             instances: Vec::new(),
+            _running: running,
         })
     }
 

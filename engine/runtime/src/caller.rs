@@ -35,6 +35,10 @@ impl<'a, T> Caller<'a, T> {
         }
     }
 
+    pub(crate) fn inner(&self) -> &crate::store::StoreInner {
+        &self.store.inner
+    }
+
     /// The embedder's state.
     pub fn data(&self) -> &T {
         &self.store.data

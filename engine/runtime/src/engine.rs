@@ -5,6 +5,7 @@ use crate::error::{Error, Result};
 use crate::registry::{RegisteredType, Trampolines, TypeRegistry};
 use crate::vm::code::CodeMemory;
 use crate::vm::func::HostSignature;
+use crate::vm::interrupt::{DEFAULT_SIGNAL, is_suitable};
 use crate::vm::table::MAX_ELEMENTS;
 use skerry_compiler::{CpuFeatures, Flags, MemoryStyle, Workers};
 use skerry_environ::{FuncType, MemoryType, TrapTable};
@@ -18,6 +19,7 @@ pub struct Config {
     flags: Flags,
     threads: Option<NonZeroUsize>,
     limits: Limits,
+    interrupt_signal: i32,
 }
 
 /// Limits on memories and tables of one instance.
@@ -52,6 +54,7 @@ impl Default for Config {
                 memory_pages: MemoryType::MAX_PAGES,
                 table_elements: MAX_ELEMENTS,
             },
+            interrupt_signal: DEFAULT_SIGNAL,
         }
     }
 }
@@ -109,6 +112,24 @@ impl Config {
     pub fn memory_may_move(&mut self, may_move: bool) -> &mut Self {
         self.flags.memory.may_move = may_move;
         self
+    }
+
+    /// The signal that makes a thread notice that its store was asked to stop, by default SIGURG: its default action is to ignore it,
+    /// few programs use it, and those that do, such as Go's, expect it to come without a reason.
+    ///
+    /// The first [`crate::InterruptHandle`] or deadline of the process installs a handler for it, without `SA_RESTART`, which calls
+    /// the one that was there before. Threads that run stores with a handle unblock the signal, once. If the embedder
+    /// blocks it again, or replaces the handler, compiled code is not interrupted any more; requests are then honoured where
+    /// host functions return, where calls begin, in bulk operations and in waits.
+    ///
+    /// # Errors
+    /// [`Error::Signal`] for one that cannot be caught, or that faults, the C library or this crate use otherwise.
+    pub fn interrupt_signal(&mut self, signal: i32) -> Result<&mut Self> {
+        if !is_suitable(signal) {
+            return Err(Error::Signal { signal });
+        }
+        self.interrupt_signal = signal;
+        Ok(self)
     }
 
     /// How modules are compiled, also [how memories lie](Flags::memory), which the functions above change. [`Engine::new`]
@@ -176,6 +197,10 @@ impl Engine {
 
     pub(crate) fn wasm_stack_size(&self) -> usize {
         self.inner.config.wasm_stack
+    }
+
+    pub(crate) fn interrupt_signal(&self) -> i32 {
+        self.inner.config.interrupt_signal
     }
 
     pub(crate) fn limits(&self) -> Limits {

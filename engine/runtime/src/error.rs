@@ -165,6 +165,14 @@ pub enum Error {
         /// How much was asked for.
         actual: u64,
     },
+    /// A signal cannot be used for interrupts.
+    #[error(
+        "signal {signal} cannot be used for interrupts: choose SIGURG, SIGUSR1, SIGUSR2 or a real-time signal"
+    )]
+    Signal {
+        /// Its number.
+        signal: i32,
+    },
     /// The operating system has no memory or address space left.
     #[error("out of memory: {0}")]
     OutOfMemory(std::io::Error),

@@ -4,6 +4,7 @@
 //! [`ResourceLimiter`] is asked first. Without a limiter there is nothing to ask and nothing is counted.
 
 use crate::error::{Error, Result, within};
+use crate::interrupt::outside;
 use crate::limits::{MEMORY_BYTES, ResourceLimiter, TABLE_ELEMENTS};
 use crate::store::StoreInner;
 use crate::vm::context::DynStore;
@@ -24,6 +25,7 @@ pub(crate) fn grow_memory(store: &mut DynStore, index: u32, delta: u64) -> Grown
     let grow = |inner: &mut StoreInner| {
         within("pages of a memory", limit, wanted)?;
         let grown = inner.grow_memory(index, delta);
+        let grown = grown.map_err(|trap| outside(inner.context(), trap))?;
         grown.ok_or_else(out_of_memory)
     };
     let Some(limiter) = limiter.filter(|_| delta > 0) else {
@@ -60,7 +62,9 @@ pub(crate) fn grow_table(store: &mut DynStore, index: u32, delta: u64, init: u64
     let wanted = len.saturating_add(delta);
     let grow = |inner: &mut StoreInner| {
         within(TABLE_ELEMENTS, limit, wanted)?;
-        let grown = inner.table_mut(index).grow(delta, init);
+        let (table, ctx) = inner.table_and_context(index);
+        let grown = table.grow(ctx, delta, init);
+        let grown = grown.map_err(|trap| outside(ctx, trap))?;
         grown.ok_or_else(out_of_memory)
     };
     let Some(limiter) = limiter.filter(|_| delta > 0) else {
@@ -209,6 +213,8 @@ fn same(error: &Error) -> Error {
             limit,
             actual,
         },
+        // Interrupted.
+        Error::Trap(ref trap) => Error::Trap(trap.clone()),
         _ => out_of_memory(),
     }
 }

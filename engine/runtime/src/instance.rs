@@ -11,6 +11,7 @@ use crate::externs::Extern;
 use crate::func::{Func, HostFunc, TypedFunc, WasmParams, WasmResults};
 use crate::global::Global;
 use crate::growth::Creation;
+use crate::interrupt::outside;
 use crate::memory::Memory;
 use crate::module::Module;
 use crate::store::{AsContext, AsContextMut, Handle, StoreData, StoreInner, call};
@@ -514,7 +515,9 @@ fn copy_segments(store: &mut StoreInner, instance: usize) -> Result<()> {
         } = &data.mode
         {
             let at = offset(store, expr);
-            store.memory_init(instance, *target, segment, at, 0, data.bytes.len() as u64)?;
+            let len = data.bytes.len() as u64;
+            let written = store.memory_init(instance, *target, segment, at, 0, len);
+            written.map_err(|trap| outside(store.context(), trap))?;
             store.drop_data(instance, segment);
         }
     }
@@ -532,7 +535,8 @@ fn copy_elements(store: &mut StoreInner, instance: usize, module: &Module) -> Re
             let at = store.instance(instance).evaluate(expr, store.globals());
             let at = u64::from(at as u32);
             let len = element.items.len() as u64;
-            store.table_init(instance, *target, segment, at, 0, len)?;
+            let written = store.table_init(instance, *target, segment, at, 0, len);
+            written.map_err(|trap| outside(store.context(), trap))?;
         }
         if element.mode != SegmentMode::Passive {
             store.drop_elements(instance, segment);

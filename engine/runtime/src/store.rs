@@ -3,6 +3,7 @@
 //! Instances, memories, tables, globals and functions live in the store until it is dropped; handles to them are a
 //! number and the identity of the store.
 
+use crate::deadline::Deadline;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::instance::InstanceEntry;
@@ -10,6 +11,7 @@ use crate::limits::ResourceLimiter;
 use crate::module::Module;
 use crate::trap::{Backtrace, Trap};
 use crate::vm::backtrace::RawBacktrace;
+use crate::vm::bulk::{CHUNK, ELEMENTS, in_chunks};
 use crate::vm::context::{
     self, DynStore, FaultRegion, StoreObject, Unwind, VMStoreContext, ValRaw,
 };
@@ -24,8 +26,8 @@ use skerry_environ::{
 use std::any::Any;
 use std::collections::{BTreeMap, HashMap};
 use std::marker::PhantomData;
-use std::sync::MutexGuard;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, MutexGuard};
 
 /// A store owns instances and everything that they are made of, together with the embedder's state `T`. One thread
 /// at a time uses it.
@@ -77,7 +79,9 @@ pub struct StoreInner {
     by_vmctx: HashMap<usize, u32>,
     /// The modules of the instances, by the address of their code.
     modules: BTreeMap<usize, Module>,
-    context: Box<VMStoreContext>,
+    context: Arc<VMStoreContext>,
+    /// Its deadline, while that has not passed.
+    deadline: Option<Deadline>,
     id: StoreId,
     engine: Engine,
 }
@@ -116,7 +120,8 @@ impl<T> Store<T> {
             regions: Vec::new(),
             by_vmctx: HashMap::new(),
             modules: BTreeMap::new(),
-            context: VMStoreContext::new(),
+            context: VMStoreContext::new(engine.interrupt_signal()),
+            deadline: None,
             id: StoreId::fresh(),
             engine: engine.clone(),
         };
@@ -140,6 +145,14 @@ impl<T> Store<T> {
         limiter: impl (FnMut(&mut T) -> &mut dyn ResourceLimiter) + Send + Sync + 'static,
     ) {
         self.data.limiter = Some(Box::new(limiter));
+    }
+
+    pub(crate) fn inner(&self) -> &StoreInner {
+        &self.data.inner
+    }
+
+    pub(crate) fn inner_mut(&mut self) -> &mut StoreInner {
+        &mut self.data.inner
     }
 
     /// The embedder's state.
@@ -335,6 +348,27 @@ impl StoreInner {
         &self.context
     }
 
+    pub(crate) fn shared_context(&self) -> &Arc<VMStoreContext> {
+        &self.context
+    }
+
+    pub(crate) fn deadline_mut(&mut self) -> &mut Option<Deadline> {
+        &mut self.deadline
+    }
+
+    /// A memory to be changed, and the context of the store beside it.
+    pub(crate) fn memory_and_context(
+        &mut self,
+        index: u32,
+    ) -> (&mut LinearMemory, &VMStoreContext) {
+        (&mut self.memories[index as usize], &self.context)
+    }
+
+    /// A table to be changed, and the context of the store beside it.
+    pub(crate) fn table_and_context(&mut self, index: u32) -> (&mut Table, &VMStoreContext) {
+        (&mut self.tables[index as usize], &self.context)
+    }
+
     /// A handle to number `index` of this store.
     pub(crate) fn handle(&self, index: u32) -> Handle {
         Handle {
@@ -397,10 +431,13 @@ impl StoreInner {
     }
 
     /// Grows a memory by `delta` pages; the old size in pages, or `None` where that is over a limit or there is no memory.
-    pub(crate) fn grow_memory(&mut self, index: u32, delta: u64) -> Option<u64> {
+    ///
+    /// # Errors
+    /// [`TrapCode::Interrupted`]; then the memory is as it was.
+    pub(crate) fn grow_memory(&mut self, index: u32, delta: u64) -> Result<Option<u64>, TrapCode> {
         let memory = &mut self.memories[index as usize];
         let before = memory.fault_region();
-        let old = memory.grow(delta);
+        let old = memory.grow(&self.context, delta);
         let after = memory.fault_region();
         if before != after {
             self.regions.retain(|&region| region != before);
@@ -504,8 +541,12 @@ impl StoreInner {
         let from = in_bounds(src, len, bytes.len()).ok_or(TrapCode::MemoryOutOfBounds)?;
         let target = self.memories[id as usize].bytes_mut();
         let to = in_bounds(dst, len, target.len()).ok_or(TrapCode::MemoryOutOfBounds)?;
-        target[to].copy_from_slice(&bytes[from]);
-        Ok(())
+        let (target, bytes) = (&mut target[to], &bytes[from]);
+        in_chunks(&self.context, CHUNK, len, false, |at, len| {
+            let part = at as usize..(at + len) as usize;
+            target[part.clone()].copy_from_slice(&bytes[part]);
+            Ok(())
+        })
     }
 
     /// Does `data.drop`.
@@ -529,16 +570,21 @@ impl StoreInner {
             in_bounds(src, len, entry.element_count(segment)).ok_or(TrapCode::TableOutOfBounds)?;
         in_bounds(dst, len, self.tables[id as usize].len()).ok_or(TrapCode::TableOutOfBounds)?;
         if let Some((base, offsets)) = entry.function_words(segment) {
-            let words = offsets[from].iter();
-            let words = words.map(|&offset| base.wrapping_add_signed(offset.into()));
-            let written = self.tables[id as usize].write(dst, words);
-            return written.ok_or(TrapCode::TableOutOfBounds);
+            let offsets = &offsets[from];
+            return in_chunks(&self.context, ELEMENTS, len, false, |at, len| {
+                let words = offsets[at as usize..][..len as usize].iter();
+                let words = words.map(|&offset| base.wrapping_add_signed(offset.into()));
+                let written = self.tables[id as usize].write(dst + at, words);
+                written.ok_or(TrapCode::TableOutOfBounds)
+            });
         }
         let globals = &self.globals;
-        let words = from.map(|at| entry.element(segment, at, globals));
-        self.tables[id as usize]
-            .write(dst, words)
-            .ok_or(TrapCode::TableOutOfBounds)
+        in_chunks(&self.context, ELEMENTS, len, false, |at, len| {
+            let start = from.start + at as usize;
+            let words = (start..start + len as usize).map(|at| entry.element(segment, at, globals));
+            let written = self.tables[id as usize].write(dst + at, words);
+            written.ok_or(TrapCode::TableOutOfBounds)
+        })
     }
 
     /// Drops those of the first `count` data segments of an instance that are active.

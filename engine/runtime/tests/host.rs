@@ -240,7 +240,7 @@ fn errors_traps_and_panics_of_host_functions_come_back() {
                 .func_wrap("h", "fail", |kind: i32| -> Result<i32, Error> {
                     match kind {
                         0 => Err(Error::host(Exit(3))),
-                        1 => Err(TrapCode::Interrupt.into()),
+                        1 => Err(TrapCode::Interrupted.into()),
                         2 => std::panic::panic_any("a panic in the host"),
                         n => Ok(n),
                     }
@@ -262,7 +262,7 @@ fn errors_traps_and_panics_of_host_functions_come_back() {
         assert_eq!(error.downcast_host::<Exit>().unwrap().0, 3);
         assert_eq!(error.backtrace().unwrap().frames().len(), 2);
         let error = run.call(&mut store, 1).unwrap_err();
-        assert_eq!(error.trap_code(), Some(TrapCode::Interrupt));
+        assert_eq!(error.trap_code(), Some(TrapCode::Interrupted));
         assert_eq!(
             error.backtrace().unwrap().frames()[0].func_name(),
             Some("inner")

@@ -13,6 +13,7 @@ use cap_std::fs::Dir;
 use rustix::fs::OFlags;
 
 use crate::errno::Errno;
+use crate::preview1::blocking::Interrupts;
 use crate::stream::{BytesInput, Input, Output};
 use crate::table::{DEFAULT_DESCRIPTORS, Descriptor, Directory, Entry, Table};
 use crate::types::Access;
@@ -25,6 +26,8 @@ pub struct WasiCtx {
     pub(crate) env: Vec<String>,
     pub(crate) table: Table,
     pub(crate) start: Instant,
+    /// Who may stop the program, as of the call that is being made.
+    pub(crate) interrupts: Interrupts,
 }
 
 /// The reason why a [`WasiCtx`] cannot be built.
@@ -245,6 +248,7 @@ impl WasiCtxBuilder {
             env,
             table,
             start: Instant::now(),
+            interrupts: Interrupts::default(),
         })
     }
 }

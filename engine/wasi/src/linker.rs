@@ -4,6 +4,7 @@ use skerry_runtime::{Caller, Error, Extern, FuncType, Linker, Result, Val, ValTy
 
 use crate::ctx::WasiCtx;
 use crate::memory::GuestMemory;
+use crate::preview1::blocking::Interrupts;
 use crate::preview1::{FUNCTIONS, Function, MODULE, ValueType, snapshot0};
 
 /// Defines every function of WASI preview 1 in `linker`, and those of the snapshot before it (`wasi_unstable`). `ctx` finds the program's [`WasiCtx`] in
@@ -12,6 +13,8 @@ use crate::preview1::{FUNCTIONS, Function, MODULE, ValueType, snapshot0};
 /// A function works on the memory that the calling module exports as `memory`; without one every
 /// pointer is `fault`. When the program ends by `proc_exit` or `proc_raise`, the call into the module
 /// fails with an error whose [`Error::downcast_host`] is a [`crate::Stop`].
+///
+/// A function that waits, or works on many bytes, ends when the store is interrupted (`Store::interrupt_handle`).
 ///
 /// # Errors
 ///
@@ -59,12 +62,15 @@ fn call<T>(
             other => unreachable!("the engine checked the types, found {other:?}"),
         };
     }
+    let interrupts = Interrupts(caller.interrupts());
     let memory = caller.get_export("memory").and_then(Extern::into_memory);
     let (bytes, data): (&mut [u8], &mut T) = match &memory {
         Some(memory) => memory.data_and_store_mut(&mut caller),
         None => (&mut [], caller.data_mut()),
     };
-    let outcome = function.call(ctx(data), GuestMemory::new(bytes), &raw[..params.len()]);
+    let ctx = ctx(data);
+    ctx.interrupts = interrupts;
+    let outcome = function.call(ctx, GuestMemory::new(bytes), &raw[..params.len()]);
     let errno = outcome.map_err(Error::host)?;
     if let Some(result) = results.first_mut() {
         *result = Val::I32(errno as i32);

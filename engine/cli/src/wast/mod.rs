@@ -14,6 +14,7 @@ pub use value::Value;
 use crate::error::Error;
 use crate::files::{expand, read_text};
 use crate::options::WastOptions;
+use crate::stop;
 use skerry_runtime::{Config, Engine};
 
 /// The verdict on a file after its script ran.
@@ -117,6 +118,10 @@ pub fn command(
             }
         };
         let report = run_script_in(&engine, &text, options.edition, &options.limits);
+        if let Some(reason) = stop::reason() {
+            let frames = String::new();
+            return Err(Error::Stopped { reason, frames });
+        }
         let (verdict, line) = judge(&name, &report, &skip);
         totals.add(&verdict);
         writeln!(out, "{line}")?;

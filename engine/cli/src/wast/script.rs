@@ -13,6 +13,7 @@ use super::value::{Value, argument, describe, list, matches};
 use crate::limits::LimitOptions;
 use crate::options::Edition;
 use crate::session::{Failure, InstanceIndex, ModuleIndex, Session};
+use crate::stop;
 
 /// The result of one script.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -82,6 +83,9 @@ pub fn run_script_in(
         last_instance: None,
     };
     for directive in script.directives {
+        if stop::reason().is_some() {
+            break;
+        }
         let span = directive.span();
         // A panic is a bug of the engine, and the failure of the directive that shows it.
         let outcome = catch_unwind(AssertUnwindSafe(|| runner.directive(directive)));

@@ -38,7 +38,10 @@ impl RawBacktrace {
     }
 }
 
-/// The frames of an activation that was left by a fault, then those of the activations around it.
+/// The frames of an activation that was left by a fault or an interrupt, then those of the activations around it.
+///
+/// Interrupts come at any instruction. Where a tail call moves its frame, the frame pointer leads to arguments instead of a
+/// frame for some instructions; then the frames are wrong or missing, as they are for the one instruction of the jump.
 pub(super) fn from_fault(
     bounds: &StackBounds,
     state: SignalState,
@@ -46,9 +49,13 @@ pub(super) fn from_fault(
 ) -> RawBacktrace {
     let mut trace = RawBacktrace::default();
     trace.push(state.pc);
-    // While a function sets up its frame, rbp is still its caller's.
-    let in_prologue = code::executed_in_function(state.pc).and_then(arch::prologue_return_address);
-    if let Some(pc) = in_prologue.and_then(|offset| read(bounds, state.sp.wrapping_add(offset))) {
+    // While a function sets up its frame, and when it has taken it down, rbp is its caller's.
+    let return_address = match code::byte_at(state.pc).is_some_and(arch::is_return) {
+        true => Some(0),
+        false => code::executed_in_function(state.pc).and_then(arch::prologue_return_address),
+    };
+    if let Some(pc) = return_address.and_then(|offset| read(bounds, state.sp.wrapping_add(offset)))
+    {
         trace.push(pc.wrapping_sub(1));
     }
     walk(bounds, state.fp, &mut trace);
@@ -68,6 +75,13 @@ pub(super) fn from_exit(
         trace.push(pc.wrapping_sub(1));
     }
     walk(bounds, fp, &mut trace);
+    walk_outer(bounds, activation, &mut trace);
+    trace
+}
+
+/// The frames of the activations around one that has none.
+pub(super) fn outside_of(bounds: &StackBounds, activation: &Activation) -> RawBacktrace {
+    let mut trace = RawBacktrace::default();
     walk_outer(bounds, activation, &mut trace);
     trace
 }

@@ -3,10 +3,11 @@
 //! Each is `extern "C" fn(vmctx, arguments..) -> BuiltinResult`, reached through a stub that switches stacks. Compiled code
 //! zero-extends 32-bit operands; what is typed `u32` here ignores the upper half all the same.
 
-use super::arch::builtin_stub;
+use super::arch::{self, builtin_stub};
+use super::bulk::{CHUNK, ELEMENTS, in_chunks};
 use super::context::{DynStore, Unwind, VMStoreContext};
 use super::func::host_call;
-use super::memory::LinearMemory;
+use super::memory::{LinearMemory, in_bounds};
 use super::table::Table;
 use crate::growth::{self, Grown};
 use crate::store::StoreInner;
@@ -119,15 +120,25 @@ builtins! {
         let instance = store.instance(instance);
         let dst = store.memory(instance.memory(MemoryIndex::from_u32(dst)));
         let src = store.memory(instance.memory(MemoryIndex::from_u32(src)));
-        LinearMemory::copy(dst, src, dst_at, src_at, len).ok_or(Trap::MemoryOutOfBounds)?;
+        in_bounds(dst_at, len, dst.len()).ok_or(Trap::MemoryOutOfBounds)?;
+        in_bounds(src_at, len, src.len()).ok_or(Trap::MemoryOutOfBounds)?;
+        // Of ranges that overlap the part goes first that would be overwritten.
+        in_chunks(store.context(), CHUNK, len, dst_at > src_at, |at, len| {
+            LinearMemory::copy(dst, src, dst_at + at, src_at + at, len).ok_or(Trap::MemoryOutOfBounds)
+        })?;
         Ok(0)
     }
 
     fn memory_fill(store, instance, memory: u32, at: u64, value: u32, len: u64) {
         let id = store.instance(instance).memory(MemoryIndex::from_u32(memory));
-        let bytes = store.memory_mut(id).bytes_mut();
-        let range = super::memory::in_bounds(at, len, bytes.len()).ok_or(Trap::MemoryOutOfBounds)?;
-        bytes[range].fill(value as u8);
+        let (memory, ctx) = store.memory_and_context(id);
+        let bytes = memory.bytes_mut();
+        let range = in_bounds(at, len, bytes.len()).ok_or(Trap::MemoryOutOfBounds)?;
+        let bytes = &mut bytes[range];
+        in_chunks(ctx, CHUNK, len, false, |at, len| {
+            bytes[at as usize..][..len as usize].fill(value as u8);
+            Ok(())
+        })?;
         Ok(0)
     }
 
@@ -143,7 +154,11 @@ builtins! {
 
     fn table_fill(store, instance, table: u32, at: u64, value: u64, len: u64) {
         let id = store.instance(instance).table(TableIndex::from_u32(table));
-        store.table_mut(id).fill(at, value, len).ok_or(Trap::TableOutOfBounds)?;
+        let (table, ctx) = store.table_and_context(id);
+        in_bounds(at, len, table.len()).ok_or(Trap::TableOutOfBounds)?;
+        in_chunks(ctx, ELEMENTS, len, false, |start, len| {
+            table.fill(at + start, value, len).ok_or(Trap::TableOutOfBounds)
+        })?;
         Ok(0)
     }
 
@@ -151,7 +166,11 @@ builtins! {
         let instance = store.instance(instance);
         let dst = store.table(instance.table(TableIndex::from_u32(dst)));
         let src = store.table(instance.table(TableIndex::from_u32(src)));
-        Table::copy(dst, src, dst_at, src_at, len).ok_or(Trap::TableOutOfBounds)?;
+        in_bounds(dst_at, len, dst.len()).ok_or(Trap::TableOutOfBounds)?;
+        in_bounds(src_at, len, src.len()).ok_or(Trap::TableOutOfBounds)?;
+        in_chunks(store.context(), ELEMENTS, len, dst_at > src_at, |at, len| {
+            Table::copy(dst, src, dst_at + at, src_at + at, len).ok_or(Trap::TableOutOfBounds)
+        })?;
         Ok(0)
     }
 
@@ -177,6 +196,11 @@ macro_rules! stubs {
     };
 }
 skerry_environ::for_each_builtin!(stubs);
+
+/// Whether a program counter is in one of the stubs between the host and compiled code, and where.
+pub(super) fn place_of(pc: usize) -> arch::Place {
+    arch::place_of(pc, &TABLE)
+}
 
 /// The array that every vmctx points to.
 pub(super) fn table() -> *const *const u8 {

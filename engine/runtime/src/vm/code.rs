@@ -238,6 +238,14 @@ pub(super) fn trap_at(pc: usize) -> Option<Option<Trap>> {
     lookup(pc, |tables, offset| tables.traps.get(offset))
 }
 
+/// The byte of compiled code at `pc`, if that is in such.
+pub(super) fn byte_at(pc: usize) -> Option<u8> {
+    // SAFETY: `pc` is in code that is alive (see `lookup`), and all of it is readable.
+    lookup(pc, |_, _| unsafe {
+        std::ptr::with_exposed_provenance::<u8>(pc).read()
+    })
+}
+
 /// How many bytes of its function lie before `pc`; `None` if `pc` is not in a function of compiled code.
 pub(super) fn executed_in_function(pc: usize) -> Option<usize> {
     lookup(pc, |tables, offset| {

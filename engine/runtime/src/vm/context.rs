@@ -14,13 +14,16 @@
 //!   thread of the activation, because its wasm stack does.
 
 use super::backtrace::{self, RawBacktrace};
+use super::interrupt::Requests;
 use super::stack::{self, ENTRY_HEADROOM, StackBounds, WasmStack};
-use super::{arch, host_stack, signals};
+use super::{arch, host_stack, interrupt, signals};
 use skerry_environ::Trap;
 use std::any::Any;
 use std::cell::Cell;
 use std::mem::offset_of;
 use std::ptr::NonNull;
+use std::sync::Arc;
+use std::sync::atomic::{Ordering, compiler_fence};
 
 /// The offset in a vmctx of the pointer to its store's [`VMStoreContext`].
 pub(crate) const STORE_CONTEXT_OFFSET: i32 = skerry_environ::vmctx::STORE;
@@ -32,6 +35,7 @@ pub(crate) type ValRaw = u128;
 pub(crate) const HOST_SP: usize = offset_of!(VMStoreContext, host_sp);
 pub(crate) const EXIT_SP: usize = offset_of!(VMStoreContext, exit_sp);
 pub(crate) const EXIT_FP: usize = offset_of!(VMStoreContext, exit_fp);
+pub(crate) const PENDING: usize = offset_of!(VMStoreContext, requests) + Requests::PENDING;
 
 /// A store as this module sees it, which builtins can downcast.
 pub(crate) trait StoreObject: Any {
@@ -70,6 +74,17 @@ pub(crate) enum Unwind {
     NoStack(std::io::Error),
 }
 
+impl Unwind {
+    /// Whether it is that a request to stop was honoured, here or in an activation inside of this one.
+    fn is_interrupt(&self) -> bool {
+        match self {
+            Unwind::Trap(trap) => *trap == Trap::Interrupted,
+            Unwind::Error(error) => error.trap_code() == Some(Trap::Interrupted),
+            Unwind::Panic(_) | Unwind::NoStack(_) => false,
+        }
+    }
+}
+
 /// What the signal handler leaves for [`enter`]: plain words, nothing that owns.
 #[derive(Clone, Copy, Debug)]
 struct Fault {
@@ -77,7 +92,8 @@ struct Fault {
     state: arch::SignalState,
 }
 
-/// The state that compiled code's stubs, the signal handler and Rust share: one for each store, at a fixed address.
+/// The state that compiled code's stubs, the signal handler and Rust share: one for each store, at a fixed address. Interrupt
+/// handles share it, too, and may outlive the store.
 #[repr(C)]
 pub(crate) struct VMStoreContext {
     /// The host stack pointer of the innermost activation of this store.
@@ -86,6 +102,8 @@ pub(crate) struct VMStoreContext {
     pub(super) exit_sp: Cell<usize>,
     /// The frame pointer of the frame that made that transition.
     pub(super) exit_fp: Cell<usize>,
+    /// Requests to stop, which other threads may make.
+    requests: Requests,
     stack: Cell<StackBounds>,
     fault: Cell<Option<Fault>>,
     raised: Cell<Option<Unwind>>,
@@ -95,15 +113,17 @@ pub(crate) struct VMStoreContext {
 
 // SAFETY: the pointers in it are only followed by the thread that holds the store exclusively (`enter` takes `&mut`
 // of the store). A store moves to another thread only between activations: during one its owner has lent it to `enter`, and
-// what host functions get of it (`Caller`, `StoreContextMut`) is not `Send`.
+// what host functions get of it (`Caller`, `StoreContextMut`) is not `Send`. Between activations nothing in it belongs to
+// a thread, so that an interrupt handle may drop it anywhere.
 unsafe impl Send for VMStoreContext {}
 // SAFETY: a shared reference to a store never reads the cells; only `enter` and code below it do, under `&mut`. A
-// backtrace reads those of an activation of its own thread.
+// backtrace reads those of an activation of its own thread. Interrupt handles only use the requests, which are atomic.
 unsafe impl Sync for VMStoreContext {}
 
 impl VMStoreContext {
-    pub(crate) fn new() -> Box<Self> {
-        Box::new(Self {
+    pub(crate) fn new(interrupt_signal: i32) -> Arc<Self> {
+        Arc::new(Self {
+            requests: Requests::new(interrupt_signal),
             host_sp: Cell::new(0),
             exit_sp: Cell::new(0),
             exit_fp: Cell::new(0),
@@ -119,6 +139,16 @@ impl VMStoreContext {
     /// `regions` must stay in place until the next call.
     pub(crate) fn set_fault_regions(&self, regions: &[FaultRegion]) {
         self.regions.set(regions);
+    }
+
+    /// The requests to stop.
+    pub(crate) fn requests(&self) -> &Requests {
+        &self.requests
+    }
+
+    /// Whether an activation of this store is live.
+    pub(crate) fn is_active(&self) -> bool {
+        self.store.get().is_some()
     }
 
     /// What the builtin that is about to return "trapped" gives as the reason.
@@ -174,7 +204,7 @@ impl VMStoreContext {
         }
     }
 
-    /// Records a fault for [`enter`] to find. Async-signal-safe.
+    /// Records a fault or an interrupt for [`enter`] to find. Async-signal-safe.
     pub(super) fn record_fault(&self, trap: Trap, state: arch::SignalState) {
         self.fault.set(Some(Fault { trap, state }));
     }
@@ -192,6 +222,15 @@ pub(super) struct Activation {
 }
 
 impl Activation {
+    /// The store context of the activation.
+    ///
+    /// # Safety
+    /// The activation is live: one of those that [`current`] leads to, on their thread.
+    pub(super) unsafe fn context<'a>(this: *const Self) -> &'a VMStoreContext {
+        // SAFETY: as the caller promises; its context outlives an activation.
+        unsafe { &*(*this).ctx }
+    }
+
     /// The activation around this one and the (`sp`, `fp`) at which it called out, or `None` for the outermost.
     pub(super) fn outer(&self) -> Option<(*const Activation, usize, usize)> {
         (!self.outer.is_null()).then_some((self.outer, self.outer_exit.0, self.outer_exit.1))
@@ -268,7 +307,17 @@ pub(crate) unsafe fn enter(
         outer,
         outer_exit,
     };
+    let outermost = saved_store.is_none();
+    if outermost {
+        ctx.requests.begin();
+    }
     CURRENT.set(&raw const activation);
+    compiler_fence(Ordering::SeqCst);
+    if !outer.is_null() {
+        // SAFETY: as above. From here on a request for an outer store, too, finds this activation.
+        let outer_ctx = unsafe { &*(*outer).ctx };
+        ctx.requests.hand_down(&outer_ctx.requests);
+    }
 
     // SAFETY: the caller vouches for `call`; `wasm_sp` is 16-byte aligned and everything below it on the wasm stack is
     // free, because the outer activation (if any) is suspended at `exit_sp`.
@@ -282,13 +331,21 @@ pub(crate) unsafe fn enter(
             wasm_sp,
         )
     };
-    let result = if left == 0 {
-        Ok(())
-    } else {
-        Err(unwound(ctx, &activation, bounds))
+    let result = match left {
+        arch::RETURNED => Ok(()),
+        left => Err(unwound(ctx, &activation, bounds, left)),
     };
 
     CURRENT.set(outer);
+    compiler_fence(Ordering::SeqCst);
+    if outermost {
+        ctx.requests.end();
+    }
+    if ctx.requests.pending() {
+        let honoured = matches!(&result, Err((unwind, _)) if unwind.is_interrupt());
+        // SAFETY: `outer` is what `CURRENT` is.
+        unsafe { interrupt::settle(&ctx.requests, honoured && outermost, outer) };
+    }
     ctx.host_sp.set(saved_host_sp);
     ctx.exit_sp.set(saved_exit.0);
     ctx.exit_fp.set(saved_exit.1);
@@ -306,7 +363,18 @@ fn unwound(
     ctx: &VMStoreContext,
     activation: &Activation,
     bounds: StackBounds,
+    left: u64,
 ) -> (Unwind, RawBacktrace) {
+    let from_exit =
+        || backtrace::from_exit(&bounds, ctx.exit_sp.get(), ctx.exit_fp.get(), activation);
+    match left {
+        arch::INTERRUPTED => return (Unwind::Trap(Trap::Interrupted), from_exit()),
+        arch::REFUSED => {
+            let frames = backtrace::outside_of(&bounds, activation);
+            return (Unwind::Trap(Trap::Interrupted), frames);
+        }
+        _ => {}
+    }
     if let Some(fault) = ctx.fault.take() {
         let frames = backtrace::from_fault(&bounds, fault.state, activation);
         return (Unwind::Trap(fault.trap), frames);
@@ -317,7 +385,7 @@ fn unwound(
         .expect("whoever leaves an activation early says why");
     let frames = match unwind {
         Unwind::Panic(_) => RawBacktrace::default(),
-        _ => backtrace::from_exit(&bounds, ctx.exit_sp.get(), ctx.exit_fp.get(), activation),
+        _ => from_exit(),
     };
     (unwind, frames)
 }

@@ -1,10 +1,11 @@
 //! A linear memory: bytes that move only if the `MemoryStyle` says so, and only when it grows.
 
-use super::context::FaultRegion;
+use super::bulk::{CHUNK, in_chunks};
+use super::context::{FaultRegion, VMStoreContext};
 use super::slot::{MemoryExtent, Slot};
 use super::table::{Allocation, Owner};
 use skerry_environ::vmctx::VMMemoryDefinition;
-use skerry_environ::{MemoryStyle, MemoryType};
+use skerry_environ::{MemoryStyle, MemoryType, Trap};
 use std::fs::File;
 use std::sync::Arc;
 
@@ -162,13 +163,21 @@ impl LinearMemory {
 
     /// Adds `delta` pages of zeros and returns the old size in pages, or `None` if that is over a limit or there is
     /// no memory.
-    pub(crate) fn grow(&mut self, delta: u64) -> Option<u64> {
+    ///
+    /// # Errors
+    /// [`Trap::Interrupted`] if the store of `ctx` is to stop while the memory moves; then it is as it was.
+    pub(crate) fn grow(&mut self, ctx: &VMStoreContext, delta: u64) -> Result<Option<u64>, Trap> {
         let old = self.pages();
-        let new = old.checked_add(delta).filter(|&new| new <= self.limit)?;
+        let new = old.checked_add(delta).filter(|&new| new <= self.limit);
+        let Some(new) = new else {
+            return Ok(None);
+        };
         if bytes_of(new) > self.slot.reservation() {
-            self.move_to_larger(new)?;
-        } else if delta > 0 {
-            self.slot.open_memory(bytes_of(old), bytes_of(new)).ok()?;
+            if self.move_to_larger(ctx, new)?.is_none() {
+                return Ok(None);
+            }
+        } else if delta > 0 && self.slot.open_memory(bytes_of(old), bytes_of(new)).is_err() {
+            return Ok(None);
         }
         let definition = VMMemoryDefinition {
             base: self.base(),
@@ -176,13 +185,13 @@ impl LinearMemory {
         };
         // SAFETY: as in `len`, and the borrow is exclusive.
         unsafe { self.definition.write(definition) };
-        Some(old)
+        Ok(Some(old))
     }
 
     /// Moves the bytes to a slot for `pages`, if memories may move and there is one: with room to grow further, if possible.
-    fn move_to_larger(&mut self, pages: u64) -> Option<()> {
+    fn move_to_larger(&mut self, ctx: &VMStoreContext, pages: u64) -> Result<Option<()>, Trap> {
         if !self.style.moves() {
-            return None;
+            return Ok(None);
         }
         let twice = (2 * self.len() as u64).min(MemoryStyle::FULL_RESERVATION / 2);
         let roomy = MemoryStyle {
@@ -194,11 +203,20 @@ impl LinearMemory {
             ..self.style
         };
         let place = |style| Slot::new(0, Some(MemoryExtent::new(style, pages, self.limit)));
-        let slot = place(roomy).or_else(|_| place(exact)).ok()?;
-        // SAFETY: `len` bytes are accessible here, and in the new slot, which has more; nobody else has it.
-        unsafe { std::ptr::copy_nonoverlapping(self.base(), slot.vmctx(), self.len()) };
+        let Ok(slot) = place(roomy).or_else(|_| place(exact)) else {
+            return Ok(None);
+        };
+        in_chunks(ctx, CHUNK, self.len() as u64, false, |at, len| {
+            let (at, len) = (at as usize, len as usize);
+            // SAFETY: `len` bytes are accessible here, and in the new slot, which has more; nobody else has it.
+            unsafe {
+                let (from, to) = (self.base().add(at), slot.vmctx().add(at));
+                std::ptr::copy_nonoverlapping(from, to, len);
+            }
+            Ok(())
+        })?;
         self.slot = Arc::new(slot);
-        Some(())
+        Ok(Some(()))
     }
 
     /// Copies within or between memories that may be the same, if both ranges are in bounds.
@@ -224,6 +242,11 @@ pub(crate) fn in_bounds(at: u64, len: u64, size: usize) -> Option<std::ops::Rang
 mod tests {
     use super::*;
 
+    fn grow(memory: &mut LinearMemory, delta: u64) -> Option<u64> {
+        let ctx = VMStoreContext::new(libc::SIGURG);
+        memory.grow(&ctx, delta).unwrap()
+    }
+
     #[test]
     fn growth_keeps_bytes_and_honours_limits() {
         let mut memory = LinearMemory::standalone(
@@ -237,8 +260,8 @@ mod tests {
         .unwrap();
         memory.bytes_mut()[65535] = 9;
         let base = memory.base();
-        assert_eq!(memory.grow(0), Some(1));
-        assert_eq!(memory.grow(2), Some(1));
+        assert_eq!(grow(&mut memory, 0), Some(1));
+        assert_eq!(grow(&mut memory, 2), Some(1));
         assert_eq!(
             (
                 memory.len(),
@@ -247,8 +270,8 @@ mod tests {
             ),
             (3 << 16, 9, 0)
         );
-        assert_eq!(memory.grow(1), None);
-        assert_eq!(memory.grow(u64::MAX), None);
+        assert_eq!(grow(&mut memory, 1), None);
+        assert_eq!(grow(&mut memory, u64::MAX), None);
         assert_eq!(memory.base(), base);
     }
 
@@ -281,6 +304,36 @@ mod tests {
     }
 
     #[test]
+    fn a_move_that_is_interrupted_has_not_happened() {
+        let style = MemoryStyle {
+            reservation: 1 << 16,
+            ..MemoryStyle::SMALL
+        };
+        let mut memory = growing(style);
+        assert_eq!(grow(&mut memory, 39), Some(1));
+        memory.bytes_mut().fill(7);
+        let base = memory.base();
+        let ctx = VMStoreContext::new(libc::SIGURG);
+        ctx.requests().make(crate::vm::interrupt::ASKED);
+        // With room for more than it needed, it may not have to move yet.
+        while memory.pages() < 100 {
+            let pages = memory.pages();
+            match memory.grow(&ctx, 1) {
+                Ok(old) => assert_eq!(old, Some(pages)),
+                Err(trap) => {
+                    assert_eq!(trap, Trap::Interrupted);
+                    assert_eq!((memory.pages(), memory.base()), (pages, base));
+                    assert!(memory.bytes()[..40 << 16].iter().all(|&byte| byte == 7));
+                    assert_eq!(grow(&mut memory, 1), Some(pages));
+                    assert!(memory.bytes()[..40 << 16].iter().all(|&byte| byte == 7));
+                    return;
+                }
+            }
+        }
+        panic!("the memory did not move");
+    }
+
+    #[test]
     fn a_memory_moves_when_its_reservation_is_used_up() {
         let style = MemoryStyle {
             reservation: 2 << 16,
@@ -289,9 +342,9 @@ mod tests {
         let mut memory = growing(style);
         memory.bytes_mut().fill(7);
         let (base, definition) = (memory.base(), memory.definition());
-        assert_eq!(memory.grow(1), Some(1));
+        assert_eq!(grow(&mut memory, 1), Some(1));
         assert_eq!(memory.base(), base);
-        assert_eq!(memory.grow(97), Some(2));
+        assert_eq!(grow(&mut memory, 97), Some(2));
         assert_ne!(memory.base(), base);
         assert_eq!(memory.definition(), definition);
         // SAFETY: the memory is alive.
@@ -299,8 +352,8 @@ mod tests {
         assert_eq!((now.base, now.len), (memory.base(), 99 << 16));
         let (old, new) = memory.bytes().split_at(1 << 16);
         assert!(old.iter().all(|&byte| byte == 7) && new.iter().all(|&byte| byte == 0));
-        assert_eq!(memory.grow(2), None);
-        assert_eq!(memory.grow(1), Some(99));
+        assert_eq!(grow(&mut memory, 2), None);
+        assert_eq!(grow(&mut memory, 1), Some(99));
     }
 
     #[test]
@@ -311,9 +364,9 @@ mod tests {
             may_move: false,
         });
         let base = memory.base();
-        assert_eq!(memory.grow(2), None);
-        assert_eq!(memory.grow(1), Some(1));
-        assert_eq!(memory.grow(1), None);
+        assert_eq!(grow(&mut memory, 2), None);
+        assert_eq!(grow(&mut memory, 1), Some(1));
+        assert_eq!(grow(&mut memory, 1), None);
         assert_eq!((memory.base(), memory.len()), (base, 2 << 16));
     }
 }

@@ -12,8 +12,10 @@
 //! | `arch` | the hand-written machine code: entry, exit, builtin stubs; registers in signal frames |
 //! | `context` | activations: entering wasm and every way of leaving it |
 //! | `signals` | faults become traps |
+//! | `interrupt` | requests to stop, from other threads |
 //! | `backtrace` | walking frame pointers |
 //! | `memory`, `table`, `global`, `func`, `instance` | what compiled code reads and writes in place |
+//! | `bulk` | operations on many bytes or elements, which can be interrupted |
 //! | `builtins` | the functions of the runtime that compiled code calls |
 //!
 //! Invariant: `unsafe` never leaves this module; what the rest of the crate can call is safe, or an `unsafe fn` whose
@@ -23,6 +25,7 @@
 mod arch;
 pub(crate) mod backtrace;
 mod builtins;
+pub(crate) mod bulk;
 pub(crate) mod code;
 pub(crate) mod context;
 pub(crate) mod file;
@@ -31,6 +34,7 @@ pub(crate) mod global;
 mod host_stack;
 pub(crate) mod image;
 pub(crate) mod instance;
+pub(crate) mod interrupt;
 pub(crate) mod memory;
 mod mmap;
 pub(crate) mod pool;

@@ -17,7 +17,7 @@
 //! The handler runs on an alternate stack, takes no lock, allocates nothing, and returns into
 //! [`super::arch::trap_exit`].
 
-use super::arch::SignalState;
+use super::arch::{self, SignalState};
 use super::mmap::{Mapping, page_size};
 use super::{code, context};
 use skerry_environ::Trap;
@@ -133,7 +133,7 @@ fn try_take(signal: i32, info: &libc::siginfo_t, frame: &mut libc::ucontext_t) -
         return false;
     };
     ctx.record_fault(trap, state);
-    SignalState::resume_in_trap_exit(frame, ctx);
+    SignalState::resume_in(arch::trap_exit, frame, ctx);
     true
 }
 

@@ -1,9 +1,11 @@
 //! Tables: 8-byte words that compiled code reads and writes in place.
 
+use super::bulk::{ELEMENTS, in_chunks};
+use super::context::VMStoreContext;
 use super::memory::in_bounds;
 use super::slot::Slot;
-use skerry_environ::TableType;
 use skerry_environ::vmctx::VMTableDefinition;
+use skerry_environ::{TableType, Trap};
 use std::mem::ManuallyDrop;
 use std::sync::Arc;
 
@@ -222,32 +224,50 @@ impl Table {
     }
 
     /// Adds `delta` elements `init`; the old size, or `None` where that is over a limit or there is no memory.
-    pub(crate) fn grow(&mut self, delta: u64, init: u64) -> Option<u64> {
+    ///
+    /// # Errors
+    /// [`Trap::Interrupted`] if the store of `ctx` is to stop; then the table is as it was.
+    pub(crate) fn grow(
+        &mut self,
+        ctx: &VMStoreContext,
+        delta: u64,
+        init: u64,
+    ) -> Result<Option<u64>, Trap> {
         let old = self.len();
         let limit = self.limit;
-        let new = (old as u64)
-            .checked_add(delta)
-            .filter(|&new| new <= limit)? as usize;
+        let new = (old as u64).checked_add(delta).filter(|&new| new <= limit);
+        let Some(new) = new.map(|new| new as usize) else {
+            return Ok(None);
+        };
         if new > self.capacity {
             let room = new.max((2 * self.capacity).min(limit as usize));
             let mut words = Vec::new();
-            words.try_reserve_exact(room).ok()?;
+            if words.try_reserve_exact(room).is_err() {
+                return Ok(None);
+            }
             // SAFETY: `old` initialised words lie at the base.
-            words.extend_from_slice(unsafe { std::slice::from_raw_parts(self.base(), old) });
+            let present = unsafe { std::slice::from_raw_parts(self.base(), old) };
+            in_chunks(ctx, ELEMENTS, old as u64, false, |at, len| {
+                words.extend_from_slice(&present[at as usize..][..len as usize]);
+                Ok(())
+            })?;
             self.free();
             let mut words = ManuallyDrop::new(words);
             self.capacity = words.capacity();
             // SAFETY: as in `len`, and the borrow is exclusive.
             unsafe { (*self.definition).base = words.as_mut_ptr() };
         }
-        // SAFETY: `new <= capacity`, and the borrow is exclusive.
-        unsafe {
-            for index in old..new {
-                self.base().add(index).write(init);
+        let base = self.base();
+        in_chunks(ctx, ELEMENTS, (new - old) as u64, false, |at, len| {
+            for index in old + at as usize..old + (at + len) as usize {
+                // SAFETY: `new <= capacity`, and the borrow is exclusive.
+                unsafe { base.add(index).write(init) };
             }
-            (*self.definition).len = new as u64;
-        }
-        Some(old as u64)
+            Ok(())
+        })?;
+        // SAFETY: as in `len`, and the elements were written.
+        unsafe { (*self.definition).len = new as u64 };
+        Ok(Some(old as u64))
     }
 
     /// Frees the elements. The definition must get a new base, or be dropped.
@@ -285,10 +305,11 @@ mod tests {
 
     #[test]
     fn elements_grow_fill_and_copy_in_bounds() {
+        let ctx = VMStoreContext::new(libc::SIGURG);
         let mut t = table(2, Some(5)).unwrap();
         assert_eq!((t.get(0), t.get(1), t.get(2)), (Some(5), Some(5), None));
-        assert_eq!(t.grow(2, 7), Some(2));
-        assert_eq!(t.grow(2, 7), None);
+        assert_eq!(t.grow(&ctx, 2, 7), Ok(Some(2)));
+        assert_eq!(t.grow(&ctx, 2, 7), Ok(None));
         assert_eq!(
             (t.get(1), t.get(2), t.get(3), t.len()),
             (Some(5), Some(7), Some(7), 4)
@@ -313,8 +334,9 @@ mod tests {
     #[test]
     fn absurd_sizes_are_refused() {
         assert!(table(u64::MAX, None).is_none());
+        let ctx = VMStoreContext::new(libc::SIGURG);
         let mut t = table(0, None).unwrap();
-        assert_eq!(t.grow(u64::from(u32::MAX), 0), None);
-        assert_eq!(t.grow(MAX_ELEMENTS, 0), Some(0));
+        assert_eq!(t.grow(&ctx, u64::from(u32::MAX), 0), Ok(None));
+        assert_eq!(t.grow(&ctx, MAX_ELEMENTS, 0), Ok(Some(0)));
     }
 }

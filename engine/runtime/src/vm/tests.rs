@@ -12,6 +12,7 @@ use skerry_environ::vmctx::VMContextHeader;
 use skerry_environ::{Trap, TrapTable};
 use std::any::Any;
 use std::ptr::NonNull;
+use std::sync::Arc;
 
 /// `mov rax, rdi; mov r15, rsi; sub..; call rax`: the entry trampoline of `() -> ()`, with a frame of its own.
 /// push rbp; mov rbp,rsp; push r15; push rdx; mov r15,rsi; call rdi; pop rdx; pop r15; pop rbp; ret
@@ -23,7 +24,7 @@ const TRAMPOLINE: &[u8] = &[
 const TRAMPOLINE_RETURN: usize = 12;
 
 struct TestStore {
-    ctx: Box<VMStoreContext>,
+    ctx: Arc<VMStoreContext>,
     header: Box<VMContextHeader>,
     builtins: Box<[*const u8]>,
     calls: u64,
@@ -53,7 +54,7 @@ impl StoreObject for TestStore {
 
 impl TestStore {
     fn new() -> Box<Self> {
-        let ctx = VMStoreContext::new();
+        let ctx = VMStoreContext::new(libc::SIGURG);
         let builtins: Box<[*const u8]> = Box::new([
             test_add_stub as *const u8,
             test_trap_stub as *const u8,
@@ -63,7 +64,7 @@ impl TestStore {
         let header = Box::new(VMContextHeader {
             magic: 0,
             owner: std::ptr::null_mut(),
-            store: (&raw const *ctx).cast_mut().cast(),
+            store: Arc::as_ptr(&ctx).cast_mut().cast(),
             reserved: 0,
             type_ids: std::ptr::null(),
             builtins: builtins.as_ptr(),

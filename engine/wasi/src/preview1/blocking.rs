@@ -1,39 +1,199 @@
 //! The calls of the host in which a program may have to wait: for somebody at a terminal, for the other end of a pipe or a
-//! connection, for a clock, for random bytes.
+//! connection, for a clock, for random bytes; and those that take long because they are about many bytes.
 //!
 //! No other module waits. What works on a disk (`fd_sync`, `fd_allocate`) takes its time but ends by itself.
+//!
+//! **Interrupts.** An embedder may stop the program at any time ([`InterruptHandle`]), which a signal tells the thread that is in
+//! a system call here. A signal that comes just before the call would be missed. So nothing waits in a call that does
+//! something: it waits in `poll` for what it needs and for the event of the interrupts, and then does what can be done without
+//! waiting. Whoever sees a request says `intr`, which the program never gets, because the engine ends it on the way
+//! back. Without a handle nobody can stop the program, and the calls are made as they are.
 
 use std::io::{IoSlice, IoSliceMut};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use cap_std::fs::{Dir, File, OpenOptions};
-use rustix::event::{PollFd, Timespec};
+use cap_fs_ext::OpenOptionsSyncExt as _;
+use cap_std::fs::{Dir, File, FileTypeExt as _, OpenOptions};
+use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fd::{BorrowedFd, OwnedFd};
+use rustix::fs::{FileType, OFlags, fcntl_getfl, fcntl_setfl, fstat};
+use rustix::io::{Errno as HostErrno, ReadWriteFlags};
 use rustix::net::{RecvAncillaryBuffer, RecvFlags, RecvMsg, SocketFlags};
 use rustix::rand::GetRandomFlags;
+use skerry_runtime::InterruptHandle;
 
 use crate::errno::Errno;
 
-/// Repeats a system call that a signal of the host interrupted; the guest knows no signals.
-pub(super) fn retry<T>(mut call: impl FnMut() -> rustix::io::Result<T>) -> Result<T, Errno> {
-    loop {
-        match call() {
-            Err(rustix::io::Errno::INTR) => {}
-            result => return result.map_err(Errno::from),
+/// Bytes that are read, written or made at random between two looks at the interrupts.
+const CHUNK: usize = 1 << 20;
+
+/// What a pipe that can be written to takes without waiting.
+const PIPE_CHUNK: usize = 4096;
+
+/// How often is looked where there is nothing to wait for: whether a pipe has a reader, and if there is no descriptor left for the
+/// event.
+const LOOK: Duration = Duration::from_millis(2);
+
+/// The offset of `preadv2` and `pwritev2` that stands for the position of the file.
+const POSITION: u64 = u64::MAX;
+
+/// Who may stop the program while it waits, if anybody.
+#[derive(Debug, Default)]
+pub(crate) struct Interrupts(pub(crate) Option<InterruptHandle>);
+
+impl Interrupts {
+    /// `intr` if the program is to stop.
+    fn check(&self) -> Result<(), Errno> {
+        match &self.0 {
+            Some(handle) if handle.is_pending() => Err(Errno::Intr),
+            _ => Ok(()),
+        }
+    }
+
+    /// Repeats a call that a signal of the host interrupted; the guest knows no signals.
+    fn retry<T>(&self, mut call: impl FnMut() -> rustix::io::Result<T>) -> Result<T, Errno> {
+        loop {
+            match call() {
+                Err(HostErrno::INTR) => self.check()?,
+                result => return result.map_err(Errno::from),
+            }
+        }
+    }
+
+    /// Makes a call that may have to wait for `flags` of a descriptor: when it need not. `call` is told whether the descriptor
+    /// itself is one that never waits; then it is called at once.
+    fn when_ready<T>(
+        &self,
+        host: BorrowedFd<'_>,
+        flags: PollFlags,
+        mut call: impl FnMut() -> rustix::io::Result<T>,
+    ) -> Result<T, Errno> {
+        if self.0.is_none() || never_waits(host)? {
+            return self.retry(call);
+        }
+        loop {
+            poll(self, &mut [PollFd::from_borrowed_fd(host, flags)], None)?;
+            match call() {
+                // Another process was faster, or a signal came.
+                Err(HostErrno::AGAIN | HostErrno::INTR) => {}
+                result => return result.map_err(Errno::from),
+            }
         }
     }
 }
 
+/// Repeats a system call that does not wait, as [`Interrupts::retry`] does, whoever may stop the program.
+pub(super) fn retry<T>(call: impl FnMut() -> rustix::io::Result<T>) -> Result<T, Errno> {
+    Interrupts(None).retry(call)
+}
+
+/// Whether the open file is one whose calls fail instead of waiting.
+fn never_waits(host: BorrowedFd<'_>) -> Result<bool, Errno> {
+    Ok(fcntl_getfl(host)?.contains(OFlags::NONBLOCK))
+}
+
+/// Whether reading and writing may have to wait for somebody.
+fn is_stream(host: BorrowedFd<'_>) -> Result<bool, Errno> {
+    let kind = FileType::from_raw_mode(fstat(host)?.st_mode);
+    Ok(!matches!(
+        kind,
+        FileType::RegularFile | FileType::BlockDevice | FileType::Directory
+    ))
+}
+
+/// Whether the host cannot make a call without waiting for this kind of file, or not at all.
+fn is_unknown(error: HostErrno) -> bool {
+    matches!(
+        error,
+        HostErrno::OPNOTSUPP | HostErrno::NOSYS | HostErrno::INVAL
+    )
+}
+
 /// Reads into buffers that have room: the count of bytes. Without a buffer the host is not asked.
-pub(super) fn read(host: BorrowedFd<'_>, buffers: &mut [IoSliceMut<'_>]) -> Result<usize, Errno> {
+pub(super) fn read(
+    interrupts: &Interrupts,
+    host: BorrowedFd<'_>,
+    buffers: &mut [IoSliceMut<'_>],
+) -> Result<usize, Errno> {
     if buffers.is_empty() {
         return Ok(0);
     }
-    retry(|| rustix::io::readv(host, buffers))
+    if interrupts.0.is_some() && is_stream(host)? {
+        return read_stream(interrupts, host, buffers);
+    }
+    read_file(interrupts, buffers, |buffers, _| {
+        rustix::io::readv(host, buffers)
+    })
 }
 
-/// The same from byte `offset` of a file.
+/// What there is of a stream; waits until there is something.
+fn read_stream(
+    interrupts: &Interrupts,
+    host: BorrowedFd<'_>,
+    buffers: &mut [IoSliceMut<'_>],
+) -> Result<usize, Errno> {
+    loop {
+        interrupts.check()?;
+        match rustix::io::preadv2(host, buffers, POSITION, ReadWriteFlags::NOWAIT) {
+            // The end; but a pipe says the same before its first writer has come, and then is not readable.
+            Ok(0) if !never_waits(host)? => {
+                let mut asked = [PollFd::from_borrowed_fd(host, PollFlags::IN)];
+                rustix::event::poll(&mut asked, Some(&Timespec::default()))?;
+                if !asked[0].revents().is_empty() {
+                    return Ok(0);
+                }
+            }
+            Ok(count) => return Ok(count),
+            Err(HostErrno::INTR) => continue,
+            Err(HostErrno::AGAIN) if !never_waits(host)? => {}
+            Err(error) if is_unknown(error) => {
+                return interrupts
+                    .when_ready(host, PollFlags::IN, || rustix::io::readv(host, buffers));
+            }
+            Err(error) => return Err(error.into()),
+        }
+        poll(
+            interrupts,
+            &mut [PollFd::from_borrowed_fd(host, PollFlags::IN)],
+            None,
+        )?;
+    }
+}
+
+/// Reads of a file, in chunks; `call` is given how many bytes were read before.
+fn read_file(
+    interrupts: &Interrupts,
+    buffers: &mut [IoSliceMut<'_>],
+    mut call: impl FnMut(&mut [IoSliceMut<'_>], usize) -> rustix::io::Result<usize>,
+) -> Result<usize, Errno> {
+    let total: usize = buffers.iter().map(|buffer| buffer.len()).sum();
+    if interrupts.0.is_none() || total <= CHUNK {
+        return interrupts.retry(|| call(buffers, 0));
+    }
+    let mut read = 0;
+    for chunk in buffers
+        .iter_mut()
+        .flat_map(|buffer| buffer.chunks_mut(CHUNK))
+    {
+        interrupts.check()?;
+        let wanted = chunk.len();
+        match interrupts.retry(|| call(&mut [IoSliceMut::new(chunk)], read)) {
+            Err(error) if read == 0 => return Err(error),
+            Err(_) => break,
+            Ok(count) => {
+                read += count;
+                if count < wanted {
+                    break;
+                }
+            }
+        }
+    }
+    Ok(read)
+}
+
+/// The same as [`read`] from byte `offset` of a file.
 pub(super) fn read_at(
+    interrupts: &Interrupts,
     host: BorrowedFd<'_>,
     buffers: &mut [IoSliceMut<'_>],
     offset: u64,
@@ -41,19 +201,118 @@ pub(super) fn read_at(
     if buffers.is_empty() {
         return Ok(0);
     }
-    retry(|| rustix::io::preadv(host, buffers, offset))
+    read_file(interrupts, buffers, |buffers, read| {
+        rustix::io::preadv(host, buffers, offset.saturating_add(read as u64))
+    })
 }
 
 /// Writes the bytes of buffers: the count. Without a buffer the host is not asked.
-pub(super) fn write(host: BorrowedFd<'_>, buffers: &[IoSlice<'_>]) -> Result<usize, Errno> {
+pub(super) fn write(
+    interrupts: &Interrupts,
+    host: BorrowedFd<'_>,
+    buffers: &[IoSlice<'_>],
+) -> Result<usize, Errno> {
     if buffers.is_empty() {
         return Ok(0);
     }
-    retry(|| rustix::io::writev(host, buffers))
+    if interrupts.0.is_some() && is_stream(host)? {
+        return write_parts(interrupts, buffers, CHUNK, |part, _| {
+            write_stream(interrupts, host, part)
+        });
+    }
+    write_file(interrupts, buffers, |part, _| {
+        rustix::io::writev(host, part)
+    })
 }
 
-/// The same at byte `offset` of a file.
+/// Writes to a stream what it takes; waits until that is something.
+fn write_stream(
+    interrupts: &Interrupts,
+    host: BorrowedFd<'_>,
+    part: &[IoSlice<'_>],
+) -> Result<usize, Errno> {
+    loop {
+        interrupts.check()?;
+        match rustix::io::pwritev2(host, part, POSITION, ReadWriteFlags::NOWAIT) {
+            Ok(count) => return Ok(count),
+            Err(HostErrno::INTR) => continue,
+            Err(HostErrno::AGAIN) if !never_waits(host)? => {}
+            Err(error) if is_unknown(error) => {
+                let part = first_bytes(part, PIPE_CHUNK);
+                return interrupts
+                    .when_ready(host, PollFlags::OUT, || rustix::io::writev(host, &part));
+            }
+            Err(error) => return Err(error.into()),
+        }
+        poll(
+            interrupts,
+            &mut [PollFd::from_borrowed_fd(host, PollFlags::OUT)],
+            None,
+        )?;
+    }
+}
+
+/// Writes to a file, in chunks; `call` is given how many bytes were written before.
+fn write_file(
+    interrupts: &Interrupts,
+    buffers: &[IoSlice<'_>],
+    mut call: impl FnMut(&[IoSlice<'_>], usize) -> rustix::io::Result<usize>,
+) -> Result<usize, Errno> {
+    let total: usize = buffers.iter().map(|buffer| buffer.len()).sum();
+    if interrupts.0.is_none() || total <= CHUNK {
+        return interrupts.retry(|| call(buffers, 0));
+    }
+    write_parts(interrupts, buffers, CHUNK, |part, written| {
+        interrupts.retry(|| call(part, written))
+    })
+}
+
+/// Writes all of the buffers, at most `limit` bytes at once.
+fn write_parts(
+    interrupts: &Interrupts,
+    buffers: &[IoSlice<'_>],
+    limit: usize,
+    mut call: impl FnMut(&[IoSlice<'_>], usize) -> Result<usize, Errno>,
+) -> Result<usize, Errno> {
+    let total: usize = buffers.iter().map(|buffer| buffer.len()).sum();
+    let mut rest = buffers.to_vec();
+    let mut rest = &mut rest[..];
+    let mut written = 0;
+    loop {
+        interrupts.check()?;
+        match call(&first_bytes(rest, limit), written) {
+            Err(Errno::Intr) => return Err(Errno::Intr),
+            Err(error) if written == 0 => return Err(error),
+            Ok(0) | Err(_) => return Ok(written),
+            Ok(count) => {
+                written += count;
+                IoSlice::advance_slices(&mut rest, count);
+            }
+        }
+        if written == total {
+            return Ok(written);
+        }
+    }
+}
+
+/// The start of the buffers.
+fn first_bytes<'a>(buffers: &'a [IoSlice<'_>], limit: usize) -> Vec<IoSlice<'a>> {
+    let mut room = limit;
+    let mut part = Vec::new();
+    for buffer in buffers {
+        let count = buffer.len().min(room);
+        part.push(IoSlice::new(&buffer[..count]));
+        room -= count;
+        if room == 0 {
+            break;
+        }
+    }
+    part
+}
+
+/// The same as [`write`] at byte `offset` of a file.
 pub(super) fn write_at(
+    interrupts: &Interrupts,
     host: BorrowedFd<'_>,
     buffers: &[IoSlice<'_>],
     offset: u64,
@@ -61,55 +320,130 @@ pub(super) fn write_at(
     if buffers.is_empty() {
         return Ok(0);
     }
-    retry(|| rustix::io::pwritev(host, buffers, offset))
+    write_file(interrupts, buffers, |part, written| {
+        rustix::io::pwritev(host, part, offset.saturating_add(written as u64))
+    })
 }
 
-/// Opens what is below a directory. A pipe is open when its other end is.
-pub(super) fn open(dir: &Dir, path: &str, options: &OpenOptions) -> Result<File, Errno> {
-    Ok(dir.open_with(path, options)?)
+/// Opens what is below a directory. A pipe is open for writing when it has a reader. If the program can be stopped, a pipe is open
+/// for reading at once, and what waits for the first writer is reading from it.
+pub(super) fn open(
+    interrupts: &Interrupts,
+    dir: &Dir,
+    path: &str,
+    options: &OpenOptions,
+    never_waits: bool,
+) -> Result<File, Errno> {
+    if interrupts.0.is_none() || never_waits {
+        return Ok(dir.open_with(path, options)?);
+    }
+    let mut at_once = options.clone();
+    at_once.nonblock(true);
+    let no_reader = |error: &std::io::Error| {
+        error.raw_os_error() == Some(HostErrno::NXIO.raw_os_error())
+            && dir
+                .metadata(path)
+                .is_ok_and(|found| found.file_type().is_fifo())
+    };
+    loop {
+        match dir.open_with(path, &at_once) {
+            Err(error) if no_reader(&error) => {
+                let span = LOOK.as_nanos() as u64;
+                poll(interrupts, &mut [], Some(span))?;
+                interrupts.check()?;
+            }
+            Err(error) => return Err(error.into()),
+            Ok(file) => {
+                let flags = fcntl_getfl(&file)?;
+                fcntl_setfl(&file, flags - OFlags::NONBLOCK)?;
+                return Ok(file);
+            }
+        }
+    }
 }
 
 /// Accepts a connection.
-pub(super) fn accept(host: BorrowedFd<'_>, flags: SocketFlags) -> Result<OwnedFd, Errno> {
-    retry(|| rustix::net::accept_with(host, flags))
+pub(super) fn accept(
+    interrupts: &Interrupts,
+    host: BorrowedFd<'_>,
+    flags: SocketFlags,
+) -> Result<OwnedFd, Errno> {
+    interrupts.when_ready(host, PollFlags::IN, || {
+        rustix::net::accept_with(host, flags)
+    })
 }
 
 /// Receives one message, or the bytes of a stream that are there.
 pub(super) fn receive(
+    interrupts: &Interrupts,
     host: BorrowedFd<'_>,
     buffers: &mut [IoSliceMut<'_>],
     flags: RecvFlags,
 ) -> Result<RecvMsg, Errno> {
     let mut control = RecvAncillaryBuffer::default();
-    retry(|| rustix::net::recvmsg(host, buffers, &mut control, flags))
+    interrupts.when_ready(host, PollFlags::IN, || {
+        rustix::net::recvmsg(host, buffers, &mut control, flags)
+    })
 }
 
 /// Waits until a descriptor is ready or the time is over, in nanoseconds from now; without a time, for ever.
-pub(super) fn poll(fds: &mut [PollFd<'_>], timeout: Option<u64>) -> Result<(), Errno> {
+pub(super) fn poll(
+    interrupts: &Interrupts,
+    fds: &mut [PollFd<'_>],
+    timeout: Option<u64>,
+) -> Result<(), Errno> {
     let start = Instant::now();
+    let event = interrupts.0.as_ref().map(|handle| handle.event().ok());
+    let mut asked = fds.to_vec();
+    if let Some(Some(event)) = event {
+        asked.push(PollFd::from_borrowed_fd(event, PollFlags::IN));
+    }
     loop {
+        interrupts.check()?;
         let left = timeout.map(|nanoseconds| {
             let passed = u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX);
             nanoseconds.saturating_sub(passed)
         });
-        let span = left.map(|left| Timespec {
-            tv_sec: (left / 1_000_000_000) as _,
-            tv_nsec: (left % 1_000_000_000) as _,
+        let span = match event {
+            // There is no descriptor for the event.
+            Some(None) => Some(left.unwrap_or(u64::MAX).min(LOOK.as_nanos() as u64)),
+            _ => left,
+        };
+        let span = span.map(|span| Timespec {
+            tv_sec: (span / 1_000_000_000) as _,
+            tv_nsec: (span % 1_000_000_000) as _,
         });
-        match rustix::event::poll(fds, span.as_ref()) {
-            Ok(0) if left.is_some_and(|left| left > 0) => {}
-            Ok(_) => return Ok(()),
-            Err(rustix::io::Errno::INTR) => {}
+        match rustix::event::poll(&mut asked, span.as_ref()) {
+            Err(HostErrno::INTR) => continue,
             Err(error) => return Err(error.into()),
+            Ok(_) => {}
+        }
+        let ready = asked[..fds.len()].iter().any(|fd| !fd.revents().is_empty());
+        if ready || left == Some(0) {
+            fds.clone_from_slice(&asked[..fds.len()]);
+            return Ok(());
+        }
+        if let Some(Some(_)) = event
+            && !asked[fds.len()].revents().is_empty()
+            && let Some(handle) = &interrupts.0
+        {
+            interrupts.check()?;
+            // It may be readable without a request; asking for it ends that.
+            _ = handle.event();
         }
     }
 }
 
 /// Fills the buffer with random bytes.
-pub(super) fn random(mut rest: &mut [u8]) -> Result<(), Errno> {
-    while !rest.is_empty() {
-        let count = retry(|| rustix::rand::getrandom(&mut *rest, GetRandomFlags::empty()))?;
-        rest = &mut rest[count..];
+pub(super) fn random(interrupts: &Interrupts, buffer: &mut [u8]) -> Result<(), Errno> {
+    for chunk in buffer.chunks_mut(CHUNK) {
+        interrupts.check()?;
+        let mut rest = chunk;
+        while !rest.is_empty() {
+            let count = interrupts
+                .retry(|| rustix::rand::getrandom(&mut *rest, GetRandomFlags::empty()))?;
+            rest = &mut rest[count..];
+        }
     }
     Ok(())
 }

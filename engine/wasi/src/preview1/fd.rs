@@ -33,7 +33,7 @@ pub(super) fn fd_read(
             let host = descriptor
                 .host()
                 .expect("streams of our own are matched above");
-            blocking::read(host, &mut slices)?
+            blocking::read(&ctx.interrupts, host, &mut slices)?
         }
     };
     Ok(memory.write_u32(nread, count as u32)?)
@@ -62,7 +62,7 @@ pub(super) fn fd_write(
             let host = descriptor
                 .host()
                 .expect("streams of our own are matched above");
-            blocking::write(host, &slices)?
+            blocking::write(&ctx.interrupts, host, &slices)?
         }
     };
     Ok(memory.write_u32(nwritten, count as u32)?)
@@ -83,7 +83,7 @@ pub(super) fn fd_pread(
     memory.writable(nread, 4)?;
     let buffers = memory.buffers(iovs, iovs_len)?;
     let mut slices = memory.io_slices_mut(&buffers);
-    let count = blocking::read_at(host, &mut slices, offset)?;
+    let count = blocking::read_at(&ctx.interrupts, host, &mut slices, offset)?;
     Ok(memory.write_u32(nread, count as u32)?)
 }
 
@@ -101,7 +101,7 @@ pub(super) fn fd_pwrite(
     entry.for_writing()?;
     memory.writable(nwritten, 4)?;
     let slices = memory.io_slices(&memory.buffers(iovs, iovs_len)?);
-    let count = blocking::write_at(host, &slices, offset)?;
+    let count = blocking::write_at(&ctx.interrupts, host, &slices, offset)?;
     Ok(memory.write_u32(nwritten, count as u32)?)
 }
 

@@ -5,7 +5,7 @@
 //! from it. Each module below holds the functions of one prefix; `blocking` has every call of the host in which a program may
 //! have to wait, and [`snapshot0`] what was different in the snapshot before this one.
 
-mod blocking;
+pub(crate) mod blocking;
 mod clock;
 mod fd;
 mod file;

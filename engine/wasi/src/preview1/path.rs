@@ -11,6 +11,7 @@ use rustix::fs::{
     FileType as HostFileType, OFlags, UTIME_NOW, UTIME_OMIT, fcntl_getfl, fcntl_setfl,
 };
 
+use super::blocking::Interrupts;
 use super::file::timestamps;
 use super::{Outcome, blocking};
 use crate::ctx::WasiCtx;
@@ -283,7 +284,11 @@ pub(super) fn path_open(
     memory.writable(opened, 4)?;
     ctx.table.room()?;
     let directory = ctx.table.directory(fd)?;
-    let descriptor = how.open(&directory.dir, path(memory, path_at, path_len)?)?;
+    let descriptor = how.open(
+        &ctx.interrupts,
+        &directory.dir,
+        path(memory, path_at, path_len)?,
+    )?;
     let number = ctx.table.insert(Entry::new(descriptor, how.access))?;
     Ok(memory.write_u32(opened, number)?)
 }
@@ -348,16 +353,17 @@ impl Open {
 
     /// What was opened. To create or empty a file the host has to open it for writing, which is not to say that the program
     /// may write. One that is there already and may only be read is opened for reading, then: C's `O_CREAT | O_RDONLY`.
-    fn open(&self, dir: &Dir, path: &str) -> Result<Descriptor, Errno> {
+    fn open(&self, interrupts: &Interrupts, dir: &Dir, path: &str) -> Result<Descriptor, Errno> {
+        let never_waits = self.fdflags & fdflags::NONBLOCK != 0;
         let creates = self.has(oflags::CREAT);
         let needs_writing =
             self.access.write || self.has(oflags::TRUNC) || creates && self.has(oflags::EXCL);
         let options = self.options(path, needs_writing || creates);
-        let file = match blocking::open(dir, path, &options) {
+        let file = match blocking::open(interrupts, dir, path, &options, never_waits) {
             Err(error) if creates && !needs_writing && error != Errno::Isdir => {
                 // Not there, or not for reading either: the first answer is the one.
                 let options = self.options(path, false);
-                blocking::open(dir, path, &options).map_err(|_| error)?
+                blocking::open(interrupts, dir, path, &options, never_waits).map_err(|_| error)?
             }
             opened => opened?,
         };

@@ -293,7 +293,7 @@ fn ask(
         let host = ctx.table.host(*fd, Errno::Badf)?;
         fds.push(PollFd::from_borrowed_fd(host, *flags));
     }
-    blocking::poll(&mut fds, timeout)?;
+    blocking::poll(&ctx.interrupts, &mut fds, timeout)?;
     Ok(wanted
         .keys()
         .copied()

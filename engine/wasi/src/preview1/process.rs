@@ -83,12 +83,15 @@ pub(super) fn proc_raise(_: &mut WasiCtx, _: &mut GuestMemory<'_>, signal: u32) 
 }
 
 pub(super) fn random_get(
-    _: &mut WasiCtx,
+    ctx: &mut WasiCtx,
     memory: &mut GuestMemory<'_>,
     buf: u32,
     buf_len: u32,
 ) -> Outcome {
-    Ok(blocking::random(memory.bytes_mut(buf, buf_len)?)?)
+    Ok(blocking::random(
+        &ctx.interrupts,
+        memory.bytes_mut(buf, buf_len)?,
+    )?)
 }
 
 pub(super) fn sched_yield(_: &mut WasiCtx, _: &mut GuestMemory<'_>) -> Outcome {

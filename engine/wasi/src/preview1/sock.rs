@@ -46,7 +46,7 @@ pub(super) fn sock_accept(
     let host = socket(ctx.table.get(fd)?)?;
     let mut options = SocketFlags::CLOEXEC;
     options.set(SocketFlags::NONBLOCK, flags != 0);
-    let connection = blocking::accept(host, options)?;
+    let connection = blocking::accept(&ctx.interrupts, host, options)?;
     let entry = Entry::new(Descriptor::Host(connection), Access::BOTH);
     let number = ctx.table.insert(entry)?;
     Ok(memory.write_u32(accepted, number)?)
@@ -79,7 +79,7 @@ pub(super) fn sock_recv(
     let (count, cut) = if slices.is_empty() {
         (0, false)
     } else {
-        let message = blocking::receive(host, &mut slices, options)?;
+        let message = blocking::receive(&ctx.interrupts, host, &mut slices, options)?;
         (message.bytes, message.flags.contains(ReturnFlags::TRUNC))
     };
     memory.write_u32(nread, count as u32)?;
@@ -103,7 +103,7 @@ pub(super) fn sock_send(
     entry.for_writing()?;
     memory.writable(nwritten, 4)?;
     let slices = memory.io_slices(&memory.buffers(iovs, iovs_len)?);
-    let count = blocking::write(host, &slices)?;
+    let count = blocking::write(&ctx.interrupts, host, &slices)?;
     Ok(memory.write_u32(nwritten, count as u32)?)
 }
 

@@ -6,16 +6,21 @@
 //!
 //! - [`enter`]: host -> wasm. Saves the host's registers on the host stack, remembers that stack pointer in the
 //!   store context, continues on the wasm stack with rbp = 0 (the end of the frame-pointer chain) and r15 = vmctx.
-//! - [`trap_exit`]: wasm -> host, never to return: drops every frame of the innermost activation.
-//!   The signal handler and [`builtin_common`] arrive here with r11 = store context.
+//! - [`trap_exit`], [`interrupted_exit`], [`refused_exit`]: wasm -> host, never to return: they drop every frame of the innermost
+//!   activation. The signal handlers and the other stubs arrive here with r11 = store context.
 //! - [`builtin_common`]: wasm -> host and back, for one builtin call. Remembers wasm's rsp and rbp (a backtrace
-//!   starts there), runs the Rust function on the host stack, then returns or takes the trap exit.
+//!   starts there), runs the Rust function on the host stack, then returns or takes an exit.
+//!
+//! Both ways into wasm look at the byte of pending interrupts as late as they can. A request that comes between that look and
+//! the first instruction of compiled code would be missed by both; so these few instructions are known to the signal
+//! handler ([`place_of`]), which sends whom it finds there to the exit that the look would have led to.
 
-use super::super::context::{EXIT_FP, EXIT_SP, HOST_SP, VMStoreContext, ValRaw};
+use super::super::context::{EXIT_FP, EXIT_SP, HOST_SP, PENDING, VMStoreContext, ValRaw};
 use std::arch::naked_asm;
 
 /// Calls `trampoline(callee, callee_vmctx, values)` (skerry ABI) on the stack that ends at `wasm_sp`.
-/// Returns 0 when it returned, 1 when the activation was left through [`trap_exit`].
+/// Returns 0 when it returned, 1 when the activation was left through [`trap_exit`], 2 through [`interrupted_exit`], 3 when
+/// an interrupt was pending and nothing was called.
 ///
 /// # Safety
 /// `ctx` is the store context that `callee_vmctx` names, `wasm_sp` is 16-byte aligned and the end of
@@ -41,6 +46,12 @@ pub(crate) unsafe extern "C" fn enter(
         "sub rsp, 8", // keeps the host stack 16-byte aligned for the calls of builtins
         "mov [rdi + {host_sp}], rsp",
         "mov rbx, rdi", // preserved by compiled code, as every callee-saved register is
+        "mov r11, rdi",
+        ".globl skerry_entering, skerry_entered, skerry_enter_end",
+        ".hidden skerry_entering, skerry_entered, skerry_enter_end",
+        "skerry_entering:",
+        "cmp byte ptr [rdi + {pending}], 0",
+        "jne {refused_exit}",
         "mov rsp, r9",
         "xor ebp, ebp",
         "mov r15, rcx",
@@ -49,6 +60,7 @@ pub(crate) unsafe extern "C" fn enter(
         "mov rsi, rcx",
         "mov rdx, r8",
         "call rax",
+        "skerry_entered:",
         "mov rsp, [rbx + {host_sp}]",
         "xor eax, eax",
         "add rsp, 8",
@@ -59,30 +71,60 @@ pub(crate) unsafe extern "C" fn enter(
         "pop rbx",
         "pop rbp",
         "ret",
+        "skerry_enter_end:",
         host_sp = const HOST_SP,
+        pending = const PENDING,
+        refused_exit = sym refused_exit,
     )
 }
 
-/// Leaves the innermost activation: `enter` returns 1. Expects r11 = store context.
-///
-/// # Safety
-/// Only jumped to, from compiled code's stack or the signal handler, while an activation of that context is live.
-#[unsafe(naked)]
-pub(crate) unsafe extern "C" fn trap_exit() {
-    naked_asm!(
-        "mov rsp, [r11 + {host_sp}]",
-        "cld",
-        "mov eax, 1",
-        "add rsp, 8",
-        "pop r15",
-        "pop r14",
-        "pop r13",
-        "pop r12",
-        "pop rbx",
-        "pop rbp",
-        "ret",
-        host_sp = const HOST_SP,
-    )
+/// What [`enter`] returns, by how the activation ended.
+pub(crate) const RETURNED: u64 = 0;
+/// A fault of compiled code or what a builtin raised ended it.
+pub(crate) const TRAPPED: u64 = 1;
+/// A builtin had done its work when the pending interrupt was seen.
+pub(crate) const INTERRUPTED: u64 = 2;
+/// It did not begin, because an interrupt was pending.
+pub(crate) const REFUSED: u64 = 3;
+
+macro_rules! exit {
+    ($($(#[$doc:meta])* $name:ident = $code:ident;)*) => {
+        $(
+            $(#[$doc])*
+            ///
+            /// Expects r11 = store context.
+            ///
+            /// # Safety
+            /// Only jumped to, from a stub, compiled code or a signal handler, while an activation of that context is live.
+            #[unsafe(naked)]
+            pub(crate) unsafe extern "C" fn $name() {
+                naked_asm!(
+                    "mov rsp, [r11 + {host_sp}]",
+                    "cld",
+                    "mov eax, {code}",
+                    "add rsp, 8",
+                    "pop r15",
+                    "pop r14",
+                    "pop r13",
+                    "pop r12",
+                    "pop rbx",
+                    "pop rbp",
+                    "ret",
+                    host_sp = const HOST_SP,
+                    code = const $code,
+                )
+            }
+        )*
+    };
+}
+
+exit! {
+    /// Leaves the innermost activation, which has said why: `enter` returns [`TRAPPED`].
+    trap_exit = TRAPPED;
+    /// Leaves the innermost activation at a builtin that had done its work: `enter` returns [`INTERRUPTED`].
+    interrupted_exit = INTERRUPTED;
+    /// Leaves an activation that has not begun: `enter` returns [`REFUSED`].
+    refused_exit = REFUSED;
 }
 
 /// The common part of all builtin stubs. On entry rax = `extern "C" fn(vmctx, a0.. a4) -> BuiltinResult`, r15 =
@@ -107,14 +149,81 @@ pub(crate) unsafe extern "C" fn builtin_common() {
         "mov r11, [r15 + {store_context}]",
         "test rdx, rdx",
         "jne {trap_exit}",
+        ".globl skerry_returning, skerry_builtin_end",
+        ".hidden skerry_returning, skerry_builtin_end",
+        "skerry_returning:",
+        "cmp byte ptr [r11 + {pending}], 0",
+        "jne {interrupted_exit}",
         "mov rsp, [r11 + {exit_sp}]",
         "ret",
+        "skerry_builtin_end:",
         store_context = const super::super::context::STORE_CONTEXT_OFFSET,
         exit_sp = const EXIT_SP,
         exit_fp = const EXIT_FP,
         host_sp = const HOST_SP,
+        pending = const PENDING,
         trap_exit = sym trap_exit,
+        interrupted_exit = sym interrupted_exit,
     )
+}
+
+unsafe extern "C" {
+    // Labels in `enter` and `builtin_common`; only their addresses mean something.
+    static skerry_entering: u8;
+    static skerry_entered: u8;
+    static skerry_enter_end: u8;
+    static skerry_returning: u8;
+    static skerry_builtin_end: u8;
+}
+
+/// How long a builtin's stub is at most: `lea rax, [rip + ..]; jmp ..`.
+const STUB_SIZE: usize = 12;
+
+/// Where among the stubs a program counter is; `stubs` are the addresses of the builtins' own. Async-signal-safe.
+pub(crate) fn place_of(pc: usize, stubs: &[unsafe extern "C" fn()]) -> Place {
+    let (entering, entered, enter_end) = (
+        (&raw const skerry_entering).addr(),
+        (&raw const skerry_entered).addr(),
+        (&raw const skerry_enter_end).addr(),
+    );
+    let (returning, builtin_end) = (
+        (&raw const skerry_returning).addr(),
+        (&raw const skerry_builtin_end).addr(),
+    );
+    let (enter, builtin) = (
+        (enter as *const ()).addr(),
+        (builtin_common as *const ()).addr(),
+    );
+    if (entering..entered).contains(&pc) {
+        return Place::Entering;
+    }
+    if (returning..builtin_end).contains(&pc) {
+        return Place::Returning;
+    }
+    let in_stub = |stub: &unsafe extern "C" fn()| {
+        let start = (*stub as *const ()).addr();
+        (start..start + STUB_SIZE).contains(&pc)
+    };
+    match (enter..enter_end).contains(&pc)
+        || (builtin..builtin_end).contains(&pc)
+        || stubs.iter().any(in_stub)
+    {
+        true => Place::Stub,
+        false => Place::Elsewhere,
+    }
+}
+
+/// A place among the stubs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// Between the look at the pending interrupts and the first instruction of the callee, in [`enter`].
+    Entering,
+    /// Between that look and the return to compiled code, in [`builtin_common`].
+    Returning,
+    /// Elsewhere in the stubs: that look is yet to come, or compiled code has returned.
+    Stub,
+    /// In other code.
+    Elsewhere,
 }
 
 /// Defines `$stub`, the address that compiled code calls for the builtin that the Rust function `$rust` implements.
@@ -166,10 +275,14 @@ impl SignalState {
         frame.uc_mcontext.gregs[libc::REG_TRAPNO as usize] == GENERAL_PROTECTION
     }
 
-    /// Makes the interrupted thread continue in [`trap_exit`] of `ctx` when the handler returns.
-    pub(crate) fn resume_in_trap_exit(frame: &mut libc::ucontext_t, ctx: &VMStoreContext) {
+    /// Makes the interrupted thread continue in an exit (such as [`trap_exit`]) of `ctx` when the handler returns.
+    pub(crate) fn resume_in(
+        exit: unsafe extern "C" fn(),
+        frame: &mut libc::ucontext_t,
+        ctx: &VMStoreContext,
+    ) {
         let gregs = &mut frame.uc_mcontext.gregs;
-        gregs[libc::REG_RIP as usize] = trap_exit as *const () as i64;
+        gregs[libc::REG_RIP as usize] = exit as *const () as i64;
         gregs[libc::REG_R11 as usize] = std::ptr::from_ref(ctx).addr() as i64;
         // The stack pointer is not left on the wasm stack, where it may be inside the guard: another signal may
         // arrive at once.
@@ -185,6 +298,12 @@ pub(crate) fn prologue_return_address(executed: usize) -> Option<usize> {
         1 => Some(8),
         _ => None,
     }
+}
+
+/// Whether the instruction that begins with this byte is the return that ends a function. Then the frame is gone: the frame
+/// pointer is the caller's, and the return address lies at the stack pointer.
+pub(crate) fn is_return(first_byte: u8) -> bool {
+    matches!(first_byte, 0xc2 | 0xc3)
 }
 
 /// How many bytes below its frame pointer a function that calls indirectly keeps its vmctx.

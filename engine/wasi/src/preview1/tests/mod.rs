@@ -1,6 +1,7 @@
 //! Tests of the functions as a guest calls them: by name, with raw parameters, through memory.
 
 mod fd;
+mod interrupt;
 mod path;
 mod poll;
 mod process;

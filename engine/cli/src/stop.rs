@@ -1,0 +1,198 @@
+//! Ending what runs: Ctrl-C and `--timeout`.
+//!
+//! [`watch`] starts the threads that wait for them, once in a process. Where the first of them finds the command decides how
+//! it ends: a store that runs is interrupted, and the command goes its ordinary way out, with its output flushed; while
+//! nothing runs, as when a module is being compiled, the process ends at once. If it is still there after [`GRACE`], because a
+//! host function cannot be interrupted, it ends all the same. A second Ctrl-C kills it.
+
+use std::io::Write as _;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use signal_hook::consts::SIGINT;
+use signal_hook::iterator::Signals;
+use skerry_runtime::{InterruptHandle, TrapCode};
+
+use crate::error::Error;
+
+/// How long the command may take from a request to stop to its end.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// Why the command is to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// Ctrl-C, or SIGINT from elsewhere.
+    Interrupt,
+    /// The time of `--timeout` has passed.
+    Timeout(Duration),
+}
+
+impl std::fmt::Display for Reason {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Reason::Interrupt => write!(f, "interrupted"),
+            Reason::Timeout(time) => write!(f, "stopped after the {time:?} of --timeout"),
+        }
+    }
+}
+
+impl Reason {
+    /// The exit code of the process: as a shell shows a process that SIGINT ended, and as the command `timeout` ends.
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Reason::Interrupt => 130,
+            Reason::Timeout(_) => 124,
+        }
+    }
+}
+
+struct State {
+    reason: Option<Reason>,
+    running: Option<InterruptHandle>,
+}
+
+static STATE: Mutex<State> = Mutex::new(State {
+    reason: None,
+    running: None,
+});
+
+fn state() -> MutexGuard<'static, State> {
+    STATE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Waits for Ctrl-C, and for the end of the time if one is given.
+///
+/// # Errors
+///
+/// That the threads or the signal handler cannot be had.
+pub fn watch(timeout: Option<Duration>) -> std::io::Result<()> {
+    let second = Arc::new(AtomicBool::new(false));
+    // In this order: the first signal finds the flag unset.
+    signal_hook::flag::register_conditional_default(SIGINT, second.clone())?;
+    let mut signals = Signals::new([SIGINT])?;
+    let thread = || std::thread::Builder::new().stack_size(256 << 10);
+    thread().name("skerry ctrl-c".into()).spawn(move || {
+        for _ in signals.forever() {
+            second.store(true, Ordering::SeqCst);
+            stop(Reason::Interrupt);
+        }
+    })?;
+    if let Some(time) = timeout {
+        thread().name("skerry timeout".into()).spawn(move || {
+            std::thread::sleep(time);
+            stop(Reason::Timeout(time));
+        })?;
+    }
+    Ok(())
+}
+
+/// Stops the command.
+fn stop(reason: Reason) {
+    {
+        let mut state = state();
+        if state.reason.is_some() {
+            return;
+        }
+        state.reason = Some(reason);
+        match &state.running {
+            Some(handle) => handle.interrupt(),
+            None => end(reason),
+        }
+    }
+    std::thread::sleep(GRACE);
+    end(reason);
+}
+
+fn end(reason: Reason) -> ! {
+    _ = writeln!(std::io::stderr(), "error: {reason}");
+    std::process::exit(reason.exit_code().into())
+}
+
+/// As long as it lives, the store of this handle is what is stopped.
+#[must_use]
+pub struct Running;
+
+/// What is to be stopped from now on.
+pub fn running(handle: InterruptHandle) -> Running {
+    let mut state = state();
+    if state.reason.is_some() {
+        handle.interrupt();
+    }
+    state.running = Some(handle);
+    Running
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        state().running = None;
+    }
+}
+
+/// Why the command is to stop, if it is.
+pub fn reason() -> Option<Reason> {
+    state().reason
+}
+
+/// The error of a command whose WebAssembly ended with `error`, if that is because it was to stop.
+pub(crate) fn stopped(error: &skerry_runtime::Error) -> Option<Error> {
+    let reason = reason().filter(|_| error.trap_code() == Some(TrapCode::Interrupted))?;
+    // Who presses Ctrl-C knows what the program was doing; who finds it stopped may want to.
+    let frames = match (reason, error.backtrace()) {
+        (Reason::Timeout(_), Some(frames)) if !frames.is_empty() => format!("\n{frames}"),
+        _ => String::new(),
+    };
+    Some(Error::Stopped { reason, frames })
+}
+
+/// A time as `--timeout` takes it: a number and its unit.
+pub(crate) fn time(text: &str) -> Result<Duration, String> {
+    let wrong = || {
+        format!(
+            "{text:?} is not a time: a number with ms, s, m or h is needed, such as 500ms or 1.5s"
+        )
+    };
+    let digits = text.trim_end_matches(|char: char| char.is_ascii_alphabetic());
+    let unit = match &text[digits.len()..] {
+        "ms" => 0.001,
+        "s" => 1.0,
+        "m" => 60.0,
+        "h" => 3600.0,
+        _ => return Err(wrong()),
+    };
+    let plain = digits
+        .bytes()
+        .all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let number: f64 = digits.parse().ok().filter(|_| plain).ok_or_else(wrong)?;
+    Duration::try_from_secs_f64(number * unit).map_err(|_| wrong())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_units() {
+        let millis = |text: &str| time(text).map(|time| time.as_millis());
+        assert_eq!(millis("2s"), Ok(2000));
+        assert_eq!(millis("1.5s"), Ok(1500));
+        assert_eq!(millis("250ms"), Ok(250));
+        assert_eq!(millis("2m"), Ok(120_000));
+        assert_eq!(millis("0.5h"), Ok(1_800_000));
+        for wrong in [
+            "",
+            "2",
+            "s",
+            "-1s",
+            "1e3s",
+            "2 s",
+            "2d",
+            "nans",
+            "infs",
+            "1.2.3s",
+            "99999999999999999999999h",
+        ] {
+            assert!(millis(wrong).unwrap_err().contains("500ms"), "{wrong}");
+        }
+    }
+}
