@@ -387,9 +387,9 @@ pub(super) fn receive(
 }
 
 /// Waits until a descriptor is ready or the time is over, in nanoseconds from now; without a time, for ever.
-pub(super) fn poll(
-    interrupts: &Interrupts,
-    fds: &mut [PollFd<'_>],
+pub(super) fn poll<'a>(
+    interrupts: &'a Interrupts,
+    fds: &mut [PollFd<'a>],
     timeout: Option<u64>,
 ) -> Result<(), Errno> {
     let start = Instant::now();

@@ -7,6 +7,7 @@ use crate::preview1::blocking::Interrupts;
 use crate::table::{Descriptor, Entry};
 use crate::types::{Access, fdflags};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
+use std::os::fd::AsFd;
 
 use skerry_runtime::{Engine, InterruptHandle, Store};
 use std::io::{Read as _, Write as _};
@@ -109,7 +110,7 @@ fn reads_and_writes_of_pipes_end() {
 fn what_never_waits_does_not() {
     let mut program = Stoppable::new(Guest::new(|_| ()));
     let (reader, writer) = std::io::pipe().unwrap();
-    for fd in [&reader, &writer] {
+    for fd in [reader.as_fd(), writer.as_fd()] {
         rustix::fs::fcntl_setfl(fd, rustix::fs::OFlags::NONBLOCK).unwrap();
     }
     let (reader, writer) = (program.insert(reader), program.insert(writer));
@@ -189,7 +190,7 @@ fn pipes_with_names_end() {
     mknodat(CWD, &path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
     let read = Rights::FD_READ.0;
     let write = Rights::FD_WRITE.0;
-    let mut open = |guest: &mut Guest, rights: u64, flags: u16| {
+    let open = |guest: &mut Guest, rights: u64, flags: u16| {
         guest.open_with(3, 1, "fifo", 0, rights, flags)
     };
     // For writing without a reader.
