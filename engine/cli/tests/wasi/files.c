@@ -109,7 +109,7 @@ static void descriptors(void) {
     CHECK(__wasi_fd_fdstat_get(b, &stat) == 0 && stat.fs_filetype == __WASI_FILETYPE_REGULAR_FILE);
     CHECK(stat.fs_rights_base & __WASI_RIGHTS_FD_READ);
     CHECK(__wasi_fd_fdstat_set_rights(b, __WASI_RIGHTS_FD_TELL, 0) == __WASI_ERRNO_NOTSUP);
-    CHECK(read(b, buffer, 1) == 0 && lseek(b, 0, SEEK_CUR) == 1);
+    CHECK(read(b, buffer, 1) == 1 && lseek(b, 0, SEEK_CUR) == 2);
     CHECK(open("/work/f", O_RDONLY) == a);
     CHECK(close(a) == 0 && close(b) == 0);
     __wasi_prestat_t prestat;
