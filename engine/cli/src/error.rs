@@ -7,7 +7,7 @@ use skerry_wasi::BuildError;
 
 use crate::stop::Reason;
 
-/// Why a command did not do what it was asked to.
+/// The reason why a command did not do what it was asked to.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -59,15 +59,15 @@ pub enum Error {
     /// The program trapped. The message contains the backtrace.
     #[error("{0}")]
     Trap(String),
-    /// Ctrl-C or `--timeout` ended what ran.
+    /// Ctrl-C or `--timeout` ended the command.
     #[error("{reason}{frames}")]
     Stopped {
-        /// Which.
+        /// Which of the two.
         reason: Reason,
-        /// Where it was, on lines of their own, or nothing.
+        /// The frames of WebAssembly that were live, each on a line of its own; may be empty.
         frames: String,
     },
-    /// What was asked for does not fit together.
+    /// The command line contradicts itself or asks for something that does not exist.
     #[error("{0}")]
     Usage(String),
     /// The program's directories, arguments or environment cannot be passed to it.

@@ -10,7 +10,7 @@ use crate::files::{read, to_binary};
 use crate::options::CompilerOptions;
 use crate::progress::Bar;
 
-/// The engine that a command line asks for, otherwise as in `config`.
+/// The engine that a command line asks for, with `config` for everything else.
 ///
 /// # Errors
 ///
@@ -23,7 +23,7 @@ pub(crate) fn engine(mut config: Config, options: &CompilerOptions) -> Result<En
     Engine::new(&config).map_err(|error| Error::Usage(error.to_string()))
 }
 
-/// How memories lie in address space, as far as a command line says so.
+/// Sets how memories are laid out in address space, as far as the command line says so.
 pub(crate) fn memories(config: &mut Config, options: &CompilerOptions) {
     if let Some(bytes) = options.memory_reservation {
         config.memory_reservation(bytes);
@@ -36,7 +36,7 @@ pub(crate) fn memories(config: &mut Config, options: &CompilerOptions) {
     }
 }
 
-/// A module that is to be loaded: what can be had without compiling.
+/// The part of a module that can be had without compiling.
 pub(crate) enum Source {
     /// An artifact that can be mapped.
     Artifact(PathBuf),

@@ -46,7 +46,8 @@ pub enum Command {
 }
 
 impl Command {
-    /// For the commands that run WebAssembly, which Ctrl-C ends in order: the time after which they are ended, if there is one.
+    /// For a command that runs WebAssembly, which Ctrl-C must end in order: the time after which it is ended, if
+    /// one is given. `None` for other commands.
     pub fn stops(&self) -> Option<Option<Duration>> {
         match self {
             Command::Run(options) => Some(options.stop.timeout),
@@ -87,7 +88,7 @@ pub struct CompilerOptions {
     pub memory_may_move: Option<bool>,
 }
 
-/// A number of bytes, perhaps with a unit.
+/// Parses a number of bytes, which may have a unit.
 fn size(text: &str) -> Result<u64, String> {
     let unit = text.chars().last().map(|unit| unit.to_ascii_uppercase());
     let (digits, shift) = match unit {

@@ -119,7 +119,7 @@ fn text(argument: &OsStr) -> Result<&str, Error> {
     })
 }
 
-/// Why a program ended without coming back.
+/// The reason why a program ended without returning.
 enum Ended {
     Engine(skerry_runtime::Error),
     Command(Error),
@@ -137,8 +137,8 @@ impl From<Error> for Ended {
     }
 }
 
-/// The process' exit code: the low 8 bits of the program's, which is all that the kernel hands on of a native program's; a
-/// signal as a shell shows it.
+/// The process' exit code: the low 8 bits of the program's, which is all that the kernel passes on for native
+/// programs, too. A signal is shown as a shell shows it.
 pub(crate) fn exit_code(stop: Stop) -> Result<u8, Error> {
     match stop {
         Stop::Exit(code) => Ok((code % 256) as u8),
@@ -238,7 +238,7 @@ fn is_function(ty: &ExternType) -> bool {
     matches!(ty, ExternType::Func(_))
 }
 
-/// What the program may see of the host.
+/// The parts of the host that the program may use.
 fn context(options: &RunOptions, path: &Path, arguments: &[&str]) -> Result<WasiCtx, Error> {
     let mut builder = WasiCtxBuilder::new();
     builder.inherit_stdio();
@@ -294,7 +294,7 @@ fn places(directory: &OsStr) -> Result<(&OsStr, &str), Error> {
     Ok((OsStr::from_bytes(host), guest))
 }
 
-/// Runs a WASI command. A module without `_start` is a reactor: it is initialised, and that is all.
+/// Runs a WASI command. A module without `_start` is a reactor, which is only initialised.
 fn start(store: &mut Store<Limited<WasiCtx>>, instance: &Instance) -> Result<(), Ended> {
     for name in ["_start", "_initialize"] {
         if let Some(func) = instance.get_func(&mut *store, name) {
@@ -305,7 +305,7 @@ fn start(store: &mut Store<Limited<WasiCtx>>, instance: &Instance) -> Result<(),
     Ok(())
 }
 
-/// Calls one function.
+/// Calls one exported function.
 fn invoke(
     store: &mut Store<Limited<WasiCtx>>,
     instance: &Instance,
@@ -355,7 +355,7 @@ fn integer(text: &str, bits: u32) -> Option<i128> {
         Some(digits) => u64::from_str_radix(digits, 16),
         None => digits.parse::<u64>(),
     };
-    // `+1` and a second sign are numbers for the standard library but not for us.
+    // The standard library accepts `+1` and a second sign, which are not numbers here.
     let magnitude = i128::from(magnitude.ok().filter(|_| !digits.contains(['+', '-']))?);
     let value = if negative { -magnitude } else { magnitude };
     let range = -(1i128 << (bits - 1))..1i128 << bits;

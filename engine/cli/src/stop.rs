@@ -1,9 +1,10 @@
-//! Ending what runs: Ctrl-C and `--timeout`.
+//! Ends the command: by Ctrl-C and by `--timeout`.
 //!
-//! [`watch`] starts the threads that wait for them, once in a process. Where the first of them finds the command decides how
-//! it ends: a store that runs is interrupted, and the command goes its ordinary way out, with its output flushed; while
-//! nothing runs, as when a module is being compiled, the process ends at once. If it is still there after [`GRACE`], because a
-//! host function cannot be interrupted, it ends all the same. A second Ctrl-C kills it.
+//! [`watch`] starts the threads that wait for them, once in a process. What the command does when the first of them
+//! comes decides how it ends. If a store runs, it is interrupted, and the command ends in its ordinary way, with
+//! its output flushed. If none runs, for example while a module is compiled, the process ends at once. If the
+//! process has not ended after [`GRACE`], because a host function cannot be interrupted, it is ended all the same.
+//! A second Ctrl-C kills it.
 
 use std::io::Write as _;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,13 +17,13 @@ use skerry_runtime::{InterruptHandle, TrapCode};
 
 use crate::error::Error;
 
-/// How long the command may take from a request to stop to its end.
+/// The time that the command may take from a request to stop to its end.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// Why the command is to stop.
+/// The reason why the command must stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
-    /// Ctrl-C, or SIGINT from elsewhere.
+    /// Ctrl-C was pressed, or SIGINT came from elsewhere.
     Interrupt,
     /// The time of `--timeout` has passed.
     Timeout(Duration),
@@ -38,7 +39,8 @@ impl std::fmt::Display for Reason {
 }
 
 impl Reason {
-    /// The exit code of the process: as a shell shows a process that SIGINT ended, and as the command `timeout` ends.
+    /// The exit code of the process: that which a shell shows for a process that SIGINT ended, or that of the
+    /// command `timeout`.
     pub fn exit_code(self) -> u8 {
         match self {
             Reason::Interrupt => 130,
@@ -61,14 +63,14 @@ fn state() -> MutexGuard<'static, State> {
     STATE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Waits for Ctrl-C, and for the end of the time if one is given.
+/// Starts waiting for Ctrl-C, and for the end of the time if one is given.
 ///
 /// # Errors
 ///
-/// That the threads or the signal handler cannot be had.
+/// If the threads cannot be started or the signal handler cannot be installed.
 pub fn watch(timeout: Option<Duration>) -> std::io::Result<()> {
     let second = Arc::new(AtomicBool::new(false));
-    // In this order: the first signal finds the flag unset.
+    // The order matters: the first signal must find the flag unset.
     signal_hook::flag::register_conditional_default(SIGINT, second.clone())?;
     let mut signals = Signals::new([SIGINT])?;
     let thread = || std::thread::Builder::new().stack_size(256 << 10);
@@ -109,11 +111,11 @@ fn end(reason: Reason) -> ! {
     std::process::exit(reason.exit_code().into())
 }
 
-/// As long as it lives, the store of this handle is what is stopped.
+/// As long as this value lives, the store of its handle is the one that is stopped.
 #[must_use]
 pub struct Running;
 
-/// What is to be stopped from now on.
+/// Sets the store that is stopped from now on.
 pub fn running(handle: InterruptHandle) -> Running {
     let mut state = state();
     if state.reason.is_some() {
@@ -129,15 +131,15 @@ impl Drop for Running {
     }
 }
 
-/// Why the command is to stop, if it is.
+/// The reason why the command must stop, if there is one.
 pub fn reason() -> Option<Reason> {
     state().reason
 }
 
-/// The error of a command whose WebAssembly ended with `error`, if that is because it was to stop.
+/// The error of a command whose WebAssembly ended with `error`, if it ended because the command must stop.
 pub(crate) fn stopped(error: &skerry_runtime::Error) -> Option<Error> {
     let reason = reason().filter(|_| error.trap_code() == Some(TrapCode::Interrupted))?;
-    // Who presses Ctrl-C knows what the program was doing; who finds it stopped may want to.
+    // A user who presses Ctrl-C knows what the program was doing; after a timeout the frames tell it.
     let frames = match (reason, error.backtrace()) {
         (Reason::Timeout(_), Some(frames)) if !frames.is_empty() => format!("\n{frames}"),
         _ => String::new(),
@@ -145,7 +147,7 @@ pub(crate) fn stopped(error: &skerry_runtime::Error) -> Option<Error> {
     Some(Error::Stopped { reason, frames })
 }
 
-/// A time as `--timeout` takes it: a number and its unit.
+/// Parses a time as `--timeout` takes it: a number with its unit.
 pub(crate) fn time(text: &str) -> Result<Duration, String> {
     let wrong = || {
         format!(

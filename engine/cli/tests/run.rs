@@ -339,7 +339,7 @@ fn descriptors_are_counted() {
     check(&opened(&["--max-descriptors", "-1"]), 2, "", &["-1"]);
 }
 
-/// A file as standard output can be written to, and that is all.
+/// A file that is standard output can be written to, and nothing else.
 #[test]
 fn a_log_cannot_be_cut() {
     let directory = tempfile::tempdir().unwrap();

@@ -54,7 +54,7 @@ fn a_timeout_ends_the_program_and_says_where_it_was() {
     assert!(start.elapsed() >= Duration::from_millis(300));
     let parts = ["error: stopped after the 300ms of --timeout", "!endless"];
     check(&output, 124, &parts);
-    // Also while it is being instantiated.
+    // A program is stopped while it is being instantiated, too.
     let starts = files.write("starts.wat", "(module (func $s (loop (br 0))) (start $s))");
     let output = skerry(&["run", "--timeout", "0.2s", &starts])
         .output()
@@ -64,7 +64,7 @@ fn a_timeout_ends_the_program_and_says_where_it_was() {
         124,
         &["stopped after the 200ms of --timeout", "!s"],
     );
-    // And while it is being compiled, which goes on for minutes.
+    // It is stopped while it is being compiled, too, which takes minutes.
     let body =
         "(local.set 0 (i64.rotl (i64.mul (local.get 0) (local.get 1)) (i64.const 7)))".repeat(400);
     let functions = format!("(func (param i64 i64) {body})").repeat(400);
@@ -78,7 +78,7 @@ fn a_timeout_ends_the_program_and_says_where_it_was() {
         .unwrap();
     check(&output, 124, &["stopped after the 100ms of --timeout"]);
     assert!(start.elapsed() < Duration::from_secs(10));
-    // A program that is quicker does not notice.
+    // The option does not affect a program that ends sooner.
     let quick = files.write(
         "quick.wat",
         r#"(module (func (export "f") (result i32) (i32.const 7)))"#,
@@ -103,7 +103,7 @@ fn scripts_end_at_their_time() {
     check(&output, 124, &["stopped after the 200ms of --timeout"]);
 }
 
-/// Sends SIGINT, as a terminal does for Ctrl-C.
+/// Sends SIGINT to a process, as a terminal does for Ctrl-C.
 fn interrupt(child: &Child) {
     let pid = rustix::process::Pid::from_child(child);
     rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();

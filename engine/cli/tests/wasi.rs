@@ -166,7 +166,7 @@ fn compiled(mut command: Command, output: PathBuf, demanded: &str) -> Option<Pat
     let name = output.file_stem().unwrap().display().to_string();
     let demanded = std::env::var_os(demanded).is_some_and(|value| value == "1");
     assert!(!demanded, "{compiler} cannot compile {name}: {message}");
-    // Not `eprintln!`: the test harness would keep that for tests that fail.
+    // This is not `eprintln!`, because the test harness would show that for failing tests only.
     let message = format!("\nSKIPPED: WASI is not tested with {name}: {compiler}: {message}\n");
     std::io::stderr().write_all(message.as_bytes()).unwrap();
     None

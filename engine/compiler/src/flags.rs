@@ -70,7 +70,7 @@ pub struct Flags {
     pub opt_level: OptLevel,
     /// The optional features of the processor that the code runs on.
     pub features: CpuFeatures,
-    /// How memories lie in address space. The code is for an engine with memories of this style only.
+    /// How memories are laid out in address space. The code works only in an engine with memories of this style.
     pub memory: MemoryStyle,
     /// Checks each allocation with regalloc2's checker, and each CLIF function with Cranelift's verifier.
     pub check: bool,

@@ -52,7 +52,7 @@ traps! {
     BadSignature = 5, "indirect call type mismatch";
     /// A reference is null where an object is needed.
     NullReference = 6, "null reference";
-    /// The host asked the code to stop, by an interrupt handle or a deadline.
+    /// The host stopped the code, by an interrupt handle or a deadline.
     Interrupted = 7, "interrupted";
     /// There is no room left on the Wasm stack.
     StackOverflow = 251, "call stack exhausted";

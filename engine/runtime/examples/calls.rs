@@ -1,7 +1,7 @@
-//! How long the crossings between the host and WebAssembly take: `calls [MILLIONS]`.
+//! Measures how long the crossings between the host and WebAssembly take: `calls [MILLIONS]`.
 //!
-//! Prints nanoseconds for each call of an empty function by the host, and for each call of an empty host function by
-//! WebAssembly; both with and without an interrupt handle. Each is the best of seven rounds.
+//! It prints the nanoseconds for each call of an empty function by the host, and for each call of an empty host
+//! function by WebAssembly; both with and without an interrupt handle. Each is the best of seven rounds.
 
 #![forbid(unsafe_code)]
 

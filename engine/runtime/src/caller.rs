@@ -39,7 +39,7 @@ impl<'a, T> Caller<'a, T> {
         &self.store.inner
     }
 
-    /// The embedder's state.
+    /// The embedder's state in the store, for changing it.
     pub fn data(&self) -> &T {
         &self.store.data
     }

@@ -1,4 +1,4 @@
-//! Deadlines of stores: one thread of the process waits for the next of all.
+//! Deadlines of stores. One thread of the process waits for the next one of all stores.
 
 use crate::error::{Error, Result};
 use crate::vm::context::VMStoreContext;
@@ -7,21 +7,21 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// A deadline of a store; dropped, it is taken back, also if it has passed and was not honoured.
+/// A deadline of a store. Dropping it withdraws it, even if it has passed and was not honoured.
 pub(crate) struct Deadline {
     context: Arc<VMStoreContext>,
-    /// `None` for one that is too far away to ever come.
+    /// The key in the map; `None` for a deadline so far away that it never comes.
     key: Option<Key>,
 }
 
-/// When, and the number that tells deadlines of the same instant apart.
+/// The time, and a number that distinguishes deadlines at the same instant.
 type Key = (Instant, u64);
 
 #[derive(Default)]
 struct Deadlines {
     waiting: BTreeMap<Key, Arc<VMStoreContext>>,
     next: u64,
-    /// The process whose thread waits for them: a child of `fork` has no other thread than the one that called it.
+    /// The process whose thread waits for the deadlines. A child of `fork` has only the thread that called it.
     watched_by: Option<u32>,
 }
 
@@ -30,22 +30,22 @@ static DEADLINES: Mutex<Deadlines> = Mutex::new(Deadlines {
     next: 0,
     watched_by: None,
 });
-/// The earliest deadline is another one.
+/// Is notified when the earliest deadline has changed.
 static EARLIER: Condvar = Condvar::new();
 
-/// Bytes of stack of the thread that watches: it calls nothing deep.
+/// The size in bytes of the stack of the thread that watches, whose calls are not nested deeply.
 const STACK: usize = 64 << 10;
 
 fn lock() -> MutexGuard<'static, Deadlines> {
-    // No panic of another thread leaves the map half changed.
+    // A panic of another thread cannot leave the map changed in part.
     DEADLINES.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Deadline {
-    /// Asks the store with this context to stop when the time has passed.
+    /// Makes a deadline, which asks the store with this context to stop when the time has passed.
     ///
     /// # Errors
-    /// The thread cannot be started.
+    /// If the thread cannot be started.
     pub(crate) fn new(context: &Arc<VMStoreContext>, after: Duration) -> Result<Self> {
         let context = context.clone();
         let Some(when) = Instant::now().checked_add(after) else {
@@ -98,7 +98,7 @@ fn watch() {
             deadlines = waited.unwrap_or_else(PoisonError::into_inner).0;
             continue;
         }
-        // Under the lock, so that a deadline which is taken back cannot make its request afterwards.
+        // This is done under the lock, so that a deadline which is withdrawn cannot make its request afterwards.
         if let Some(context) = deadlines.waiting.remove(&key) {
             context.requests().make(DEADLINE);
         }

@@ -25,7 +25,7 @@ pub enum Error {
         "the configuration asks for code that uses {missing}, which this processor lacks: leave it out of the features"
     )]
     Features {
-        /// The names of what is missing.
+        /// The names of the features that the processor lacks.
         missing: String,
     },
     /// An artifact cannot be used.
@@ -160,9 +160,9 @@ pub enum Error {
     /// The limiter of the store refused to let something be created or grow.
     #[error("{what}: the limiter of the store refuses {actual}")]
     Refused {
-        /// What was asked for.
+        /// The kind that was asked for.
         what: &'static str,
-        /// How much was asked for.
+        /// The number that was asked for.
         actual: u64,
     },
     /// A signal cannot be used for interrupts.
@@ -170,7 +170,7 @@ pub enum Error {
         "signal {signal} cannot be used for interrupts: choose SIGURG, SIGUSR1, SIGUSR2 or a real-time signal"
     )]
     Signal {
-        /// Its number.
+        /// The number of the signal.
         signal: i32,
     },
     /// The operating system has no memory or address space left.

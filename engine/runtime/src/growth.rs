@@ -213,7 +213,7 @@ fn same(error: &Error) -> Error {
             limit,
             actual,
         },
-        // Interrupted.
+        // The growth was interrupted.
         Error::Trap(ref trap) => Error::Trap(trap.clone()),
         _ => out_of_memory(),
     }

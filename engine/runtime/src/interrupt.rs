@@ -1,4 +1,4 @@
-//! Stopping WebAssembly from outside: handles for other threads, deadlines, and what host functions ask.
+//! Stopping WebAssembly from outside: handles for other threads, deadlines, and what host functions can ask.
 
 use crate::caller::Caller;
 use crate::deadline::Deadline;
@@ -11,7 +11,7 @@ use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Stops the WebAssembly of one store, from any thread: see [`Store::interrupt_handle`].
+/// A handle that stops the WebAssembly of one store, from any thread; see [`Store::interrupt_handle`].
 ///
 /// ```
 /// use skerry_runtime::{Engine, Instance, Module, Store, TrapCode};
@@ -41,40 +41,43 @@ pub struct InterruptHandle {
 impl InterruptHandle {
     /// Asks the store to stop.
     ///
-    /// The call that runs in it ends with the trap [`TrapCode::Interrupted`]: in compiled code at whatever instruction it is, in a
-    /// host function when that returns, in a bulk operation (such as `memory.fill`) after the chunk that is being worked on.
-    /// What that call has done until then stays done, and the store remains usable. If the store runs nothing, its next call
-    /// ends before it begins, also the start function of an instantiation; a store that is gone does not mind.
+    /// The call that runs in it ends with the trap [`TrapCode::Interrupted`]: in compiled code at any instruction,
+    /// in a host function when that returns, and in a bulk operation (such as `memory.fill`) after the chunk that
+    /// is being worked on. What that call has done until then stays done, and the store remains usable. If the
+    /// store runs nothing, its next call ends before it begins, which may be the start function of an
+    /// instantiation. If the store is gone, nothing happens.
     ///
-    /// The request is honoured once, by the outermost call into the store: calls from host functions of it end first, also calls
-    /// into other stores, and a host function that hides their error is stopped when it returns. Requests that come
-    /// before one is honoured are one. [`Store::clear_interrupt`] takes back what has not been honoured.
+    /// The request is honoured once, by the outermost call into the store: calls that its host functions have made
+    /// end first, also those into other stores, and a host function that ignores their error is stopped when it
+    /// returns. Several requests before one is honoured count as one. [`Store::clear_interrupt`] withdraws those
+    /// that have not been honoured.
     ///
-    /// An error that a host function returns is kept although a request came meanwhile, which then ends the next call.
+    /// If a host function returns an error although a request came meanwhile, the call ends with that error, and
+    /// the request ends the next call.
     ///
     /// This may be called in a signal handler.
     pub fn interrupt(&self) {
         self.context.requests().make(ASKED);
     }
 
-    /// Whether the store was asked to stop, by a handle or its deadline, and has not yet.
+    /// Whether there is a request to stop the store, by a handle or its deadline, that has not been honoured.
     pub fn is_pending(&self) -> bool {
         self.context.requests().pending()
     }
 
-    /// A descriptor that becomes readable when the store is asked to stop, for host functions that wait: they pass it to `poll`
-    /// beside what they wait for, and then ask [`InterruptHandle::is_pending`], because it may be readable without a
-    /// request. It must not be read. It is made when it is first asked for.
+    /// A descriptor that becomes readable when the store is asked to stop, for host functions that wait. They pass
+    /// it to `poll` together with the descriptors that they wait for, and then ask [`InterruptHandle::is_pending`],
+    /// because it may be readable without a request. It must not be read. It is made on the first call.
     ///
     /// # Errors
-    /// What the operating system answers, typically that the process has too many open files.
+    /// The operating system's error, typically that the process has too many open files.
     pub fn event(&self) -> std::io::Result<BorrowedFd<'_>> {
         self.context.requests().event()
     }
 }
 
-/// What a trap of an operation is to whoever called that: if no WebAssembly runs in the store, a request to stop is honoured by
-/// this very error.
+/// The error for a trap of an operation that the embedder called. If no WebAssembly runs in the store, this very
+/// error honours a request to stop.
 pub(crate) fn outside(context: &VMStoreContext, trap: TrapCode) -> crate::Error {
     if trap == TrapCode::Interrupted {
         honoured_outside(context);
@@ -118,22 +121,24 @@ impl StoreInner {
 }
 
 impl<T> Store<T> {
-    /// A handle that stops what the store runs, for other threads.
+    /// A handle by which other threads stop the store's WebAssembly.
     ///
-    /// Compiled code is the same with and without handles, and does not become slower by one. The handle works by a signal that is
+    /// Compiled code is the same with and without handles, and is as fast. The handle works by a signal that is
     /// sent to the thread which runs the store: [`crate::Config::interrupt_signal`].
     pub fn interrupt_handle(&self) -> InterruptHandle {
         self.inner().interrupt_handle()
     }
 
-    /// Takes back requests to stop that have not been honoured, of handles and of a deadline that has passed; says whether there
-    /// were any. For who reuses a store although a request may have come when a call had just ended.
+    /// Withdraws requests to stop that have not been honoured, of handles and of a deadline that has passed.
+    /// Returns whether there were any. It is for embedders that reuse a store although a request may have come when
+    /// a call had just ended.
     pub fn clear_interrupt(&mut self) -> bool {
         clear(self.inner().context())
     }
 
-    /// Asks the store to stop when this time has passed, counted from now, as [`InterruptHandle::interrupt`] does: once. It replaces
-    /// an earlier deadline, also one that has passed and was not honoured.
+    /// Sets a deadline: when this time has passed, counted from now, the store is asked to stop, once, as by
+    /// [`InterruptHandle::interrupt`]. It replaces an earlier deadline, even one that has passed and was not
+    /// honoured.
     ///
     /// # Errors
     /// [`crate::Error::OutOfMemory`] if the thread that watches all deadlines of the process cannot be started.
@@ -141,7 +146,7 @@ impl<T> Store<T> {
         self.inner_mut().set_deadline(after)
     }
 
-    /// Ends the deadline, also one that has passed and was not honoured.
+    /// Removes the deadline, even if it has passed and was not honoured.
     pub fn clear_deadline(&mut self) {
         self.inner_mut().clear_deadline();
     }
@@ -168,7 +173,7 @@ impl<T> StoreContextMut<'_, T> {
     /// As [`Store::set_deadline`].
     ///
     /// # Errors
-    /// As there.
+    /// As [`Store::set_deadline`].
     pub fn set_deadline(&mut self, after: Duration) -> Result<()> {
         self.0.inner.set_deadline(after)
     }
@@ -180,8 +185,8 @@ impl<T> StoreContextMut<'_, T> {
 }
 
 impl<T> Caller<'_, T> {
-    /// For host functions that work or wait for long: an error as soon as this store, or one whose call led here, was asked to
-    /// stop. Returned from the host function it honours the request.
+    /// Is for host functions that work or wait for long: it fails as soon as this store, or one whose call led
+    /// here, was asked to stop. Returning the error from the host function honours the request.
     ///
     /// # Errors
     /// The trap [`TrapCode::Interrupted`].
@@ -189,8 +194,8 @@ impl<T> Caller<'_, T> {
         self.inner().interrupted()
     }
 
-    /// For host functions that wait: the requests to stop this store, or one whose call led here. `None` if nobody can make one,
-    /// because there is no handle and no deadline; then there is nothing to wait for.
+    /// A handle for host functions that wait, to notice requests to stop this store, or one whose call led here. It
+    /// is `None` if there can be no request, because there is no handle and no deadline.
     pub fn interrupts(&self) -> Option<InterruptHandle> {
         let context = self.inner().shared_context();
         let possible = context.requests().possible();

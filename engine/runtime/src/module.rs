@@ -41,7 +41,7 @@ struct ModuleInner {
     type_ids: Box<[u32]>,
     func_refs: Box<[FuncRefCode]>,
     exports: HashMap<String, EntityIndex>,
-    /// Where machine code of defined functions starts, sorted, for backtraces.
+    /// The start of the machine code of each defined function, sorted, for backtraces.
     by_offset: Box<[(u32, DefinedFuncIndex)]>,
     /// For each data segment, whether it is active.
     active_data: Box<[bool]>,
@@ -339,8 +339,8 @@ impl Module {
             return None;
         }
         let index = self.environ().func_index(defined);
-        // Before the first operator (where the frame is made, which may be what overflows the stack) the map has nothing, or
-        // what belongs to the function before.
+        // Before the first operator (where the frame is made, which may overflow the stack) the map has no entry,
+        // or one that belongs to the function before.
         let start = function.wasm_offset;
         let known = self.inner.addrmap.get(offset);
         let known = known.filter(|&wasm| wasm >= start && wasm != u32::MAX);

@@ -45,7 +45,7 @@ pub struct StoreData<T: 'static> {
 /// Finds the limiter of a store in the embedder's state.
 type Limiter<T> = dyn (FnMut(&mut T) -> &mut dyn ResourceLimiter) + Send + Sync;
 
-/// The identity of a store.
+/// A number that identifies a store within the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct StoreId(u64);
 
@@ -80,7 +80,7 @@ pub struct StoreInner {
     /// The modules of the instances, by the address of their code.
     modules: BTreeMap<usize, Module>,
     context: Arc<VMStoreContext>,
-    /// Its deadline, while that has not passed.
+    /// The store's deadline, until it has passed.
     deadline: Option<Deadline>,
     id: StoreId,
     engine: Engine,
@@ -134,12 +134,12 @@ impl<T> Store<T> {
         }
     }
 
-    /// Puts the store under a limiter: from now on it is asked before an instance, memory or table is created and before
-    /// a memory or table grows. What exists already stays, and counts. `limiter` finds it in the embedder's state;
-    /// a second call replaces the first.
+    /// Puts the store under a limiter, which is asked from now on before an instance, memory or table is created
+    /// and before a memory or table grows. Those that exist already stay, and count. `limiter` finds it in the
+    /// embedder's state; a second call replaces the first.
     ///
     /// The limits of the engine ([`Config::max_memory_pages`](crate::Config::max_memory_pages),
-    /// [`Config::max_table_elements`](crate::Config::max_table_elements)) hold besides.
+    /// [`Config::max_table_elements`](crate::Config::max_table_elements)) apply, too.
     pub fn limiter(
         &mut self,
         limiter: impl (FnMut(&mut T) -> &mut dyn ResourceLimiter) + Send + Sync + 'static,
@@ -155,7 +155,7 @@ impl<T> Store<T> {
         &mut self.data.inner
     }
 
-    /// The embedder's state.
+    /// The embedder's state, for changing it.
     pub fn data(&self) -> &T {
         &self.data.data
     }
@@ -281,7 +281,7 @@ impl<S: AsContextMut> AsContextMut for &mut S {
 }
 
 impl<'a, T> StoreContext<'a, T> {
-    /// The embedder's state.
+    /// The embedder's state, for changing it.
     pub fn data(&self) -> &'a T {
         &self.0.data
     }
@@ -356,7 +356,7 @@ impl StoreInner {
         &mut self.deadline
     }
 
-    /// A memory to be changed, and the context of the store beside it.
+    /// A memory, for changing it, together with the context of the store.
     pub(crate) fn memory_and_context(
         &mut self,
         index: u32,
@@ -364,12 +364,12 @@ impl StoreInner {
         (&mut self.memories[index as usize], &self.context)
     }
 
-    /// A table to be changed, and the context of the store beside it.
+    /// A table, for changing it, together with the context of the store.
     pub(crate) fn table_and_context(&mut self, index: u32) -> (&mut Table, &VMStoreContext) {
         (&mut self.tables[index as usize], &self.context)
     }
 
-    /// A handle to number `index` of this store.
+    /// A handle to the item with this index.
     pub(crate) fn handle(&self, index: u32) -> Handle {
         Handle {
             store: self.id,
@@ -430,10 +430,11 @@ impl StoreInner {
         self.context.set_fault_regions(&self.regions);
     }
 
-    /// Grows a memory by `delta` pages; the old size in pages, or `None` where that is over a limit or there is no memory.
+    /// Grows a memory by `delta` pages. Returns the old size in pages, or `None` if that is over a limit or there
+    /// is no memory.
     ///
     /// # Errors
-    /// [`TrapCode::Interrupted`]; then the memory is as it was.
+    /// [`TrapCode::Interrupted`]; then the memory is unchanged.
     pub(crate) fn grow_memory(&mut self, index: u32, delta: u64) -> Result<Option<u64>, TrapCode> {
         let memory = &mut self.memories[index as usize];
         let before = memory.fault_region();

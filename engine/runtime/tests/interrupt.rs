@@ -1,4 +1,5 @@
-//! Requests to stop: handles, deadlines, nesting, what host functions see. `interrupt_storm.rs` makes thousands at random moments.
+//! Requests to stop: handles, deadlines, nesting, and host functions. `interrupt_storm.rs` makes thousands at
+//! random moments.
 
 #![forbid(unsafe_code)]
 
@@ -8,7 +9,7 @@ use skerry_runtime::{
 };
 use std::time::{Duration, Instant};
 
-/// An ordinary program as far as this is concerned: `forever`, bulk operations, and imports that call back.
+/// An ordinary program, with `forever`, bulk operations, and imports that call back.
 const TEXT: &str = r#"(module
     (import "" "host" (func $host (result i32)))
     (memory (export "memory") 64 1024)
@@ -48,7 +49,7 @@ impl World {
         self.instance.get_typed_func(&mut self.store, name).unwrap()
     }
 
-    /// The store works as before.
+    /// Checks that the store works as before.
     fn check(&mut self) {
         let add = self.get::<(i32, i32), i32>("add");
         assert_eq!(add.call(&mut self.store, (20, 22)).unwrap(), 42);
@@ -122,7 +123,7 @@ fn a_deadline_comes_once_and_can_be_moved_and_taken_back() {
     assert_interrupted(forever.call(&mut world.store, ()));
     world.check();
 
-    // One that passes while nothing runs ends the next call, unless it is taken back or replaced.
+    // A deadline that passes while nothing runs ends the next call, unless it is withdrawn or replaced.
     let pass = |store: &mut Store<()>| {
         store.set_deadline(Duration::ZERO).unwrap();
         let handle = store.interrupt_handle();
@@ -141,7 +142,7 @@ fn a_deadline_comes_once_and_can_be_moved_and_taken_back() {
     pass(&mut world.store);
     assert!(world.store.clear_interrupt());
     world.check();
-    // Many at once, in no order; the last one counts.
+    // Several deadlines are set at once, in no order; the last one counts.
     for millis in [5000, 1, 300, 0, 20] {
         world
             .store
@@ -152,7 +153,7 @@ fn a_deadline_comes_once_and_can_be_moved_and_taken_back() {
     assert_interrupted(forever.call(&mut world.store, ()));
     assert!(start.elapsed() >= Duration::from_millis(19));
     world.check();
-    // A handle's request is none of the deadline's.
+    // Removing the deadline does not remove a handle's request.
     world.store.interrupt_handle().interrupt();
     world.store.clear_deadline();
     assert_interrupted(forever.call(&mut world.store, ()));
@@ -173,14 +174,14 @@ fn a_request_waits_for_the_next_call_and_is_honoured_once() {
         assert!(!handle.is_pending());
         world.check();
     }
-    // A start function is a call, too, and an instantiation without one is not.
+    // A start function is a call, too; an instantiation without one is not.
     let plain = Module::new(&engine, "(module)").unwrap();
     let starts = Module::new(&engine, "(module (func $s) (start $s))").unwrap();
     handle.interrupt();
     Instance::new(&mut world.store, &plain, &[]).unwrap();
     assert_interrupted(Instance::new(&mut world.store, &starts, &[]));
     Instance::new(&mut world.store, &starts, &[]).unwrap();
-    // Taken back.
+    // The request is withdrawn.
     handle.interrupt();
     assert!(world.store.clear_interrupt());
     world.check();
@@ -203,7 +204,7 @@ fn host_functions_are_left_when_they_return() {
     assert_eq!(frames[0].func_name(), Some("twice"));
     world.check();
 
-    // Its own error is kept, and so is the request.
+    // The host function's own error is kept, and so is the request.
     let mut world = World::new(&engine, |caller| {
         caller.interrupts().unwrap().interrupt();
         Err(Error::host("of the host"))
@@ -216,7 +217,7 @@ fn host_functions_are_left_when_they_return() {
     assert_interrupted(host.call(&mut world.store, ()));
     world.check();
 
-    // A host function that checks honours it itself.
+    // A host function that checks honours the request itself.
     let mut world = World::new(&engine, |caller| {
         caller.interrupts().unwrap().interrupt();
         caller.check_interrupt().map(|()| 0)
@@ -226,7 +227,7 @@ fn host_functions_are_left_when_they_return() {
     assert_interrupted(host.call(&mut world.store, ()));
     assert!(!handle.is_pending());
     world.check();
-    // Without a handle there is nothing to ask for.
+    // Without a handle there can be no request.
     let mut world = World::new(&engine, |caller| Ok(caller.interrupts().is_some().into()));
     let host = world.get::<(), i32>("host");
     assert_eq!(host.call(&mut world.store, ()).unwrap(), 0);
@@ -258,7 +259,7 @@ fn inner_calls_end_first_and_outer_ones_cannot_hide_it() {
 #[test]
 fn a_request_for_an_outer_store_ends_the_inner_ones_too() {
     let engine = Engine::default();
-    // Three stores, one called by the host function of another; only the outermost is asked.
+    // There are three stores, each called by a host function of another. Only the outermost is asked to stop.
     let innermost = {
         let engine = engine.clone();
         move |_: Caller<'_, ()>| {
@@ -379,7 +380,7 @@ fn copies_in_chunks_are_copies() {
         expected.copy_within(src as usize..(src + len) as usize, dst as usize);
         copy.call(&mut world.store, (dst, src, len)).unwrap();
         assert!(memory.data(&world.store) == expected, "{dst} {src} {len}");
-        // Out of bounds nothing is written, however many chunks fit.
+        // If the range is out of bounds, nothing is written, however many chunks fit.
         let size = size as i32;
         for (dst, src) in [(size - len + 1, 0), (0, size - len + 1)] {
             let error = copy.call(&mut world.store, (dst, src, len)).unwrap_err();
@@ -444,7 +445,7 @@ fn the_signal_can_be_chosen() {
         let error = Config::new().interrupt_signal(signal).err().unwrap();
         assert!(error.to_string().contains("SIGURG"), "{error}");
     }
-    // SIGUSR2; each engine may have its own.
+    // This is SIGUSR2; each engine may have a signal of its own.
     let mut config = Config::new();
     config.interrupt_signal(12).unwrap();
     let engine = Engine::new(&config).unwrap();

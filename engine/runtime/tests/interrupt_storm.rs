@@ -1,7 +1,8 @@
 //! Interruptions at random moments of everything that a store can be doing, on several threads at once.
 //!
-//! `cargo test` makes a few hundred; `SKERRY_INTERRUPT=10000 cargo test -p skerry-runtime --test interrupt_storm -- --nocapture`
-//! makes that many, and prints how long they took to be honoured. One test, because it counts what the process holds.
+//! `cargo test` makes a few hundred; `SKERRY_INTERRUPT=10000 cargo test -p skerry-runtime --test interrupt_storm --
+//! --nocapture` makes that many, and prints how long they took to be honoured. It is a single test, because it
+//! counts the descriptors, threads and mappings of the process.
 
 #![forbid(unsafe_code)]
 
@@ -13,7 +14,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-/// Endless programs, one for each kind of moment; and short ones whose result is known.
+/// Endless programs, one for each kind of moment, and short ones whose result is known.
 const TEXT: &str = r#"(module
     (import "" "nop" (func $nop))
     (import "" "wait" (func $wait))
@@ -88,7 +89,7 @@ const ENDLESS: [&str; 16] = [
     "other_short",
 ];
 
-/// A store for others to call into, which nobody can interrupt by itself.
+/// A store that others call into, and that cannot be interrupted by itself.
 struct Inner {
     store: Store<()>,
     instance: Instance,
@@ -125,7 +126,7 @@ fn world(engine: &Engine, module: &Module) -> (Store<Inner>, Instance) {
         }
     };
     linker.func_wrap("", "wait", wait).unwrap();
-    // Blocks in a system call that knows nothing of requests.
+    // This blocks in a system call that does not notice requests.
     let doze = || {
         let short = Timespec::try_from(Duration::from_millis(2)).unwrap();
         let _ = poll(&mut [], Some(&short));
@@ -134,7 +135,7 @@ fn world(engine: &Engine, module: &Module) -> (Store<Inner>, Instance) {
     let again = |mut caller: Caller<'_, Inner>, what: i32| {
         let instance = caller.instance().unwrap();
         let name = ["spin", "hosts", "nested_spin"][what as usize];
-        // Hides the error.
+        // The error is ignored.
         let _ = call(&mut caller, instance, name);
     };
     linker.func_wrap("", "again", again).unwrap();
@@ -157,7 +158,7 @@ fn world(engine: &Engine, module: &Module) -> (Store<Inner>, Instance) {
     (store, instance)
 }
 
-/// Numbers without pattern, the same in each run.
+/// Pseudo-random numbers, the same in each run.
 struct Random(u64);
 
 impl Random {
@@ -180,12 +181,12 @@ fn check_result() -> i64 {
     deep(9, 3, 4)
 }
 
-/// Nanoseconds since the start of the process' storm.
+/// The nanoseconds since the start.
 fn now(start: Instant) -> u64 {
     start.elapsed().as_nanos() as u64
 }
 
-/// Interrupts one worker's store whenever that says so, some microseconds later.
+/// Interrupts the store of one worker whenever the worker asks for it, some microseconds later.
 fn interrupter(
     handle: InterruptHandle,
     orders: &mpsc::Receiver<Duration>,
@@ -217,7 +218,7 @@ struct Worker {
 }
 
 impl Worker {
-    /// Nothing is pending, and the stores compute as ever.
+    /// Checks that nothing is pending, and that the stores compute as before.
     fn assert_sound(&mut self) {
         assert!(!self.handle.is_pending());
         assert_eq!(self.check.call(&mut self.store, ()).unwrap(), self.expected);
@@ -229,8 +230,8 @@ impl Worker {
     }
 }
 
-/// `count` interruptions of one store: of endless programs, and of calls that end at about the same time. The nanoseconds that
-/// those of the endless ones took.
+/// `count` interruptions of one store: of endless programs, and of calls that end at about the same time. Returns
+/// the nanoseconds that the interruptions of endless programs took.
 fn work(engine: &Engine, module: &Module, seed: u64, count: u64) -> Vec<u64> {
     let (mut store, instance) = world(engine, module);
     let mut worker = Worker {
@@ -275,7 +276,7 @@ fn work(engine: &Engine, module: &Module, seed: u64, count: u64) -> Vec<u64> {
     latencies
 }
 
-/// A request at about the end of a call is honoured by that call, or by the next, and never by both.
+/// Checks that a request at about the end of a call is honoured by that call or by the next, and never by both.
 fn race(
     worker: &mut Worker,
     random: &mut Random,
@@ -310,7 +311,7 @@ fn race(
     worker.assert_sound();
 }
 
-/// Calls that nobody interrupts, in a store that could be, while others are.
+/// Makes calls that are not interrupted, in a store that could be, while others are.
 fn bystander(engine: &Engine, module: &Module, stop: &AtomicBool) -> u64 {
     let (mut store, instance) = world(engine, module);
     let _handle = store.interrupt_handle();
@@ -329,7 +330,7 @@ fn bystander(engine: &Engine, module: &Module, stop: &AtomicBool) -> u64 {
     calls
 }
 
-/// Open descriptors, threads, and mappings of this process.
+/// The numbers of open descriptors, threads and mappings of this process.
 fn held() -> [usize; 3] {
     let entries = |path: &str| std::fs::read_dir(path).unwrap().count();
     let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
@@ -364,7 +365,7 @@ fn no_request_is_lost_or_misdirected() {
                     scope.spawn(move || work(engine, module, seed, count.div_ceil(THREADS)))
                 })
                 .collect();
-            // Joined before any of their panics goes on: the bystander waits for this.
+            // All are joined before a panic of one goes on, because the bystander waits for this.
             let results: Vec<_> = workers.into_iter().map(|worker| worker.join()).collect();
             stop.store(true, Ordering::Relaxed);
             assert!(bystander.join().unwrap() > 0);
@@ -374,7 +375,7 @@ fn no_request_is_lost_or_misdirected() {
                 .collect::<Vec<u64>>()
         })
     };
-    // What is made once for the process is made now.
+    // Things that are made once for the process are made now.
     storm(count.min(60), 1);
     let before = held();
     let mut latencies = storm(count, 0x5eed);
@@ -391,7 +392,8 @@ fn no_request_is_lost_or_misdirected() {
         "{count} interruptions on {THREADS} threads with one more beside them: p50 {p50:?}, p99 {p99:?}, max {max:?}"
     );
 
-    // With a processor for itself; three tries, because other tests may run at the same time.
+    // The measurement needs a processor for itself, and gets three tries, because other tests may run at the same
+    // time.
     let alone = (0..3)
         .map(|round| {
             let mut latencies = work(&engine, &module, 99 + round, (count / 5).max(100));

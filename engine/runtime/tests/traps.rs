@@ -247,7 +247,7 @@ fn overflow() -> Option<TrapCode> {
     f.call(&mut store, ()).unwrap_err().trap_code()
 }
 
-/// Runs WebAssembly when its thread ends, and says what came of it.
+/// Runs WebAssembly when its thread ends, and sends the result.
 struct Late(std::cell::Cell<Option<std::sync::mpsc::Sender<Option<TrapCode>>>>);
 
 impl Drop for Late {
@@ -266,7 +266,8 @@ fn a_trap_in_a_destructor_of_a_thread_local_is_a_value() {
     }
     let (sender, receiver) = std::sync::mpsc::channel();
     let thread = std::thread::spawn(move || {
-        // One is destroyed before what the engine keeps for the thread, the other after it, whichever the order is.
+        // One of them is destroyed before the engine's own storage of the thread, and the other after it, in
+        // whichever order that is.
         BEFORE.with(|late| late.0.set(Some(sender.clone())));
         assert_eq!(overflow(), Some(TrapCode::StackOverflow));
         AFTER.with(|late| late.0.set(Some(sender)));
@@ -299,7 +300,7 @@ fn the_frame_of_a_stack_overflow_has_an_offset_of_its_own_function() {
         for frame in &frames[..frames.len() - 1] {
             assert_eq!(frame.func_index(), 1);
             assert!(frame.wasm_offset().is_some(), "{frame}");
-            // The body of $f has 50 bytes or so.
+            // The body of $f has about 50 bytes.
             assert!(frame.func_offset().is_some_and(|at| at < 64), "{frame:?}");
         }
     }

@@ -26,7 +26,7 @@ pub struct WasiCtx {
     pub(crate) env: Vec<String>,
     pub(crate) table: Table,
     pub(crate) start: Instant,
-    /// Who may stop the program, as of the call that is being made.
+    /// The requests to stop the program during the current call.
     pub(crate) interrupts: Interrupts,
 }
 

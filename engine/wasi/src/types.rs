@@ -78,9 +78,9 @@ impl Rights {
     /// Those of the rights of a file for which it must be open for writing.
     pub const WRITE_FILE: Rights =
         Rights(Self::FD_WRITE.0 | Self::FD_ALLOCATE.0 | Self::FD_FILESTAT_SET_SIZE.0);
-    /// The rights that mean something for a terminal, a pipe or another stream: no seek. C
-    /// libraries take a character device without `fd_seek` and `fd_tell` for a terminal, hence other
-    /// devices, as `/dev/null`, have these two.
+    /// The rights that a terminal, a pipe or another stream can have, which exclude seeking. C libraries take a
+    /// character device without `fd_seek` and `fd_tell` for a terminal, so other devices, such as `/dev/null`, have
+    /// these two rights.
     pub const STREAM: Rights = Rights(
         Self::FD_READ.0
             | Self::FD_WRITE.0
@@ -187,7 +187,7 @@ impl Access {
     }
 }
 
-/// What kind of file a descriptor or a path leads to (`filetype`).
+/// The kind of file that a descriptor or a path leads to (`filetype`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 #[allow(missing_docs, reason = "the names say it")]

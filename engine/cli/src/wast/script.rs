@@ -42,7 +42,7 @@ pub fn run_script(text: &str, edition: Edition) -> Report {
     run_script_in(&Engine::default(), text, edition, &LimitOptions::default())
 }
 
-/// [`run_script`] in an engine of the caller's, under limits.
+/// Like [`run_script`], in an engine that the caller gives, and under limits.
 pub fn run_script_in(
     engine: &Engine,
     text: &str,

@@ -33,7 +33,7 @@ pub struct ModuleTranslation<'wasm> {
     pub module: Module,
     /// The layout of the vmctx of its instances.
     pub layout: VmctxLayout,
-    /// How memories lie in address space: as by default until somebody says otherwise.
+    /// How memories are laid out in address space. It is the default until it is set.
     pub memory: MemoryStyle,
     /// The bodies.
     pub bodies: PrimaryMap<DefinedFuncIndex, FunctionBody<'wasm>>,

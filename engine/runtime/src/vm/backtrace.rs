@@ -40,8 +40,9 @@ impl RawBacktrace {
 
 /// The frames of an activation that was left by a fault or an interrupt, then those of the activations around it.
 ///
-/// Interrupts come at any instruction. Where a tail call moves its frame, the frame pointer leads to arguments instead of a
-/// frame for some instructions; then the frames are wrong or missing, as they are for the one instruction of the jump.
+/// Interrupts come at any instruction. While a tail call moves its frame, the frame pointer leads to arguments
+/// instead of a frame for some instructions; an interrupt there, or at the jump itself, gives frames that are wrong
+/// or missing.
 pub(super) fn from_fault(
     bounds: &StackBounds,
     state: SignalState,
@@ -49,7 +50,7 @@ pub(super) fn from_fault(
 ) -> RawBacktrace {
     let mut trace = RawBacktrace::default();
     trace.push(state.pc);
-    // While a function sets up its frame, and when it has taken it down, rbp is its caller's.
+    // While a function sets up its frame, and after it has taken it down, rbp is that of its caller.
     let return_address = match code::byte_at(state.pc).is_some_and(arch::is_return) {
         true => Some(0),
         false => code::executed_in_function(state.pc).and_then(arch::prologue_return_address),
@@ -79,7 +80,7 @@ pub(super) fn from_exit(
     trace
 }
 
-/// The frames of the activations around one that has none.
+/// The frames of the activations around one that has no frames itself.
 pub(super) fn outside_of(bounds: &StackBounds, activation: &Activation) -> RawBacktrace {
     let mut trace = RawBacktrace::default();
     walk_outer(bounds, activation, &mut trace);

@@ -122,7 +122,7 @@ builtins! {
         let src = store.memory(instance.memory(MemoryIndex::from_u32(src)));
         in_bounds(dst_at, len, dst.len()).ok_or(Trap::MemoryOutOfBounds)?;
         in_bounds(src_at, len, src.len()).ok_or(Trap::MemoryOutOfBounds)?;
-        // Of ranges that overlap the part goes first that would be overwritten.
+        // If the ranges overlap, the part that would be overwritten is copied first.
         in_chunks(store.context(), CHUNK, len, dst_at > src_at, |at, len| {
             LinearMemory::copy(dst, src, dst_at + at, src_at + at, len).ok_or(Trap::MemoryOutOfBounds)
         })?;
@@ -197,12 +197,12 @@ macro_rules! stubs {
 }
 skerry_environ::for_each_builtin!(stubs);
 
-/// Whether a program counter is in one of the stubs between the host and compiled code, and where.
+/// The place of a program counter in the stubs between the host and compiled code.
 pub(super) fn place_of(pc: usize) -> arch::Place {
     arch::place_of(pc, &TABLE)
 }
 
-/// The array that every vmctx points to.
+/// The array of addresses that every vmctx points to.
 pub(super) fn table() -> *const *const u8 {
     TABLE.as_ptr().cast()
 }

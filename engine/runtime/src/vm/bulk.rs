@@ -1,22 +1,23 @@
-//! Operations on many bytes or elements, in chunks: between two of them a request to stop is honoured.
+//! Operations on many bytes or elements, in chunks, between which a request to stop is honoured.
 //!
-//! An operation that is ended so has done its work as far as it got, which is as if another agent had seen it half done: the
-//! trap ends the call, and the embedder knows that the instance was stopped somewhere. What is out of bounds is found before
-//! the first chunk. Growing is the exception: it has either happened or not.
+//! An operation that is ended in this way has done a part of its work, as if another agent had seen it half done:
+//! the trap ends the call, and the embedder knows that the instance was stopped somewhere. Bounds are checked
+//! before the first chunk. Growth is the exception: it has happened as a whole or not at all.
 
 use super::context::VMStoreContext;
 use skerry_environ::Trap;
 
-/// Bytes that are worked on between two looks: about 0.1 ms of copying, or ten times that if all pages are new.
+/// The number of bytes that are worked on between two checks: about 0.1 ms of copying, or ten times that if all
+/// pages are new.
 pub(crate) const CHUNK: u64 = 1 << 20;
 
 /// The same in elements of tables.
 pub(crate) const ELEMENTS: u64 = CHUNK / 8;
 
-/// Ends the operation if there is a request to stop the store.
+/// Checks whether there is a request to stop the store.
 ///
 /// # Errors
-/// [`Trap::Interrupted`].
+/// [`Trap::Interrupted`] if there is one.
 pub(crate) fn check(ctx: &VMStoreContext) -> Result<(), Trap> {
     match ctx.requests().pending() {
         true => Err(Trap::Interrupted),
@@ -24,10 +25,10 @@ pub(crate) fn check(ctx: &VMStoreContext) -> Result<(), Trap> {
     }
 }
 
-/// Calls `step(start, length)` for the parts of `0..len` in chunks, the last first if `backward`.
+/// Calls `step(start, length)` for each chunk of `0..len`, beginning with the last one if `backward`.
 ///
 /// # Errors
-/// [`Trap::Interrupted`], and those of `step`.
+/// [`Trap::Interrupted`], and the errors of `step`.
 pub(crate) fn in_chunks(
     ctx: &VMStoreContext,
     chunk: u64,

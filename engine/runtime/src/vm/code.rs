@@ -238,7 +238,7 @@ pub(super) fn trap_at(pc: usize) -> Option<Option<Trap>> {
     lookup(pc, |tables, offset| tables.traps.get(offset))
 }
 
-/// The byte of compiled code at `pc`, if that is in such.
+/// The byte of compiled code at `pc`; `None` if `pc` is not in compiled code.
 pub(super) fn byte_at(pc: usize) -> Option<u8> {
     // SAFETY: `pc` is in code that is alive (see `lookup`), and all of it is readable.
     lookup(pc, |_, _| unsafe {
@@ -246,7 +246,7 @@ pub(super) fn byte_at(pc: usize) -> Option<u8> {
     })
 }
 
-/// How many bytes of its function lie before `pc`; `None` if `pc` is not in a function of compiled code.
+/// The number of bytes of its function that are before `pc`; `None` if `pc` is not in a function of compiled code.
 pub(super) fn executed_in_function(pc: usize) -> Option<usize> {
     lookup(pc, |tables, offset| {
         let after = tables.starts.partition_point(|&start| start <= offset);

@@ -75,7 +75,7 @@ pub(crate) enum Unwind {
 }
 
 impl Unwind {
-    /// Whether it is that a request to stop was honoured, here or in an activation inside of this one.
+    /// Whether the reason is that a request to stop was honoured, here or in an activation inside of this one.
     fn is_interrupt(&self) -> bool {
         match self {
             Unwind::Trap(trap) => *trap == Trap::Interrupted,
@@ -85,15 +85,15 @@ impl Unwind {
     }
 }
 
-/// What the signal handler leaves for [`enter`]: plain words, nothing that owns.
+/// What the signal handler leaves for [`enter`]: plain words that own nothing.
 #[derive(Clone, Copy, Debug)]
 struct Fault {
     trap: Trap,
     state: arch::SignalState,
 }
 
-/// The state that compiled code's stubs, the signal handler and Rust share: one for each store, at a fixed address. Interrupt
-/// handles share it, too, and may outlive the store.
+/// The state that compiled code's stubs, the signal handler and Rust share: one for each store, at a fixed address.
+/// Interrupt handles share it, too, and can outlive the store.
 #[repr(C)]
 pub(crate) struct VMStoreContext {
     /// The host stack pointer of the innermost activation of this store.
@@ -102,7 +102,7 @@ pub(crate) struct VMStoreContext {
     pub(super) exit_sp: Cell<usize>,
     /// The frame pointer of the frame that made that transition.
     pub(super) exit_fp: Cell<usize>,
-    /// Requests to stop, which other threads may make.
+    /// The requests to stop, which other threads may make.
     requests: Requests,
     stack: Cell<StackBounds>,
     fault: Cell<Option<Fault>>,
@@ -151,7 +151,7 @@ impl VMStoreContext {
         self.store.get().is_some()
     }
 
-    /// What the builtin that is about to return "trapped" gives as the reason.
+    /// Sets the reason that a builtin gives when it is about to leave by the trap exit.
     pub(crate) fn raise(&self, unwind: Unwind) {
         self.raised.set(Some(unwind));
     }
@@ -204,13 +204,13 @@ impl VMStoreContext {
         }
     }
 
-    /// Records a fault or an interrupt for [`enter`] to find. Async-signal-safe.
+    /// Records a fault or an interrupt for [`enter`] to find. It is async-signal-safe.
     pub(super) fn record_fault(&self, trap: Trap, state: arch::SignalState) {
         self.fault.set(Some(Fault { trap, state }));
     }
 }
 
-/// Bytes at address 0 that are never mapped: where loads through a null `VMFuncRef` fault.
+/// The number of bytes at address 0 that are never mapped, where loads through a null `VMFuncRef` fault.
 const NULL_PAGE: usize = skerry_environ::memory_style::NULL_PAGE as usize;
 
 /// One activation, on the Rust stack of [`enter`].
@@ -225,7 +225,7 @@ impl Activation {
     /// The store context of the activation.
     ///
     /// # Safety
-    /// The activation is live: one of those that [`current`] leads to, on their thread.
+    /// The activation must be live: one of those that [`current`] leads to, on their thread.
     pub(super) unsafe fn context<'a>(this: *const Self) -> &'a VMStoreContext {
         // SAFETY: as the caller promises; its context outlives an activation.
         unsafe { &*(*this).ctx }

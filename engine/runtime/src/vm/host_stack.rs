@@ -6,17 +6,19 @@
 
 use std::cell::Cell;
 
-/// Bytes that an entry leaves for the host functions below it: this many, or of a small stack the part below.
+/// The number of bytes that an entry leaves for the host functions that it calls; on a small stack it leaves the
+/// part given below.
 const HEADROOM: usize = 160 << 10;
 
-/// The part of a small stack that an entry leaves: what a thread has less than is asked of it shall not be all in vain.
+/// An entry leaves one part in so many of a small stack, so that a thread with less stack than is usual can run
+/// WebAssembly all the same.
 const PART_OF_SMALL: usize = 4;
 
-/// Where the bounds of the thread's stack are unknown or do not hold (the thread runs on a stack of its own making):
-/// how many bytes below the place of the first question entries may go.
+/// The number of bytes below the stack pointer of the first entry in which later ones are admitted, if the bounds
+/// of the thread's stack are unknown or do not hold (because the thread runs on a stack of its own making).
 const FALLBACK: usize = 512 << 10;
 
-/// Addresses of a host stack.
+/// Addresses on a host stack.
 #[derive(Clone, Copy)]
 struct Bounds {
     start: usize,
@@ -26,7 +28,7 @@ struct Bounds {
 }
 
 impl Bounds {
-    /// Those of the stack that `here` is on.
+    /// The addresses of the stack that contains `here`.
     fn around(here: usize) -> Self {
         match thread_stack().filter(|&(start, end)| (start..end).contains(&here)) {
             Some((start, end)) => Self {
@@ -64,7 +66,7 @@ pub(super) fn has_room() -> bool {
     here >= bounds.limit
 }
 
-/// How much of a stack of this size an entry leaves.
+/// The number of bytes that an entry leaves on a stack of this size.
 fn headroom(size: usize) -> usize {
     HEADROOM.min(size / PART_OF_SMALL)
 }

@@ -1,29 +1,30 @@
 //! Requests to stop WebAssembly, from other threads, at no cost for compiled code.
 //!
-//! A request is a bit in the store's context. Whoever makes it then sends a signal to the thread that runs the store, and
-//! where the signal finds that thread decides ([`on_interrupt`]):
+//! A request is a bit in the store's context. The thread that makes it then sends a signal to the thread that runs
+//! the store, and the place where the signal finds that thread decides what happens ([`on_interrupt`]):
 //!
 //! - **in compiled code**: the activation ends there, as by a fault of that instruction;
-//! - **in one of the few instructions between the stubs' look at the bits and compiled code**: it ends as that look would
-//!   have ended it;
-//! - **in host code**: nothing ends; the bits are looked at by the stub that returns to compiled code, by the next activation
-//!   that begins, between the chunks of a bulk operation, and by whoever waits on the event. The signal also makes a
-//!   blocking system call return `EINTR`;
+//! - **in one of the few instructions between the stubs' check of the bits and compiled code**: it ends as that
+//!   check would have ended it;
+//! - **in host code**: nothing ends; the bits are checked by the stub that returns to compiled code, by the next
+//!   activation that begins, between the chunks of a bulk operation, and by host functions that wait on the event.
+//!   The signal also makes a blocking system call return `EINTR`;
 //! - **in another signal handler**, which may have interrupted compiled code: the signal is sent again, and blocked until that
 //!   handler has returned.
 //!
-//! **No request is lost.** A thread that enters publishes its number, then looks at the bits; a requester sets its bit, then
-//! reads the number (sequentially consistent, both): one of them sees the other. A signal that arrives later than the
-//! look finds either compiled code or the instructions that are known.
+//! **No request is lost.** A thread that enters publishes its number and then checks the bits; a requester sets its
+//! bit and then reads the number (both sequentially consistent), so at least one of them sees the other. A signal
+//! that arrives after the check finds either compiled code or the instructions that the handler knows.
 //!
-//! **No request is misdirected.** The bits belong to one store; a signal that comes too late, or to a thread whose number was
-//! taken over by another, finds no bit in any activation there and does nothing.
+//! **No request is misdirected.** The bits belong to one store. A signal that comes too late, or to another thread
+//! that has got the number meanwhile, finds no bit in any activation there and does nothing.
 //!
-//! **Nesting.** A request for a store whose activation is not the innermost of its thread ends the inner ones first, of whatever
-//! store they are: the outer one could not be stopped otherwise. Invariant: once the signal was handled, the innermost
-//! activation's context has a bit set, its own or [`OUTER`]; `enter` hands it down, [`settle`] hands it back.
+//! **Nesting.** A request for a store whose activation is not the innermost of its thread ends the inner ones
+//! first, whichever stores they belong to, since the outer one could not be stopped otherwise. Invariant: once the
+//! signal was handled, the innermost activation's context has a bit set, its own or [`OUTER`]. `enter` passes it to
+//! inner activations, and [`settle`] passes it back.
 //!
-//! A request is honoured once, when the store's outermost activation ends by it; until then it stays.
+//! A request is honoured once, when the store's outermost activation ends by it. Until then the bit stays set.
 
 use super::arch::{self, Place, SignalState};
 use super::context::{self, Activation, VMStoreContext};
@@ -36,29 +37,29 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, Ordering, fence};
 use std::sync::{Mutex, Once, OnceLock, PoisonError};
 
-/// Somebody asked.
+/// A handle has asked the store to stop.
 pub(crate) const ASKED: u8 = 1;
 /// The deadline has passed.
 pub(crate) const DEADLINE: u8 = 2;
-/// A store whose activation is outside of this one's has a request.
+/// A store whose activation is outside of this store's has a request.
 const OUTER: u8 = 4;
 
 /// The requests to stop one store.
 #[repr(C)]
 pub(crate) struct Requests {
-    /// Not 0 while there is one; the stubs look at this byte.
+    /// The bits of the requests. The stubs check this byte, which is 0 if there is no request.
     pending: AtomicU8,
-    /// Whether anybody can make one: only then does entering pay for a fence.
+    /// Whether requests can be made at all. Only then does entering need a fence.
     possible: AtomicBool,
     /// The kernel's number of the thread that runs the store, or 0.
     thread: AtomicI32,
     signal: i32,
-    /// Readable while there is one, once somebody wanted to wait for that.
+    /// A descriptor that is readable while there is a request. It is made when it is first needed.
     event: OnceLock<OwnedFd>,
 }
 
 impl Requests {
-    /// Where the byte is that the stubs look at.
+    /// The offset of the byte that the stubs check.
     pub(super) const PENDING: usize = offset_of!(Requests, pending);
 
     pub(super) fn new(signal: i32) -> Self {
@@ -71,7 +72,7 @@ impl Requests {
         }
     }
 
-    /// Makes requests possible: from now on they are honoured at once.
+    /// Makes requests possible. From now on they are honoured at once.
     pub(crate) fn enable(&self) {
         prepare_process(self.signal);
         if !context::current().is_null() {
@@ -85,12 +86,12 @@ impl Requests {
         self.possible.load(Ordering::Relaxed)
     }
 
-    /// Whether there is one.
+    /// Whether there is a request.
     pub(crate) fn pending(&self) -> bool {
         self.pending.load(Ordering::SeqCst) != 0
     }
 
-    /// Makes one. Async-signal-safe.
+    /// Makes a request. It is async-signal-safe.
     pub(crate) fn make(&self, bit: u8) {
         self.pending.fetch_or(bit, Ordering::SeqCst);
         self.announce();
@@ -100,17 +101,18 @@ impl Requests {
         }
     }
 
-    /// Takes back what was not honoured yet; says whether there was any.
+    /// Withdraws requests that were not honoured yet. Returns whether there were any.
     pub(crate) fn withdraw(&self, bits: u8) -> bool {
         let before = self.pending.fetch_and(!bits, Ordering::SeqCst);
         self.quiet();
         before & bits != 0
     }
 
-    /// A descriptor that is readable while there is a request. It may be so without one: ask [`Requests::pending`], too.
+    /// A descriptor that is readable while there is a request. It may be readable without a request, so
+    /// [`Requests::pending`] must be asked, too.
     ///
     /// # Errors
-    /// What the operating system answers, typically `EMFILE`.
+    /// The operating system's error, typically `EMFILE`.
     pub(crate) fn event(&self) -> std::io::Result<BorrowedFd<'_>> {
         if self.event.get().is_none() {
             let new = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
@@ -126,17 +128,17 @@ impl Requests {
         Ok(event.as_fd())
     }
 
-    /// Makes the event readable, if there is one. Async-signal-safe.
+    /// Makes the event readable, if there is one. It is async-signal-safe.
     fn announce(&self) {
         fence(Ordering::SeqCst);
         if let Some(event) = self.event.get() {
-            // It can only be full, and then it is readable.
+            // The only possible failure is that the counter is full, and then the event is readable.
             let _ = rustix::io::write(event, &1u64.to_ne_bytes());
         }
     }
 
-    /// Makes the event unreadable if there is no request. Only the store's thread waits on it, and that is the one which
-    /// calls this; a request that comes meanwhile is in `pending`, which those who wait look at first.
+    /// Makes the event unreadable if there is no request. Only the store's thread waits on it, and only that thread
+    /// calls this. A request that comes meanwhile is in `pending`, which is checked before each wait.
     fn quiet(&self) {
         if let Some(event) = self.event.get()
             && !self.pending()
@@ -148,7 +150,7 @@ impl Requests {
         }
     }
 
-    /// The store's outermost activation begins on this thread; the stub looks at the bits after this.
+    /// Notes that the store's outermost activation begins on this thread. The stub checks the bits after this.
     pub(super) fn begin(&self) {
         self.thread.store(thread_number(), Ordering::Relaxed);
         if self.possible() {
@@ -157,12 +159,12 @@ impl Requests {
         }
     }
 
-    /// The store's outermost activation has ended.
+    /// Notes that the store's outermost activation has ended.
     pub(super) fn end(&self) {
         self.thread.store(0, Ordering::Relaxed);
     }
 
-    /// An activation begins inside of one of the store that has the requests `outer`.
+    /// Notes that an activation begins inside of one of the store that has the requests `outer`.
     pub(super) fn hand_down(&self, outer: &Requests) {
         if outer.possible() && !self.possible() {
             self.possible.store(true, Ordering::Relaxed);
@@ -172,7 +174,7 @@ impl Requests {
         }
     }
 
-    /// Notes that an outer store has a request, unless this one has, too. Async-signal-safe.
+    /// Notes that an outer store has a request, unless this one has one itself. It is async-signal-safe.
     fn mark(&self) {
         if !self.own() && self.pending.fetch_or(OUTER, Ordering::SeqCst) & OUTER == 0 {
             self.announce();
@@ -187,7 +189,7 @@ impl Requests {
 /// Whether a store that has an activation in this list has a request of its own.
 ///
 /// # Safety
-/// `innermost` is null or a live activation of this thread.
+/// `innermost` must be null or a live activation of this thread.
 unsafe fn requested(innermost: *const Activation) -> bool {
     let mut next = innermost;
     while !next.is_null() {
@@ -203,11 +205,11 @@ unsafe fn requested(innermost: *const Activation) -> bool {
     false
 }
 
-/// After an activation of the store that `requests` are for, `outer` is the innermost. `honoured`: it was the store's outermost
-/// one and ended by a request.
+/// Updates the requests after an activation of the store that `requests` belong to, when `outer` is the innermost
+/// activation. `honoured` says that the activation was the store's outermost one and was ended by a request.
 ///
 /// # Safety
-/// `outer` is null or a live activation of this thread.
+/// `outer` must be null or a live activation of this thread.
 #[cold]
 pub(super) unsafe fn settle(requests: &Requests, honoured: bool, outer: *const Activation) {
     requests.withdraw(if honoured { !0 } else { OUTER });
@@ -220,7 +222,7 @@ pub(super) unsafe fn settle(requests: &Requests, honoured: bool, outer: *const A
     }
 }
 
-/// Takes back the requests for a store that were not honoured yet; says whether there were any.
+/// Withdraws the requests for a store that were not honoured yet. Returns whether there were any.
 pub(crate) fn clear(ctx: &VMStoreContext) -> bool {
     let before = ctx.requests().withdraw(ASKED | DEADLINE);
     let innermost = context::current();
@@ -233,7 +235,8 @@ pub(crate) fn clear(ctx: &VMStoreContext) -> bool {
     before
 }
 
-/// A blocking wait, a bulk operation or anything else outside of an activation has ended by a request of its store.
+/// Notes that a blocking wait, a bulk operation or another operation outside of an activation was ended by a
+/// request for its store.
 pub(crate) fn honoured_outside(ctx: &VMStoreContext) {
     if !ctx.is_active() {
         ctx.requests().withdraw(!0);
@@ -252,7 +255,7 @@ extern "C" fn on_interrupt(signal: i32, info: *mut libc::siginfo_t, frame: *mut 
     }
     // SAFETY: as above.
     let ctx = unsafe { Activation::context(innermost) };
-    // Also for the activation around this one, see `settle`.
+    // This is done for the activation around this one, too; see `settle`.
     ctx.requests().mark();
     let state = SignalState::of(frame);
     if code::trap_at(state.pc).is_some() {
@@ -279,15 +282,15 @@ fn on_alternate_stack(frame: &libc::ucontext_t, sp: usize) -> bool {
     stack.ss_flags & libc::SS_DISABLE == 0 && (start..start + stack.ss_size).contains(&sp)
 }
 
-/// Sends this thread the signal again, to be delivered when the handler that `frame` interrupted has returned: that restores
-/// the mask from before it.
+/// Sends the signal to this thread again. It is delivered when the handler that `frame` interrupted has returned,
+/// because that restores the signal mask from before it.
 fn send_after_handler(frame: &mut libc::ucontext_t, signal: i32) {
     // SAFETY: `uc_sigmask` is a signal set, exclusively ours.
     unsafe { libc::sigaddset(&mut frame.uc_sigmask, signal) };
     send(thread_number(), signal);
 }
 
-/// Directs a signal at a thread of this process, which may be gone. Async-signal-safe.
+/// Sends a signal to a thread of this process, which may be gone. It is async-signal-safe.
 fn send(thread: i32, signal: i32) {
     // SAFETY: sending a signal touches no memory of ours; that the handler is installed is what made requests possible.
     // `errno` belongs to this thread and is left as it was, because this may run in a signal handler.
@@ -298,23 +301,24 @@ fn send(thread: i32, signal: i32) {
     }
 }
 
-/// The signal unless the configuration says otherwise.
+/// The signal that is used unless the configuration says otherwise.
 pub(crate) const DEFAULT_SIGNAL: i32 = libc::SIGURG;
 
 /// One more than the largest number of a signal.
 const SIGNALS: usize = 65;
 
-/// The handlers that were installed before ours.
+/// The handlers that were installed before this one, by signal.
 struct Previous(UnsafeCell<[MaybeUninit<libc::sigaction>; SIGNALS]>);
 // SAFETY: an entry is written once, under the mutex `INSTALLED`, before the handler that reads it is in place.
 unsafe impl Sync for Previous {}
 
 static PREVIOUS: Previous = Previous(UnsafeCell::new([const { MaybeUninit::uninit() }; SIGNALS]));
-/// The signals that have our handler, as bits.
+/// The signals for which this handler is installed, as bits.
 static INSTALLED: Mutex<u64> = Mutex::new(0);
 
-/// Calls the handler that was there before ours, if one was: two signals that come at once are delivered as one, so this one
-/// may be meant for both. To ignore the signal, or to end the process, is no handler.
+/// Calls the handler that was installed before this one, if there was one: two signals that come at once are
+/// delivered as one, so this one may be meant for both. Ignoring the signal, and ending the process, are no
+/// handlers.
 fn chain(signal: i32, info: *mut libc::siginfo_t, frame: *mut libc::c_void) {
     // SAFETY: written before this handler was installed for the signal.
     let previous = unsafe { (*PREVIOUS.0.get())[signal as usize].assume_init_ref() };
@@ -353,7 +357,7 @@ pub(crate) fn is_suitable(signal: i32) -> bool {
     usual || (libc::SIGRTMIN()..=libc::SIGRTMAX()).contains(&signal)
 }
 
-/// Installs the handler of the signal. It stays.
+/// Installs the handler of the signal, for as long as the process runs.
 fn prepare_process(signal: i32) {
     let mut installed = INSTALLED.lock().unwrap_or_else(PoisonError::into_inner);
     let bit = 1 << (signal - 1);
@@ -368,7 +372,7 @@ fn prepare_process(signal: i32) {
         assert_eq!(answer, 0, "asking for a signal's action succeeds");
         let mut action: libc::sigaction = std::mem::zeroed();
         action.sa_sigaction = on_interrupt as *const () as usize;
-        // Without SA_RESTART: host functions that wait shall notice.
+        // SA_RESTART is not set, so that host functions that wait notice the signal.
         action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK;
         libc::sigemptyset(&mut action.sa_mask);
         let answer = libc::sigaction(signal, &action, std::ptr::null_mut());
@@ -377,13 +381,13 @@ fn prepare_process(signal: i32) {
 }
 
 thread_local! {
-    /// The kernel's number of this thread, or 0 if it was not asked for.
+    /// The kernel's number of this thread; 0 until it is first asked for.
     static NUMBER: Cell<i32> = const { Cell::new(0) };
     /// The signals that were unblocked on this thread, as bits.
     static ADMITTED: Cell<u64> = const { Cell::new(0) };
 }
 
-/// The kernel's number of this thread. Async-signal-safe once it was called on the thread.
+/// The kernel's number of this thread. It is async-signal-safe once it was called on the thread.
 fn thread_number() -> i32 {
     match NUMBER.get() {
         0 => ask_thread_number(),
@@ -406,7 +410,7 @@ fn ask_thread_number() -> i32 {
     number
 }
 
-/// Unblocks the signal on this thread, the first time: many programs block all signals in their threads.
+/// Unblocks the signal on this thread, the first time only: many programs block all signals in their threads.
 fn admit(signal: i32) {
     let (admitted, bit) = (ADMITTED.get(), 1 << (signal - 1));
     if admitted & bit != 0 {
@@ -419,7 +423,7 @@ fn admit(signal: i32) {
     });
 }
 
-/// Blocks every signal on this thread: for threads that run nothing of the embedder's.
+/// Blocks every signal on this thread. It is for threads that run no code of the embedder.
 pub(crate) fn block_signals() {
     change_mask(libc::SIG_BLOCK, |set| {
         // SAFETY: as above.

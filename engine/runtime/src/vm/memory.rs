@@ -1,4 +1,4 @@
-//! A linear memory: bytes that move only if the `MemoryStyle` says so, and only when it grows.
+//! Linear memories: bytes that move only if the `MemoryStyle` says so, and only when the memory grows.
 
 use super::bulk::{CHUNK, in_chunks};
 use super::context::{FaultRegion, VMStoreContext};
@@ -36,8 +36,8 @@ pub(crate) fn bytes_of(pages: u64) -> usize {
 }
 
 impl LinearMemory {
-    /// The memory of `slot`, which was mapped with the [`MemoryExtent`] of this style, type and limit; its definition is written
-    /// at `offset` of `owner`. It never grows beyond `limit` pages.
+    /// Makes the memory of `slot`, which was mapped with the [`MemoryExtent`] of this style, type and limit; its
+    /// definition is written at `offset` of `owner`. It never grows beyond `limit` pages.
     pub(crate) fn in_slot(
         slot: Arc<Slot>,
         owner: Arc<Slot>,
@@ -58,10 +58,10 @@ impl LinearMemory {
         }
     }
 
-    /// A memory in a slot of its own, with a definition of its own.
+    /// Makes a memory in a slot of its own, with a definition of its own.
     ///
     /// # Errors
-    /// What the operating system answers, typically `ENOMEM`.
+    /// The operating system's error, typically `ENOMEM`.
     pub(crate) fn standalone(
         style: MemoryStyle,
         ty: MemoryType,
@@ -119,7 +119,7 @@ impl LinearMemory {
         self.len() as u64 >> MemoryType::PAGE_SIZE_LOG2
     }
 
-    /// Where accesses to it may fault.
+    /// The region in which accesses to the memory may fault.
     pub(crate) fn fault_region(&self) -> FaultRegion {
         self.slot
             .fault_region()
@@ -165,7 +165,8 @@ impl LinearMemory {
     /// no memory.
     ///
     /// # Errors
-    /// [`Trap::Interrupted`] if the store of `ctx` is to stop while the memory moves; then it is as it was.
+    /// [`Trap::Interrupted`] if the store of `ctx` is asked to stop while the memory moves; then the memory is
+    /// unchanged.
     pub(crate) fn grow(&mut self, ctx: &VMStoreContext, delta: u64) -> Result<Option<u64>, Trap> {
         let old = self.pages();
         let new = old.checked_add(delta).filter(|&new| new <= self.limit);
@@ -188,7 +189,8 @@ impl LinearMemory {
         Ok(Some(old))
     }
 
-    /// Moves the bytes to a slot for `pages`, if memories may move and there is one: with room to grow further, if possible.
+    /// Moves the bytes to a slot for `pages`, with room to grow further if possible. The result is `None` if
+    /// memories may not move or there is no such slot.
     fn move_to_larger(&mut self, ctx: &VMStoreContext, pages: u64) -> Result<Option<()>, Trap> {
         if !self.style.moves() {
             return Ok(None);
@@ -219,7 +221,8 @@ impl LinearMemory {
         Ok(Some(()))
     }
 
-    /// Copies within or between memories that may be the same, if both ranges are in bounds.
+    /// Copies within or between memories, which may be the same. The result is `None`, and nothing is copied, if a
+    /// range is out of bounds.
     pub(crate) fn copy(dst: &Self, src: &Self, dst_at: u64, src_at: u64, len: u64) -> Option<()> {
         in_bounds(dst_at, len, dst.len())?;
         in_bounds(src_at, len, src.len())?;
@@ -294,7 +297,7 @@ mod tests {
         assert_eq!(LinearMemory::copy(&memory, &memory, 0, u64::MAX, 1), None);
     }
 
-    /// A memory of one page that can have 100.
+    /// A memory of one page that can grow to 100.
     fn growing(style: MemoryStyle) -> LinearMemory {
         let ty = MemoryType {
             minimum: 1,
@@ -315,7 +318,7 @@ mod tests {
         let base = memory.base();
         let ctx = VMStoreContext::new(libc::SIGURG);
         ctx.requests().make(crate::vm::interrupt::ASKED);
-        // With room for more than it needed, it may not have to move yet.
+        // If it got more room than it needed, it does not have to move yet.
         while memory.pages() < 100 {
             let pages = memory.pages();
             match memory.grow(&ctx, 1) {

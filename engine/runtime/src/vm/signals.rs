@@ -43,12 +43,13 @@ const ALTERNATE_STACK: usize = 64 << 10;
 
 /// Makes sure that faults of this thread are caught: the process's handlers and the thread's alternate stack.
 ///
-/// What is returned must be kept as long as faults are to be caught: it is the alternate stack of a thread whose own storage
-/// is being torn down, so that nothing else can keep it.
+/// The result must be kept as long as faults must be caught: it is the alternate stack of a thread whose own
+/// storage is being torn down, so that nothing else can own it.
 ///
-/// Rust's standard library takes the alternate stack away when the main function of a thread has returned, whosever it is, and
-/// runs the destructors of thread locals after that. They are nearer to the start of the thread's stack than what ran before,
-/// so whoever is nearer than anybody was asks the kernel again; nobody else has to.
+/// Rust's standard library removes the alternate stack of a thread, even one that it did not install, when the
+/// thread's main function has returned, and runs the destructors of thread locals after that. They run nearer to
+/// the start of the thread's stack than all code before them. So the kernel is asked again only if this call is
+/// nearer to the start than all earlier ones.
 #[must_use]
 pub(super) fn prepare_thread() -> Option<AlternateStack> {
     let marker = 0u8;
@@ -201,19 +202,19 @@ thread_local! {
     static ALTERNATE: Cell<Option<AlternateStack>> = const { Cell::new(None) };
 }
 
-/// This thread's alternate signal stack, where we had to provide one.
+/// The alternate signal stack of this thread, if it was made here.
 pub(super) struct AlternateStack {
     mapping: Mapping,
     previous: libc::stack_t,
 }
 
-/// What became of an attempt to give a thread an alternate stack.
+/// The result of an attempt to give a thread an alternate stack.
 enum Installed {
-    /// It has one that is large enough.
+    /// The thread has one already that is large enough.
     Already,
-    /// It has this one now, until that is dropped.
+    /// The thread has this one until it is dropped.
     Now(AlternateStack),
-    /// There is no memory: it keeps what it has, which is small but usually enough.
+    /// There is no memory for one. The thread keeps the one it has, which is small but usually large enough.
     Failed,
 }
 

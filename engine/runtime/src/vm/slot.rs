@@ -107,7 +107,7 @@ pub(super) struct Area {
     vmctx: usize,
     vmctx_size: usize,
     memory: Option<MemoryExtent>,
-    /// Bytes of the memory that have been opened since.
+    /// The number of bytes of the memory that have been opened since.
     opened: AtomicUsize,
     _ticket: Ticket,
     files: Mutex<Vec<FileInMemory>>,

@@ -42,12 +42,12 @@ impl StackBounds {
         addr >= self.limit && addr.checked_add(size).is_some_and(|end| end <= self.top)
     }
 
-    /// Whether a stack pointer is that of code on this stack.
+    /// Whether a stack pointer is that of code which runs on this stack.
     pub(crate) fn covers(&self, sp: usize) -> bool {
         (self.guard..=self.top).contains(&sp)
     }
 
-    /// Whether there may be no room to deliver a signal below `sp`.
+    /// Whether there may be too little room below `sp` to deliver a signal.
     pub(crate) fn is_full_for_signals(&self, sp: usize) -> bool {
         (self.guard..self.limit + SIGNAL_FRAME).contains(&sp)
     }

@@ -223,10 +223,11 @@ impl Table {
         Some(())
     }
 
-    /// Adds `delta` elements `init`; the old size, or `None` where that is over a limit or there is no memory.
+    /// Adds `delta` elements `init` and returns the old size, or `None` if that is over a limit or there is no
+    /// memory.
     ///
     /// # Errors
-    /// [`Trap::Interrupted`] if the store of `ctx` is to stop; then the table is as it was.
+    /// [`Trap::Interrupted`] if the store of `ctx` is asked to stop; then the table is unchanged.
     pub(crate) fn grow(
         &mut self,
         ctx: &VMStoreContext,

@@ -1,13 +1,15 @@
-//! The calls of the host in which a program may have to wait: for somebody at a terminal, for the other end of a pipe or a
-//! connection, for a clock, for random bytes; and those that take long because they are about many bytes.
+//! The calls of the host in which a program may have to wait: for input from a terminal, for the other end of a
+//! pipe or a connection, for a clock, for random bytes; and those that take long because they handle many bytes.
 //!
-//! No other module waits. What works on a disk (`fd_sync`, `fd_allocate`) takes its time but ends by itself.
+//! No other module waits. Calls that work on a disk (`fd_sync`, `fd_allocate`) can take long, but end by
+//! themselves.
 //!
-//! **Interrupts.** An embedder may stop the program at any time ([`InterruptHandle`]), which a signal tells the thread that is in
-//! a system call here. A signal that comes just before the call would be missed. So nothing waits in a call that does
-//! something: it waits in `poll` for what it needs and for the event of the interrupts, and then does what can be done without
-//! waiting. Whoever sees a request says `intr`, which the program never gets, because the engine ends it on the way
-//! back. Without a handle nobody can stop the program, and the calls are made as they are.
+//! **Interrupts.** An embedder may stop the program at any time ([`InterruptHandle`]), which a signal reports to
+//! the thread if it is in a system call here. A signal that comes just before the call would be missed. So no call
+//! both waits and does its work: this module waits in `poll` for what the call needs and for the event of the
+//! interrupts, and then makes the call, which need not wait. A request is reported as `intr`, which the program
+//! never sees, because the engine ends it on the way back. Without a handle the program cannot be stopped, and the
+//! calls are made directly.
 
 use std::io::{IoSlice, IoSliceMut};
 use std::time::{Duration, Instant};
@@ -24,25 +26,25 @@ use skerry_runtime::InterruptHandle;
 
 use crate::errno::Errno;
 
-/// Bytes that are read, written or made at random between two looks at the interrupts.
+/// The number of bytes that are read, written or made at random between two checks for interrupts.
 const CHUNK: usize = 1 << 20;
 
-/// What a pipe that can be written to takes without waiting.
+/// The number of bytes that a pipe which can be written to takes without waiting.
 const PIPE_CHUNK: usize = 4096;
 
-/// How often is looked where there is nothing to wait for: whether a pipe has a reader, and if there is no descriptor left for the
-/// event.
+/// The interval of checks for which there is no descriptor to wait on: whether a pipe has a reader, and whether
+/// there is a request if no descriptor was left for the event.
 const LOOK: Duration = Duration::from_millis(2);
 
-/// The offset of `preadv2` and `pwritev2` that stands for the position of the file.
+/// The offset for `preadv2` and `pwritev2` that means the position of the file.
 const POSITION: u64 = u64::MAX;
 
-/// Who may stop the program while it waits, if anybody.
+/// The requests to stop the program while it waits, if there can be any.
 #[derive(Debug, Default)]
 pub(crate) struct Interrupts(pub(crate) Option<InterruptHandle>);
 
 impl Interrupts {
-    /// `intr` if the program is to stop.
+    /// Fails with `intr` if the program must stop.
     fn check(&self) -> Result<(), Errno> {
         match &self.0 {
             Some(handle) if handle.is_pending() => Err(Errno::Intr),
@@ -50,7 +52,7 @@ impl Interrupts {
         }
     }
 
-    /// Repeats a call that a signal of the host interrupted; the guest knows no signals.
+    /// Repeats a call that a signal of the host interrupted, since the guest knows no signals.
     fn retry<T>(&self, mut call: impl FnMut() -> rustix::io::Result<T>) -> Result<T, Errno> {
         loop {
             match call() {
@@ -60,8 +62,8 @@ impl Interrupts {
         }
     }
 
-    /// Makes a call that may have to wait for `flags` of a descriptor: when it need not. `call` is told whether the descriptor
-    /// itself is one that never waits; then it is called at once.
+    /// Makes a call that may have to wait for `flags` of a descriptor, at a time when it need not. `call` is told
+    /// whether the descriptor itself never waits; if so, it is called at once.
     fn when_ready<T>(
         &self,
         host: BorrowedFd<'_>,
@@ -82,17 +84,17 @@ impl Interrupts {
     }
 }
 
-/// Repeats a system call that does not wait, as [`Interrupts::retry`] does, whoever may stop the program.
+/// Repeats a system call that does not wait, as [`Interrupts::retry`] does, without regard to requests.
 pub(super) fn retry<T>(call: impl FnMut() -> rustix::io::Result<T>) -> Result<T, Errno> {
     Interrupts(None).retry(call)
 }
 
-/// Whether the open file is one whose calls fail instead of waiting.
+/// Whether calls on the open file fail instead of waiting.
 fn never_waits(host: BorrowedFd<'_>) -> Result<bool, Errno> {
     Ok(fcntl_getfl(host)?.contains(OFlags::NONBLOCK))
 }
 
-/// Whether reading and writing may have to wait for somebody.
+/// Whether reading and writing may have to wait for another process or a user.
 fn is_stream(host: BorrowedFd<'_>) -> Result<bool, Errno> {
     let kind = FileType::from_raw_mode(fstat(host)?.st_mode);
     Ok(!matches!(
@@ -101,7 +103,7 @@ fn is_stream(host: BorrowedFd<'_>) -> Result<bool, Errno> {
     ))
 }
 
-/// Whether the host cannot make a call without waiting for this kind of file, or not at all.
+/// Whether the host cannot make a call without waiting for this kind of file, or cannot make it at all.
 fn is_unknown(error: HostErrno) -> bool {
     matches!(
         error,
@@ -109,7 +111,8 @@ fn is_unknown(error: HostErrno) -> bool {
     )
 }
 
-/// Reads into buffers that have room: the count of bytes. Without a buffer the host is not asked.
+/// Reads into buffers that have room, and returns the number of bytes. If there is no buffer, the host is not
+/// asked.
 pub(super) fn read(
     interrupts: &Interrupts,
     host: BorrowedFd<'_>,
@@ -126,7 +129,7 @@ pub(super) fn read(
     })
 }
 
-/// What there is of a stream; waits until there is something.
+/// Reads the bytes of a stream that are there; waits until there are some.
 fn read_stream(
     interrupts: &Interrupts,
     host: BorrowedFd<'_>,
@@ -135,7 +138,8 @@ fn read_stream(
     loop {
         interrupts.check()?;
         match rustix::io::preadv2(host, buffers, POSITION, ReadWriteFlags::NOWAIT) {
-            // The end; but a pipe says the same before its first writer has come, and then is not readable.
+            // This is the end; but a pipe says the same before its first writer has come, and then it is not
+            // readable.
             Ok(0) if !never_waits(host)? => {
                 let mut asked = [PollFd::from_borrowed_fd(host, PollFlags::IN)];
                 rustix::event::poll(&mut asked, Some(&Timespec::default()))?;
@@ -160,7 +164,7 @@ fn read_stream(
     }
 }
 
-/// Reads of a file, in chunks; `call` is given how many bytes were read before.
+/// Reads a file in chunks. `call` is given the number of bytes that were read before.
 fn read_file(
     interrupts: &Interrupts,
     buffers: &mut [IoSliceMut<'_>],
@@ -191,7 +195,7 @@ fn read_file(
     Ok(read)
 }
 
-/// The same as [`read`] from byte `offset` of a file.
+/// Like [`read`], from byte `offset` of a file.
 pub(super) fn read_at(
     interrupts: &Interrupts,
     host: BorrowedFd<'_>,
@@ -206,7 +210,7 @@ pub(super) fn read_at(
     })
 }
 
-/// Writes the bytes of buffers: the count. Without a buffer the host is not asked.
+/// Writes the bytes of buffers, and returns their number. If there is no buffer, the host is not asked.
 pub(super) fn write(
     interrupts: &Interrupts,
     host: BorrowedFd<'_>,
@@ -225,7 +229,7 @@ pub(super) fn write(
     })
 }
 
-/// Writes to a stream what it takes; waits until that is something.
+/// Writes as many bytes to a stream as it takes; waits until it takes some.
 fn write_stream(
     interrupts: &Interrupts,
     host: BorrowedFd<'_>,
@@ -252,7 +256,7 @@ fn write_stream(
     }
 }
 
-/// Writes to a file, in chunks; `call` is given how many bytes were written before.
+/// Writes to a file in chunks. `call` is given the number of bytes that were written before.
 fn write_file(
     interrupts: &Interrupts,
     buffers: &[IoSlice<'_>],
@@ -267,7 +271,7 @@ fn write_file(
     })
 }
 
-/// Writes all of the buffers, at most `limit` bytes at once.
+/// Writes all of the buffers, at most `limit` bytes at a time.
 fn write_parts(
     interrupts: &Interrupts,
     buffers: &[IoSlice<'_>],
@@ -295,7 +299,7 @@ fn write_parts(
     }
 }
 
-/// The start of the buffers.
+/// The first `limit` bytes of the buffers.
 fn first_bytes<'a>(buffers: &'a [IoSlice<'_>], limit: usize) -> Vec<IoSlice<'a>> {
     let mut room = limit;
     let mut part = Vec::new();
@@ -310,7 +314,7 @@ fn first_bytes<'a>(buffers: &'a [IoSlice<'_>], limit: usize) -> Vec<IoSlice<'a>>
     part
 }
 
-/// The same as [`write`] at byte `offset` of a file.
+/// Like [`write`], at byte `offset` of a file.
 pub(super) fn write_at(
     interrupts: &Interrupts,
     host: BorrowedFd<'_>,
@@ -325,8 +329,8 @@ pub(super) fn write_at(
     })
 }
 
-/// Opens what is below a directory. A pipe is open for writing when it has a reader. If the program can be stopped, a pipe is open
-/// for reading at once, and what waits for the first writer is reading from it.
+/// Opens a file below a directory. Opening a pipe for writing waits for a reader. If the program can be stopped,
+/// opening a pipe for reading does not wait; then reading from it waits for the first writer.
 pub(super) fn open(
     interrupts: &Interrupts,
     dir: &Dir,
@@ -386,7 +390,8 @@ pub(super) fn receive(
     })
 }
 
-/// Waits until a descriptor is ready or the time is over, in nanoseconds from now; without a time, for ever.
+/// Waits until a descriptor is ready or `timeout`, in nanoseconds from now, is over. Without a timeout it waits for
+/// ever.
 pub(super) fn poll<'a>(
     interrupts: &'a Interrupts,
     fds: &mut [PollFd<'a>],
@@ -428,7 +433,7 @@ pub(super) fn poll<'a>(
             && let Some(handle) = &interrupts.0
         {
             interrupts.check()?;
-            // It may be readable without a request; asking for it ends that.
+            // The event may be readable without a request; asking for it resets it.
             _ = handle.event();
         }
     }

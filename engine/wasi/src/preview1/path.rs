@@ -351,8 +351,9 @@ impl Open {
         options
     }
 
-    /// What was opened. To create or empty a file the host has to open it for writing, which is not to say that the program
-    /// may write. One that is there already and may only be read is opened for reading, then: C's `O_CREAT | O_RDONLY`.
+    /// Opens the file or directory. To create or empty a file the host has to open it for writing, which does not
+    /// mean that the program may write. A file that exists and may only be read is then opened for reading, as for
+    /// C's `O_CREAT | O_RDONLY`.
     fn open(&self, interrupts: &Interrupts, dir: &Dir, path: &str) -> Result<Descriptor, Errno> {
         let never_waits = self.fdflags & fdflags::NONBLOCK != 0;
         let creates = self.has(oflags::CREAT);

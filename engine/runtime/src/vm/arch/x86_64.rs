@@ -4,23 +4,26 @@
 //! (rbx, rbp, rsp, r12-r15), and on the first six integer argument registers (rdi, rsi, rdx, rcx, r8, r9), so the
 //! stubs here only switch stacks and shift arguments by one:
 //!
-//! - [`enter`]: host -> wasm. Saves the host's registers on the host stack, remembers that stack pointer in the
-//!   store context, continues on the wasm stack with rbp = 0 (the end of the frame-pointer chain) and r15 = vmctx.
-//! - [`trap_exit`], [`interrupted_exit`], [`refused_exit`]: wasm -> host, never to return: they drop every frame of the innermost
-//!   activation. The signal handlers and the other stubs arrive here with r11 = store context.
-//! - [`builtin_common`]: wasm -> host and back, for one builtin call. Remembers wasm's rsp and rbp (a backtrace
-//!   starts there), runs the Rust function on the host stack, then returns or takes an exit.
+//! - [`enter`] goes from the host to wasm. It saves the host's registers on the host stack, remembers that stack
+//!   pointer in the store context, continues on the wasm stack with rbp = 0 (the end of the frame-pointer chain)
+//!   and r15 = vmctx.
+//! - [`trap_exit`], [`interrupted_exit`] and [`refused_exit`] go from wasm to the host for good: they drop every
+//!   frame of the innermost activation. The signal handlers and the other stubs arrive here with r11 = store
+//!   context.
+//! - [`builtin_common`] goes from wasm to the host and back, for one builtin call. It remembers wasm's rsp and rbp
+//!   (a backtrace starts there), runs the Rust function on the host stack, and then returns or takes an exit.
 //!
-//! Both ways into wasm look at the byte of pending interrupts as late as they can. A request that comes between that look and
-//! the first instruction of compiled code would be missed by both; so these few instructions are known to the signal
-//! handler ([`place_of`]), which sends whom it finds there to the exit that the look would have led to.
+//! Both ways into wasm check the byte of pending interrupts as late as they can. A request that comes between that
+//! check and the first instruction of compiled code would be missed, so the signal handler knows these few
+//! instructions ([`place_of`]), and sends a thread that it finds there to the exit that the check would have led
+//! to.
 
 use super::super::context::{EXIT_FP, EXIT_SP, HOST_SP, PENDING, VMStoreContext, ValRaw};
 use std::arch::naked_asm;
 
-/// Calls `trampoline(callee, callee_vmctx, values)` (skerry ABI) on the stack that ends at `wasm_sp`.
-/// Returns 0 when it returned, 1 when the activation was left through [`trap_exit`], 2 through [`interrupted_exit`], 3 when
-/// an interrupt was pending and nothing was called.
+/// Calls `trampoline(callee, callee_vmctx, values)` (skerry ABI) on the stack that ends at `wasm_sp`. Returns 0 if
+/// the trampoline returned, 1 if the activation was left through [`trap_exit`], 2 if through [`interrupted_exit`],
+/// and 3 if an interrupt was pending and nothing was called.
 ///
 /// # Safety
 /// `ctx` is the store context that `callee_vmctx` names, `wasm_sp` is 16-byte aligned and the end of
@@ -78,13 +81,13 @@ pub(crate) unsafe extern "C" fn enter(
     )
 }
 
-/// What [`enter`] returns, by how the activation ended.
+/// The result of [`enter`] if the trampoline returned.
 pub(crate) const RETURNED: u64 = 0;
-/// A fault of compiled code or what a builtin raised ended it.
+/// The result of [`enter`] if a fault of compiled code, or the reason that a builtin gave, ended the activation.
 pub(crate) const TRAPPED: u64 = 1;
-/// A builtin had done its work when the pending interrupt was seen.
+/// The result of [`enter`] if a pending interrupt was noticed when a builtin had done its work.
 pub(crate) const INTERRUPTED: u64 = 2;
-/// It did not begin, because an interrupt was pending.
+/// The result of [`enter`] if the activation did not begin, because an interrupt was pending.
 pub(crate) const REFUSED: u64 = 3;
 
 macro_rules! exit {
@@ -119,11 +122,12 @@ macro_rules! exit {
 }
 
 exit! {
-    /// Leaves the innermost activation, which has said why: `enter` returns [`TRAPPED`].
+    /// Leaves the innermost activation, for which the reason is recorded, so that `enter` returns [`TRAPPED`].
     trap_exit = TRAPPED;
-    /// Leaves the innermost activation at a builtin that had done its work: `enter` returns [`INTERRUPTED`].
+    /// Leaves the innermost activation at a builtin that had done its work, so that `enter` returns
+    /// [`INTERRUPTED`].
     interrupted_exit = INTERRUPTED;
-    /// Leaves an activation that has not begun: `enter` returns [`REFUSED`].
+    /// Leaves an activation that has not begun, so that `enter` returns [`REFUSED`].
     refused_exit = REFUSED;
 }
 
@@ -168,7 +172,7 @@ pub(crate) unsafe extern "C" fn builtin_common() {
 }
 
 unsafe extern "C" {
-    // Labels in `enter` and `builtin_common`; only their addresses mean something.
+    // These are labels in `enter` and `builtin_common`, of which only the addresses are used.
     static skerry_entering: u8;
     static skerry_entered: u8;
     static skerry_enter_end: u8;
@@ -176,10 +180,11 @@ unsafe extern "C" {
     static skerry_builtin_end: u8;
 }
 
-/// How long a builtin's stub is at most: `lea rax, [rip + ..]; jmp ..`.
+/// The greatest length in bytes of a builtin's stub: `lea rax, [rip + ..]; jmp ..`.
 const STUB_SIZE: usize = 12;
 
-/// Where among the stubs a program counter is; `stubs` are the addresses of the builtins' own. Async-signal-safe.
+/// The place of a program counter among the stubs. `stubs` are the addresses of the builtins' own stubs. It is
+/// async-signal-safe.
 pub(crate) fn place_of(pc: usize, stubs: &[unsafe extern "C" fn()]) -> Place {
     let (entering, entered, enter_end) = (
         (&raw const skerry_entering).addr(),
@@ -216,11 +221,11 @@ pub(crate) fn place_of(pc: usize, stubs: &[unsafe extern "C" fn()]) -> Place {
 /// A place among the stubs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
-    /// Between the look at the pending interrupts and the first instruction of the callee, in [`enter`].
+    /// Between the check of pending interrupts and the first instruction of the callee, in [`enter`].
     Entering,
-    /// Between that look and the return to compiled code, in [`builtin_common`].
+    /// Between that check and the return to compiled code, in [`builtin_common`].
     Returning,
-    /// Elsewhere in the stubs: that look is yet to come, or compiled code has returned.
+    /// Elsewhere in the stubs: that check is still to come, or compiled code has returned.
     Stub,
     /// In other code.
     Elsewhere,
@@ -300,11 +305,11 @@ pub(crate) fn prologue_return_address(executed: usize) -> Option<usize> {
     }
 }
 
-/// Whether the instruction that begins with this byte is the return that ends a function. Then the frame is gone: the frame
-/// pointer is the caller's, and the return address lies at the stack pointer.
+/// Whether the instruction that begins with this byte is the return that ends a function. At that instruction the
+/// frame is gone: the frame pointer is the caller's, and the return address is at the stack pointer.
 pub(crate) fn is_return(first_byte: u8) -> bool {
     matches!(first_byte, 0xc2 | 0xc3)
 }
 
-/// How many bytes below its frame pointer a function that calls indirectly keeps its vmctx.
+/// The distance in bytes below its frame pointer at which a function that calls indirectly keeps its vmctx.
 pub(crate) const SAVED_VMCTX: usize = 8;

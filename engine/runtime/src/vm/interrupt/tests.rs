@@ -1,4 +1,4 @@
-//! Interrupts at every instruction of a call, and beside the signal handlers of others.
+//! Interrupts at every instruction of a call, and together with foreign signal handlers.
 
 use super::*;
 use crate::{Engine, Instance, InterruptHandle, Linker, Module, Store, TrapCode};
@@ -6,7 +6,7 @@ use std::cell::RefCell;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
-/// Calls a host function between two functions of its own, with arguments on the stack.
+/// A module that calls a host function between two functions of its own, with arguments on the stack.
 const TEXT: &str = r#"(module (import "" "host" (func $host (param i32) (result i32)))
     (func $many (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32)
       (i32.add (local.get 0) (local.get 9)))
@@ -18,9 +18,9 @@ const TEXT: &str = r#"(module (import "" "host" (func $host (param i32) (result 
     (func (export "outer") (param i32) (result i32) (i32.add (call $middle (local.get 0)) (i32.const 1)))
     (func (export "forever") (loop (br 0))))"#;
 
-/// What the step handler of this thread does.
+/// The work of the step handler of this thread.
 struct Steps {
-    /// Instructions of compiled code and stubs until the request is made.
+    /// The number of instructions of compiled code and stubs until the request is made.
     left: usize,
     handle: InterruptHandle,
     found: Option<Found>,
@@ -38,14 +38,14 @@ thread_local! {
 
 const TRAP_FLAG: i64 = 1 << 8;
 
-/// Runs before each instruction while the trap flag is set; the first signal, which sets it, is raised.
+/// Runs before each instruction while the trap flag is set. The first signal, which sets it, is raised.
 extern "C" fn on_step(_: i32, _: *mut libc::siginfo_t, frame: *mut libc::c_void) {
     // SAFETY: the kernel passes a valid pointer, exclusive to the handler.
     let frame = unsafe { &mut *frame.cast::<libc::ucontext_t>() };
     let pc = SignalState::of(frame).pc;
     let flags = &mut frame.uc_mcontext.gregs[libc::REG_EFL as usize];
     STEPS.with(|steps| {
-        // Where the call had fewer steps, the test may be about to take its result.
+        // If the call had fewer steps, the test may be about to take its result.
         let mut steps = steps.try_borrow_mut().ok();
         let steps = steps.as_mut().and_then(|steps| steps.as_mut());
         let Some(steps) = steps.filter(|steps| steps.found.is_none()) else {
@@ -64,12 +64,13 @@ extern "C" fn on_step(_: i32, _: *mut libc::siginfo_t, frame: *mut libc::c_void)
         }
         *flags &= !TRAP_FLAG;
         steps.found = Some(found);
-        // Interrupts this handler at once, which finds that it is one, and is delivered again after it.
+        // This interrupts the handler at once, which finds out that it is one; the signal is delivered again after
+        // it.
         steps.handle.interrupt();
     });
 }
 
-/// Installs a handler of the tests.
+/// Installs a signal handler for the tests.
 fn install(signal: i32, handler: *const (), flags: i32) {
     // SAFETY: the handlers of these tests are made for their flags.
     unsafe {
@@ -116,14 +117,14 @@ fn every_instruction_can_be_interrupted() {
         let found = STEPS.take().unwrap().found;
         let pending = store.clear_interrupt();
         match (found, answer) {
-            // More steps than the call has.
+            // The call has fewer steps than that.
             (None, answer) => {
                 assert_eq!(answer.unwrap(), result);
                 assert!(!pending);
                 break;
             }
             (Some(Found::Stub(Place::Stub)), Ok(answer)) => {
-                // Only where compiled code had returned: then all of the call was done.
+                // This happens only if compiled code had returned, so all of the call was done.
                 assert_eq!((answer, pending), (result, true));
                 seen.push((found.unwrap(), None));
             }
@@ -143,7 +144,8 @@ fn every_instruction_can_be_interrupted() {
     for place in [Place::Entering, Place::Returning, Place::Stub] {
         assert!(count(Found::Stub(place)) >= 4, "{place:?}: {seen:?}");
     }
-    // Frames: host 0, many 1, leaf 2, middle 3, outer 4. Whatever the instruction, the chain of callers is whole.
+    // The frames are host 0, many 1, leaf 2, middle 3, outer 4. At every instruction the chain of callers is
+    // complete.
     for (found, indices) in &seen {
         let Some(indices) = indices else { continue };
         let chains: [&[u32]; 6] = [&[], &[4], &[3, 4], &[1, 3, 4], &[2, 3, 4], &[0, 3, 4]];
@@ -183,7 +185,7 @@ fn a_request_during_another_handler_is_honoured_after_it() {
     let mut store = Store::new(&engine, ());
     let forever = forever(&mut store, &engine);
     let handle = store.interrupt_handle();
-    // The second runs on WebAssembly's own stack.
+    // With the second flags the handler runs on WebAssembly's own stack.
     for flags in [libc::SA_ONSTACK, 0] {
         install(libc::SIGXCPU, stay as *const (), flags);
         IN_HANDLER.store(0, Ordering::SeqCst);
@@ -207,7 +209,7 @@ fn a_request_during_another_handler_is_honoured_after_it() {
             forever.call(&mut store, ()).unwrap_err()
         });
         assert_eq!(error.trap_code(), Some(TrapCode::Interrupted));
-        // The signal is not blocked afterwards.
+        // The signal must not stay blocked.
         store.set_deadline(Duration::from_millis(5)).unwrap();
         let error = forever.call(&mut store, ()).unwrap_err();
         assert_eq!(error.trap_code(), Some(TrapCode::Interrupted));
@@ -235,7 +237,7 @@ fn the_handler_that_was_there_is_called_and_a_blocked_signal_is_unblocked() {
 
 #[test]
 fn a_child_of_fork_interrupts_itself() {
-    // In a process of its own, which has no other threads when it forks.
+    // This runs in a process of its own, which has no other threads when it forks.
     if std::env::var_os("SKERRY_TEST_FORK").is_none() {
         let test = "interrupt::tests::a_child_of_fork_interrupts_itself";
         let output = crate::vm::tests::child(test, "SKERRY_TEST_FORK");

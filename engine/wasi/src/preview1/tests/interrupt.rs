@@ -1,4 +1,4 @@
-//! Every call that waits, or takes long, ends when the program is to stop; and works as ever if it is not.
+//! Every call that waits, or takes long, ends when the program must stop, and works as before if it need not.
 //!
 //! No signal helps here, because no store runs: a request is noticed by the event alone.
 
@@ -38,7 +38,7 @@ impl Stoppable {
         self.guest.ctx.table.insert(entry).unwrap()
     }
 
-    /// The call waits until it is interrupted, some times over; then nothing is pending.
+    /// Checks that the call waits until it is interrupted, several times, and that nothing is pending afterwards.
     #[track_caller]
     fn assert_ends(&mut self, mut call: impl FnMut(&mut Guest) -> Errno) {
         for delay in [20_000, 0, 100, 1000] {
@@ -52,7 +52,7 @@ impl Stoppable {
             assert_eq!(call(&mut self.guest), Errno::Intr);
             let ended = Instant::now();
             let latency = ended.saturating_duration_since(other.join().unwrap());
-            // A machine that does other things, too.
+            // The machine may be busy with other work, too.
             assert!(latency < Duration::from_millis(500), "{latency:?}");
             assert!(self.store.clear_interrupt());
         }
@@ -79,7 +79,7 @@ fn reads_and_writes_of_pipes_end() {
     let other = after(20, move || writer.write_all(b"late").unwrap());
     assert_eq!(program.guest.read(reader, 10).unwrap(), b"late");
     other.join().unwrap();
-    // Until it is full, and beyond.
+    // It is written to until it is full, and beyond.
     program.assert_ends(|guest| {
         loop {
             if let Err(errno) = guest.write(fd, &[7; 50_000]) {
@@ -87,7 +87,7 @@ fn reads_and_writes_of_pipes_end() {
             }
         }
     });
-    // All of a write arrives although the pipe holds less: a host that reads slowly.
+    // All bytes of a write arrive, although the pipe holds fewer and the host reads slowly.
     let mut slow = Stoppable::new(Guest::new(|_| ()));
     let (mut reader, writer) = std::io::pipe().unwrap();
     let fd = slow.insert(writer);
@@ -165,7 +165,7 @@ fn polls_end() {
     let fd = program.insert(reader);
     let poll = [BUFFER.into(), 8192, 2, OUT.into()];
     program.guest.put(BUFFER, &[0; 96]);
-    // A clock in an hour, and a pipe that nobody writes to.
+    // The clock is an hour away, and the pipe is never written to.
     program.guest.put(BUFFER + 16, &1u32.to_le_bytes());
     program
         .guest
@@ -173,7 +173,7 @@ fn polls_end() {
     program.guest.put(BUFFER + 48 + 8, &[1]);
     program.guest.put(BUFFER + 48 + 16, &fd.to_le_bytes());
     program.assert_ends(|guest| guest.call("poll_oneoff", &poll));
-    // The event may be readable without a request, which is not the end of a wait.
+    // The event may be readable without a request, which must not end a wait.
     program.guest.put(BUFFER + 24, &30_000_000u64.to_le_bytes());
     let handle = program.handle();
     handle.event().unwrap();
@@ -193,13 +193,13 @@ fn pipes_with_names_end() {
     let open = |guest: &mut Guest, rights: u64, flags: u16| {
         guest.open_with(3, 1, "fifo", 0, rights, flags)
     };
-    // For writing without a reader.
+    // It is opened for writing without a reader.
     program.assert_ends(|guest| open(guest, write, 0).unwrap_err());
     assert_eq!(
         open(&mut program.guest, write, fdflags::NONBLOCK),
         Err(Errno::Nxio)
     );
-    // For reading without a writer.
+    // It is opened for reading without a writer.
     let fd = open(&mut program.guest, read, 0).unwrap();
     program.assert_ends(|guest| guest.read(fd, 10).unwrap_err());
     let late = path.clone();
@@ -236,7 +236,7 @@ fn many_bytes_end() {
     );
     let out = u64::from(OUT);
     let (large, iovec) = (u64::from(LARGE), u64::from(IOVEC));
-    // In two buffers, neither of them a whole number of chunks.
+    // There are two buffers, neither of which is a whole number of chunks.
     program.guest.memory[65536..].fill(5);
     let first = (20 << 20) + 77;
     program
