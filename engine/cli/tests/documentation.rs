@@ -46,7 +46,10 @@ fn a_rule_that_does_not_exist_is_found() {
                 (rule iadd_imm 1 (lower (iadd x (iconst_s32 n))) x) ; (rule iadd_gone";
     let files = [
         ("isle-rules/clif/int.isle", isle),
-        ("a.rs", "fn iadd_call() {}"),
+        (
+            "a.rs",
+            "fn iadd_call() {} // iadd_gone\nlet rule = \"iadd_gone\";",
+        ),
     ];
     let files = files.map(|(path, text)| (path.to_owned(), text.to_owned()));
     let names = Names::read(&files);
@@ -190,7 +193,7 @@ struct Names {
     rules: BTreeSet<String>,
     /// CLIF operators, with which names of rules begin.
     operators: BTreeSet<String>,
-    /// Words of the ISLE text and functions of the Rust text, which a name in backticks may also be.
+    /// Words of the ISLE text and identifiers of the Rust code, which a name in backticks may also be.
     others: BTreeSet<String>,
 }
 
@@ -208,9 +211,11 @@ impl Names {
                 if path.contains("/clif/") {
                     operators.extend(names_after(&code, "(spec ("));
                 }
-                others.extend(identifiers(&code).map(|(_, name)| name.to_owned()));
+                others.extend(identifiers(&code).map(own));
             } else if path.ends_with(".rs") {
-                others.extend(names_after(text, "fn "));
+                let code = text.lines().map(rust_code);
+                let names = code.flat_map(|code| identifiers(&code).map(own).collect::<Vec<_>>());
+                others.extend(names);
             }
         }
         Names {
@@ -297,6 +302,16 @@ fn identifiers(text: &str) -> impl Iterator<Item = (usize, &str)> {
             let first = name.starts_with(|c: char| c.is_ascii_lowercase());
             first && !name.contains(|c: char| c.is_ascii_uppercase())
         })
+}
+
+fn own((_, name): (usize, &str)) -> String {
+    name.to_owned()
+}
+
+/// A line of Rust without its string literals and its comment.
+fn rust_code(line: &str) -> String {
+    let code = line.split("//").next().unwrap_or(line);
+    code.split('"').step_by(2).collect::<Vec<_>>().join(" ")
 }
 
 /// The identifier after each occurrence of `before`.
