@@ -3,13 +3,15 @@
 use std::io::Write;
 use std::path::Path;
 
-use skerry_compiler::translate::{FunctionTranslator, ModuleTranslation, translate_module};
+use skerry_compiler::translate::{
+    FunctionTranslator, ModuleTranslation, explain, translate_module,
+};
 use skerry_compiler::{CompileError, Flags, FunctionCompiler, Inspection};
 use skerry_environ::{EntityIndex, EntityRef as _, FuncIndex, Module};
 use skerry_runtime::{Config, Module as CompiledModule};
 
 use crate::error::Error;
-use crate::files::{directory_of, read_module, replace};
+use crate::files::{directory_of, name, read_module, replace};
 use crate::load;
 use crate::options::{CompileOptions, Emit};
 use crate::progress::Bar;
@@ -30,11 +32,15 @@ pub fn command(options: &CompileOptions, out: &mut dyn Write) -> Result<(), Erro
         }
         return write_artifact(options, &wasm, output);
     }
+    if options.compiler.profile.is_some() {
+        let message = "--profile is for a module that is compiled whole: say -o OUT without --emit";
+        return Err(Error::Usage(message.into()));
+    }
     let stage = options.emit.unwrap_or(Emit::Asm);
-    let path = options.file.display().to_string();
+    let path = name(&options.file);
     let failed = |error: CompileError| Error::Invalid {
         path: path.clone(),
-        message: error.to_string(),
+        message: explain(&wasm, error).to_string(),
     };
     let flags = *load::engine(Config::new(), &options.compiler)?.flags();
     let mut translation = translate_module(&wasm).map_err(failed)?;
@@ -71,13 +77,20 @@ fn write_artifact(options: &CompileOptions, wasm: &[u8], output: &Path) -> Resul
     };
     // This is checked now, not after compiling for minutes.
     std::fs::metadata(directory_of(output)).map_err(cannot_write)?;
-    let engine = load::engine(Config::new(), &options.compiler)?;
+    let mut config = Config::new();
+    config.artifact_dwarf(options.debug_info);
+    let engine = load::engine(config, &options.compiler)?;
     let mut artifact = Vec::new();
     let bar = Bar::new();
     let progress = |progress| bar.update(progress);
-    let compiled = CompiledModule::compile_to(&engine, wasm, &progress, &mut artifact);
+    let compiled = match options.compiler.profile {
+        None => CompiledModule::compile_to(&engine, wasm, &progress, &mut artifact),
+        // The profiler's file is about code in memory.
+        Some(_) => CompiledModule::from_binary_with(&engine, wasm, &progress)
+            .map(|module| artifact = module.serialize()),
+    };
     compiled.map_err(|error| Error::Invalid {
-        path: options.file.display().to_string(),
+        path: name(&options.file),
         message: error.to_string(),
     })?;
     replace(output, &artifact).map_err(cannot_write)

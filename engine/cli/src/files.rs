@@ -24,7 +24,7 @@ pub(crate) fn to_binary(path: &Path, bytes: Vec<u8>) -> Result<Vec<u8>, Error> {
         return Ok(bytes);
     }
     let invalid = |message: String| Error::Invalid {
-        path: path.display().to_string(),
+        path: name(path),
         message,
     };
     if Module::is_artifact(&bytes) {
@@ -33,17 +33,34 @@ pub(crate) fn to_binary(path: &Path, bytes: Vec<u8>) -> Result<Vec<u8>, Error> {
                 .into(),
         ));
     }
+    if bytes.is_empty() {
+        return Err(invalid("it is empty, where a module should be".into()));
+    }
+    let extension = path.extension().and_then(|extension| extension.to_str());
     if std::str::from_utf8(&bytes).is_err() {
-        return Err(invalid(
-            "neither a WebAssembly binary (`\\0asm` is missing at offset 0) nor text".into(),
-        ));
+        let what = match (&bytes[..], extension) {
+            (_, Some("cwasm")) => "; nor is it what `skerry compile -o` writes",
+            ([0x1f, 0x8b, ..], _) => ": it is compressed with gzip",
+            ([0x7f, b'E', b'L', b'F', ..], _) => ": it is a native program (ELF)",
+            _ => "",
+        };
+        return Err(invalid(format!(
+            "neither a WebAssembly binary (`\\0asm` is missing at offset 0) nor text{what}"
+        )));
     }
     match wat::parse_bytes(&bytes) {
         Ok(module) => Ok(module.into_owned()),
         Err(mut error) => {
-            error.set_path(path);
+            error.set_path(name(path));
+            let hint = match extension {
+                Some("wasm") => ", nor a binary (`\\0asm` is missing at offset 0)",
+                Some("js" | "mjs") => " (`skerry js` runs JavaScript)",
+                Some("wast") => " (`skerry wast` runs test scripts)",
+                Some("clif") => " (`skerry clif` compiles CLIF)",
+                _ => "",
+            };
             Err(invalid(format!(
-                "not a module in the text format:\n{error}"
+                "not a module in the text format{hint}:\n{error}"
             )))
         }
     }
@@ -58,24 +75,48 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Error> {
     read_at_most(path, MAX_MODULE)
 }
 
+/// Whether a path stands for standard input.
+pub(crate) fn is_standard_input(path: &Path) -> bool {
+    path == Path::new("-")
+}
+
+/// A file's name for messages.
+pub(crate) fn name(path: &Path) -> String {
+    match is_standard_input(path) {
+        true => "standard input".into(),
+        false => path.display().to_string(),
+    }
+}
+
 fn read_at_most(path: &Path, most: u64) -> Result<Vec<u8>, Error> {
+    if is_standard_input(path) {
+        return read_from(&mut std::io::stdin().lock(), most, 0).map_err(|source| Error::Read {
+            path: name(path).into(),
+            source,
+        });
+    }
     let failed = |source| Error::Read {
         path: path.into(),
         source,
     };
     let file = File::open(path).map_err(failed)?;
-    // A file says how large it is, a device does not.
-    let mut size = file.metadata().map_err(failed)?.len();
+    let metadata = file.metadata().map_err(failed)?;
+    if metadata.is_dir() {
+        return Err(failed(ErrorKind::IsADirectory.into()));
+    }
+    read_from(&mut { file }, most, metadata.len()).map_err(failed)
+}
+
+/// Reads to the end. A file says how large it is (`size`), a device does not.
+fn read_from(input: &mut dyn std::io::Read, most: u64, mut size: u64) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     if size <= most {
         bytes.reserve(size as usize + 1);
-        let read = file.take(most + 1).read_to_end(&mut bytes);
-        size = read.map_err(failed)? as u64;
+        size = input.take(most + 1).read_to_end(&mut bytes)? as u64;
     }
     if size > most {
         let message = format!("larger than {} MiB", most >> 20);
-        let source = std::io::Error::new(ErrorKind::FileTooLarge, message);
-        return Err(failed(source));
+        return Err(std::io::Error::new(ErrorKind::FileTooLarge, message));
     }
     Ok(bytes)
 }
@@ -117,7 +158,7 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
 /// The text of a file. If it is not UTF-8, the error says where.
 pub(crate) fn read_text(path: &Path) -> Result<String, Error> {
     String::from_utf8(read_at_most(path, MAX_TEXT)?).map_err(|error| Error::Invalid {
-        path: path.display().to_string(),
+        path: name(path),
         message: format!(
             "not UTF-8 text at offset {}",
             error.utf8_error().valid_up_to()

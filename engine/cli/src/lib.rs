@@ -17,11 +17,15 @@ pub mod corpus;
 mod error;
 mod files;
 pub mod filetest;
+mod imports;
+mod invoke;
 pub mod js;
 pub mod limits;
+mod literal;
 mod load;
 pub mod options;
 pub mod phases;
+mod preload;
 mod progress;
 pub mod run;
 pub mod session;
@@ -29,6 +33,7 @@ pub mod stop;
 pub mod wast;
 
 use std::io::{self, BufWriter, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser as _;
@@ -38,7 +43,10 @@ use options::{Command, Options};
 
 /// Runs the command on the command line of this process and returns its exit code.
 pub fn main() -> ExitCode {
-    let options = Options::parse();
+    let options = match Options::try_parse() {
+        Ok(options) => options,
+        Err(error) => return refuse(&error),
+    };
     if let Some(timeout) = options.command.stops()
         && let Err(error) = stop::watch(timeout)
     {
@@ -63,6 +71,19 @@ pub fn main() -> ExitCode {
             ExitCode::from(error.exit_code())
         }
     }
+}
+
+/// Tells what is wrong with a command line, or the help that was asked for. A file in place of a subcommand is what people who
+/// know other runtimes try.
+fn refuse(error: &clap::Error) -> ExitCode {
+    // Nobody may be reading.
+    _ = error.print();
+    let first = std::env::args_os().nth(1).unwrap_or_default();
+    if error.kind() == clap::error::ErrorKind::InvalidSubcommand && Path::new(&first).is_file() {
+        let file = first.display();
+        _ = writeln!(io::stderr(), "\n`skerry run {file}` runs a program");
+    }
+    ExitCode::from(error.exit_code() as u8)
 }
 
 fn dispatch(command: &Command, out: &mut dyn Write, log: &mut dyn Write) -> Result<u8, Error> {

@@ -3,11 +3,11 @@
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
-use skerry_runtime::{Cache, Config, Engine, Module};
+use skerry_runtime::{Cache, Config, Engine, Module, ProfilingStrategy};
 
 use crate::error::Error;
 use crate::files::{read, to_binary};
-use crate::options::CompilerOptions;
+use crate::options::{CompilerOptions, Profile};
 use crate::progress::Bar;
 
 /// The engine that a command line asks for, with `config` for everything else.
@@ -20,6 +20,7 @@ pub(crate) fn engine(mut config: Config, options: &CompilerOptions) -> Result<En
         config.compiler_threads(threads);
     }
     memories(&mut config, options);
+    config.profiler(profiler(options.profile));
     Engine::new(&config).map_err(|error| Error::Usage(error.to_string()))
 }
 
@@ -33,6 +34,15 @@ pub(crate) fn memories(config: &mut Config, options: &CompilerOptions) {
     }
     if let Some(may_move) = options.memory_may_move {
         config.memory_may_move(may_move);
+    }
+}
+
+/// What the engine does for the profiler that a command line names.
+pub(crate) fn profiler(profile: Option<Profile>) -> ProfilingStrategy {
+    match profile {
+        None => ProfilingStrategy::None,
+        Some(Profile::Perfmap) => ProfilingStrategy::PerfMap,
+        Some(Profile::Jitdump) => ProfilingStrategy::JitDump,
     }
 }
 

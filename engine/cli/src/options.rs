@@ -68,6 +68,7 @@ pub struct StopOptions {
 
 /// How modules are compiled.
 #[derive(Clone, Copy, Debug, Default, clap::Args)]
+#[command(next_help_heading = "Compilation")]
 pub struct CompilerOptions {
     /// Compile with this many threads, at most 256 [default: one for each core]
     #[arg(long, value_name = "N", value_parser = threads)]
@@ -86,6 +87,20 @@ pub struct CompilerOptions {
     /// Whether a memory that grows beyond its reservation moves; otherwise it cannot grow further [default: true]
     #[arg(long, value_name = "BOOL")]
     pub memory_may_move: Option<bool>,
+
+    /// Write a file by which a profiler knows the functions of the module
+    #[arg(long, value_name = "FORMAT")]
+    pub profile: Option<Profile>,
+}
+
+/// What a profiler is told about compiled code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Profile {
+    /// /tmp/perf-PID.map: addresses and names, for `perf report`
+    Perfmap,
+    /// jit-PID.dump in the working directory: names, code, and lines if there is DWARF, for `perf record -k mono` and
+    /// `perf inject --jit`
+    Jitdump,
 }
 
 /// Parses a number of bytes, which may have a unit.
@@ -113,24 +128,41 @@ fn threads(text: &str) -> Result<NonZeroUsize, String> {
 #[command(after_help = EXIT_CODES)]
 pub struct RunOptions {
     /// Give the program the directory HOST, as GUEST (by default under the same name)
-    #[arg(long = "dir", value_name = "HOST[::GUEST]")]
+    #[arg(
+        long = "dir",
+        value_name = "HOST[::GUEST]",
+        help_heading = "What the program gets"
+    )]
     pub directories: Vec<OsString>,
 
     /// Set an environment variable for the program; KEY alone hands on this process' value
-    #[arg(long = "env", value_name = "KEY[=VALUE]")]
+    #[arg(
+        long = "env",
+        value_name = "KEY[=VALUE]",
+        help_heading = "What the program gets"
+    )]
     pub environment: Vec<String>,
 
     /// Let the program have at most N descriptors open at once, standard streams and directories included [default: 1024]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", help_heading = "What the program gets")]
     pub max_descriptors: Option<u32>,
 
-    /// Call this exported function instead of `_start`; its arguments are numbers, its results are
-    /// printed one a line
+    /// Call this exported function instead of `_start`. Arguments and results, one a line, are numbers as in the text format:
+    /// -1, 0xff, 1.5e3, 0x1.8p10, inf, nan:0x200000; null for a reference
     #[arg(long, value_name = "NAME")]
     pub invoke: Option<String>,
 
-    /// Let functions that the host lacks be imported: calling one is a trap that names it
-    #[arg(long)]
+    /// Instantiate this module first, and let the program, and modules that are named later, import its exports from the
+    /// module NAME; it has WASI, too
+    #[arg(
+        long = "preload",
+        value_name = "NAME=FILE",
+        help_heading = "What the program gets"
+    )]
+    pub preloads: Vec<OsString>,
+
+    /// Let functions that nobody defines be imported: calling one is a trap that names it
+    #[arg(long, help_heading = "What the program gets")]
     pub unknown_imports_trap: bool,
 
     /// Write the seconds of compilation, instantiation and run, and the size of the code, to this file
@@ -154,7 +186,7 @@ pub struct RunOptions {
     #[command(flatten)]
     pub limits: LimitOptions,
 
-    /// The module, binary (.wasm), text (.wat) or compiled (.cwasm), then the program's arguments
+    /// The module, binary (.wasm), text (.wat) or compiled (.cwasm), or - for standard input; then the program's arguments
     #[arg(
         value_name = "FILE [ARGS]",
         required = true,
@@ -241,6 +273,10 @@ pub struct WastOptions {
     /// When the scripts are ended
     #[command(flatten)]
     pub stop: StopOptions,
+
+    /// Write a file by which a profiler knows the functions of all modules
+    #[arg(long, value_name = "FORMAT")]
+    pub profile: Option<Profile>,
 }
 
 /// A stage of compilation.
@@ -262,7 +298,7 @@ pub enum Emit {
 The code is for the features that this machine's processor has; that of --emit, too, which compiles with one thread.
 A .cwasm file that runs may be replaced or removed, but never written to: its pages are the program's code.")]
 pub struct CompileOptions {
-    /// The module, binary (.wasm) or text (.wat)
+    /// The module, binary (.wasm) or text (.wat), or - for standard input
     pub file: PathBuf,
 
     /// Write to this file: what `--emit` says, or without that the compiled module, which `skerry run` then maps
@@ -272,6 +308,10 @@ pub struct CompileOptions {
     /// The stage to show [default without -o: asm]
     #[arg(long, value_enum)]
     pub emit: Option<Emit>,
+
+    /// Keep the module's DWARF in the compiled module, so that its backtraces show files and lines
+    #[arg(short = 'g', long)]
+    pub debug_info: bool,
 
     /// Only this function: the name of an export, a name of the name section, or an index
     #[arg(long, value_name = "NAME|INDEX")]

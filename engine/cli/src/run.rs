@@ -5,14 +5,18 @@ use std::io::Write;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
-use skerry_runtime::{Config, ExternType, Instance, Linker, Module, Store, Val, ValType};
+use skerry_runtime::{Config, ExternType, Instance, Linker, Module, Store};
 use skerry_wasi::{Stop, WasiCtx, WasiCtxBuilder};
 
 use crate::error::Error;
+use crate::files::{is_standard_input, name};
+use crate::imports::{self, Import};
+use crate::invoke;
 use crate::limits::Limited;
-use crate::load;
+use crate::load::{self, Source};
 use crate::options::RunOptions;
 use crate::phases::Phases;
+use crate::preload;
 use crate::stop;
 
 /// The command `skerry run`. Returns the exit code of the program, or 0. With `--invoke` the results are written to
@@ -27,7 +31,7 @@ pub fn command(options: &RunOptions, out: &mut dyn Write) -> Result<u8, Error> {
         .split_first()
         .expect("clap requires the file");
     let path = Path::new(file);
-    if file.as_encoded_bytes().starts_with(b"-") {
+    if file.as_encoded_bytes().starts_with(b"-") && !is_standard_input(path) {
         let file = file.display();
         let message = format!(
             "unexpected argument {file}, see `skerry help run`; a file of this name is ./{file}"
@@ -39,47 +43,65 @@ pub fn command(options: &RunOptions, out: &mut dyn Write) -> Result<u8, Error> {
     // Errors in the command line are reported before anything is compiled.
     let ctx = context(options, path, &arguments)?;
     let source = load::source(path)?;
+    let preloads = preload::read(&options.preloads)?;
     let mut config = Config::new();
     options.limits.configure(&mut config);
     let engine = load::engine(config, &options.compiler)?;
-    let cache = if options.no_cache {
-        None
-    } else {
-        load::cache()
+    let cache = match options.no_cache {
+        true => None,
+        false => load::cache(),
     };
-    let name = path.display().to_string();
+    let name = name(path);
     let program = Program { name: &name };
-    let mut phases = Phases::default();
-    let load = || load::module(&engine, &source, cache.as_ref());
-    let module = Phases::time(&mut phases.compile, load).map_err(|error| program.error(error))?;
-    drop(source);
-    phases.code_bytes = module.code_size();
-    let values = match &options.invoke {
-        Some(name) => Some(program.values(&module, name, &arguments)?),
-        None => {
-            program.check_entry(&module)?;
-            None
-        }
-    };
-
     let limits = options.limits.store();
     let mut store = Store::new(&engine, Limited { state: ctx, limits });
     options.limits.apply(&mut store, |data| &mut data.limits);
     let mut linker = Linker::new(&engine);
     skerry_wasi::add_to_linker(&mut linker, |data: &mut Limited<WasiCtx>| &mut data.state)
         .expect("an empty linker has no duplicates");
-    if options.unknown_imports_trap {
-        linker
-            .define_unknown_imports_as_traps(&module)
-            .map_err(|error| program.error(error))?;
-    }
     let _running = stop::running(store.interrupt_handle());
-    let mut run = |store: &mut Store<Limited<WasiCtx>>, out: &mut dyn Write| -> Result<(), Ended> {
+    let mut phases = Phases::default();
+    let run = |store: &mut Store<Limited<WasiCtx>>, out: &mut dyn Write| -> Result<(), Ended> {
+        for preload in &preloads {
+            preload::link(preload, &engine, cache.as_ref(), &mut linker, store)?;
+        }
+        let lenient = options.unknown_imports_trap;
+        if let Source::Wasm(wasm) = &source {
+            program.check_imports(&linker, store, &imports::declared(wasm), lenient)?;
+        }
+        let is_library = matches!(&source, Source::Wasm(wasm) if imports::is_library(wasm));
+        let load = || load::module(&engine, &source, cache.as_ref());
+        let module =
+            Phases::time(&mut phases.compile, load).map_err(|error| program.error(error))?;
+        drop(source);
+        phases.code_bytes = module.code_size();
+        program.check_imports(&linker, store, &imports::compiled(&module), lenient)?;
+        let call = match &options.invoke {
+            Some(name) => {
+                let ty = invoke::function(&program, &module, name)?;
+                Some((
+                    name,
+                    invoke::values(&program, store, name, &ty, &arguments)?,
+                ))
+            }
+            None => {
+                program.check_entry(&module)?;
+                if is_library {
+                    let message = "there is nothing to run: it has no `_start`, no `_initialize` and no start function";
+                    let remedy = "--invoke NAME before the file calls what it exports";
+                    return Err(program.usage(format!("{message}; {remedy}")).into());
+                }
+                None
+            }
+        };
+        if lenient {
+            linker.define_unknown_imports_as_traps(&module)?;
+        }
         let instantiate = || linker.instantiate(&mut *store, &module);
         let instance = Phases::time(&mut phases.instantiate, instantiate)?;
-        Phases::time(&mut phases.run, || match (&options.invoke, &values) {
-            (Some(name), Some(values)) => invoke(store, &instance, name, values, out),
-            _ => start(store, &instance),
+        Phases::time(&mut phases.run, || match &call {
+            Some((name, values)) => invoke::call(store, &instance, name, values, out),
+            None => start(store, &instance),
         })
     };
     let ended = match run(&mut store, out) {
@@ -120,7 +142,7 @@ fn text(argument: &OsStr) -> Result<&str, Error> {
 }
 
 /// The reason why a program ended without returning.
-enum Ended {
+pub(crate) enum Ended {
     Engine(skerry_runtime::Error),
     Command(Error),
 }
@@ -169,10 +191,6 @@ impl Program<'_> {
                 };
                 Error::Trap(format!("{path}: {error}{frames}"))
             }
-            Engine::UnknownImport { expected, .. } if is_function(expected) => Error::Link {
-                path,
-                message: format!("{error}; --unknown-imports-trap runs it until it is called"),
-            },
             Engine::UnknownImport { .. } | Engine::IncompatibleImport { .. } => Error::Link {
                 path,
                 message: error.to_string(),
@@ -186,35 +204,23 @@ impl Program<'_> {
 }
 
 impl Program<'_> {
-    fn usage(&self, message: String) -> Error {
+    pub(crate) fn usage(&self, message: String) -> Error {
         Error::Usage(format!("{}: {message}", self.name))
     }
 
-    /// The arguments of the exported function `name`.
-    fn values(&self, module: &Module, name: &str, arguments: &[&str]) -> Result<Vec<Val>, Error> {
-        let functions = module.exports().filter_map(|export| match export.ty {
-            ExternType::Func(ty) => Some((export.name, ty)),
-            _ => None,
-        });
-        let functions: Vec<_> = functions.collect();
-        let Some((_, ty)) = functions.iter().find(|(found, _)| *found == name) else {
-            let mut names: Vec<&str> = functions.iter().map(|(name, _)| *name).collect();
-            names.sort();
-            let names = match names.is_empty() {
-                true => "none".into(),
-                false => names.join(", "),
-            };
-            let message = format!("no function is exported as {name:?}; there are: {names}");
-            return Err(self.usage(message));
-        };
-        if ty.params.len() != arguments.len() {
-            let (expected, found) = (ty.params.len(), arguments.len());
-            let message =
-                format!("{name} has the type {ty}: it takes {expected} arguments, found {found}");
-            return Err(self.usage(message));
-        }
-        let values = ty.params.iter().zip(arguments);
-        values.map(|(ty, text)| parse(*ty, text)).collect()
+    /// Checks that everything that is imported is there, but for functions if `lenient`.
+    pub(crate) fn check_imports(
+        &self,
+        linker: &Linker<Limited<WasiCtx>>,
+        store: &Store<Limited<WasiCtx>>,
+        imports: &[Import],
+        lenient: bool,
+    ) -> Result<(), Error> {
+        let checked = imports::check(linker, store, imports, lenient);
+        checked.map_err(|message| Error::Link {
+            path: self.name.into(),
+            message,
+        })
     }
 
     /// Checks that the entry of a program has no parameters and no results.
@@ -232,10 +238,6 @@ impl Program<'_> {
             message: format!("its `_start` {why}: a program's takes nothing and gives nothing"),
         })
     }
-}
-
-fn is_function(ty: &ExternType) -> bool {
-    matches!(ty, ExternType::Func(_))
 }
 
 /// The parts of the host that the program may use.
@@ -296,100 +298,16 @@ fn places(directory: &OsStr) -> Result<(&OsStr, &str), Error> {
 
 /// Runs a WASI command. A module without `_start` is a reactor, which is only initialised.
 fn start(store: &mut Store<Limited<WasiCtx>>, instance: &Instance) -> Result<(), Ended> {
-    for name in ["_start", "_initialize"] {
-        if let Some(func) = instance.get_func(&mut *store, name) {
-            func.call(&mut *store, &[], &mut [])?;
-            break;
-        }
+    match instance.get_func(&mut *store, "_start") {
+        Some(func) => func.call(&mut *store, &[], &mut [])?,
+        None => invoke::initialize(store, instance)?,
     }
     Ok(())
-}
-
-/// Calls one exported function.
-fn invoke(
-    store: &mut Store<Limited<WasiCtx>>,
-    instance: &Instance,
-    name: &str,
-    values: &[Val],
-    out: &mut dyn Write,
-) -> Result<(), Ended> {
-    if let Some(func) = instance.get_func(&mut *store, "_initialize")
-        && name != "_initialize"
-    {
-        func.call(&mut *store, &[], &mut [])?;
-    }
-    let func = instance.get_func(&mut *store, name);
-    let func = func.expect("the module was asked before");
-    let mut results = vec![Val::I32(0); func.ty(&*store).results.len()];
-    func.call(&mut *store, values, &mut results)?;
-    for result in &results {
-        writeln!(out, "{}", display(result)).map_err(Error::from)?;
-    }
-    Ok(())
-}
-
-/// A value of the type: integers signed or unsigned, decimal or hexadecimal; of references, `null`.
-fn parse(ty: ValType, text: &str) -> Result<Val, Error> {
-    let value = match ty {
-        ValType::I32 => integer(text, 32).map(|value| Val::I32(value as i32)),
-        ValType::I64 => integer(text, 64).map(|value| Val::I64(value as i64)),
-        ValType::F32 => text
-            .parse::<f32>()
-            .ok()
-            .map(|value| Val::F32(value.to_bits())),
-        ValType::F64 => text
-            .parse::<f64>()
-            .ok()
-            .map(|value| Val::F64(value.to_bits())),
-        _ => (text == "null").then(|| Val::default_of(ty)),
-    };
-    value.ok_or_else(|| Error::Usage(format!("{text:?} is not a value of type {ty}")))
-}
-
-fn integer(text: &str, bits: u32) -> Option<i128> {
-    let (negative, digits) = match text.strip_prefix('-') {
-        Some(digits) => (true, digits),
-        None => (false, text),
-    };
-    let magnitude = match digits.strip_prefix("0x").or(digits.strip_prefix("0X")) {
-        Some(digits) => u64::from_str_radix(digits, 16),
-        None => digits.parse::<u64>(),
-    };
-    // The standard library accepts `+1` and a second sign, which are not numbers here.
-    let magnitude = i128::from(magnitude.ok().filter(|_| !digits.contains(['+', '-']))?);
-    let value = if negative { -magnitude } else { magnitude };
-    let range = -(1i128 << (bits - 1))..1i128 << bits;
-    range.contains(&value).then_some(value)
-}
-
-fn display(value: &Val) -> String {
-    match value {
-        Val::I32(value) => value.to_string(),
-        Val::I64(value) => value.to_string(),
-        Val::F32(bits) => f32::from_bits(*bits).to_string(),
-        Val::F64(bits) => f64::from_bits(*bits).to_string(),
-        Val::V128(bits) => format!("{bits:#034x}"),
-        Val::FuncRef(None) | Val::ExternRef(None) => "null".into(),
-        Val::FuncRef(Some(_)) => "funcref".into(),
-        Val::ExternRef(Some(_)) => "externref".into(),
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn integers_of_either_sign() {
-        assert_eq!(integer("-1", 32), Some(-1));
-        assert_eq!(integer("4294967295", 32), Some(0xffff_ffff));
-        assert_eq!(integer("4294967296", 32), None);
-        assert_eq!(integer("-2147483649", 32), None);
-        assert_eq!(integer("0xffffffffffffffff", 64), Some((1 << 64) - 1));
-        for wrong in ["", "-", "+1", "--1", "1x", "0x", "1.0", "0x+1"] {
-            assert_eq!(integer(wrong, 64), None, "{wrong}");
-        }
-    }
 
     #[test]
     fn directories_have_two_names() {

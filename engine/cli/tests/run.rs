@@ -210,7 +210,7 @@ fn functions_are_invoked() {
         "7\n-1\n",
         &[],
     );
-    let missing = ["\"sub\"", "add, both, divide"];
+    let missing = ["\"sub\"", "\"add\", \"both\", \"divide\""];
     check(
         &run(&["--invoke", "sub"], "traps.wat", &[]),
         2,
@@ -231,6 +231,8 @@ fn references_are_named_and_can_be_null() {
     let output = skerry(&["run", "--invoke", "f", path, "null"]);
     check(&output, 0, "funcref\nnull\nnull\n", &[]);
     let output = skerry(&["run", "--invoke", "f", path, "7"]);
+    check(&output, 0, "funcref\n7\nnull\n", &[]);
+    let output = skerry(&["run", "--invoke", "f", path, "seven"]);
     check(&output, 2, "", &["not a value of type externref"]);
 }
 
@@ -254,7 +256,7 @@ fn wrong_command_lines_run_nothing() {
         &run_bytes(&["--invoke", "f"], module),
         2,
         "",
-        &["1 arguments"],
+        &["takes 1 argument, found 0"],
     );
     let entry = br#"(module (func (export "_start") (param i32)))"#;
     check(

@@ -1,5 +1,6 @@
 //! The errors of compilation, by whose fault they are.
 
+use crate::translate::proposal_name;
 use thiserror::Error;
 
 /// Why a module was not compiled.
@@ -28,7 +29,7 @@ pub enum CompileError {
         actual: u64,
     },
     /// The module uses a feature that Skerry does not have yet.
-    #[error("unsupported: {feature} (at offset {offset:#x})")]
+    #[error("{feature}: not supported by Skerry yet (at offset {offset:#x})")]
     Unsupported {
         /// The place of its use, in bytes from the start of the module.
         offset: u64,
@@ -41,9 +42,9 @@ impl From<wasmparser::Error> for CompileError {
     fn from(error: wasmparser::Error) -> CompileError {
         let offset = error.offset();
         match error.missing_wasm_feature() {
-            Some(_) => CompileError::Unsupported {
+            Some(features) => CompileError::Unsupported {
                 offset,
-                feature: error.message().to_string(),
+                feature: proposal_name(features).to_string(),
             },
             None => CompileError::Invalid {
                 offset,

@@ -13,7 +13,7 @@ use crate::function::FunctionCompiler;
 use crate::image::images;
 use crate::link::{Linker, name};
 use crate::translate::{
-    FEATURES, FunctionTranslator, ModuleTranslation, Namespace, entry_trampoline, host_trampoline,
+    FunctionTranslator, ModuleTranslation, Namespace, entry_trampoline, explain, host_trampoline,
     translate_module,
 };
 use crate::workers::Workers;
@@ -23,7 +23,7 @@ use skerry_environ::{
 };
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use wasmparser::Validator;
+use wasmparser::FuncValidatorAllocations;
 
 /// The size of function bodies, in bytes, below which another thread costs more than it saves.
 const BYTES_PER_WORKER: usize = 4 << 10;
@@ -58,12 +58,15 @@ pub fn compile_module_on(
     flags: &Flags,
     progress: &(dyn Fn(Progress) + Sync),
 ) -> Result<CompiledModule, CompileError> {
-    let mut translation = translate_module(wasm)?;
-    translation.memory = flags.memory;
-    let jobs = Jobs::new(&translation, progress);
-    let done = workers.run(jobs.useful_workers(), || jobs.work(flags));
-    let codes = collect(jobs.len(), done)?;
-    link(translation, codes)
+    let compile = || {
+        let mut translation = translate_module(wasm)?;
+        translation.memory = flags.memory;
+        let jobs = Jobs::new(&translation, progress);
+        let done = workers.run(jobs.useful_workers(), || jobs.work(flags));
+        let codes = collect(jobs.len(), done)?;
+        link(translation, codes)
+    };
+    compile().map_err(|error| explain(wasm, error))
 }
 
 /// The functions and entry trampolines of a module, to be compiled. The number of a job is that of its function;
@@ -233,9 +236,17 @@ fn link(
 ///
 /// [`CompileError::Invalid`] and [`CompileError::Unsupported`], with the offset in `wasm`.
 pub fn validate(wasm: &[u8]) -> Result<(), CompileError> {
-    translate_module(wasm)?;
-    Validator::new_with_features(FEATURES).validate_all(wasm)?;
-    Ok(())
+    let validate = || {
+        let translation = translate_module(wasm)?;
+        let mut allocations = FuncValidatorAllocations::default();
+        for body in translation.bodies.values() {
+            let mut validator = body.to_validate().into_validator(allocations);
+            validator.validate(&body.body)?;
+            allocations = validator.into_allocations();
+        }
+        Ok(())
+    };
+    validate().map_err(|error| explain(wasm, error))
 }
 
 /// Compiles the two trampolines of a function type.

@@ -135,6 +135,16 @@ impl<Bytes: Deref<Target = [u8]>> AddressMap<Bytes> {
         let index = words_up_to(offsets, offset).checked_sub(1)?;
         Some(word(wasm, index))
     }
+
+    /// The entries of the machine code in `text`: offsets from the start of that, and in the Wasm module.
+    pub fn range(&self, text: core::ops::Range<u32>) -> Vec<(u32, u32)> {
+        let (offsets, wasm) = self.bytes.split_at(self.len() * 4);
+        let first = words_up_to(offsets, text.start).saturating_sub(1);
+        let entries = (first..self.len()).map(|index| (word(offsets, index), word(wasm, index)));
+        let inside = entries.take_while(|&(offset, _)| offset < text.end);
+        let relative = inside.map(|(offset, wasm)| (offset.saturating_sub(text.start), wasm));
+        relative.collect()
+    }
 }
 
 /// Whether `offset` is not below the last of `offsets`.

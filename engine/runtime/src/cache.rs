@@ -15,6 +15,7 @@ use crate::engine::Engine;
 use crate::error::Result;
 use crate::module::Module;
 use crate::serialize::write_compiled;
+use crate::symbols::Dwarf;
 use skerry_compiler::{Progress, compile_module_on};
 use skerry_environ::CompiledModule;
 use std::fs::{self, DirBuilder, File, Metadata};
@@ -109,7 +110,7 @@ impl Cache {
         let usable = self.prepare();
         let name = name(engine, wasm);
         if usable.is_ok()
-            && let Some(module) = self.entry(engine, &name)
+            && let Some(module) = self.entry(engine, &name, wasm)
         {
             return Ok(Cached {
                 module,
@@ -120,14 +121,15 @@ impl Cache {
         let compiled = compile_module_on(engine.workers(), wasm, engine.flags(), progress)?;
         let kept = usable.and_then(|()| self.keep(engine, &compiled, &name));
         Ok(Cached {
-            module: Module::from_compiled(engine, compiled)?,
+            module: Module::from_compiled(engine, compiled)?
+                .loaded(Dwarf::to_keep(engine, wasm))?,
             hit: false,
             warning: kept.err(),
         })
     }
 
     /// The module of an entry that is of use.
-    fn entry(&self, engine: &Engine, name: &str) -> Option<Module> {
+    fn entry(&self, engine: &Engine, name: &str, wasm: &[u8]) -> Option<Module> {
         let file = File::open(self.directory.join(name)).ok()?;
         if !is_ours(&file.metadata().ok()?) {
             return None;
@@ -135,7 +137,7 @@ impl Cache {
         // The time of use decides which entries are removed first; if it cannot be set, this one is removed
         // earlier.
         _ = file.set_modified(SystemTime::now());
-        Module::from_file(engine, file, Some(name)).ok()
+        Module::from_entry(engine, file, name, Dwarf::to_keep(engine, wasm)).ok()
     }
 
     /// Makes the folder for this user alone, or checks that it is so.

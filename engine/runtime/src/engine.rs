@@ -2,6 +2,7 @@
 
 use crate::artifact::origin::missing_features;
 use crate::error::{Error, Result};
+use crate::profile::ProfilingStrategy;
 use crate::registry::{RegisteredType, Trampolines, TypeRegistry};
 use crate::vm::code::CodeMemory;
 use crate::vm::func::HostSignature;
@@ -20,6 +21,9 @@ pub struct Config {
     threads: Option<NonZeroUsize>,
     limits: Limits,
     interrupt_signal: i32,
+    backtrace_details: bool,
+    artifact_dwarf: bool,
+    profiler: ProfilingStrategy,
 }
 
 /// Limits on memories and tables of one instance.
@@ -55,6 +59,9 @@ impl Default for Config {
                 table_elements: MAX_ELEMENTS,
             },
             interrupt_signal: DEFAULT_SIGNAL,
+            backtrace_details: true,
+            artifact_dwarf: false,
+            profiler: ProfilingStrategy::None,
         }
     }
 }
@@ -147,6 +154,32 @@ impl Config {
         }
     }
 
+    /// Whether modules keep their DWARF sections, so that backtraces show files, lines and inlined functions; by default they
+    /// do. A module without DWARF costs nothing, that of one with it is a copy of the sections. They are read when a
+    /// backtrace is displayed.
+    pub fn wasm_backtrace_details(&mut self, keep: bool) -> &mut Self {
+        self.backtrace_details = keep;
+        self
+    }
+
+    /// Whether artifacts ([`Module::compile_to`], [`Module::serialize`]) hold the DWARF sections of their modules, which
+    /// may be larger than all the rest. By default they do not, and backtraces of a module that was loaded from an artifact have
+    /// no files and lines. Entries of a [`Cache`] never hold them, as the module is at hand when one is used.
+    ///
+    /// [`Module::compile_to`]: crate::Module::compile_to
+    /// [`Module::serialize`]: crate::Module::serialize
+    /// [`Cache`]: crate::Cache
+    pub fn artifact_dwarf(&mut self, keep: bool) -> &mut Self {
+        self.artifact_dwarf = keep;
+        self
+    }
+
+    /// Whether, and how, a profiler is told about the code of each module that is loaded. By default it is not.
+    pub fn profiler(&mut self, strategy: ProfilingStrategy) -> &mut Self {
+        self.profiler = strategy;
+        self
+    }
+
     /// How many threads compile a module, by default one for each core. The code does not depend on it.
     pub fn compiler_threads(&mut self, threads: NonZeroUsize) -> &mut Self {
         self.threads = Some(threads);
@@ -205,6 +238,18 @@ impl Engine {
 
     pub(crate) fn limits(&self) -> Limits {
         self.inner.config.limits
+    }
+
+    pub(crate) fn wasm_backtrace_details(&self) -> bool {
+        self.inner.config.backtrace_details
+    }
+
+    pub(crate) fn artifact_dwarf(&self) -> bool {
+        self.inner.config.artifact_dwarf
+    }
+
+    pub(crate) fn profiler(&self) -> ProfilingStrategy {
+        self.inner.config.profiler
     }
 
     /// How the engine compiles.

@@ -34,6 +34,14 @@ pub enum Error {
     /// An artifact cannot be written.
     #[error("cannot write the artifact: {0}")]
     Write(std::io::Error),
+    /// What a profiler is to read cannot be written.
+    #[error("cannot write {path:?} for the profiler: {source}")]
+    Profile {
+        /// The file.
+        path: std::path::PathBuf,
+        /// What the operating system says.
+        source: std::io::Error,
+    },
     /// WebAssembly trapped.
     #[error(transparent)]
     Trap(Box<Trap>),

@@ -7,7 +7,7 @@ use crate::externs::Extern;
 use crate::func::{HostFunc, IntoFunc};
 use crate::instance::{Given, Instance};
 use crate::module::Module;
-use crate::store::{AsContextMut, StoreInner};
+use crate::store::{AsContext, AsContextMut, StoreInner};
 use crate::trap::printable;
 use crate::types::{ExternType, ImportType};
 use crate::value::Val;
@@ -200,6 +200,22 @@ impl<T: 'static> Linker<T> {
     /// Whether `module::name` is defined.
     pub fn is_defined(&self, module: &str, name: &str) -> bool {
         self.lookup(module, name).is_some()
+    }
+
+    /// The type of what `module::name` stands for, as it is in this store.
+    ///
+    /// # Panics
+    /// If it is something of another store.
+    pub fn definition_type(
+        &self,
+        store: impl AsContext,
+        module: &str,
+        name: &str,
+    ) -> Option<ExternType> {
+        Some(match self.lookup(module, name)? {
+            Definition::Host(func) => ExternType::Func(func.ty.clone()),
+            Definition::Extern(item) => item.type_in(&store.as_context().0.inner),
+        })
     }
 
     /// What `module::name` stands for in a store.

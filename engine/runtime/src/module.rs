@@ -3,7 +3,9 @@
 use crate::artifact::Parts;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
+use crate::profile;
 use crate::registry::RegisteredType;
+use crate::symbols::Dwarf;
 use crate::trap::Frame;
 use crate::types::{ExportType, ExternType, ImportType};
 use crate::vm::code::CodeMemory;
@@ -17,7 +19,7 @@ use skerry_environ::{
     EntityIndex, EntityRef, FuncIndex, Module as Environ, SegmentMode, TypeIndex, VmctxLayout,
 };
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// A compiled module. It is cheap to clone.
 #[derive(Clone)]
@@ -41,6 +43,8 @@ struct ModuleInner {
     type_ids: Box<[u32]>,
     func_refs: Box<[FuncRefCode]>,
     exports: HashMap<String, EntityIndex>,
+    /// Where the operators come from, for backtraces.
+    dwarf: OnceLock<Arc<Dwarf>>,
     /// The start of the machine code of each defined function, sorted, for backtraces.
     by_offset: Box<[(u32, DefinedFuncIndex)]>,
     /// For each data segment, whether it is active.
@@ -93,7 +97,7 @@ impl Module {
         progress: &(dyn Fn(Progress) + Sync),
     ) -> Result<Self> {
         let compiled = compile_module_on(engine.workers(), wasm, engine.flags(), progress)?;
-        Self::from_compiled(engine, compiled)
+        Self::from_compiled(engine, compiled)?.loaded(Dwarf::to_keep(engine, wasm))
     }
 
     /// Compiles a module in the text format.
@@ -187,12 +191,47 @@ impl Module {
             type_ids,
             func_refs,
             exports,
+            dwarf: OnceLock::new(),
             by_offset,
             element_offsets,
         };
         Self {
             inner: Arc::new(inner),
         }
+    }
+
+    /// Completes a module that has been assembled: keeps its DWARF sections, and tells the profiler about its code.
+    ///
+    /// # Errors
+    /// [`Error::Profile`].
+    pub(crate) fn loaded(self, dwarf: Option<Bytes>) -> Result<Self> {
+        if let Some(dwarf) = dwarf.and_then(Dwarf::new) {
+            // Nobody else has the module yet.
+            _ = self.inner.dwarf.set(Arc::new(dwarf));
+        }
+        profile::record(self.engine().profiler(), &self)?;
+        Ok(self)
+    }
+
+    /// The DWARF sections, if they were kept.
+    pub(crate) fn dwarf(&self) -> Option<&Arc<Dwarf>> {
+        self.inner.dwarf.get()
+    }
+
+    /// The machine code of each function with its address, its name, and the offsets in the text with those in the module
+    /// that belong to it.
+    pub(crate) fn functions(&self) -> impl Iterator<Item = CodeOfFunction<'_>> {
+        self.inner.by_offset.iter().map(|&(start, defined)| {
+            let text = self.inner.compiled.functions[defined].text.clone();
+            let index = self.environ().func_index(defined);
+            let name = self.func_name(index);
+            CodeOfFunction {
+                address: self.code_start() + start as usize,
+                code: &self.inner.code.text()[text.start as usize..text.end as usize],
+                name: name.unwrap_or_else(|| format!("wasm[{}]", index.as_u32())),
+                places: self.inner.addrmap.range(text),
+            }
+        })
     }
 
     /// The name of the module from its name section.
@@ -239,15 +278,7 @@ impl Module {
     /// # Errors
     /// The errors of `out`.
     pub fn write_perf_map(&self, out: &mut dyn std::io::Write) -> std::io::Result<()> {
-        for &(start, defined) in &self.inner.by_offset {
-            let text = &self.inner.compiled.functions[defined].text;
-            let index = self.environ().func_index(defined);
-            let name = self.func_name(index);
-            let name = name.unwrap_or_else(|| format!("wasm[{}]", index.as_u32()));
-            let address = self.code_start() + start as usize;
-            writeln!(out, "{address:x} {:x} {name}", text.len())?;
-        }
-        Ok(())
+        profile::write_perf_map(self, out)
     }
 
     pub(crate) fn environ(&self) -> &Environ {
@@ -266,6 +297,7 @@ impl Module {
             images: self.inner.images.bytes(),
             traps: self.inner.code.traps().bytes(),
             addrmap: self.inner.addrmap.bytes(),
+            dwarf: &[],
         }
     }
 
@@ -351,8 +383,18 @@ impl Module {
             func_name: self.func_name(index),
             wasm_offset: Some(wasm_offset),
             func_offset: Some(wasm_offset - start),
+            dwarf: self.dwarf().cloned(),
         })
     }
+}
+
+/// The machine code of a function.
+pub(crate) struct CodeOfFunction<'a> {
+    pub(crate) address: usize,
+    pub(crate) code: &'a [u8],
+    pub(crate) name: String,
+    /// Offsets in the code from the start of the function, and in the module the operator that the code from there on is of.
+    pub(crate) places: Vec<(u32, u32)>,
 }
 
 fn defined(module: &Environ, func: FuncIndex) -> (DefinedFuncIndex, TypeIndex) {

@@ -6,6 +6,7 @@ use crate::artifact::{self, ArtifactError, Parts};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::module::Module;
+use crate::symbols::Dwarf;
 use crate::vm::code::CodeMemory;
 use crate::vm::file::{Bytes, MappedFile};
 use crate::vm::image::ImageSource;
@@ -22,7 +23,10 @@ impl Module {
     /// It is for this build of Skerry, this kind of machine, and processors with at least the features that the engine
     /// compiles for.
     pub fn serialize(&self) -> Vec<u8> {
-        let (parts, flags) = (self.parts(), self.engine().flags());
+        let (mut parts, flags) = (self.parts(), self.engine().flags());
+        if self.engine().artifact_dwarf() {
+            parts.dwarf = self.dwarf().map_or(&[], |dwarf| dwarf.bytes());
+        }
         let mut bytes = Vec::new();
         artifact::write(self.compiled(), parts, flags, None, &mut bytes)
             .expect("memory takes all that is written to it");
@@ -40,7 +44,14 @@ impl Module {
         out: &mut dyn Write,
     ) -> Result<()> {
         let compiled = compile_module_on(engine.workers(), wasm, engine.flags(), progress)?;
-        write_compiled(engine, &compiled, None, out).map_err(Error::Write)
+        let mut parts = Parts::of(&compiled);
+        let dwarf = match engine.artifact_dwarf() {
+            true => Dwarf::of_module(wasm),
+            false => None,
+        };
+        parts.dwarf = dwarf.as_deref().unwrap_or_default();
+        let written = artifact::write(&compiled, parts, engine.flags(), None, out);
+        written.map_err(Error::Write)
     }
 
     /// The module of an artifact, which is mapped: its code is executed, its memory images are mapped, its tables are read
@@ -54,13 +65,19 @@ impl Module {
     /// [`Error::Artifact`] for a file that is not whole, or not for this build and this machine; [`Error::OutOfMemory`].
     pub fn deserialize_file(engine: &Engine, path: impl AsRef<Path>) -> Result<Self> {
         let file = File::open(path).map_err(ArtifactError::Read)?;
-        Self::from_file(engine, file, None)
+        let file = MappedFile::new(file).map_err(ArtifactError::Read)?;
+        Self::from_artifact(engine, file, None, None)
     }
 
-    /// The module of an open artifact, which is the entry of a cache with this name.
-    pub(crate) fn from_file(engine: &Engine, file: File, entry: Option<&str>) -> Result<Self> {
+    /// The module of an open artifact, which is the entry of a cache with this name; `dwarf` are its DWARF sections.
+    pub(crate) fn from_entry(
+        engine: &Engine,
+        file: File,
+        entry: &str,
+        dwarf: Option<Bytes>,
+    ) -> Result<Self> {
         let file = MappedFile::new(file).map_err(ArtifactError::Read)?;
-        Self::from_artifact(engine, file, entry)
+        Self::from_artifact(engine, file, Some(entry), dwarf)
     }
 
     /// The module of an artifact in memory. As trusted as [a file](Module::deserialize_file).
@@ -69,7 +86,7 @@ impl Module {
     /// As [`Module::deserialize_file`].
     pub fn deserialize(engine: &Engine, bytes: &[u8]) -> Result<Self> {
         let file = MappedFile::anonymous(bytes).map_err(ArtifactError::Read)?;
-        Self::from_artifact(engine, file, None)
+        Self::from_artifact(engine, file, None, None)
     }
 
     /// Whether a file that starts with these bytes (8 are enough) is meant to be an artifact.
@@ -77,7 +94,12 @@ impl Module {
         artifact::is_artifact(bytes)
     }
 
-    fn from_artifact(engine: &Engine, file: MappedFile, entry: Option<&str>) -> Result<Self> {
+    fn from_artifact(
+        engine: &Engine,
+        file: MappedFile,
+        entry: Option<&str>,
+        dwarf: Option<Bytes>,
+    ) -> Result<Self> {
         let file = Arc::new(file);
         let opened = artifact::open(&file, engine.flags().memory)?;
         if entry.is_some_and(|entry| opened.entry.as_deref() != Some(entry)) {
@@ -95,13 +117,11 @@ impl Module {
         let starts = opened.compiled.functions.values().map(|f| f.text.start);
         let code =
             CodeMemory::map(&file, opened.text, traps, starts).map_err(Error::OutOfMemory)?;
-        Ok(Self::assemble(
-            engine,
-            opened.compiled,
-            code,
-            addrmap,
-            images,
-        ))
+        let dwarf = match engine.wasm_backtrace_details() {
+            true => dwarf.or_else(|| Some(Bytes::mapped(&file, opened.dwarf))),
+            false => None,
+        };
+        Self::assemble(engine, opened.compiled, code, addrmap, images).loaded(dwarf)
     }
 }
 

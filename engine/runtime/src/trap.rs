@@ -1,7 +1,9 @@
 //! Traps: the reason why WebAssembly stopped, and the place where it was.
 
+use crate::symbols::{Dwarf, FrameSymbol, locate, shown};
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 /// The reason why WebAssembly stopped.
 pub use skerry_environ::Trap as TrapCode;
@@ -14,8 +16,13 @@ pub use skerry_environ::Trap as TrapCode;
 /// wasm trap: integer divide by zero
 /// wasm backtrace:
 ///     0:   0x2f - math!div
+///                     at math.c:3:10
 ///     1:   0x41 - math!<function 3>
 /// ```
+///
+/// Names of Rust and C++ are shown as they were written. Files and lines are there if the module has DWARF, which is read when
+/// the trap is displayed (see [`Config::wasm_backtrace_details`](crate::Config::wasm_backtrace_details)); a function that
+/// was inlined there has a line of its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trap {
     code: TrapCode,
@@ -89,11 +96,37 @@ impl Backtrace {
     }
 }
 
+impl Backtrace {
+    /// For each frame what [`Frame::symbols`] gives, in one pass over the DWARF of each module.
+    pub fn symbols(&self) -> Vec<Vec<FrameSymbol>> {
+        let mut symbols = vec![Vec::new(); self.frames.len()];
+        let mut done: Vec<&Arc<Dwarf>> = Vec::new();
+        for frame in &self.frames {
+            let Some(dwarf) = &frame.dwarf else { continue };
+            if done.iter().any(|other| Arc::ptr_eq(other, dwarf)) {
+                continue;
+            }
+            done.push(dwarf);
+            let of_module = |frame: &Frame| {
+                let same = frame.dwarf.as_ref().is_some_and(|d| Arc::ptr_eq(d, dwarf));
+                frame.wasm_offset.filter(|_| same)
+            };
+            let offsets: Vec<Option<u32>> = self.frames.iter().map(of_module).collect();
+            for (symbols, found) in symbols.iter_mut().zip(locate(dwarf, &offsets)) {
+                symbols.extend(found);
+            }
+        }
+        symbols
+    }
+}
+
 impl fmt::Display for Backtrace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "wasm backtrace:")?;
-        for (index, frame) in self.frames.iter().enumerate() {
-            write!(f, "\n{index:>5}: {frame}")?;
+        let symbols = self.symbols();
+        for (index, (frame, symbols)) in self.frames.iter().zip(&symbols).enumerate() {
+            write!(f, "\n{index:>5}: ")?;
+            frame.write(symbols, f)?;
         }
         if self.omitted > 0 {
             write!(f, "\n       .. and {} more frames", self.omitted)?;
@@ -103,14 +136,27 @@ impl fmt::Display for Backtrace {
 }
 
 /// One frame of WebAssembly.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Frame {
     pub(crate) module_name: Option<String>,
     pub(crate) func_index: u32,
     pub(crate) func_name: Option<String>,
     pub(crate) wasm_offset: Option<u32>,
     pub(crate) func_offset: Option<u32>,
+    pub(crate) dwarf: Option<Arc<Dwarf>>,
 }
+
+/// Frames are equal if they are at the same place of functions with the same names.
+impl PartialEq for Frame {
+    fn eq(&self, other: &Frame) -> bool {
+        let place = |frame: &Frame| (frame.func_index, frame.wasm_offset, frame.func_offset);
+        place(self) == place(other)
+            && self.module_name == other.module_name
+            && self.func_name == other.func_name
+    }
+}
+
+impl Eq for Frame {}
 
 impl Frame {
     /// The name of the module from its name section.
@@ -123,7 +169,8 @@ impl Frame {
         self.func_index
     }
 
-    /// The name of the function from the name section of its module, or else one that it is exported under.
+    /// The name of the function from the name section of its module, or else one that it is exported under. It may be
+    /// mangled: see [`demangle`](crate::demangle).
     pub fn func_name(&self) -> Option<&str> {
         self.func_name.as_deref()
     }
@@ -139,8 +186,19 @@ impl Frame {
     }
 }
 
-impl fmt::Display for Frame {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Frame {
+    /// What the module's DWARF says about the place: the function that the operator is from, then those that it was inlined
+    /// into. Empty if the module has no DWARF, or none for this place.
+    ///
+    /// The DWARF is read anew each time; [`Backtrace::symbols`] reads it once for all frames.
+    pub fn symbols(&self) -> Vec<FrameSymbol> {
+        let found = self.dwarf.as_ref();
+        let found = found.and_then(|dwarf| locate(dwarf, &[self.wasm_offset]).pop());
+        found.unwrap_or_default()
+    }
+
+    /// Writes the frame on one line, and two for each of its symbols.
+    fn write(&self, symbols: &[FrameSymbol], f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.wasm_offset {
             Some(offset) => write!(f, "{:>#8x} - ", offset)?,
             None => write!(f, "{:>8} - ", "?")?,
@@ -148,12 +206,37 @@ impl fmt::Display for Frame {
         write!(
             f,
             "{}!",
-            printable(self.module_name.as_deref().unwrap_or("<unknown>"))
+            shown(self.module_name.as_deref().unwrap_or("<unknown>"))
         )?;
-        match &self.func_name {
-            Some(name) => f.write_str(&printable(name)),
-            None => write!(f, "<function {}>", self.func_index),
+        let own = match &self.func_name {
+            Some(name) => shown(name),
+            None => format!("<function {}>", self.func_index),
+        };
+        let Some(last) = symbols.len().checked_sub(1) else {
+            return f.write_str(&own);
+        };
+        for (index, symbol) in symbols.iter().enumerate() {
+            if index > 0 {
+                write!(f, "\n{:15} - ", "")?;
+            }
+            match (&symbol.name, index == last) {
+                (_, true) => f.write_str(&own)?,
+                (Some(name), false) => write!(f, "{} (inlined)", shown(name))?,
+                (None, false) => f.write_str("<unknown> (inlined)")?,
+            }
+            let Some(file) = &symbol.file else { continue };
+            write!(f, "\n{:20}at {}", "", shown(file))?;
+            for number in [symbol.line, symbol.column].iter().map_while(|n| *n) {
+                write!(f, ":{number}")?;
+            }
         }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Frame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write(&self.symbols(), f)
     }
 }
 
@@ -182,6 +265,7 @@ mod tests {
             func_name: func_name.map(str::to_string),
             wasm_offset,
             func_offset: None,
+            dwarf: None,
         };
         let mut trap = Trap::new(TrapCode::IntegerDivisionByZero);
         assert_eq!(trap.to_string(), "wasm trap: integer divide by zero");

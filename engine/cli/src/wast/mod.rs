@@ -12,7 +12,8 @@ pub use skip::SkipList;
 pub use value::Value;
 
 use crate::error::Error;
-use crate::files::{expand, read_text};
+use crate::files::{expand, name, read_text};
+use crate::load;
 use crate::options::WastOptions;
 use crate::stop;
 use skerry_runtime::{Config, Engine};
@@ -102,10 +103,11 @@ pub fn command(
     };
     let mut config = Config::new();
     options.limits.configure(&mut config);
+    config.profiler(load::profiler(options.profile));
     let engine = Engine::new(&config).map_err(|error| Error::Usage(error.to_string()))?;
     let mut totals = Totals::default();
     for path in expand(&options.files, "wast")? {
-        let name = path.display().to_string();
+        let name = name(&path);
         let text = match read_text(&path) {
             Ok(text) => text,
             Err(error) => {
@@ -142,6 +144,6 @@ fn log_failures(path: &Path, report: &Report, log: &mut dyn Write) {
         message,
     } in &report.failures
     {
-        _ = writeln!(log, "{}:{line}:{column}: {message}", path.display());
+        _ = writeln!(log, "{}:{line}:{column}: {message}", name(path));
     }
 }

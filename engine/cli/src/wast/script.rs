@@ -187,10 +187,14 @@ impl Runner {
             | WastDirective::AssertMalformedCustom { .. } => {
                 Err("the content of custom sections is not checked".into())
             }
-            WastDirective::AssertException { .. } => Err("exceptions are not supported".into()),
-            WastDirective::AssertSuspension { .. } => Err("suspension is not supported".into()),
+            WastDirective::AssertException { .. } => {
+                Err("exceptions: not supported by Skerry yet".into())
+            }
+            WastDirective::AssertSuspension { .. } => {
+                Err("stack switching: not supported by Skerry yet".into())
+            }
             WastDirective::Thread(_) | WastDirective::Wait { .. } => {
-                Err("threads are not supported".into())
+                Err("threads: not supported by Skerry yet".into())
             }
         }
     }
@@ -309,7 +313,7 @@ impl Runner {
 
 fn encode(module: &mut QuoteWat<'_>) -> Result<Vec<u8>, String> {
     if let QuoteWat::Wat(Wat::Component(_)) | QuoteWat::QuoteComponent(..) = module {
-        return Err("the component model is not supported".into());
+        return Err("the component model: not supported by Skerry yet".into());
     }
     module
         .encode()

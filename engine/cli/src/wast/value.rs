@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::literal::{f32_text, f64_text};
 use wast::core::{AbstractHeapType, HeapType, NanPattern, V128Pattern, WastArgCore, WastRetCore};
 use wast::{WastArg, WastRet};
 
@@ -29,8 +30,8 @@ impl fmt::Display for Value {
         match self {
             Value::I32(value) => write!(f, "i32 {value} ({value:#x})"),
             Value::I64(value) => write!(f, "i64 {value} ({value:#x})"),
-            Value::F32(bits) => write!(f, "f32 {} ({bits:#010x})", f32::from_bits(*bits)),
-            Value::F64(bits) => write!(f, "f64 {} ({bits:#018x})", f64::from_bits(*bits)),
+            Value::F32(bits) => write!(f, "f32 {} ({bits:#010x})", f32_text(*bits)),
+            Value::F64(bits) => write!(f, "f64 {} ({bits:#018x})", f64_text(*bits)),
             Value::V128(bytes) => write!(f, "v128 {bytes:02x?}"),
             Value::FuncRef(false) => f.write_str("null funcref"),
             Value::FuncRef(true) => f.write_str("funcref"),

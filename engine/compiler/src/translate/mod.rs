@@ -38,6 +38,8 @@ mod func;
 mod int;
 mod memory;
 mod module;
+mod names;
+mod proposal;
 mod signature;
 mod table;
 mod tail;
@@ -49,6 +51,8 @@ pub use func::FunctionTranslator;
 pub use module::{
     FEATURES, FunctionBody, ModuleTranslation, translate_module, translate_module_with,
 };
+pub use proposal::explain;
+pub(crate) use proposal::proposal_name;
 pub use signature::{Namespace, clif_type, indirect_signature, signature};
 pub use trampoline::{entry_trampoline, host_trampoline};
 

@@ -1,6 +1,8 @@
 //! Reads everything of a module but the bodies of its functions: it is validated, and turned into plain data.
 
 use super::constant_table::constant_tables;
+use super::names::Names;
+use super::proposal::{is_garbage_collection, proposal_name};
 use super::tail;
 use crate::CompileError;
 use cranelift_entity::EntitySet;
@@ -11,13 +13,13 @@ use skerry_environ::{
     ValType, VmctxLayout,
 };
 use wasmparser::{
-    CompositeInnerType, DataKind, ElementKind, ExternalKind, FuncToValidate, KnownCustom, Name,
-    Operator, Parser, Payload, TableInit, TypeRef, ValidPayload, Validator, ValidatorResources,
-    WasmFeatures,
+    CompositeInnerType, DataKind, ElementKind, ExternalKind, FuncToValidate, Operator, Parser,
+    Payload, TableInit, TypeRef, ValidPayload, Validator, ValidatorResources, WasmFeatures,
 };
 
 /// The features that a module may use: Wasm 2.0 without SIMD, with tail calls, several memories and extended
-/// constant expressions.
+/// constant expressions. Among the latter is `global.get` of an earlier global of the module itself, which
+/// wasmparser counts as garbage collection; [`translate_module`] allows it all the same.
 pub const FEATURES: WasmFeatures = WasmFeatures::WASM2
     .difference(WasmFeatures::SIMD)
     .union(WasmFeatures::TAIL_CALL)
@@ -61,7 +63,7 @@ pub struct FunctionBody<'wasm> {
 
 impl FunctionBody<'_> {
     /// A validator for the body. Each translation needs a new one.
-    pub(super) fn to_validate(&self) -> FuncToValidate<ValidatorResources> {
+    pub(crate) fn to_validate(&self) -> FuncToValidate<ValidatorResources> {
         let FuncToValidate {
             ref resources,
             index,
@@ -107,16 +109,35 @@ pub fn translate_module_with(
             actual,
         });
     }
+    match translate(wasm, features, features) {
+        // Constant expressions that read a global of the module are under this feature in wasmparser. All else that
+        // it brings is refused below, and function bodies are validated without it.
+        Err(error) if is_garbage_collection(&error) && features.extended_const() => {
+            translate(wasm, features, features.union(WasmFeatures::GC))
+        }
+        result => result,
+    }
+}
+
+/// Function bodies may use `features`, the rest of the module `outside`.
+fn translate(
+    wasm: &[u8],
+    features: WasmFeatures,
+    outside: WasmFeatures,
+) -> Result<ModuleTranslation<'_>, CompileError> {
     let mut builder = ModuleBuilder {
-        validator: Validator::new_with_features(features),
+        validator: Validator::new_with_features(outside),
+        features,
         module: Module::default(),
+        names: Names::default(),
         bodies: PrimaryMap::new(),
     };
     let mut parser = Parser::new(0);
-    parser.set_features(features);
+    parser.set_features(outside);
     for payload in parser.parse_all(wasm) {
         builder.payload(payload?)?;
     }
+    std::mem::take(&mut builder.names).apply(&mut builder.module);
     builder.name_escaping_functions();
     constant_tables(&mut builder.module, &builder.bodies);
     let layout = VmctxLayout::new(&builder.module);
@@ -132,14 +153,18 @@ pub fn translate_module_with(
 
 struct ModuleBuilder<'wasm> {
     validator: Validator,
+    /// What the bodies of functions may use.
+    features: WasmFeatures,
     module: Module,
+    names: Names<'wasm>,
     bodies: PrimaryMap<DefinedFuncIndex, FunctionBody<'wasm>>,
 }
 
 impl<'wasm> ModuleBuilder<'wasm> {
     /// Handles one section, or the body of one function.
     fn payload(&mut self, payload: Payload<'wasm>) -> Result<(), CompileError> {
-        if let ValidPayload::Func(validation, body) = self.validator.payload(&payload)? {
+        if let ValidPayload::Func(mut validation, body) = self.validator.payload(&payload)? {
+            validation.features = self.features;
             let index = DefinedFuncIndex::new(self.bodies.len());
             let ty = TypeIndex::from_u32(validation.ty);
             self.bodies.push(FunctionBody {
@@ -175,8 +200,8 @@ impl<'wasm> ModuleBuilder<'wasm> {
             Payload::ElementSection(section) => self.elements(section),
             Payload::DataSection(section) => self.data(section),
             Payload::CustomSection(section) => {
-                if let KnownCustom::Name(names) = section.as_known() {
-                    self.names(names);
+                if section.name() == "name" {
+                    self.names.read(section.data());
                 }
                 Ok(())
             }
@@ -189,9 +214,16 @@ impl<'wasm> ModuleBuilder<'wasm> {
     fn types(&mut self, section: wasmparser::TypeSectionReader<'_>) -> Result<(), CompileError> {
         for group in section.into_iter_with_offsets() {
             let (offset, group) = group?;
+            let garbage_collection = || proposal_name(WasmFeatures::GC);
+            if group.is_explicit_rec_group() {
+                return Err(unsupported(offset, garbage_collection()));
+            }
             for ty in group.into_types() {
+                if !ty.is_final || !ty.supertype_idxs.is_empty() {
+                    return Err(unsupported(offset, garbage_collection()));
+                }
                 let CompositeInnerType::Func(ty) = ty.composite_type.inner else {
-                    return Err(unsupported(offset, "a type other than a function type"));
+                    return Err(unsupported(offset, garbage_collection()));
                 };
                 let convert = |types: &[wasmparser::ValType]| {
                     types
@@ -230,7 +262,10 @@ impl<'wasm> ModuleBuilder<'wasm> {
                     EntityIndex::Global(self.module.globals.push(global_type(ty, offset)?))
                 }
                 TypeRef::Tag(_) | TypeRef::FuncExact(_) => {
-                    return Err(unsupported(offset, "this kind of import"));
+                    return Err(unsupported(
+                        offset,
+                        "imports other than functions, tables, memories and globals",
+                    ));
                 }
             };
             let (module, name) = (import.module.to_string(), import.name.to_string());
@@ -288,7 +323,10 @@ impl<'wasm> ModuleBuilder<'wasm> {
                 ExternalKind::Memory => EntityIndex::Memory(MemoryIndex::from_u32(export.index)),
                 ExternalKind::Global => EntityIndex::Global(GlobalIndex::from_u32(export.index)),
                 ExternalKind::Tag | ExternalKind::FuncExact => {
-                    return Err(unsupported(offset, "this kind of export"));
+                    return Err(unsupported(
+                        offset,
+                        "exports other than functions, tables, memories and globals",
+                    ));
                 }
             };
             self.module.exports.push(Export {
@@ -358,28 +396,6 @@ impl<'wasm> ModuleBuilder<'wasm> {
         Ok(())
     }
 
-    /// Keeps the names of the module and of its functions, up to the first malformed one: a
-    /// name section cannot make a module invalid.
-    fn names(&mut self, names: wasmparser::NameSectionReader<'_>) {
-        for name in names {
-            match name {
-                Ok(Name::Module { name, .. }) => self.module.name = Some(name.to_string()),
-                Ok(Name::Function(map)) => {
-                    for naming in map {
-                        let Ok(naming) = naming else { return };
-                        if (naming.index as usize) < self.module.functions.len() {
-                            let index = FuncIndex::from_u32(naming.index);
-                            let name = naming.name.to_string();
-                            self.module.function_names.insert(index, name);
-                        }
-                    }
-                }
-                Ok(_) => {}
-                Err(_) => return,
-            }
-        }
-    }
-
     /// Gives a `VMFuncRef` to each defined function whose address can leave the module, in
     /// the order of the functions.
     fn name_escaping_functions(&mut self) {
@@ -434,7 +450,7 @@ fn ref_type(ty: wasmparser::RefType, offset: u64) -> Result<ValType, CompileErro
         wasmparser::RefType::EXTERNREF => Ok(ValType::ExternRef),
         _ => Err(unsupported(
             offset,
-            "a reference type other than funcref and externref",
+            "reference types other than funcref and externref (typed function references, garbage collection)",
         )),
     }
 }
@@ -501,10 +517,8 @@ fn const_expr(expr: &wasmparser::ConstExpr<'_>) -> Result<ConstExpr, CompileErro
             Operator::I64Mul => ConstOp::I64Mul,
             Operator::End => return Ok(ConstExpr::new(ops)),
             _ => {
-                return Err(unsupported(
-                    offset,
-                    "this operator in a constant expression",
-                ));
+                let name = proposal_name(WasmFeatures::GC);
+                return Err(unsupported(offset, name));
             }
         });
     }

@@ -8,7 +8,7 @@ use std::ops::Range;
 /// The first bytes of an artifact. A transfer that changes line ends or stops at ^Z changes them.
 const MAGIC: [u8; 8] = *b"skerry\x1a\n";
 /// Changes whenever anything in this file does.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 /// Sections that are mapped by themselves start at multiples of this many bytes.
 pub(super) const PAGE: u64 = 4096;
 /// The size of the header in bytes.
@@ -19,7 +19,7 @@ const HEAD_HASH: Range<usize> = 24..56;
 const BODY_HASH: Range<usize> = 56..88;
 
 /// How many sections there are.
-pub(super) const SECTIONS: usize = 6;
+pub(super) const SECTIONS: usize = 7;
 
 /// The sections in the order of the file. The first two are in the head.
 #[derive(Clone, Copy, Debug)]
@@ -30,13 +30,14 @@ pub(super) enum Section {
     Images,
     Traps,
     Addresses,
+    Dwarf,
 }
 
 /// The first section that is not in the head.
 const BODY: usize = Section::Text as usize;
 
 /// Those that start on a page.
-const ON_PAGES: [bool; SECTIONS] = [false, false, true, true, false, false];
+const ON_PAGES: [bool; SECTIONS] = [false, false, true, true, false, false, false];
 
 /// The byte that fills the space between the code and the next section: INT3, which stops code that runs into it.
 const PADDING: u8 = 0xcc;
@@ -187,8 +188,15 @@ mod tests {
 
     fn artifact() -> Vec<u8> {
         let mut bytes = Vec::new();
-        let sections: [&[u8]; SECTIONS] =
-            [b"origin", b"meta", &[0x90; 5000], b"image", b"", b"map"];
+        let sections: [&[u8]; SECTIONS] = [
+            b"origin",
+            b"meta",
+            &[0x90; 5000],
+            b"image",
+            b"",
+            b"map",
+            b"dwarf",
+        ];
         write(&sections, &mut bytes).unwrap();
         bytes
     }
@@ -205,6 +213,7 @@ mod tests {
         assert_eq!(section(Section::Images), b"image");
         assert_eq!(section(Section::Traps), b"");
         assert_eq!(section(Section::Addresses), b"map");
+        assert_eq!(section(Section::Dwarf), b"dwarf");
         assert_eq!(header.section(Section::Text).start, 4096);
         assert_eq!(header.section(Section::Images).start, 12288);
     }

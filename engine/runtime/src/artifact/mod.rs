@@ -6,7 +6,7 @@
 //!         metadata: the module without its code, in postcard's format
 //!  page   text: machine code, relocations applied, executed where it lies
 //!  page   images: what memories begin with, mapped over them privately
-//!         trap table and address map, read in place
+//!         trap table, address map and, if asked for, the module's DWARF sections, read in place
 //! ```
 //!
 //! One checksum is of header, origin and metadata, the other of all that follows them. They catch accidents. They
@@ -35,6 +35,8 @@ pub(crate) struct Parts<'a> {
     pub(crate) images: &'a [u8],
     pub(crate) traps: &'a [u8],
     pub(crate) addrmap: &'a [u8],
+    /// Empty unless the artifact is to hold them.
+    pub(crate) dwarf: &'a [u8],
 }
 
 impl<'a> Parts<'a> {
@@ -45,6 +47,7 @@ impl<'a> Parts<'a> {
             images: &compiled.image_bytes,
             traps: compiled.traps.bytes(),
             addrmap: compiled.addrmap.bytes(),
+            dwarf: &[],
         }
     }
 }
@@ -71,6 +74,7 @@ pub(crate) fn write(
     contents[Section::Images as usize] = parts.images;
     contents[Section::Traps as usize] = parts.traps;
     contents[Section::Addresses as usize] = parts.addrmap;
+    contents[Section::Dwarf as usize] = parts.dwarf;
     header::write(&contents, out)
 }
 
@@ -85,6 +89,7 @@ pub(crate) struct Opened {
     pub(crate) images: Range<usize>,
     pub(crate) traps: Range<usize>,
     pub(crate) addrmap: Range<usize>,
+    pub(crate) dwarf: Range<usize>,
 }
 
 /// Checks a whole artifact: that it is for this build, this machine and memories of this style, and that it is what was
@@ -109,6 +114,7 @@ pub(crate) fn open(file: &MappedFile, style: MemoryStyle) -> Result<Opened, Arti
         images: header.section(Section::Images),
         traps: header.section(Section::Traps),
         addrmap: header.section(Section::Addresses),
+        dwarf: header.section(Section::Dwarf),
     };
     opened.is_consistent().then_some(opened).ok_or_else(corrupt)
 }

@@ -65,6 +65,27 @@ impl Deref for MappedFile {
     }
 }
 
+/// The start of a file, mapped as executable and never used: by such a mapping `perf record` learns where a file lies that
+/// describes code.
+pub(crate) struct ExecutableMarker {
+    _page: Mmap,
+}
+
+impl ExecutableMarker {
+    /// Maps the first page of the file.
+    ///
+    /// # Errors
+    /// What the operating system answers: for one, files of this file system may not be executed.
+    pub(crate) fn map(file: &File) -> std::io::Result<Self> {
+        let mut options = MmapOptions::new();
+        options.len(super::page_size());
+        // SAFETY: the mapping is private to this value, which neither reads nor executes it, so it does not matter what is in
+        // the file or whether that changes.
+        let page = unsafe { options.map_exec(file) }?;
+        Ok(Self { _page: page })
+    }
+}
+
 /// Bytes of this value's own, or part of a mapped file.
 #[derive(Debug)]
 pub(crate) enum Bytes {

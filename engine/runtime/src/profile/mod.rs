@@ -1,0 +1,80 @@
+//! What profilers are told about code that no file on disk has.
+//!
+//! The files are those of the process: each module that is loaded is added to them, whatever engine it belongs to.
+
+mod jitdump;
+mod perf_map;
+
+use crate::error::{Error, Result};
+use crate::module::Module;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use jitdump::JitDump;
+pub(crate) use perf_map::write_perf_map;
+
+/// How a profiler is told about the code of modules.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ProfilingStrategy {
+    /// Not at all.
+    #[default]
+    None,
+    /// `/tmp/perf-PID.map`, which `perf report` reads: addresses and names of functions, as long as the process lives.
+    PerfMap,
+    /// `jit-PID.dump` in the working directory, which `perf inject --jit` reads: also the code, and lines of the source
+    /// if the module has DWARF. `perf record` needs the option `-k mono`.
+    JitDump,
+}
+
+/// The files of this process that are open.
+static FILES: Mutex<Files> = Mutex::new(Files {
+    perf_map: None,
+    jitdump: None,
+});
+
+struct Files {
+    perf_map: Option<std::fs::File>,
+    jitdump: Option<JitDump>,
+}
+
+/// Adds a module that has been loaded.
+///
+/// # Errors
+/// [`Error::Profile`].
+pub(crate) fn record(strategy: ProfilingStrategy, module: &Module) -> Result<()> {
+    let path = match strategy {
+        ProfilingStrategy::None => return Ok(()),
+        ProfilingStrategy::PerfMap => perf_map::path(),
+        ProfilingStrategy::JitDump => jitdump::path(),
+    };
+    let mut files = FILES.lock().unwrap_or_else(PoisonError::into_inner);
+    let written = match strategy {
+        ProfilingStrategy::JitDump => opened(&mut files.jitdump, || JitDump::create(&path))
+            .and_then(|dump| dump.record(module)),
+        _ => opened(&mut files.perf_map, || create(&path))
+            .and_then(|map| perf_map::record(map, module)),
+    };
+    written.map_err(|source| Error::Profile { path, source })
+}
+
+/// What is open already, or else is opened now.
+fn opened<T>(
+    slot: &mut Option<T>,
+    open: impl FnOnce() -> std::io::Result<T>,
+) -> std::io::Result<&mut T> {
+    Ok(match slot.take() {
+        Some(file) => slot.insert(file),
+        None => slot.insert(open()?),
+    })
+}
+
+/// Makes a file anew, or empties one that an earlier process of the same number has left. Others may write to its folder, so
+/// a link is not followed.
+fn create(path: &Path) -> std::io::Result<std::fs::File> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let mut options = std::fs::OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(true);
+    options.mode(0o600).custom_flags(libc::O_NOFOLLOW);
+    options.open(path)
+}

@@ -1,0 +1,50 @@
+//! What a developer reads in a backtrace: names as they were written, and files and lines from DWARF.
+//!
+//! A module keeps the bytes of its DWARF sections ([`Dwarf`]) and nothing else. They are read when somebody asks where a frame
+//! is, that is when a backtrace is printed, and what was read is forgotten again.
+//!
+//! Invariant: names and DWARF are the module's own, so anything may be in them. `demangle` bounds what a name may become;
+//! `locate` bounds how much is read, so that neither time nor memory depends on what the sections claim.
+
+mod demangle;
+mod locate;
+mod metered;
+mod sections;
+
+use std::sync::Arc;
+
+pub use demangle::demangle;
+pub(crate) use demangle::shown;
+pub(crate) use locate::{lines, locate};
+pub(crate) use sections::Dwarf;
+
+/// A function at a place of a source file: that of a frame, or one that the compiler inlined into it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FrameSymbol {
+    pub(crate) name: Option<Arc<str>>,
+    pub(crate) file: Option<Arc<str>>,
+    pub(crate) line: Option<u32>,
+    pub(crate) column: Option<u32>,
+}
+
+impl FrameSymbol {
+    /// The name of the function, perhaps mangled: see [`demangle`].
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    /// The source file, as the compiler has named it.
+    pub fn file(&self) -> Option<&str> {
+        self.file.as_deref()
+    }
+
+    /// The line in the file, from 1.
+    pub fn line(&self) -> Option<u32> {
+        self.line
+    }
+
+    /// The column in the line, from 1.
+    pub fn column(&self) -> Option<u32> {
+        self.column
+    }
+}
