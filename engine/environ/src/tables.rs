@@ -139,7 +139,8 @@ impl<Bytes: Deref<Target = [u8]>> AddressMap<Bytes> {
     /// The entries that begin in `text`: offsets from its start, and in the Wasm module.
     pub fn range(&self, text: core::ops::Range<u32>) -> Vec<(u32, u32)> {
         let (offsets, wasm) = self.bytes.split_at(self.len() * 4);
-        let first = (text.start.checked_sub(1)).map_or(0, |before| words_up_to(offsets, before));
+        let before = text.start.checked_sub(1);
+        let first = before.map_or(0, |before| words_up_to(offsets, before));
         let entries = (first..self.len()).map(|index| (word(offsets, index), word(wasm, index)));
         let inside = entries.take_while(|&(offset, _)| offset < text.end);
         let relative = inside.map(|(offset, wasm)| (offset - text.start, wasm));

@@ -7,7 +7,7 @@ mod perf_map;
 
 use crate::error::{Error, Result};
 use crate::module::Module;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use jitdump::JitDump;
