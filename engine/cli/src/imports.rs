@@ -116,6 +116,12 @@ fn val_type(ty: wasmparser::ValType) -> Option<ValType> {
 fn extern_type(ty: TypeRef, types: &[Option<FuncType>]) -> Option<ExternType> {
     Some(match ty {
         TypeRef::Func(index) => ExternType::Func(types.get(index as usize)?.clone()?),
+        // These are refused as not supported, which is told before anything else.
+        TypeRef::Table(ty) if ty.table64 || ty.shared => return None,
+        TypeRef::Memory(ty) if ty.memory64 || ty.shared || ty.page_size_log2.is_some() => {
+            return None;
+        }
+        TypeRef::Global(ty) if ty.shared => return None,
         TypeRef::Table(ty) => ExternType::Table(TableType {
             element: val_type(wasmparser::ValType::Ref(ty.element_type))?,
             minimum: ty.initial,

@@ -68,28 +68,27 @@ pub struct StopOptions {
 
 /// How modules are compiled.
 #[derive(Clone, Copy, Debug, Default, clap::Args)]
-#[command(next_help_heading = "Compilation")]
 pub struct CompilerOptions {
     /// Compile with this many threads, at most 256 [default: one for each core]
-    #[arg(long, value_name = "N", value_parser = threads)]
+    #[arg(long, value_name = "N", value_parser = threads, help_heading = "Compilation")]
     pub threads: Option<NonZeroUsize>,
 
     /// Reserve this much address space for each memory, in bytes or with K, M or G; with less than 4G each access is checked
     /// [default: 4G, or 1M where `ulimit -v` leaves less than 64G]
-    #[arg(long, value_name = "SIZE", value_parser = size)]
+    #[arg(long, value_name = "SIZE", value_parser = size, help_heading = "Compilation")]
     pub memory_reservation: Option<u64>,
 
     /// Keep this much address space after each memory inaccessible [default: 2G and 64K, or 64K where `ulimit -v` leaves
     /// less than 64G]
-    #[arg(long, value_name = "SIZE", value_parser = size)]
+    #[arg(long, value_name = "SIZE", value_parser = size, help_heading = "Compilation")]
     pub memory_guard: Option<u64>,
 
     /// Whether a memory that grows beyond its reservation moves; otherwise it cannot grow further [default: true]
-    #[arg(long, value_name = "BOOL")]
+    #[arg(long, value_name = "BOOL", help_heading = "Compilation")]
     pub memory_may_move: Option<bool>,
 
     /// Write a file by which a profiler knows the functions of the module
-    #[arg(long, value_name = "FORMAT")]
+    #[arg(long, value_name = "FORMAT", help_heading = "Compilation")]
     pub profile: Option<Profile>,
 }
 

@@ -32,7 +32,7 @@ const MODULES: [(&str, &str); 24] = [
     ("(module (import \"\" \"\" (tag)))", "exceptions"),
     ("(module (func (param exnref)))", "exceptions"),
     ("(module (func (try_table)))", "exceptions"),
-    ("(module (func (try (do) (catch_all))))", "exceptions"),
+    ("(module (func try catch_all end))", "exceptions"),
     ("(module (memory i64 1))", "memory64"),
     ("(module (table i64 1 funcref))", "memory64"),
     ("(module (type (struct)))", "garbage collection"),
