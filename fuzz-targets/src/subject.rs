@@ -195,7 +195,7 @@ fn value(store: impl AsContext, value: &Val, names: &Names) -> Value {
         Val::F64(v) => Value::f64(f64::from_bits(v)),
         Val::FuncRef(None) | Val::ExternRef(None) => Value::Null,
         Val::FuncRef(Some(func)) => Value::func(names.get(&func)),
-        Val::ExternRef(Some(object)) => {
+        Val::ExternRef(Some(ref object)) => {
             let number = object.downcast(store);
             Value::Extern(number.expect("the objects of this host are numbers"))
         }

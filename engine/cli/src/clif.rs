@@ -6,8 +6,8 @@
 //! baseline` expects the code of a processor without any optional instruction. The rest is in
 //! [`filetest`](crate::filetest).
 //!
-//! CLIF may access any memory: a function that loads from a wrong address ends the process with
-//! SIGSEGV.
+//! CLIF may access any memory, so the engine runs it in a process of its own: a function that loads from a wrong address is a
+//! failure of its line.
 
 use std::collections::HashMap;
 use std::io::Write;
@@ -21,8 +21,9 @@ use cranelift_reader::{
 };
 use skerry_compiler::{CompiledClif, CpuFeatures, Flags, OptLevel, compile_clif_text};
 use skerry_environ::Trap;
+use skerry_runtime::{ClifProgram, Engine};
 
-use crate::clif_program::{ClifProgram, from_bits, to_bits};
+use crate::clif_program::{call, from_bits, to_bits};
 use crate::error::Error;
 use crate::files::{expand, read_text};
 use crate::filetest::{Lowered, Stale, bless, check};
@@ -149,7 +150,8 @@ fn run_lines(
         .iter()
         .map(|(function, _)| function.clone())
         .collect();
-    let mut program = ClifProgram::new(compiled)?;
+    let program = ClifProgram::new(&Engine::default(), compiled);
+    let mut program = program.map_err(|error| error.to_string())?;
     for (function, details) in &parsed.functions {
         for comment in &details.comments {
             match run_line(
@@ -195,7 +197,7 @@ fn flags(text: &str) -> Flags {
 }
 
 fn lowered(compiled: &CompiledClif) -> Vec<Lowered> {
-    let functions = compiled.functions.iter().zip(&compiled.inspections);
+    let functions = compiled.functions().iter().zip(compiled.inspections());
     functions
         .map(|((name, _), inspection)| Lowered {
             name: name.clone(),
@@ -316,7 +318,7 @@ fn invoke(
         .iter()
         .map(to_bits)
         .collect::<Result<Vec<_>, _>>()?;
-    let results = program.call(index, &arguments)?;
+    let results = call(program, index, &arguments)?;
     let from = |(param, bits): (&AbiParam, u64)| from_bits(param.value_type, bits);
     signature.returns.iter().zip(results).map(from).collect()
 }

@@ -8,7 +8,7 @@ use skerry_compiler::translate::{
 };
 use skerry_compiler::{CompileError, Flags, FunctionCompiler, Inspection};
 use skerry_environ::{EntityIndex, EntityRef as _, FuncIndex, Module};
-use skerry_runtime::{Config, Module as CompiledModule};
+use skerry_runtime::{Config, Module as CompiledModule, TrustStore};
 
 use crate::error::Error;
 use crate::files::{directory_of, name, read_module, replace};
@@ -83,11 +83,19 @@ fn write_artifact(options: &CompileOptions, wasm: &[u8], output: &Path) -> Resul
     let mut artifact = Vec::new();
     let bar = Bar::new();
     let progress = |progress| bar.update(progress);
+    let trust = TrustStore::of_user().map_err(|error| {
+        // Messages that nobody can read are not worth an error.
+        _ = writeln!(
+            std::io::stderr(),
+            "warning: {error}; `skerry run` takes the compiled module only after `skerry trust`"
+        );
+    });
+    let trust = trust.as_ref().ok();
     let compiled = match options.compiler.profile {
-        None => CompiledModule::compile_to(&engine, wasm, &progress, &mut artifact),
+        None => CompiledModule::compile_to(&engine, wasm, trust, &progress, &mut artifact),
         // The profiler's file is about code in memory.
         Some(_) => CompiledModule::from_binary_with(&engine, wasm, &progress)
-            .map(|module| artifact = module.serialize()),
+            .map(|module| artifact = module.serialize_for(trust)),
     };
     compiled.map_err(|error| Error::Invalid {
         path: name(&options.file),

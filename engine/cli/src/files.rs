@@ -1,7 +1,7 @@
 //! Reading and writing the files that the command line names.
 
 use std::fs::{File, Permissions};
-use std::io::{ErrorKind, Read as _};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -127,8 +127,13 @@ pub(crate) fn directory_of(path: &Path) -> &Path {
     parent.unwrap_or(Path::new("."))
 }
 
-/// Writes a file whole or not at all, by replacing it, since another process may be using it. Devices and pipes are
-/// written to, and a link stays a link.
+/// The permissions of a file that nobody may write to, before the umask.
+const READ_ONLY: u32 = 0o444;
+
+/// Writes a file, whole or not at all, as one that is in use must be replaced. What is not a file (a device, a pipe) is
+/// written to; a link stays a link.
+///
+/// Nobody may write to the new file: whoever copies something over it while it is in use is refused, or replaces it.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let path = match std::fs::canonicalize(path) {
         Ok(there) => there,
@@ -145,11 +150,13 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     };
     let directory = directory_of(&path);
     let mut builder = tempfile::Builder::new();
-    builder.permissions(Permissions::from_mode(0o666));
-    let file = builder.tempfile_in(directory)?;
-    std::fs::write(file.path(), bytes)?;
+    builder.permissions(Permissions::from_mode(READ_ONLY));
+    let mut file = builder.tempfile_in(directory)?;
+    file.write_all(bytes)?;
     if let Some(permissions) = permissions {
-        file.as_file().set_permissions(permissions)?;
+        let mode = permissions.mode() & (READ_ONLY | 0o111);
+        file.as_file()
+            .set_permissions(Permissions::from_mode(mode))?;
     }
     file.persist(path)?;
     Ok(())

@@ -7,6 +7,7 @@
 //! - [`corpus`]: the files that are fetched for it and for the tests.
 //! - [`compile`]: a function, stage by stage, or an artifact.
 //! - [`limits`]: what a program may use.
+//! - [`trust`]: compiled modules of others that may run.
 //! - [`clif`]: CLIF functions, with the tests beside the rules ([`filetest`]).
 #![forbid(unsafe_code)]
 
@@ -30,6 +31,7 @@ mod progress;
 pub mod run;
 pub mod session;
 pub mod stop;
+pub mod trust;
 pub mod wast;
 
 use std::io::{self, BufWriter, Write};
@@ -91,6 +93,7 @@ fn dispatch(command: &Command, out: &mut dyn Write, log: &mut dyn Write) -> Resu
         Command::Run(options) => run::command(options, out),
         Command::Js(options) => js::command(options, log),
         Command::Compile(options) => compile::command(options, out).map(|()| 0),
+        Command::Trust(options) => trust::command(options, out).map(|()| 0),
         Command::Clif(options) => Ok(u8::from(!clif::command(options, out, log)?)),
         Command::Wast(options) => {
             let totals = wast::command(options, out, log)?;

@@ -3,7 +3,7 @@
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
-use skerry_runtime::{Cache, Config, Engine, Module, ProfilingStrategy};
+use skerry_runtime::{Cache, Config, Engine, Module, ProfilingStrategy, TrustStore};
 
 use crate::error::Error;
 use crate::files::{read, to_binary};
@@ -62,12 +62,19 @@ pub(crate) enum Source {
 /// As [`read_module`](crate::files::read_module).
 pub(crate) fn source(path: &Path) -> Result<Source, Error> {
     let named = path.extension().is_some_and(|found| found == "cwasm");
+    let kind = std::fs::metadata(path).map(|metadata| metadata.file_type());
+    if named && kind.is_ok_and(|kind| !kind.is_file() && !kind.is_dir()) {
+        return Err(Error::Invalid {
+            path: path.display().to_string(),
+            message: "no regular file, which a compiled module must be".into(),
+        });
+    }
     if named && path.is_file() && starts_as_artifact(path) {
         return Ok(Source::Artifact(path.into()));
     }
     let bytes = read(path)?;
     if Module::is_artifact(&bytes) {
-        let message = "compiled code, which is trusted as a native program is: it runs if its name ends in .cwasm";
+        let message = "compiled code, which is not confined as WebAssembly is: it runs if its name ends in .cwasm";
         return Err(Error::Invalid {
             path: path.display().to_string(),
             message: message.into(),
@@ -93,7 +100,10 @@ pub(crate) fn module(
     cache: Option<&Cache>,
 ) -> skerry_runtime::Result<Module> {
     let wasm = match source {
-        Source::Artifact(path) => return Module::deserialize_file(engine, path),
+        Source::Artifact(path) => {
+            let trust = TrustStore::of_user()?;
+            return Module::deserialize_trusted_file(engine, &trust, path);
+        }
         Source::Wasm(wasm) => wasm,
     };
     let bar = Bar::new();

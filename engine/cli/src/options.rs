@@ -41,6 +41,8 @@ pub enum Command {
     Wast(WastOptions),
     /// Compile a module to a file that `run` maps (with -o), or show it at one stage, with the rule behind each instruction
     Compile(CompileOptions),
+    /// Let `run` take compiled modules (.cwasm) that you have not compiled: their code is not confined
+    Trust(TrustOptions),
     /// Compile functions in CLIF's text format, run their `; run:` lines and check what follows them
     Clif(ClifOptions),
 }
@@ -295,7 +297,8 @@ pub enum Emit {
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 The code is for the features that this machine's processor has; that of --emit, too, which compiles with one thread.
-A .cwasm file that runs may be replaced or removed, but never written to: its pages are the program's code.")]
+A .cwasm file is read-only: one that runs may be replaced or removed, but never written to, as its pages are the program's code.
+`skerry run` takes it from this user on this machine; see `skerry help trust` for others.")]
 pub struct CompileOptions {
     /// The module, binary (.wasm) or text (.wat), or - for standard input
     pub file: PathBuf,
@@ -321,6 +324,18 @@ pub struct CompileOptions {
     pub compiler: CompilerOptions,
 }
 
+/// Options of `skerry trust`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+A compiled module is machine code, which can do whatever you can. `skerry run` takes one only if your own Skerry has
+compiled it, which it tells by a key in $SKERRY_TRUST_DIR, else in $XDG_CONFIG_HOME/skerry or ~/.config/skerry, or if this
+command has been given the file. A file that changes must be given again.")]
+pub struct TrustOptions {
+    /// Compiled modules (.cwasm) that you trust as you trust a native program
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+}
+
 /// Options of `skerry clif`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -338,7 +353,8 @@ After a function, as comments:
   ;   addl %esi, %edi
 BLESS=1 in the environment writes the last two anew. Each call is made twice, with and without the
 processor's optional instructions.
-CLIF may access any memory: a function that loads from a wrong address ends the process (SIGSEGV).")]
+CLIF may access any memory, so it runs in a process of its own: a function that loads from a wrong
+address ends that process (SIGSEGV), which is a failure of its line.")]
 pub struct ClifOptions {
     /// Files of functions in CLIF's text format, or directories of .clif files
     #[arg(required = true, value_name = "FILE")]

@@ -192,7 +192,7 @@ impl Session {
             Val::F64(bits) => Value::F64(bits),
             Val::V128(bits) => Value::V128(bits.to_le_bytes()),
             Val::FuncRef(func) => Value::FuncRef(func.is_some()),
-            Val::ExternRef(object) => Value::ExternRef(object.map(|object| {
+            Val::ExternRef(ref object) => Value::ExternRef(object.as_ref().map(|object| {
                 let number = object.downcast::<u32>(&self.store);
                 number.expect("a script has no objects but numbers")
             })),

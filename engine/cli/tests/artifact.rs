@@ -32,6 +32,12 @@ fn check(output: &Output, code: i32, stdout: &str, stderr: &str) {
     }
 }
 
+/// Compiled modules cannot be written to.
+fn replace(path: &Path, bytes: &[u8]) {
+    fs::remove_file(path).unwrap();
+    fs::write(path, bytes).unwrap();
+}
+
 fn entries(directory: &Path) -> usize {
     fs::read_dir(directory).map_or(0, Iterator::count)
 }
@@ -61,13 +67,18 @@ fn a_compiled_module_runs_and_needs_no_cache() {
     let disguised = directory.path().join("hello.wasm");
     fs::copy(artifact, &disguised).unwrap();
     let run = skerry(&cache, &["run", disguised.to_str().unwrap()]);
-    check(&run, 1, "", "hello.wasm: compiled code, which is trusted");
-    fs::write(artifact, &bytes[..bytes.len() / 2]).unwrap();
+    check(
+        &run,
+        1,
+        "",
+        "hello.wasm: compiled code, which is not confined",
+    );
+    replace(Path::new(artifact), &bytes[..bytes.len() / 2]);
     let cut = skerry(&cache, &["run", artifact]);
     check(&cut, 1, "", "hello.cwasm: the artifact is");
     let mut changed = bytes;
     *changed.last_mut().unwrap() ^= 1;
-    fs::write(artifact, changed).unwrap();
+    replace(Path::new(artifact), &changed);
     check(&skerry(&cache, &["run", artifact]), 1, "", "corrupt");
 }
 
@@ -154,7 +165,7 @@ fn the_cache_is_used_and_can_be_left_alone() {
         .unwrap()
         .unwrap()
         .path();
-    fs::write(&entry, "skerry\x1a\nnonsense").unwrap();
+    replace(&entry, b"skerry\x1a\nnonsense");
     check(&skerry(&cache, &["run", source]), 0, "hello, world\n", "");
     assert!(fs::metadata(&entry).unwrap().len() > 4096);
     // The folder cannot be a cache: the program runs, and there is one warning.
@@ -168,4 +179,60 @@ fn the_cache_is_used_and_can_be_left_alone() {
         "warning: cannot use the cache",
     );
     assert_eq!(String::from_utf8_lossy(&output.stderr).lines().count(), 1);
+}
+
+#[test]
+fn what_others_have_compiled_runs_when_it_is_trusted() {
+    let directory = tempfile::tempdir().unwrap();
+    let artifact = directory.path().join("hello.cwasm");
+    let (source, artifact) = (program("hello.wat"), artifact.to_str().unwrap());
+    let user = |name: &str, arguments: &[&str]| {
+        Command::new(env!("CARGO_BIN_EXE_skerry"))
+            .args(arguments)
+            .env("SKERRY_CACHE_DIR", directory.path().join("cache"))
+            .env("SKERRY_TRUST_DIR", directory.path().join(name))
+            .output()
+            .expect("skerry starts")
+    };
+    let compile = ["compile", source.to_str().unwrap(), "-o", artifact];
+    check(&user("maker", &compile), 0, "", "");
+    let mode = fs::metadata(artifact).unwrap().permissions();
+    assert!(mode.readonly(), "{mode:?}");
+    check(&user("maker", &["run", artifact]), 0, "hello, world\n", "");
+    let refused = user("other", &["run", artifact]);
+    check(&refused, 1, "", "`skerry trust FILE`");
+    let wrong = user("other", &["trust", source.to_str().unwrap()]);
+    check(&wrong, 1, "", "no compiled module");
+    let trusted = user("other", &["trust", artifact]);
+    let told = String::from_utf8_lossy(&trusted.stdout).into_owned();
+    assert!(told.contains("hello.cwasm is trusted until"), "{trusted:?}");
+    check(&user("other", &["run", artifact]), 0, "hello, world\n", "");
+    // Another file is another matter.
+    let mut changed = fs::read(artifact).unwrap();
+    changed[88..120].fill(7);
+    replace(Path::new(artifact), &changed);
+    let refused = user("other", &["run", artifact]);
+    check(&refused, 1, "", "`skerry trust FILE`");
+    // The cache is the maker's.
+    let run = |name| user(name, &["run", source.to_str().unwrap()]);
+    for name in ["maker", "other", "maker"] {
+        check(&run(name), 0, "hello, world\n", "");
+    }
+    let nowhere = Command::new(env!("CARGO_BIN_EXE_skerry"))
+        .args(["run", source.to_str().unwrap()])
+        .env("SKERRY_CACHE_DIR", directory.path().join("cache"))
+        .env("SKERRY_TRUST_DIR", "/proc/nowhere")
+        .output()
+        .unwrap();
+    check(&nowhere, 0, "hello, world\n", "warning: the cache");
+}
+
+#[test]
+fn what_is_no_file_is_not_waited_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let pipe = directory.path().join("pipe.cwasm");
+    let made = Command::new("mkfifo").arg(&pipe).status().unwrap();
+    assert!(made.success());
+    let run = skerry(directory.path(), &["run", pipe.to_str().unwrap()]);
+    check(&run, 1, "", "pipe.cwasm: no regular file");
 }

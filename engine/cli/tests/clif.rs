@@ -94,3 +94,25 @@ fn the_help_has_every_line_and_warns() {
         assert!(help.contains(told), "no {told} in {help}");
     }
 }
+
+#[test]
+fn a_wrong_address_is_a_failure_of_its_line() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("wrong").display().to_string();
+    let text = "\
+function %load(i64) -> i64 {
+block0(v0: i64):
+    v1 = load.i64 v0
+    return v1
+}
+; run: %load(16) == 0
+; run: %load(24) == 0
+";
+    fs::write(&path, format!("{text}{GOOD}")).unwrap();
+    let (code, out, log) = clif(&[&path], false);
+    assert_eq!(code, Some(1), "{out}{log}");
+    for line in [6, 7] {
+        assert!(log.contains(&format!("%load (line {line})")), "{log}");
+    }
+    assert!(log.contains("SIGSEGV") && !log.contains("%a"), "{log}");
+}

@@ -1,6 +1,7 @@
 //! The driver of CLIF functions: compiles those of a text, and keeps the stages of each for people to read.
 
 use crate::clif_support;
+use crate::compiled::{CompiledModule, CompiledParts};
 use crate::error::CompileError;
 use crate::flags::Flags;
 use crate::function::FunctionCompiler;
@@ -8,24 +9,70 @@ use crate::inspect::Inspection;
 use crate::link::{Linker, name};
 use crate::translate::{Namespace, entry_trampoline, verify};
 use cranelift_codegen::ir::Function;
-use skerry_environ::{FuncType, TrapTable, TypeIndex};
+use skerry_environ::{
+    self as environ, CompiledFunction, CompiledMetadata, EntityIndex, FuncType, TrapTable,
+    TypeIndex,
+};
 use std::collections::HashMap;
 use std::ops::Range;
 
-/// The machine code of CLIF functions, and what is needed to call them.
+/// The machine code of CLIF functions, and what is needed to call them. Only the compiler can make such a value.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CompiledClif {
-    /// The machine code of all functions and trampolines.
-    pub text: Vec<u8>,
-    /// For each function, its name in the text and the range of its code.
-    pub functions: Vec<(String, Range<u32>)>,
-    /// For each function whose values can be passed from the host: the Wasm type as which they are passed, and the
-    /// range of an entry trampoline of that type.
-    pub entries: Vec<Option<(FuncType, Range<u32>)>>,
-    /// The instructions that may trap, with their codes.
-    pub traps: TrapTable,
+    text: Vec<u8>,
+    functions: Vec<(String, Range<u32>)>,
+    entries: Vec<Option<(FuncType, Range<u32>)>>,
+    traps: TrapTable,
+    inspections: Vec<Inspection>,
+}
+
+impl CompiledClif {
+    /// Each function: its name as in the text, and where its code is.
+    pub fn functions(&self) -> &[(String, Range<u32>)] {
+        &self.functions
+    }
+
     /// The stages of each function.
-    pub inspections: Vec<Inspection>,
+    pub fn inspections(&self) -> &[Inspection] {
+        &self.inspections
+    }
+
+    /// For each function, if its values can be passed, the Wasm type that they are passed as.
+    pub fn func_types(&self) -> impl ExactSizeIterator<Item = Option<&FuncType>> {
+        let entries = self.entries.iter();
+        entries.map(|entry| entry.as_ref().map(|(ty, _)| ty))
+    }
+
+    /// A module that has these functions and nothing else, exported under their numbers. Each has a type of its own, as each
+    /// has its own entry trampoline; one that cannot be called has the type of no values.
+    pub fn into_module(self) -> CompiledModule {
+        let mut metadata = CompiledMetadata::default();
+        let module = &mut metadata.module;
+        let functions = self.functions.into_iter().zip(self.entries);
+        for (index, ((name, text), entry)) in functions.enumerate() {
+            let (ty, entry) = entry.unwrap_or_else(|| (FuncType::new([], []), 0..0));
+            let ty = module.types.push(ty);
+            let func_ref = None;
+            let func = module.functions.push(environ::Function { ty, func_ref });
+            module.functions[func].func_ref = Some(module.func_refs.push(func));
+            module.exports.push(environ::Export {
+                name: index.to_string(),
+                index: EntityIndex::Function(func),
+            });
+            module.function_names.insert(func, name);
+            metadata.functions.push(CompiledFunction {
+                text,
+                wasm_offset: 0,
+            });
+            metadata.entry_trampolines.push(entry);
+        }
+        CompiledModule::new(CompiledParts {
+            metadata,
+            text: self.text,
+            traps: self.traps,
+            ..CompiledParts::default()
+        })
+    }
 }
 
 /// Compiles CLIF functions, which may call each other by name.

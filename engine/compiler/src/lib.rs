@@ -25,6 +25,7 @@ mod buffer;
 mod clif_functions;
 mod clif_support;
 mod code;
+mod compiled;
 mod coverage;
 mod effort;
 pub mod error;
@@ -46,6 +47,7 @@ mod workers;
 
 pub use clif_functions::{CompiledClif, compile_clif, compile_clif_text};
 pub use code::{FuncName, FunctionCode, Reloc};
+pub use compiled::{CompiledModule, CompiledParts};
 pub use coverage::{fired_rules, rule_names};
 pub use error::CompileError;
 pub use flags::{CpuFeatures, Flags, OptLevel};

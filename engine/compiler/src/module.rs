@@ -7,6 +7,7 @@
 //! compiled what; neither does the error, which is that of the first function that has one.
 
 use crate::code::FunctionCode;
+use crate::compiled::{CompiledModule, CompiledParts};
 use crate::error::CompileError;
 use crate::flags::Flags;
 use crate::function::FunctionCompiler;
@@ -18,7 +19,7 @@ use crate::translate::{
 };
 use crate::workers::Workers;
 use skerry_environ::{
-    CompiledFunction, CompiledModule, CompiledTrampolines, DefinedFuncIndex, EntityRef, FuncType,
+    CompiledFunction, CompiledMetadata, CompiledTrampolines, DefinedFuncIndex, EntityRef, FuncType,
     PrimaryMap, TypeIndex,
 };
 use std::ops::Range;
@@ -217,17 +218,19 @@ fn link(
     let linked = linker.finish();
     let mut module = translation.module;
     let images = images(&mut module);
-    Ok(CompiledModule {
-        module,
+    Ok(CompiledModule::new(CompiledParts {
+        metadata: CompiledMetadata {
+            module,
+            functions,
+            entry_trampolines,
+            images: images.images,
+            imaged_segments: images.segments,
+        },
         text: linked.text,
-        functions,
-        entry_trampolines,
         traps: linked.traps,
         addrmap: linked.addrmap,
-        images: images.images,
         image_bytes: images.bytes,
-        imaged_segments: images.segments,
-    })
+    }))
 }
 
 /// Validates a Wasm module without compiling it.

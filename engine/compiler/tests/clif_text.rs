@@ -18,7 +18,7 @@ fn compile(text: &str) -> Result<CompiledClif, CompileError> {
 /// The instructions of the first function, one on each line.
 fn asm(text: &str) -> Vec<String> {
     let compiled = compile(text).unwrap_or_else(|error| panic!("{error}"));
-    let lines = compiled.inspections[0].asm.iter();
+    let lines = compiled.inspections()[0].asm.iter();
     lines.map(|line| line.text.clone()).collect()
 }
 

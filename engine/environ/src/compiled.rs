@@ -1,4 +1,4 @@
-//! A compiled module: machine code and what the runtime must know about it, as plain data.
+//! What the runtime must know about machine code, as plain data.
 //!
 //! All offsets into the text are in bytes from its start; relocations are already applied, and
 //! the text is position-independent: it may be placed at any page. Builtins and imports are reached through
@@ -6,7 +6,6 @@
 
 use crate::indices::*;
 use crate::module::Module;
-use crate::tables::{AddressMap, TrapTable};
 use crate::types::FuncType;
 use core::ops::Range;
 use cranelift_entity::PrimaryMap;
@@ -28,39 +27,29 @@ pub struct MemoryImage {
     pub memory: DefinedMemoryIndex,
     /// The start of the image in the memory, in bytes. Offset, start and length are multiples of 4096.
     pub offset: u64,
-    /// The start of its bytes in [`CompiledModule::image_bytes`].
+    /// The start of its bytes in the array of the bytes of all images.
     pub start: u64,
     /// The length of the image in bytes.
     pub len: u64,
 }
 
-/// The machine code of a module and its tables.
+/// What the runtime must know about the machine code of a module: all but the large arrays, which have places of their own in
+/// a file.
 ///
-/// The four large arrays are not part of what serde serialises: they have places of their own in a file.
+/// It is plain data that anybody can make, and nothing to execute: what may be executed is the `CompiledModule` of the
+/// compiler, which nobody else can make.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CompiledModule {
+pub struct CompiledMetadata {
     /// The module without its code.
     pub module: Module,
-    /// The machine code of all functions and trampolines.
-    #[serde(skip)]
-    pub text: Vec<u8>,
     /// The defined functions, with the places of their code and of their bodies.
     #[serde(with = "crate::serial")]
     pub functions: PrimaryMap<DefinedFuncIndex, CompiledFunction>,
     /// The entry trampoline of each type, for calls from the host through an array of values.
     #[serde(with = "crate::serial")]
     pub entry_trampolines: PrimaryMap<TypeIndex, Range<u32>>,
-    /// The instructions that may trap, with their trap codes.
-    #[serde(skip)]
-    pub traps: TrapTable,
-    /// The places in the Wasm module that machine code was compiled from.
-    #[serde(skip)]
-    pub addrmap: AddressMap,
     /// The initial contents of memories.
     pub images: Vec<MemoryImage>,
-    /// The bytes of the images.
-    #[serde(skip)]
-    pub image_bytes: Vec<u8>,
     /// The number of leading data segments that were considered for images. The active ones among them are in the
     /// images, and are not copied at instantiation.
     pub imaged_segments: usize,

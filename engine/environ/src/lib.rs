@@ -7,7 +7,7 @@
 //! * [`indices`]: newtypes for the index spaces of a module;
 //! * [`types`]: Wasm's value, function, table, memory and global types;
 //! * [`module`]: a validated module without its code, as plain data;
-//! * [`compiled`]: a compiled module, as plain data;
+//! * [`compiled`]: what the runtime must know about machine code, as plain data;
 //! * [`tables`]: its trap table and address map, which are read in place;
 //! * [`memory_style`]: the layout of memories in address space, which decides what is checked;
 //! * [`vmctx`]: the layout of the memory that compiled code addresses through its vmctx register;
@@ -30,7 +30,7 @@ pub mod types;
 pub mod vmctx;
 
 pub use builtins::Builtin;
-pub use compiled::{CompiledFunction, CompiledModule, CompiledTrampolines, MemoryImage};
+pub use compiled::{CompiledFunction, CompiledMetadata, CompiledTrampolines, MemoryImage};
 pub use cranelift_entity::{self as entity, EntityRef, PrimaryMap, SecondaryMap};
 pub use indices::*;
 pub use memory_style::MemoryStyle;

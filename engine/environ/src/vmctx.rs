@@ -266,6 +266,24 @@ impl VmctxLayout {
         }
     }
 
+    /// Whether the offsets of all that `module` has are those of a layout. For a validated module they are; for any other
+    /// this is to be asked before [`VmctxLayout::new`], which panics where they are not.
+    pub fn fits(module: &Module) -> bool {
+        let counts = [
+            module.globals.len(),
+            module.tables.len(),
+            module.memories.len(),
+            module.functions.len(),
+            module.func_refs.len(),
+        ];
+        let elements = module.constant_tables.values().map(|table| table.len());
+        let things = counts.into_iter().chain(elements);
+        let things = things.fold(0usize, usize::saturating_add);
+        // No element of an array is larger.
+        let bytes = things.saturating_mul(size_of::<VMFuncRef>());
+        bytes <= i32::MAX as usize - HEADER_SIZE - VMCTX_ALIGN
+    }
+
     /// The number of bytes below the vmctx pointer that are in use; a multiple of 16.
     pub fn size(&self) -> usize {
         usize::try_from(-self.bottom)

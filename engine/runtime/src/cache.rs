@@ -5,10 +5,13 @@
 //! and build of Skerry, machine, processor features, optimisations. An entry contains its name, so one that was
 //! renamed is not used. The least recently used entries are removed when the folder is over its limit.
 //!
-//! Entries are executed, so folder and entry must belong to this user (or root) and be writable for nobody else.
+//! Entries are executed. So folder and entry must belong to this user (or root) and be writable for nobody else, and an entry
+//! carries an authentication code that only this user's Skerry can make (`trust.rs`): one that came here with an archive, say,
+//! is compiled again.
 //!
-//! No problem with the folder stops a program: an entry that is not whole is compiled again and replaced, and a
-//! folder that cannot be used is a [`CacheWarning`]. Entries appear by renaming, so processes may share a folder.
+//! Nothing that goes wrong here stops a program: an entry that is not whole is compiled again and replaced, and a folder
+//! that cannot be used is a [`CacheWarning`]. Entries appear whole, so processes may share a folder: each is written as a file
+//! without a name, which a process that is killed takes with it, and is given its name at the end.
 
 use crate::artifact::origin;
 use crate::engine::Engine;
@@ -16,11 +19,13 @@ use crate::error::Result;
 use crate::module::Module;
 use crate::serialize::write_compiled;
 use crate::symbols::Dwarf;
-use skerry_compiler::{Progress, compile_module_on};
-use skerry_environ::CompiledModule;
-use std::fs::{self, DirBuilder, File, Metadata};
-use std::io::{BufWriter, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use crate::trust::{TrustError, TrustStore, is_ours, open_regular};
+use rustix::fs::{AtFlags, CWD, linkat};
+use skerry_compiler::{CompiledModule, Progress, compile_module_on};
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::io::{BufWriter, ErrorKind, Write};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -71,6 +76,14 @@ pub enum CacheWarning {
         /// The folder.
         directory: PathBuf,
     },
+    /// It cannot be told which entries are this user's.
+    #[error("the cache {directory:?} is not used: {source}")]
+    Trust {
+        /// The folder.
+        directory: PathBuf,
+        /// Why it cannot be told.
+        source: TrustError,
+    },
     /// The artifact cannot be written.
     #[error("cannot write to the cache {directory:?}: {source}")]
     Write {
@@ -109,8 +122,8 @@ impl Cache {
     ) -> Result<Cached> {
         let usable = self.prepare();
         let name = name(engine, wasm);
-        if usable.is_ok()
-            && let Some(module) = self.entry(engine, &name, wasm)
+        if let Ok(trust) = &usable
+            && let Some(module) = self.entry(engine, trust, &name, wasm)
         {
             return Ok(Cached {
                 module,
@@ -119,7 +132,7 @@ impl Cache {
             });
         }
         let compiled = compile_module_on(engine.workers(), wasm, engine.flags(), progress)?;
-        let kept = usable.and_then(|()| self.keep(engine, &compiled, &name));
+        let kept = usable.and_then(|trust| self.keep(engine, &trust, &compiled, &name));
         Ok(Cached {
             module: Module::from_compiled(engine, compiled)?
                 .loaded(Dwarf::to_keep(engine, wasm))?,
@@ -129,19 +142,26 @@ impl Cache {
     }
 
     /// The module of an entry that is of use.
-    fn entry(&self, engine: &Engine, name: &str, wasm: &[u8]) -> Option<Module> {
-        let file = File::open(self.directory.join(name)).ok()?;
+    fn entry(
+        &self,
+        engine: &Engine,
+        trust: &TrustStore,
+        name: &str,
+        wasm: &[u8],
+    ) -> Option<Module> {
+        let file = open_regular(&self.directory.join(name)).ok()?;
         if !is_ours(&file.metadata().ok()?) {
             return None;
         }
         // The time of use decides which entries are removed first; if it cannot be set, this one is removed
         // earlier.
         _ = file.set_modified(SystemTime::now());
-        Module::from_entry(engine, file, name, Dwarf::to_keep(engine, wasm)).ok()
+        let dwarf = Dwarf::to_keep(engine, wasm);
+        Module::from_cache_entry(engine, trust, file, name, dwarf).ok()
     }
 
-    /// Makes the folder for this user alone, or checks that it is so.
-    fn prepare(&self) -> Result<(), CacheWarning> {
+    /// Makes the folder, for this user alone, and checks that it is so.
+    fn prepare(&self) -> Result<TrustStore, CacheWarning> {
         let failed = |source| CacheWarning::Directory {
             directory: self.directory.clone(),
             source,
@@ -157,31 +177,28 @@ impl Cache {
                 directory: self.directory.clone(),
             });
         }
-        Ok(())
+        TrustStore::of_user().map_err(|source| CacheWarning::Trust {
+            directory: self.directory.clone(),
+            source,
+        })
     }
 
     /// Writes an entry, whole or not at all, and removes old ones.
     fn keep(
         &self,
         engine: &Engine,
+        trust: &TrustStore,
         compiled: &CompiledModule,
         name: &str,
     ) -> Result<(), CacheWarning> {
         let path = self.directory.join(name);
         let write = || {
-            // No other user may be able to write a file that will be executed, so it is made for this user alone,
-            // whatever the umask.
-            let hash = name.strip_suffix(".cwasm").expect("entries are named so");
-            let prefix = format!("{hash}.");
-            let mut builder = tempfile::Builder::new();
-            builder.prefix(&prefix).suffix(".tmp");
-            let mut file = builder.tempfile_in(&self.directory)?;
-            let mut out = BufWriter::new(file.as_file_mut());
-            write_compiled(engine, compiled, Some(name), &mut out)?;
+            let entry = NewEntry::new(&self.directory, name)?;
+            let mut out = BufWriter::new(entry.file());
+            write_compiled(engine, compiled, Some(name), Some(trust), &mut out)?;
             out.flush()?;
             drop(out);
-            file.persist(&path)?;
-            Ok(())
+            entry.publish(&path)
         };
         let written = write();
         // Old files are removed after a failure, too: on a full disk, those that were left behind may be the
@@ -241,10 +258,89 @@ impl Cache {
     }
 }
 
-/// Whether only this user and root can have written a file or folder.
-fn is_ours(metadata: &Metadata) -> bool {
-    let owners = [0, rustix::process::geteuid().as_raw()];
-    metadata.mode() & 0o022 == 0 && owners.contains(&metadata.uid())
+/// Nobody may write to what is going to be executed, nor read it but this user, whatever the umask.
+const MODE: u32 = 0o400;
+
+/// An entry that is being written.
+enum NewEntry<'a> {
+    /// It has no name yet, and goes with its process.
+    Nameless {
+        file: File,
+        directory: &'a Path,
+        name: &'a str,
+    },
+    /// There are no nameless files here: it has a name that is no entry's.
+    Named(tempfile::NamedTempFile),
+}
+
+impl<'a> NewEntry<'a> {
+    /// A file for the entry `name`.
+    fn new(directory: &'a Path, name: &'a str) -> std::io::Result<Self> {
+        let mut options = OpenOptions::new();
+        options.write(true).mode(MODE).custom_flags(libc::O_TMPFILE);
+        if let Ok(file) = options.open(directory) {
+            return Ok(Self::Nameless {
+                file,
+                directory,
+                name,
+            });
+        }
+        let prefix = prefix(name);
+        let mut builder = tempfile::Builder::new();
+        builder.permissions(Permissions::from_mode(MODE));
+        let file = builder
+            .prefix(&prefix)
+            .suffix(TEMPORARY)
+            .tempfile_in(directory)?;
+        Ok(Self::Named(file))
+    }
+
+    fn file(&self) -> &File {
+        match self {
+            Self::Nameless { file, .. } => file,
+            Self::Named(file) => file.as_file(),
+        }
+    }
+
+    /// Gives it its name.
+    fn publish(self, path: &Path) -> std::io::Result<()> {
+        match self {
+            Self::Nameless {
+                file,
+                directory,
+                name,
+            } => {
+                let source = format!("/proc/self/fd/{}", file.as_raw_fd());
+                let link = |to: &Path| -> std::io::Result<()> {
+                    Ok(linkat(CWD, &source, CWD, to, AtFlags::SYMLINK_FOLLOW)?)
+                };
+                match link(path) {
+                    // What is there is replaced, which only renaming does: it has another name for a moment.
+                    Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                        let prefix = prefix(name);
+                        let mut builder = tempfile::Builder::new();
+                        let builder = builder.prefix(&prefix).suffix(TEMPORARY);
+                        builder.make_in(directory, link)?.persist(path)?;
+                        Ok(())
+                    }
+                    linked => linked,
+                }
+            }
+            Self::Named(file) => {
+                file.persist(path)?;
+                Ok(())
+            }
+        }
+    }
+}
+
+/// How the names of files end that are not entries yet.
+const TEMPORARY: &str = ".tmp";
+
+/// How their names begin.
+fn prefix(name: &str) -> String {
+    let hash = name.strip_suffix(".cwasm").expect("entries are named so");
+    format!("{hash}.")
 }
 
 /// Whether a file is an entry by its name. The folder may be one that contains other files, too.
@@ -268,7 +364,7 @@ fn name(engine: &Engine, wasm: &[u8]) -> String {
 mod tests {
     use super::*;
     use skerry_compiler::{CpuFeatures, Flags, OptLevel};
-    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::fs::MetadataExt;
 
     const MODULES: [&str; 3] = [
         r#"(module (func (export "f") (result i32) (i32.const 1)))"#,
@@ -329,6 +425,70 @@ mod tests {
         assert_eq!(entries(&cache).len(), 4);
     }
 
+    /// Entries cannot be written to.
+    fn replace(path: &Path, bytes: &[u8]) {
+        fs::remove_file(path).unwrap();
+        fs::write(path, bytes).unwrap();
+        fs::set_permissions(path, Permissions::from_mode(MODE)).unwrap();
+    }
+
+    #[test]
+    fn entries_are_read_only_and_nameless_until_they_are_whole() {
+        let (_directory, cache) = folder();
+        cache.prepare().unwrap();
+        let name = format!("{}.cwasm", "1".repeat(NAME_LEN));
+        let path = cache.directory.join(&name);
+        for content in ["one", "two"] {
+            let entry = NewEntry::new(&cache.directory, &name).unwrap();
+            entry.file().write_all(content.as_bytes()).unwrap();
+            if matches!(entry, NewEntry::Nameless { .. }) {
+                assert_eq!(entries(&cache).len(), usize::from(content == "two"));
+            }
+            entry.publish(&path).unwrap();
+            assert_eq!(entries(&cache), [path.clone()]);
+            assert_eq!(fs::read_to_string(&path).unwrap(), content);
+            assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, MODE);
+        }
+    }
+
+    #[test]
+    fn what_is_no_file_is_no_entry_and_is_not_waited_for() {
+        let (_directory, cache) = folder();
+        let engine = Engine::default();
+        get(&cache, &engine, 0);
+        let path = entries(&cache).remove(0);
+        fs::remove_file(&path).unwrap();
+        rustix::fs::mkfifoat(CWD, &path, rustix::fs::Mode::from(0o600)).unwrap();
+        assert_eq!(
+            [0, 0].map(|index| get(&cache, &engine, index)),
+            [false, true]
+        );
+        fs::remove_file(&path).unwrap();
+        drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+        assert_eq!(
+            [0, 0].map(|index| get(&cache, &engine, index)),
+            [false, true]
+        );
+    }
+
+    #[test]
+    fn entries_that_this_user_has_not_written_are_not_used() {
+        let (_directory, cache) = folder();
+        let engine = Engine::default();
+        get(&cache, &engine, 0);
+        let path = entries(&cache).remove(0);
+        let name = path.file_name().unwrap().to_str().unwrap();
+        // All is right but for the authentication code.
+        let compiled = skerry_compiler::compile_module(&wasm(0), engine.flags()).unwrap();
+        let mut forged = Vec::new();
+        write_compiled(&engine, &compiled, Some(name), None, &mut forged).unwrap();
+        replace(&path, &forged);
+        assert_eq!(
+            [0, 0].map(|index| get(&cache, &engine, index)),
+            [false, true]
+        );
+    }
+
     #[test]
     fn damaged_entries_are_replaced() {
         let (_directory, cache) = folder();
@@ -337,7 +497,7 @@ mod tests {
         let path = entries(&cache).remove(0);
         let whole = fs::read(&path).unwrap();
         for damaged in [&whole[..whole.len() - 1], b"", b"something else"] {
-            fs::write(&path, damaged).unwrap();
+            replace(&path, damaged);
             assert_eq!(
                 [0, 0].map(|index| get(&cache, &engine, index)),
                 [false, true]

@@ -2,6 +2,7 @@
 
 use crate::artifact::ArtifactError;
 use crate::trap::{Backtrace, Trap, TrapCode, printable};
+use crate::trust::TrustError;
 use crate::types::ExternType;
 use skerry_compiler::CompileError;
 use skerry_environ::{FuncType, ValType};
@@ -31,6 +32,9 @@ pub enum Error {
     /// An artifact cannot be used.
     #[error(transparent)]
     Artifact(#[from] ArtifactError),
+    /// It cannot be told what compiled code the user trusts.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
     /// An artifact cannot be written.
     #[error("cannot write the artifact: {0}")]
     Write(std::io::Error),

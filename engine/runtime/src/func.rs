@@ -141,6 +141,7 @@ impl Func {
         results: &mut [Val],
     ) -> Result<()> {
         let store = store.as_context_mut().0;
+        store.inner.collect_if_due();
         let func = store.inner.func(store.inner.resolve(self.0)).get();
         let ty = store.inner.engine().func_type(func.type_id);
         let count = |what, expected, found| match expected == found {
@@ -228,6 +229,7 @@ impl<P: WasmParams, R: WasmResults> TypedFunc<P, R> {
     /// If the function belongs to another store.
     pub fn call(&self, mut store: impl AsContextMut, params: P) -> Result<R> {
         let store = store.as_context_mut().0;
+        store.inner.collect_if_due();
         let func = store.inner.func(store.inner.resolve(self.func.0)).get();
         let mut inline = [0; INLINE_SLOTS];
         let mut allocated;

@@ -13,9 +13,9 @@ use crate::vm::file::Bytes;
 use crate::vm::image::ImageSource;
 use crate::vm::instance::{Blueprint, FuncRefCode, func_ref_offset};
 use crate::vm::pool::Home;
-use skerry_compiler::{Progress, compile_module_on};
+use skerry_compiler::{CompiledModule, Progress, compile_module_on};
 use skerry_environ::{
-    AddressMap, CompiledModule, DataSegment, DefinedFuncIndex, ElemIndex, ElementItems,
+    AddressMap, CompiledMetadata, DataSegment, DefinedFuncIndex, ElemIndex, ElementItems,
     EntityIndex, EntityRef, FuncIndex, Module as Environ, SegmentMode, TypeIndex, VmctxLayout,
 };
 use std::collections::HashMap;
@@ -31,8 +31,7 @@ struct ModuleInner {
     /// The module's identity in the pool of slots.
     home: Arc<Home>,
     engine: Engine,
-    /// The module, without the parts that the next three fields hold.
-    compiled: CompiledModule,
+    compiled: CompiledMetadata,
     code: CodeMemory,
     addrmap: AddressMap<Bytes>,
     images: ImageSource,
@@ -119,26 +118,25 @@ impl Module {
         Ok(())
     }
 
-    /// Places compiled code in memory and prepares what instances share.
-    ///
-    /// The code is trusted: it must come from the compiler, for this machine.
+    /// Places compiled code in memory and prepares what instances share. It was compiled for this machine, as `engine` says.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`].
-    pub fn from_compiled(engine: &Engine, mut compiled: CompiledModule) -> Result<Self> {
-        let text = std::mem::take(&mut compiled.text);
-        let traps = std::mem::take(&mut compiled.traps).map_bytes(Bytes::Owned);
-        let addrmap = std::mem::take(&mut compiled.addrmap).map_bytes(Bytes::Owned);
-        let images = ImageSource::new(std::mem::take(&mut compiled.image_bytes));
+    pub(crate) fn from_compiled(engine: &Engine, compiled: CompiledModule) -> Result<Self> {
+        let parts = compiled.into_parts();
+        let compiled = parts.metadata;
+        let traps = parts.traps.map_bytes(Bytes::Owned);
+        let addrmap = parts.addrmap.map_bytes(Bytes::Owned);
+        let images = ImageSource::new(parts.image_bytes);
         let starts = compiled.functions.values().map(|f| f.text.start);
-        let code = CodeMemory::publish(&text, traps, starts).map_err(Error::OutOfMemory)?;
+        let code = CodeMemory::publish(&parts.text, traps, starts).map_err(Error::OutOfMemory)?;
         Ok(Self::assemble(engine, compiled, code, addrmap, images))
     }
 
     /// Prepares what instances share, for a module whose parts are where they are used.
     pub(crate) fn assemble(
         engine: &Engine,
-        compiled: CompiledModule,
+        compiled: CompiledMetadata,
         code: CodeMemory,
         addrmap: AddressMap<Bytes>,
         images: ImageSource,
@@ -286,7 +284,7 @@ impl Module {
     }
 
     /// The metadata, without the parts that are used in place.
-    pub(crate) fn compiled(&self) -> &CompiledModule {
+    pub(crate) fn compiled(&self) -> &CompiledMetadata {
         &self.inner.compiled
     }
 
@@ -406,7 +404,7 @@ fn defined(module: &Environ, func: FuncIndex) -> (DefinedFuncIndex, TypeIndex) {
 
 fn func_code(
     code: &CodeMemory,
-    compiled: &CompiledModule,
+    compiled: &CompiledMetadata,
     type_ids: &[u32],
     func: DefinedFuncIndex,
     ty: TypeIndex,

@@ -6,6 +6,7 @@
 use crate::deadline::Deadline;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
+use crate::extern_objects::{ExternObjects, Held, Object};
 use crate::instance::InstanceEntry;
 use crate::limits::ResourceLimiter;
 use crate::module::Module;
@@ -21,7 +22,7 @@ use crate::vm::memory::{LinearMemory, in_bounds};
 use crate::vm::table::Table;
 use skerry_compiler::CompileError;
 use skerry_environ::{
-    DataIndex, ElemIndex, MemoryIndex, TableIndex, Trap as TrapCode, vmctx::VMFuncRef,
+    DataIndex, ElemIndex, MemoryIndex, TableIndex, Trap as TrapCode, ValType, vmctx::VMFuncRef,
 };
 use std::any::Any;
 use std::collections::{BTreeMap, HashMap};
@@ -74,7 +75,7 @@ pub struct StoreInner {
     prepared: Vec<HostFunctions>,
     funcs: Vec<FuncRef>,
     func_numbers: HashMap<FuncRef, u32>,
-    externs: Vec<Box<dyn Any + Send + Sync>>,
+    externs: ExternObjects,
     regions: Vec<FaultRegion>,
     by_vmctx: HashMap<usize, u32>,
     /// The modules of the instances, by the address of their code.
@@ -116,7 +117,7 @@ impl<T> Store<T> {
             prepared: Vec::new(),
             funcs: Vec::new(),
             func_numbers: HashMap::new(),
-            externs: Vec::new(),
+            externs: ExternObjects::default(),
             regions: Vec::new(),
             by_vmctx: HashMap::new(),
             modules: BTreeMap::new(),
@@ -165,7 +166,13 @@ impl<T> Store<T> {
         &mut self.data.data
     }
 
-    /// Drops the store and returns the embedder's state.
+    /// Drops the objects behind [`ExternRef`](crate::ExternRef)s that neither the host nor WebAssembly has any more. This also
+    /// happens by itself when their number has doubled; the embedder need not call it.
+    pub fn gc(&mut self) {
+        self.data.inner.collect();
+    }
+
+    /// Ends the store and gives the embedder's state back.
     pub fn into_data(self) -> T {
         self.data.data
     }
@@ -293,6 +300,11 @@ impl<'a, T> StoreContext<'a, T> {
 }
 
 impl<T> StoreContextMut<'_, T> {
+    /// As [`Store::gc`]; nothing happens while WebAssembly of the store runs, whose frames may have references.
+    pub fn gc(&mut self) {
+        self.0.inner.collect();
+    }
+
     /// The embedder's state.
     pub fn data(&self) -> &T {
         &self.0.data
@@ -516,14 +528,40 @@ impl StoreInner {
         self.funcs[index as usize]
     }
 
-    pub(crate) fn push_extern(&mut self, value: Box<dyn Any + Send + Sync>) -> u32 {
-        let index = next_number(&self.externs);
-        self.externs.push(value);
-        index
+    /// Takes an object of the host; its number, and that the caller has it.
+    pub(crate) fn push_extern(&mut self, object: Object) -> (u32, Held) {
+        self.collect_if_due();
+        self.externs.push(object)
     }
 
-    pub(crate) fn extern_value(&self, index: u32) -> &(dyn Any + Send + Sync) {
-        &*self.externs[index as usize]
+    pub(crate) fn externs(&self) -> &ExternObjects {
+        &self.externs
+    }
+
+    /// Drops the objects that nobody has any more, if there are many. To be called where no `externref` is on its way, neither
+    /// in frames of WebAssembly (then nothing happens) nor in the values of a call.
+    pub(crate) fn collect_if_due(&mut self) {
+        if self.externs.is_due() {
+            self.collect();
+        }
+    }
+
+    /// Drops the objects of the host that nobody has any more, unless WebAssembly of the store runs, whose frames may have some.
+    #[cold]
+    fn collect(&mut self) {
+        if self.context.is_entered() {
+            return;
+        }
+        let tables = self.tables.iter();
+        let tables = tables.filter(|table| table.ty().element == ValType::ExternRef);
+        let elements =
+            tables.flat_map(|table| (0..table.len() as u64).filter_map(move |at| table.get(at)));
+        let globals = self.globals.iter();
+        let globals = globals.filter(|global| global.ty().content == ValType::ExternRef);
+        let words = elements.chain(globals.map(|global| global.get() as u64));
+        // Dropped when the store is whole again: what a destructor does is not ours.
+        let garbage = self.externs.take_garbage(words);
+        drop(garbage);
     }
 
     /// Does `memory.init`, also for active segments.

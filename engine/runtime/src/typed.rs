@@ -53,7 +53,7 @@ wasm_types! {
     f64: F64, value, _store => value.to_bits().into(), raw => f64::from_bits(raw as u64);
     u128: V128, value, _store => value, raw => raw;
     Option<Func>: FuncRef, value, store => func_word(store, value)?.into(), raw => func_of(store, raw as u64);
-    Option<ExternRef>: ExternRef, value, store => extern_word(store, value)?.into(), raw => extern_of(store, raw as u64);
+    Option<ExternRef>: ExternRef, value, store => extern_word(store, value.as_ref())?.into(), raw => extern_of(store, raw as u64);
 }
 
 /// Parameters of a [`TypedFunc`](crate::TypedFunc): `()`, a [`WasmTy`], or a tuple of up to 16.

@@ -1,16 +1,17 @@
 //! Values of WebAssembly, as the host sees them.
 
 use crate::error::{Error, Result};
+use crate::extern_objects::Held;
 use crate::func::Func;
 use crate::store::{AsContext, AsContextMut, Handle, StoreInner};
 use crate::vm::context::ValRaw;
 use crate::vm::func::FuncRef;
 use skerry_environ::ValType;
 use std::any::Any;
+use std::hash::{Hash, Hasher};
 
-/// A value. A floating-point number is given by its bits, so a NaN keeps its bits, and two values are equal if
-/// their bits are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// A value. Floating-point numbers are held as their bits, so that NaNs keep theirs and equality is that of bits.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Val {
     /// A 32-bit integer.
     I32(i32),
@@ -28,16 +29,44 @@ pub enum Val {
     ExternRef(Option<ExternRef>),
 }
 
-/// A reference to an object of the host, kept by a store until that is dropped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct ExternRef(pub(crate) Handle);
+/// A reference to an object of the host. The store keeps the object as long as there is such a reference, or WebAssembly has
+/// one in a table, a global or a frame; see [`Store::gc`](crate::Store::gc).
+#[derive(Clone)]
+pub struct ExternRef {
+    handle: Handle,
+    /// Keeps the object.
+    _held: Held,
+}
+
+impl PartialEq for ExternRef {
+    fn eq(&self, other: &Self) -> bool {
+        self.handle == other.handle
+    }
+}
+
+impl Eq for ExternRef {}
+
+impl Hash for ExternRef {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.handle.hash(state);
+    }
+}
+
+impl std::fmt::Debug for ExternRef {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("ExternRef").field(&self.handle).finish()
+    }
+}
 
 impl ExternRef {
     /// Moves `value` into the store.
     pub fn new(mut store: impl AsContextMut, value: impl Any + Send + Sync) -> Self {
         let inner = &mut store.as_context_mut().0.inner;
-        let index = inner.push_extern(Box::new(value));
-        Self(inner.handle(index))
+        let (index, held) = inner.push_extern(Box::new(value));
+        Self {
+            handle: inner.handle(index),
+            _held: held,
+        }
     }
 
     /// The object that it refers to.
@@ -46,7 +75,7 @@ impl ExternRef {
     /// If the reference belongs to another store.
     pub fn data<'a>(&self, store: &'a impl AsContext) -> &'a (dyn Any + Send + Sync) {
         let inner = &store.as_context().0.inner;
-        inner.extern_value(inner.resolve(self.0))
+        inner.externs().get(inner.resolve(self.handle))
     }
 
     /// A copy of the object, if it is a `V`.
@@ -121,16 +150,16 @@ impl Val {
         }
     }
 
-    /// The value as the slot that compiled code exchanges.
-    pub(crate) fn to_raw(self, store: &StoreInner) -> Result<ValRaw> {
-        Ok(match self {
+    /// The slot that compiled code exchanges for this value.
+    pub(crate) fn to_raw(&self, store: &StoreInner) -> Result<ValRaw> {
+        Ok(match *self {
             Self::I32(value) => (value as u32).into(),
             Self::I64(value) => (value as u64).into(),
             Self::F32(bits) => bits.into(),
             Self::F64(bits) => bits.into(),
             Self::V128(bits) => bits,
             Self::FuncRef(func) => func_word(store, func)?.into(),
-            Self::ExternRef(object) => extern_word(store, object)?.into(),
+            Self::ExternRef(ref object) => extern_word(store, object.as_ref())?.into(),
         })
     }
 
@@ -147,8 +176,8 @@ impl Val {
         }
     }
 
-    /// The value as a slot, if it is of type `ty`.
-    pub(crate) fn to_raw_of(self, store: &StoreInner, ty: ValType) -> Result<ValRaw> {
+    /// The slot for this value where a value of type `ty` is needed.
+    pub(crate) fn to_raw_of(&self, store: &StoreInner, ty: ValType) -> Result<ValRaw> {
         if self.ty() != ty {
             return Err(Error::ValueType {
                 expected: ty,
@@ -173,11 +202,13 @@ pub(crate) fn func_of(store: &mut StoreInner, word: u64) -> Option<Func> {
     Some(Func(store.handle(number)))
 }
 
-/// The word of an `externref`, which is one more than the index of the object.
-pub(crate) fn extern_word(store: &StoreInner, object: Option<ExternRef>) -> Result<u64> {
+/// An `externref` is one more than the number of the object.
+pub(crate) fn extern_word(store: &StoreInner, object: Option<&ExternRef>) -> Result<u64> {
     match object {
         None => Ok(0),
-        Some(object) if store.owns(object.0) => Ok(u64::from(store.resolve(object.0)) + 1),
+        Some(object) if store.owns(object.handle) => {
+            Ok(u64::from(store.resolve(object.handle)) + 1)
+        }
         Some(_) => Err(Error::WrongStore {
             what: "external reference",
         }),
@@ -187,7 +218,10 @@ pub(crate) fn extern_word(store: &StoreInner, object: Option<ExternRef>) -> Resu
 pub(crate) fn extern_of(store: &StoreInner, word: u64) -> Option<ExternRef> {
     let index =
         u32::try_from(word.checked_sub(1)?).expect("external references are numbers of objects");
-    Some(ExternRef(store.handle(index)))
+    Some(ExternRef {
+        handle: store.handle(index),
+        _held: store.externs().hold(index),
+    })
 }
 
 macro_rules! from {

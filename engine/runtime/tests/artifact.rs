@@ -2,10 +2,14 @@
 
 #![forbid(unsafe_code)]
 
-use skerry_runtime::{ArtifactError, Engine, Error, Instance, Module, Store, TrapCode};
+use skerry_runtime::{ArtifactError, Engine, Error, Instance, Module, Store, TrapCode, TrustStore};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-/// A module with some of everything that an artifact carries.
+/// Where the authentication code lies in an artifact.
+const CODE: std::ops::Range<usize> = 88..120;
+
+/// Something of everything that an artifact carries.
 const TEXT: &str = r#"(module $everything
     (type $two (func (param i32 i64) (result i64)))
     (memory (export "memory") 3)
@@ -31,6 +35,25 @@ const TEXT: &str = r#"(module $everything
 
 fn compiled(engine: &Engine) -> Module {
     Module::from_text(engine, TEXT).expect("the text is a module")
+}
+
+fn trust() -> TrustStore {
+    TrustStore::of_user().expect("the tests have a key")
+}
+
+/// The artifact of a module's text, which this user's Skerry has written.
+fn artifact(engine: &Engine, text: &str) -> Vec<u8> {
+    let wasm = wat::parse_str(text).unwrap();
+    let mut bytes = Vec::new();
+    Module::compile_to(engine, &wasm, Some(&trust()), &|_| (), &mut bytes).unwrap();
+    bytes
+}
+
+/// The module of an artifact with these bytes.
+fn load(engine: &Engine, bytes: &[u8]) -> Result<Module, Error> {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), bytes).unwrap();
+    Module::deserialize_trusted_file(engine, &trust(), file.path())
 }
 
 fn instance(engine: &Engine, module: &Module) -> (Store<()>, Instance) {
@@ -93,21 +116,22 @@ fn a_module_comes_back_from_bytes_and_from_a_file() {
     let engine = Engine::default();
     let module = compiled(&engine);
     check(&engine, &module);
-    let bytes = module.serialize();
+    let bytes = artifact(&engine, TEXT);
     assert!(Module::is_artifact(&bytes[..8]) && !Module::is_artifact(b"\0asm\x01\0\0\0"));
-    let again = Module::deserialize(&engine, &bytes).unwrap();
+    let again = load(&engine, &bytes).unwrap();
     check(&engine, &again);
-    // A module that was mapped is written again with the same bytes.
-    assert_eq!(again.serialize(), bytes);
+    // What is mapped is written again as it was, but for the authentication code.
+    let mut without = bytes.clone();
+    without[CODE].fill(0);
+    assert_eq!(again.serialize(), without);
+    assert_eq!(module.serialize(), without);
 
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("module.cwasm");
-    let mut file = std::fs::File::create(&path).unwrap();
-    let wasm = wat::parse_str(TEXT).unwrap();
-    Module::compile_to(&engine, &wasm, &|_| (), &mut file).unwrap();
-    assert_eq!(std::fs::read(&path).unwrap(), bytes);
-    let mapped = Module::deserialize_file(&Engine::default(), &path);
-    // A file that was removed stays until it is no longer used.
+    std::fs::write(&path, &bytes).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o400)).unwrap();
+    let mapped = Module::deserialize_trusted_file(&Engine::default(), &trust(), &path);
+    // A removed file stays until nobody uses it.
     std::fs::remove_file(&path).unwrap();
     let mapped = mapped.unwrap();
     check(mapped.engine(), &mapped);
@@ -116,8 +140,8 @@ fn a_module_comes_back_from_bytes_and_from_a_file() {
 #[test]
 fn cut_or_changed_artifacts_are_errors() {
     let engine = Engine::default();
-    let bytes = compiled(&engine).serialize();
-    let read = |bytes: &[u8]| artifact_error(Module::deserialize(&engine, bytes));
+    let bytes = artifact(&engine, TEXT);
+    let read = |bytes: &[u8]| artifact_error(load(&engine, bytes));
     for len in (0..bytes.len())
         .step_by(61)
         .chain(bytes.len() - 3..bytes.len())
@@ -137,16 +161,44 @@ fn cut_or_changed_artifacts_are_errors() {
             0..8 => matches!(error, ArtifactError::NotAnArtifact),
             8..12 => matches!(error, ArtifactError::Format { .. }),
             16..24 => matches!(error, ArtifactError::Length { .. }),
+            at if CODE.contains(&at) => matches!(error, ArtifactError::Untrusted),
             _ => matches!(error, ArtifactError::Corrupt { .. }),
         };
         assert!(expected, "byte {at}: {error}");
         changed[at] ^= 1 << (at % 8);
     }
-    assert!(Module::deserialize(&engine, &changed).is_ok());
-    assert!(matches!(
-        artifact_error(Module::deserialize_file(&engine, Path::new("/nonexistent"))),
-        ArtifactError::Read(_)
-    ));
+    assert!(load(&engine, &changed).is_ok());
+}
+
+#[test]
+fn what_nobody_stands_behind_is_refused_until_the_user_says_so() {
+    let engine = Engine::default();
+    let text = r#"(module (func (export "only in this test")))"#;
+    let bytes = Module::from_text(&engine, text).unwrap().serialize();
+    let refused = artifact_error(load(&engine, &bytes));
+    assert!(matches!(refused, ArtifactError::Untrusted));
+    assert!(refused.to_string().contains("skerry trust"), "{refused}");
+    let mark = trust().mark_of(&bytes);
+    std::fs::create_dir_all(mark.parent().unwrap()).unwrap();
+    std::fs::write(&mark, "").unwrap();
+    let loaded = load(&engine, &bytes);
+    std::fs::remove_file(&mark).unwrap();
+    assert_eq!(loaded.unwrap().exports().len(), 1);
+    assert!(load(&engine, &bytes).is_err());
+}
+
+#[test]
+fn what_is_no_file_is_refused_and_not_waited_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let [fifo, socket] = ["fifo", "socket"].map(|name| directory.path().join(name));
+    rustix::fs::mkfifoat(rustix::fs::CWD, &fifo, rustix::fs::Mode::from(0o600)).unwrap();
+    let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    let others = ["/nonexistent", "/dev/zero", "/dev/null", "/"].map(Path::new);
+    for path in others.into_iter().chain([&*fifo, &*socket]) {
+        let opened = Module::deserialize_trusted_file(&Engine::default(), &trust(), path);
+        let error = artifact_error(opened);
+        assert!(matches!(error, ArtifactError::Read(_)), "{path:?}: {error}");
+    }
 }
 
 #[test]
@@ -161,7 +213,7 @@ fn instances_share_an_image_until_they_write() {
         );
         let engine = Engine::default();
         let module = Module::from_text(&engine, &text).unwrap();
-        let loaded = Module::deserialize(&engine, &module.serialize()).unwrap();
+        let loaded = load(&engine, &artifact(&engine, &text)).unwrap();
         for module in [module, loaded] {
             let (mut a, first) = instance(&engine, &module);
             let (mut b, second) = instance(&engine, &module);

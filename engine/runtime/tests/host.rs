@@ -3,10 +3,12 @@
 #![forbid(unsafe_code)]
 
 use skerry_runtime::{
-    Caller, Config, Engine, Error, ExternRef, Func, FuncType, Instance, Linker, Module, Store,
-    TrapCode, Val, ValType,
+    AsContextMut, Caller, Config, Engine, Error, ExternRef, Func, FuncType, Instance, Linker,
+    Module, Store, TrapCode, Val, ValType,
 };
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 fn setup<T>(data: T, define: impl FnOnce(&mut Linker<T>), text: &str) -> (Store<T>, Instance) {
     let engine = Engine::default();
@@ -54,8 +56,8 @@ fn values_go_both_ways() {
                     "swap",
                     FuncType::new([ValType::I32, ValType::I64], [ValType::I64, ValType::I32]),
                     |_, params, results| {
-                        results[0] = params[1];
-                        results[1] = params[0];
+                        results[0] = params[1].clone();
+                        results[1] = params[0].clone();
                         Ok(())
                     },
                 )
@@ -94,12 +96,12 @@ fn values_go_both_ways() {
         (1..=12).map(|n| n * n).sum::<i64>()
     );
     let swap = instance.get_func(&mut store, "swap").unwrap();
-    let mut results = [Val::I32(0); 2];
+    let mut results = [Val::I32(0), Val::I32(0)];
     swap.call(&mut store, &[Val::I32(-7), Val::I64(8)], &mut results)
         .unwrap();
     assert_eq!((results[0].i64(), results[1].i32()), (Some(8), Some(-7)));
     let ten = instance.get_func(&mut store, "ten").unwrap();
-    let mut results = [Val::I32(0); 10];
+    let mut results = [const { Val::I32(0) }; 10];
     ten.call(&mut store, &[], &mut results).unwrap();
     assert_eq!(
         results.map(|v| v.i32().unwrap()),
@@ -414,4 +416,86 @@ fn the_wasm_stack_is_as_large_as_configured() {
         large > 100 * small && large < 150 * small,
         "{small} and {large}"
     );
+}
+
+/// Counts how many of it there are.
+struct Counted(Arc<AtomicUsize>);
+
+impl Counted {
+    fn new(alive: &Arc<AtomicUsize>) -> Self {
+        alive.fetch_add(1, Ordering::Relaxed);
+        Self(alive.clone())
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn objects_of_the_host_go_when_nobody_has_them() {
+    let alive = Arc::new(AtomicUsize::new(0));
+    let count = || alive.load(Ordering::Relaxed);
+    let host = alive.clone();
+    let (mut store, instance) = setup(
+        (),
+        |linker| {
+            let make = move |mut caller: Caller<'_, ()>| {
+                let object = ExternRef::new(&mut caller, Counted::new(&host));
+                // WebAssembly runs, so what its frames have stays.
+                caller.as_context_mut().gc();
+                Some(object)
+            };
+            linker.func_wrap("host", "make", make).unwrap();
+        },
+        r#"(module (import "host" "make" (func $make (result externref)))
+             (table $t 3 externref) (global $g (mut externref) (ref.null extern))
+             (func (export "keep") (param externref)
+               (table.set $t (i32.const 1) (local.get 0)) (global.set $g (call $make)))
+             (func (export "forget")
+               (table.set $t (i32.const 1) (ref.null extern)) (global.set $g (ref.null extern)))
+             (func (export "churn") (param i32) (result externref) (local $first externref)
+               (local.set $first (call $make))
+               (loop (drop (call $make))
+                 (br_if 0 (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))
+               (local.get $first)))"#,
+    );
+    let keep = instance
+        .get_typed_func::<Option<ExternRef>, ()>(&mut store, "keep")
+        .unwrap();
+    let forget = instance
+        .get_typed_func::<(), ()>(&mut store, "forget")
+        .unwrap();
+    let churn = instance
+        .get_typed_func::<i32, Option<ExternRef>>(&mut store, "churn")
+        .unwrap();
+    // One in a table, one in a global, one of the host.
+    let object = ExternRef::new(&mut store, Counted::new(&alive));
+    keep.call(&mut store, Some(object)).unwrap();
+    let own = ExternRef::new(&mut store, Counted::new(&alive));
+    drop(ExternRef::new(&mut store, Counted::new(&alive)));
+    store.gc();
+    assert_eq!(count(), 3);
+    // What a frame has stays while the frame is there, and what it returns is the host's.
+    let first = churn.call(&mut store, 50).unwrap().unwrap();
+    assert_eq!(count(), 3 + 51);
+    store.gc();
+    assert_eq!(count(), 4);
+    assert!(first.data(&store).is::<Counted>());
+    drop(first);
+    forget.call(&mut store, ()).unwrap();
+    store.gc();
+    assert_eq!(count(), 1);
+    assert!(own.clone().data(&store).is::<Counted>() && own == own.clone());
+    // Nobody asks for a collection, and there are never many more than are of use.
+    for _ in 0..2000 {
+        churn.call(&mut store, 9).unwrap();
+        drop(ExternRef::new(&mut store, Counted::new(&alive)));
+        assert!(count() < 2100, "{}", count());
+    }
+    let alive = alive.clone();
+    drop((store, own));
+    assert_eq!(alive.load(Ordering::Relaxed), 0);
 }

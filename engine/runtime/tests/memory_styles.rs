@@ -4,7 +4,8 @@
 #![forbid(unsafe_code)]
 
 use skerry_runtime::{
-    Config, Engine, Extern, Instance, Linker, Memory, MemoryType, Module, Store, TrapCode, Val,
+    Config, Engine, Extern, Instance, Linker, Memory, MemoryType, Module, Store, TrapCode,
+    TrustStore, Val,
 };
 
 const PAGE: u64 = 65536;
@@ -331,10 +332,13 @@ fn thousands_of_memories_are_alive_at_once() {
 fn artifacts_know_their_style() {
     let engines = engines();
     let text = r#"(module (memory 1) (func (export "f") (result i32) (i32.load (i32.const 0))))"#;
+    let trust = TrustStore::of_user().unwrap();
+    let file = tempfile::NamedTempFile::new().unwrap();
     for (made, engine) in &engines {
-        let artifact = Module::new(engine, text).unwrap().serialize();
+        let module = Module::new(engine, text).unwrap();
+        std::fs::write(file.path(), module.serialize_for(Some(&trust))).unwrap();
         for (used, other) in &engines {
-            let loaded = Module::deserialize(other, &artifact);
+            let loaded = Module::deserialize_trusted_file(other, &trust, file.path());
             match loaded {
                 Ok(module) => {
                     let mut store = Store::new(other, ());

@@ -38,6 +38,11 @@ pub enum ArtifactError {
         /// The part of the file that has changed.
         what: &'static str,
     },
+    /// Nobody whom this user trusts stands behind the code.
+    #[error(
+        "you have not compiled the artifact, or not on this machine, and its code is not confined as WebAssembly is: compile the module again, or say that you trust whoever made it with `skerry trust FILE`"
+    )]
+    Untrusted,
     /// The file was made by another build.
     #[error("the artifact was made by skerry {found}, this is {ours}: compile the module again")]
     Version {

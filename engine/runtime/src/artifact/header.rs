@@ -2,21 +2,24 @@
 //! else is used.
 
 use super::error::ArtifactError;
+use crate::trust::{Code, TrustStore};
 use std::io::Write;
 use std::ops::Range;
 
 /// The first bytes of an artifact. A transfer that changes line ends or stops at ^Z changes them.
 const MAGIC: [u8; 8] = *b"skerry\x1a\n";
 /// Changes whenever anything in this file does.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 /// Sections that are mapped by themselves start at multiples of this many bytes.
 pub(super) const PAGE: u64 = 4096;
 /// The size of the header in bytes.
-const HEADER: usize = BODY_HASH.end + SECTIONS * 16;
+const HEADER: usize = CODE.end + SECTIONS * 16;
 
 const LENGTH: Range<usize> = 16..24;
 const HEAD_HASH: Range<usize> = 24..56;
 const BODY_HASH: Range<usize> = 56..88;
+/// The authentication code: zeros if there is none.
+const CODE: Range<usize> = 88..120;
 
 /// How many sections there are.
 pub(super) const SECTIONS: usize = 7;
@@ -47,8 +50,12 @@ pub(crate) fn is_artifact(bytes: &[u8]) -> bool {
     bytes.starts_with(&MAGIC)
 }
 
-/// Writes an artifact of these sections.
-pub(super) fn write(sections: &[&[u8]; SECTIONS], out: &mut dyn Write) -> std::io::Result<()> {
+/// Writes an artifact of these sections, with an authentication code if there is somebody to make it.
+pub(super) fn write(
+    sections: &[&[u8]; SECTIONS],
+    trust: Option<&TrustStore>,
+    out: &mut dyn Write,
+) -> std::io::Result<()> {
     let mut header = [0; HEADER];
     header[..8].copy_from_slice(&MAGIC);
     header[8..12].copy_from_slice(&FORMAT.to_le_bytes());
@@ -61,7 +68,7 @@ pub(super) fn write(sections: &[&[u8]; SECTIONS], out: &mut dyn Write) -> std::i
         };
         paddings[index] = (start - end) as usize;
         end = start + section.len() as u64;
-        let entry = &mut header[BODY_HASH.end + index * 16..][..16];
+        let entry = &mut header[CODE.end + index * 16..][..16];
         entry[..8].copy_from_slice(&start.to_le_bytes());
         entry[8..].copy_from_slice(&(section.len() as u64).to_le_bytes());
     }
@@ -81,15 +88,20 @@ pub(super) fn write(sections: &[&[u8]; SECTIONS], out: &mut dyn Write) -> std::i
         head.update(piece);
     }
     header[HEAD_HASH].copy_from_slice(head.finalize().as_bytes());
+    if let Some(trust) = trust {
+        let code = trust.authenticate(&header[HEAD_HASH]);
+        header[CODE].copy_from_slice(&code);
+    }
     out.write_all(&header)?;
     pieces().try_for_each(|piece| out.write_all(piece))
 }
 
-/// A hasher of the header, without the bytes of the hash itself.
+/// A hasher that has seen the header, but for the hash itself and the authentication code, which is made of the hash.
 fn head_hasher(header: &[u8]) -> blake3::Hasher {
     let mut hasher = blake3::Hasher::new();
     hasher.update(&header[..HEAD_HASH.start]);
-    hasher.update(&header[HEAD_HASH.end..HEADER]);
+    hasher.update(&header[BODY_HASH]);
+    hasher.update(&header[CODE.end..HEADER]);
     hasher
 }
 
@@ -99,7 +111,9 @@ pub(super) struct Header {
     sections: [Range<usize>; SECTIONS],
     /// The end of the head, in bytes from the start of the file.
     head: usize,
+    head_hash: [u8; 32],
     body_hash: [u8; 32],
+    code: Code,
 }
 
 impl Header {
@@ -132,11 +146,15 @@ impl Header {
         if hasher.finalize().as_bytes()[..] != header[HEAD_HASH] {
             return Err(corrupt());
         }
-        let body_hash = header[BODY_HASH].try_into().expect("a hash has 32 bytes");
+        let bytes = |range: Range<usize>| -> [u8; 32] {
+            header[range].try_into().expect("a hash has 32 bytes")
+        };
         Ok(Header {
             sections,
             head,
-            body_hash,
+            head_hash: bytes(HEAD_HASH),
+            body_hash: bytes(BODY_HASH),
+            code: bytes(CODE),
         })
     }
 
@@ -151,6 +169,14 @@ impl Header {
                 what: "its code or tables",
             }),
         }
+    }
+
+    /// Whether the user's own Skerry has written the file. The checksum of the head, of which the authentication code is made,
+    /// covers all else, as it covers that of the body.
+    pub(super) fn is_authentic(&self, trust: &TrustStore) -> bool {
+        // Hashes of this type are compared in constant time.
+        let expected: blake3::Hash = trust.authenticate(&self.head_hash).into();
+        expected == blake3::Hash::from(self.code)
     }
 
     /// The range of a section in the file.
@@ -169,7 +195,7 @@ fn places(header: &[u8], len: usize) -> Option<[Range<usize>; SECTIONS]> {
     let mut sections = [const { 0..0 }; SECTIONS];
     let mut end = HEADER;
     for (index, section) in sections.iter_mut().enumerate() {
-        let [start, size] = [0, 8].map(|at| word(header, BODY_HASH.end + index * 16 + at));
+        let [start, size] = [0, 8].map(|at| word(header, CODE.end + index * 16 + at));
         let start = usize::try_from(start).ok()?;
         let contiguous = index >= BODY || start == end;
         let on_page = !ON_PAGES[index] || (start as u64).is_multiple_of(PAGE);
@@ -197,7 +223,7 @@ mod tests {
             b"map",
             b"dwarf",
         ];
-        write(&sections, &mut bytes).unwrap();
+        write(&sections, None, &mut bytes).unwrap();
         bytes
     }
 
@@ -230,7 +256,7 @@ mod tests {
         }
         assert!(read(&[&bytes[..], b"\0"].concat()).is_err());
         let mut changed = bytes.clone();
-        for at in 0..bytes.len() {
+        for at in (0..bytes.len()).filter(|at| !CODE.contains(at)) {
             let bit = 1 << (at % 8);
             changed[at] ^= bit;
             assert!(read(&changed).is_err(), "bit {bit} of byte {at} may change");

@@ -9,20 +9,24 @@
 //!         trap table, address map and, if asked for, the module's DWARF sections, read in place
 //! ```
 //!
-//! One checksum is of header, origin and metadata, the other of all that follows them. They catch accidents. They
-//! do not make a file harmless: anyone who can write it can write machine code, so an artifact is trusted as an
-//! executable is.
+//! One checksum is of header, origin and metadata, the other of all that follows them. They catch accidents. They do
+//! not make a file harmless: whoever can write it can write machine code. So a safe function loads only what this user
+//! stands behind (`trust.rs`), and whoever calls the unsafe ones vouches for the file.
+//!
+//! What the metadata says is checked when it is loaded (`check.rs`): no index in it leads to a panic later.
 
+mod check;
 mod error;
 mod header;
 pub(crate) mod origin;
 
 pub use error::ArtifactError;
 
+use crate::trust::TrustStore;
 use crate::vm::file::MappedFile;
 use header::{Header, SECTIONS, Section};
-use skerry_compiler::{Flags, MemoryStyle};
-use skerry_environ::{CompiledModule, DefinedFuncIndex, EntityRef, FuncIndex, MemoryType};
+use skerry_compiler::{CompiledParts, Flags, MemoryStyle};
+use skerry_environ::CompiledMetadata;
 use std::io::Write;
 use std::ops::Range;
 
@@ -40,8 +44,8 @@ pub(crate) struct Parts<'a> {
 }
 
 impl<'a> Parts<'a> {
-    /// The parts of a module that has just been compiled.
-    pub(crate) fn of(compiled: &'a CompiledModule) -> Self {
+    /// Those of a module that is not in use yet.
+    pub(crate) fn of(compiled: &'a CompiledParts) -> Self {
         Self {
             text: &compiled.text,
             images: &compiled.image_bytes,
@@ -52,16 +56,17 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// Writes the artifact of a module that was compiled with `flags`; of `compiled` only the metadata is used. If the
-/// artifact is an entry of a cache, `entry` is its name.
+/// Writes the artifact of a module that was compiled with `flags`. `entry` is
+/// its name if it is an entry of a cache; with `trust` it can be told that this user's Skerry has written it.
 ///
 /// # Errors
 /// The errors of `out`.
 pub(crate) fn write(
-    compiled: &CompiledModule,
+    compiled: &CompiledMetadata,
     parts: Parts<'_>,
     flags: &Flags,
     entry: Option<&str>,
+    trust: Option<&TrustStore>,
     out: &mut dyn Write,
 ) -> std::io::Result<()> {
     let mut origin = origin::describe(flags);
@@ -75,14 +80,14 @@ pub(crate) fn write(
     contents[Section::Traps as usize] = parts.traps;
     contents[Section::Addresses as usize] = parts.addrmap;
     contents[Section::Dwarf as usize] = parts.dwarf;
-    header::write(&contents, out)
+    header::write(&contents, trust, out)
 }
 
 /// A checked artifact: its metadata, and the places of the other parts in the file.
 #[derive(Debug)]
 pub(crate) struct Opened {
-    /// The module, without the parts that are in the ranges below.
-    pub(crate) compiled: CompiledModule,
+    header: Header,
+    pub(crate) compiled: CompiledMetadata,
     /// The name that it has as an entry of a cache.
     pub(crate) entry: Option<String>,
     pub(crate) text: Range<usize>,
@@ -115,47 +120,42 @@ pub(crate) fn open(file: &MappedFile, style: MemoryStyle) -> Result<Opened, Arti
         traps: header.section(Section::Traps),
         addrmap: header.section(Section::Addresses),
         dwarf: header.section(Section::Dwarf),
+        header,
     };
-    opened.is_consistent().then_some(opened).ok_or_else(corrupt)
+    let lengths = check::Lengths {
+        text: opened.text.len(),
+        images: opened.images.len(),
+    };
+    match check::is_consistent(&opened.compiled, lengths) {
+        true => Ok(opened),
+        false => Err(corrupt()),
+    }
 }
 
 impl Opened {
-    /// Whether all ranges in the metadata are inside their sections; if they were not, their use would panic later.
-    fn is_consistent(&self) -> bool {
-        let compiled = &self.compiled;
-        let module = &compiled.module;
-        let inside =
-            |range: &Range<u32>| range.start <= range.end && range.end as usize <= self.text.len();
-        let mut functions = compiled.functions.values();
-        let functions = functions.len() + module.imported_functions == module.functions.len()
-            && functions.all(|f| inside(&f.text) && !f.text.is_empty());
-        let mut func_refs = module.functions.values().filter_map(|f| f.func_ref);
-        let escaping = func_refs.all(|index| module.func_refs.is_valid(index));
-        let types = &compiled.entry_trampolines;
-        let trampolines = types.len() == module.types.len() && types.values().all(inside);
-        let referenced = module.func_refs.values().all(|&func| {
-            let defined = func.index().checked_sub(module.imported_functions);
-            defined.is_some_and(|f| compiled.functions.is_valid(DefinedFuncIndex::new(f)))
-        });
-        let constant_tables = module.constant_tables.iter().all(|(&index, elements)| {
-            let ty = module.tables.get(module.table_index(index));
-            let escapes = |&func: &FuncIndex| {
-                let function = module.functions.get(func);
-                function
-                    .is_some_and(|f| module.defined_func(func).is_none() || f.func_ref.is_some())
-            };
-            ty.is_some_and(|ty| ty.minimum == elements.len() as u64)
-                && elements.iter().flatten().all(escapes)
-        });
-        let images = compiled.images.iter().all(|image| {
-            let memory = module.memories.get(module.memory_index(image.memory));
-            let size = memory.map_or(0, |ty| ty.minimum.saturating_mul(MemoryType::PAGE_SIZE));
-            let end = |start: u64| start.checked_add(image.len);
-            (image.offset | image.start | image.len).is_multiple_of(header::PAGE)
-                && end(image.offset).is_some_and(|end| end <= size)
-                && end(image.start).is_some_and(|end| end <= self.images.len() as u64)
-        });
-        let segments = compiled.imaged_segments <= module.data.len();
-        functions && escaping && trampolines && referenced && constant_tables && images && segments
+    /// Whether the user's own Skerry has written the artifact.
+    pub(crate) fn is_authentic(&self, trust: &TrustStore) -> bool {
+        self.header.is_authentic(trust)
     }
+}
+
+/// The metadata of an artifact.
+#[cfg(test)]
+pub(crate) fn metadata_of(file: &[u8]) -> &[u8] {
+    &file[Header::read(file).unwrap().section(Section::Metadata)]
+}
+
+/// The artifact with other metadata, and checksums that are right.
+#[cfg(test)]
+pub(crate) fn with_metadata(file: &[u8], metadata: &[u8]) -> Vec<u8> {
+    use Section::{Addresses, Dwarf, Images, Metadata, Origin, Text, Traps};
+    let header = Header::read(file).unwrap();
+    let mut contents = [&[][..]; SECTIONS];
+    for section in [Origin, Text, Images, Traps, Addresses, Dwarf] {
+        contents[section as usize] = &file[header.section(section)];
+    }
+    contents[Metadata as usize] = metadata;
+    let mut forged = Vec::new();
+    header::write(&contents, None, &mut forged).unwrap();
+    forged
 }

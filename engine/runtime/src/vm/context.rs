@@ -170,6 +170,11 @@ impl VMStoreContext {
         unsafe { store.as_mut() }
     }
 
+    /// Whether WebAssembly of the store runs: an activation has begun and not ended.
+    pub(crate) fn is_entered(&self) -> bool {
+        self.store.get().is_some()
+    }
+
     /// The wasm stack of the innermost activation.
     pub(super) fn stack_bounds(&self) -> StackBounds {
         self.stack.get()

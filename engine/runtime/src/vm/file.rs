@@ -1,15 +1,21 @@
 //! Files mapped into memory: artifacts, whose parts are used in place.
 
+use crate::trust::is_ours;
 use memmap2::{Mmap, MmapOptions};
 use rustix::fs::{MemfdFlags, SealFlags};
 use std::fs::File;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::ops::{Deref, Range};
 use std::sync::Arc;
 
+/// The most bytes of a file that is copied.
+const MOST_COPIED: u64 = 4 << 30;
+
 /// A file, mapped for reading as long as this value lives.
 ///
-/// The file must not change meanwhile: like an executable, it is replaced, not written to.
+/// Nobody may change the file meanwhile: like an executable, it is replaced, not written to. Mappings are private, so nothing
+/// that this process does changes the file; but what others write to it appears in pages that nobody has touched, and where
+/// the file was cut, touching is SIGBUS. In code and tables that ends the process, in a memory it is a trap.
 #[derive(Debug)]
 pub(crate) struct MappedFile {
     bytes: Mmap,
@@ -20,9 +26,12 @@ impl MappedFile {
     /// Maps the whole file.
     ///
     /// # Errors
-    /// The operating system's error.
-    pub(crate) fn new(file: File) -> std::io::Result<Self> {
-        // SAFETY: the mapping is private and read-only, and by the contract above nobody changes what is beneath it.
+    /// What the operating system answers.
+    ///
+    /// # Safety
+    /// Nobody changes the file as long as the value lives.
+    pub(crate) unsafe fn new(file: File) -> std::io::Result<Self> {
+        // SAFETY: the mapping is private and read-only, and as the caller promises nobody changes what is beneath it.
         let bytes = unsafe { MmapOptions::new().map_copy_read_only(&file) }?;
         Ok(Self { bytes, file })
     }
@@ -37,7 +46,27 @@ impl MappedFile {
         file.write_all(bytes)?;
         let seals = SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE | SealFlags::SEAL;
         rustix::fs::fcntl_add_seals(&file, seals)?;
-        Self::new(file)
+        // SAFETY: the seals see to it.
+        unsafe { Self::new(file) }
+    }
+
+    /// The file as it is now: mapped if nobody may write to it, else copied.
+    ///
+    /// # Errors
+    /// What the operating system answers.
+    pub(crate) fn unchanging(file: File) -> std::io::Result<Self> {
+        let metadata = file.metadata()?;
+        if is_ours(&metadata) && metadata.permissions().readonly() {
+            // SAFETY: to write to it somebody would have to be this user (or root) and give himself the permission first; who
+            // does so could write to the memory of this process as well.
+            return unsafe { Self::new(file) };
+        }
+        if metadata.len() > MOST_COPIED {
+            return Err(std::io::ErrorKind::FileTooLarge.into());
+        }
+        let mut bytes = Vec::new();
+        file.take(MOST_COPIED).read_to_end(&mut bytes)?;
+        Self::anonymous(&bytes)
     }
 
     /// The mapped file.
@@ -52,8 +81,8 @@ impl MappedFile {
     pub(super) fn map_executable(&self, range: &Range<usize>) -> std::io::Result<Mmap> {
         let mut options = MmapOptions::new();
         options.offset(range.start as u64).len(range.len());
-        // SAFETY: as in `new`.
-        unsafe { options.map_exec(&self.file) }
+        // SAFETY: a private mapping, and nobody changes what is beneath it: see `new`.
+        unsafe { options.map_copy(&self.file) }?.make_exec()
     }
 }
 
@@ -131,6 +160,7 @@ impl Deref for Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::PermissionsExt;
 
     #[test]
     fn anonymous_files_cannot_be_changed() {
@@ -140,5 +170,40 @@ mod tests {
         assert!(file.file.set_len(0).is_err());
         let bytes = Bytes::mapped(&Arc::new(file), 1..3);
         assert_eq!(&*bytes, b"el");
+    }
+
+    #[test]
+    fn a_file_that_may_be_written_to_is_copied() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("file");
+        let set = |read_only: bool| {
+            let mut permissions = std::fs::metadata(&path).unwrap().permissions();
+            permissions.set_mode(if read_only { 0o400 } else { 0o600 });
+            std::fs::set_permissions(&path, permissions).unwrap();
+        };
+        for read_only in [false, true] {
+            std::fs::write(&path, "hello").unwrap();
+            set(read_only);
+            let file = MappedFile::unchanging(File::open(&path).unwrap()).unwrap();
+            assert_eq!(&*file, b"hello");
+            let mapped = std::fs::read_to_string("/proc/self/maps").unwrap();
+            assert_eq!(mapped.contains(path.to_str().unwrap()), read_only);
+            set(false);
+        }
+    }
+
+    #[test]
+    fn executable_mappings_are_private() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("code");
+        std::fs::write(&path, [0xc3; 4096]).unwrap();
+        // SAFETY: nobody else knows the file.
+        let file = unsafe { MappedFile::new(File::open(&path).unwrap()) }.unwrap();
+        let code = file.map_executable(&(0..4096)).unwrap();
+        let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+        let line = maps
+            .lines()
+            .find(|line| line.starts_with(&format!("{:x}-", code.as_ptr().addr())));
+        assert!(line.unwrap().contains(" r-xp "), "{line:?}");
     }
 }

@@ -13,13 +13,16 @@
 //! | `context` | activations: entering wasm and every way of leaving it |
 //! | `signals` | faults become traps |
 //! | `interrupt` | requests to stop, from other threads |
+//! | `module` | artifacts become modules: the functions that execute bytes which they are handed |
+//! | `process` | a copy of the process, for code that nobody vouches for |
 //! | `backtrace` | walking frame pointers |
 //! | `memory`, `table`, `global`, `func`, `instance` | what compiled code reads and writes in place |
 //! | `bulk` | operations on many bytes or elements, which can be interrupted |
 //! | `builtins` | the functions of the runtime that compiled code calls |
 //!
-//! Invariant: `unsafe` never leaves this module; what the rest of the crate can call is safe, or an `unsafe fn` whose
-//! contract only code in here discharges.
+//! Invariant: unsafe code and unsafe functions are in this module alone. What the rest of the crate can call is safe, or an
+//! `unsafe fn` whose contract only code in here discharges; what embedders can call is safe whatever it is passed, or an
+//! `unsafe fn` whose `# Safety` says what they vouch for.
 #![allow(unsafe_code)]
 
 mod arch;
@@ -37,7 +40,9 @@ pub(crate) mod instance;
 pub(crate) mod interrupt;
 pub(crate) mod memory;
 mod mmap;
+mod module;
 pub(crate) mod pool;
+pub(crate) mod process;
 mod signals;
 mod slot;
 mod stack;

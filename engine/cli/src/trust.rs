@@ -1,0 +1,60 @@
+//! `skerry trust`: the user says that compiled modules of somebody else may run.
+//!
+//! What the engine looks for is a file in the user's configuration; this command makes it. There is no function of the engine
+//! that makes bytes trusted.
+
+use std::fs::{DirBuilder, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::Path;
+
+use skerry_runtime::{Module, TrustStore};
+
+use crate::error::Error;
+use crate::files::read;
+use crate::options::TrustOptions;
+
+/// `skerry trust`: marks the files as trusted, one line each on `out`.
+///
+/// # Errors
+///
+/// What cannot be read or written, and what is no compiled module.
+pub fn command(options: &TrustOptions, out: &mut dyn Write) -> Result<(), Error> {
+    let trust = TrustStore::of_user().map_err(|error| Error::Usage(error.to_string()))?;
+    for path in &options.files {
+        let bytes = read(path)?;
+        if !Module::is_artifact(&bytes) {
+            return Err(Error::Invalid {
+                path: path.display().to_string(),
+                message: "no compiled module: everything else is confined and needs no trust"
+                    .into(),
+            });
+        }
+        let mark = trust.mark_of(&bytes);
+        make(&mark, path).map_err(|source| Error::Write {
+            path: mark.clone(),
+            source,
+        })?;
+        writeln!(
+            out,
+            "{} is trusted until {} is removed",
+            path.display(),
+            mark.display()
+        )?;
+    }
+    Ok(())
+}
+
+/// Makes the file that says so; in it stands, for people, which file was meant.
+fn make(mark: &Path, artifact: &Path) -> std::io::Result<()> {
+    if let Some(folder) = mark.parent() {
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)?;
+    }
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    let mut file = options.open(mark)?;
+    writeln!(file, "{}", std::path::absolute(artifact)?.display())
+}

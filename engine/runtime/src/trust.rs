@@ -1,0 +1,237 @@
+//! What compiled code a user trusts.
+//!
+//! Compiled code is not confined as WebAssembly is, so a safe function runs it from a file only if this user stands behind it.
+//! There are two ways to tell. An artifact that this user's Skerry has written carries an authentication code: the keyed BLAKE3
+//! hash of its checksums, by a key that only this user can read. Any other artifact is trusted if the user has said so, by
+//! a file in the folder `trusted` whose name is the BLAKE3 hash of the artifact (`skerry trust` makes that file).
+//!
+//! Both are files of the user's configuration. Like a shell's start-up file, they decide what this user's programs execute; code
+//! that can change them needs no hole in Skerry.
+
+use std::fs::{DirBuilder, File, Metadata, OpenOptions, symlink_metadata};
+use std::io::{Error, ErrorKind, Read, Result as IoResult, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+/// A key, and an authentication code made with it.
+pub(crate) type Code = [u8; 32];
+
+/// The name of the file of the key.
+const KEY: &str = "artifact.key";
+
+/// What compiled code this user trusts.
+#[derive(Clone)]
+pub struct TrustStore {
+    directory: PathBuf,
+    key: Code,
+}
+
+/// Why it cannot be told what compiled code a user trusts.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "cannot use the key {path:?}, which tells modules that you have compiled from those of others: {source}"
+)]
+pub struct TrustError {
+    path: PathBuf,
+    source: Error,
+}
+
+impl std::fmt::Debug for TrustStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Not the key.
+        f.debug_struct("TrustStore")
+            .field("directory", &self.directory)
+            .finish_non_exhaustive()
+    }
+}
+
+impl TrustStore {
+    /// That of this user: in `$SKERRY_TRUST_DIR`, else in `skerry` of `$XDG_CONFIG_HOME` or of `~/.config`. The first time its
+    /// key is made.
+    ///
+    /// # Errors
+    /// The key cannot be read or made, or others can read it.
+    pub fn of_user() -> Result<Self, TrustError> {
+        let directory = directory(|name| std::env::var_os(name).map(PathBuf::from));
+        let directory = directory.ok_or_else(|| TrustError {
+            path: KEY.into(),
+            source: Error::new(
+                ErrorKind::NotFound,
+                "neither HOME nor SKERRY_TRUST_DIR is set",
+            ),
+        })?;
+        Self::in_directory(directory)
+    }
+
+    fn in_directory(directory: PathBuf) -> Result<Self, TrustError> {
+        let path = directory.join(KEY);
+        let key = read_key(&path).or_else(|error| match error.kind() {
+            ErrorKind::NotFound => make_key(&directory, &path).and_then(|()| read_key(&path)),
+            _ => Err(error),
+        });
+        match key {
+            Ok(key) => Ok(Self { directory, key }),
+            Err(source) => Err(TrustError { path, source }),
+        }
+    }
+
+    /// The file whose existence says that the user trusts an artifact of these bytes, whoever has made it. It must belong to the
+    /// user; what it holds is not looked at.
+    pub fn mark_of(&self, artifact: &[u8]) -> PathBuf {
+        let hash = blake3::hash(artifact).to_hex();
+        self.directory.join("trusted").join(hash.as_str())
+    }
+
+    /// Whether the user has said that an artifact of these bytes is trusted.
+    pub(crate) fn is_marked(&self, artifact: &[u8]) -> bool {
+        let mark = self.mark_of(artifact);
+        let folder = mark.parent().expect("a mark is in a folder");
+        let ours = |path: &Path| symlink_metadata(path).is_ok_and(|metadata| is_ours(&metadata));
+        ours(&self.directory) && ours(folder) && ours(&mark)
+    }
+
+    /// The authentication code of an artifact whose checksums are these bytes.
+    pub(crate) fn authenticate(&self, checksums: &[u8]) -> Code {
+        let mut hasher = blake3::Hasher::new_keyed(&self.key);
+        hasher.update(b"skerry artifact\0").update(checksums);
+        *hasher.finalize().as_bytes()
+    }
+}
+
+fn directory(variable: impl Fn(&str) -> Option<PathBuf>) -> Option<PathBuf> {
+    // The XDG specification: a path that is not absolute is to be ignored.
+    let absolute = |name| variable(name).filter(|path| path.is_absolute());
+    let own = variable("SKERRY_TRUST_DIR").filter(|path| !path.as_os_str().is_empty());
+    own.or_else(|| Some(absolute("XDG_CONFIG_HOME")?.join("skerry")))
+        .or_else(|| Some(absolute("HOME")?.join(".config/skerry")))
+}
+
+fn read_key(path: &Path) -> IoResult<Code> {
+    let mut file = open_regular(path)?;
+    let metadata = file.metadata()?;
+    let wrong = |what| Err(Error::new(ErrorKind::PermissionDenied, what));
+    if metadata.uid() != rustix::process::geteuid().as_raw() {
+        return wrong("it is another user's: remove it, and it is made anew");
+    }
+    if metadata.mode() & 0o077 != 0 {
+        return wrong("others can read or write it: remove it, and it is made anew");
+    }
+    let mut key = Code::default();
+    match metadata.len() == key.len() as u64 {
+        true => file.read_exact(&mut key).map(|()| key),
+        false => Err(Error::new(
+            ErrorKind::InvalidData,
+            "it is not 32 bytes long: remove it, and it is made anew",
+        )),
+    }
+}
+
+/// Makes a key, unless somebody else is faster.
+fn make_key(directory: &Path, path: &Path) -> IoResult<()> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(directory)?;
+    let mut key = Code::default();
+    File::open("/dev/urandom")?.read_exact(&mut key)?;
+    // For this user alone, and whole when it appears.
+    let mut file = tempfile::NamedTempFile::new_in(directory)?;
+    file.write_all(&key)?;
+    match file.persist_noclobber(path) {
+        Ok(_) => Ok(()),
+        Err(error) if error.error.kind() == ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error.error),
+    }
+}
+
+/// Whether nobody but this user and root can have written a file or folder.
+pub(crate) fn is_ours(metadata: &Metadata) -> bool {
+    let owners = [0, rustix::process::geteuid().as_raw()];
+    metadata.mode() & 0o022 == 0 && owners.contains(&metadata.uid())
+}
+
+/// Opens a file for reading, without waiting for what is none: a pipe would wait for a writer.
+///
+/// # Errors
+/// What the operating system answers, and that it is no regular file.
+pub(crate) fn open_regular(path: &Path) -> IoResult<File> {
+    let mut options = OpenOptions::new();
+    options.read(true);
+    let file = options
+        .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
+        .open(path)?;
+    match file.metadata()?.is_file() {
+        true => Ok(file),
+        false => Err(Error::new(ErrorKind::InvalidInput, "it is no regular file")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn the_folder_is_where_the_environment_says() {
+        let found = |variables: &[(&str, &str)]| {
+            let found = directory(|name| {
+                let found = variables.iter().find(|(key, _)| *key == name);
+                found.map(|(_, value)| value.into())
+            });
+            found.map(|path| path.display().to_string())
+        };
+        let own = ("SKERRY_TRUST_DIR", "t");
+        let (xdg, home) = (("XDG_CONFIG_HOME", "/x"), ("HOME", "/h"));
+        assert_eq!(found(&[own, xdg, home]).unwrap(), "t");
+        assert_eq!(found(&[xdg, home]).unwrap(), "/x/skerry");
+        assert_eq!(
+            found(&[("XDG_CONFIG_HOME", "x"), home]).unwrap(),
+            "/h/.config/skerry"
+        );
+        assert_eq!(found(&[("SKERRY_TRUST_DIR", "")]), None);
+    }
+
+    #[test]
+    fn one_key_is_made_and_others_cannot_have_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = || TrustStore::in_directory(folder.path().join("a/b"));
+        let keys = std::thread::scope(|scope| {
+            let threads = [(); 4].map(|()| scope.spawn(|| store().unwrap().key));
+            threads.map(|thread| thread.join().unwrap())
+        });
+        assert!(
+            keys.iter()
+                .all(|key| *key == keys[0] && *key != Code::default())
+        );
+        assert_eq!(fs::read_dir(folder.path().join("a/b")).unwrap().count(), 1);
+        let path = folder.path().join("a/b").join(KEY);
+        assert!(!format!("{:?}", store().unwrap()).contains("key"));
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        let told = store().unwrap_err().to_string();
+        assert!(
+            told.contains("others can read") && told.contains(KEY),
+            "{told}"
+        );
+        fs::remove_file(&path).unwrap();
+        fs::write(&path, "short").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        assert!(store().unwrap_err().to_string().contains("32 bytes"));
+        fs::remove_file(&path).unwrap();
+        rustix::fs::mkfifoat(rustix::fs::CWD, &path, rustix::fs::Mode::from(0o600)).unwrap();
+        assert!(store().unwrap_err().to_string().contains("no regular file"));
+    }
+
+    #[test]
+    fn a_mark_is_for_the_bytes_and_by_the_user() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = TrustStore::in_directory(folder.path().to_owned()).unwrap();
+        let mark = store.mark_of(b"artifact");
+        assert!(!store.is_marked(b"artifact"));
+        fs::create_dir(mark.parent().unwrap()).unwrap();
+        fs::write(&mark, "").unwrap();
+        assert!(store.is_marked(b"artifact") && !store.is_marked(b"artifice"));
+        fs::set_permissions(&mark, fs::Permissions::from_mode(0o666)).unwrap();
+        assert!(!store.is_marked(b"artifact"));
+    }
+}
