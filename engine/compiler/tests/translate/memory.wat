@@ -36,12 +36,11 @@ block0(v0: i32, v1: i64):
     v13 = iadd v11, v12  ; v12 = 0xffff_fff4
     v14 = load.i64 notrap aligned region2 v2-8
     v15 = icmp ugt v13, v14
-    trapnz v15, heap_oob
     v16 = iconst.i64 0xffff_fff0
     v17 = iadd v11, v16  ; v16 = 0xffff_fff0
-    v18 = iconst.i64 0
-    v19 = select_spectre_guard v15, v18, v17  ; v18 = 0
-    v20 = iadd v2, v19
+    v18 = iadd v2, v17
+    v19 = iconst.i64 0
+    v20 = select_spectre_guard v15, v19, v18  ; v19 = 0
     v21 = load.i32 region0 v20
     return
 }
