@@ -140,8 +140,8 @@ fn accesses_are_in_bounds_or_trap() {
 const GROWER: &str = r#"(module
     (memory $a (export "a") 1 40)
     (memory $b (export "b") 2)
-    (data $a (i32.const 65532) "last")
-    (data $b (i32.const 100) "image")
+    (data (memory $a) (i32.const 65532) "last")
+    (data (memory $b) (i32.const 100) "image")
     (func (export "grow") (param i32) (result i32) (memory.grow $a (local.get 0)))
     (func (export "size") (result i32) (memory.size $a))
     ;; The function returns a value from before the growth and one from after it, at the same index.
