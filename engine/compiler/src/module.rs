@@ -1,10 +1,10 @@
 //! The driver of one module: its functions, on as many threads as there are workers.
 //!
-//! Each worker takes the next function from a common list, the largest first, so that none is left with a
-//! long one at the end. It validates, translates and compiles it with memory of its own that it reuses, and
-//! keeps nothing but the machine code: what a compilation holds besides is the work of as many functions as
-//! there are workers. The code is linked in the order of the module, so the result does not depend on who
-//! compiled what; neither does the error, which is that of the first function that has one.
+//! Each worker takes the next function from a common list, the largest first, so that none is left with a long one
+//! at the end. It validates, translates and compiles it with memory of its own that it reuses, and keeps nothing
+//! but the machine code: apart from it, a compilation holds only the work on as many functions as there are
+//! workers. The code is linked in the order of the module, so the result does not depend on which worker compiled
+//! what; neither does the error, which is that of the first function that has one.
 
 use crate::code::FunctionCode;
 use crate::compiled::{CompiledModule, CompiledParts};
@@ -74,7 +74,7 @@ pub fn compile_module_on(
 /// trampolines come after all functions. The place of a job in the list says when it is done.
 struct Jobs<'a> {
     translation: &'a ModuleTranslation<'a>,
-    /// The numbers in the order of work.
+    /// The numbers of the jobs in the order of work.
     order: Vec<u32>,
     /// The number of jobs of the list that have been taken.
     taken: AtomicUsize,
@@ -163,7 +163,7 @@ impl<'a> Jobs<'a> {
     }
 }
 
-/// The bytes of a job's function: none for a trampoline.
+/// The size in bytes of a job's function body; 0 for a trampoline.
 fn body_size(translation: &ModuleTranslation<'_>, job: usize) -> usize {
     let body = translation.bodies.get(DefinedFuncIndex::new(job));
     body.map_or(0, |body| {

@@ -141,7 +141,7 @@ impl Cache {
         })
     }
 
-    /// The module of an entry that is of use.
+    /// The module of an entry, if the entry is whole and for this machine.
     fn entry(
         &self,
         engine: &Engine,
@@ -160,7 +160,7 @@ impl Cache {
         Module::from_cache_entry(engine, trust, file, name, dwarf).ok()
     }
 
-    /// Makes the folder, for this user alone, and checks that it is so.
+    /// Makes the folder for this user alone, or checks that it is so.
     fn prepare(&self) -> Result<TrustStore, CacheWarning> {
         let failed = |source| CacheWarning::Directory {
             directory: self.directory.clone(),

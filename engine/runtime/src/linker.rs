@@ -218,7 +218,7 @@ impl<T: 'static> Linker<T> {
         })
     }
 
-    /// What `module::name` stands for in a store.
+    /// The item that `module::name` is defined as, in a store.
     ///
     /// # Errors
     /// The compiler refuses the type of a function, or there is no memory for it.

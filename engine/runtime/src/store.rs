@@ -172,7 +172,7 @@ impl<T> Store<T> {
         self.data.inner.collect();
     }
 
-    /// Ends the store and gives the embedder's state back.
+    /// Drops the store and returns the embedder's state.
     pub fn into_data(self) -> T {
         self.data.data
     }
@@ -305,7 +305,7 @@ impl<T> StoreContextMut<'_, T> {
         self.0.inner.collect();
     }
 
-    /// The embedder's state.
+    /// The embedder's state, for changing it.
     pub fn data(&self) -> &T {
         &self.0.data
     }

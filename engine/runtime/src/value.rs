@@ -10,7 +10,8 @@ use skerry_environ::ValType;
 use std::any::Any;
 use std::hash::{Hash, Hasher};
 
-/// A value. Floating-point numbers are held as their bits, so that NaNs keep theirs and equality is that of bits.
+/// A value. A floating-point number is given by its bits, so a NaN keeps its bits, and two values are equal if
+/// their bits are.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Val {
     /// A 32-bit integer.
@@ -150,7 +151,7 @@ impl Val {
         }
     }
 
-    /// The slot that compiled code exchanges for this value.
+    /// The value as the slot that compiled code exchanges.
     pub(crate) fn to_raw(&self, store: &StoreInner) -> Result<ValRaw> {
         Ok(match *self {
             Self::I32(value) => (value as u32).into(),
@@ -176,7 +177,7 @@ impl Val {
         }
     }
 
-    /// The slot for this value where a value of type `ty` is needed.
+    /// The value as a slot, if it is of type `ty`.
     pub(crate) fn to_raw_of(&self, store: &StoreInner, ty: ValType) -> Result<ValRaw> {
         if self.ty() != ty {
             return Err(Error::ValueType {
@@ -202,7 +203,7 @@ pub(crate) fn func_of(store: &mut StoreInner, word: u64) -> Option<Func> {
     Some(Func(store.handle(number)))
 }
 
-/// An `externref` is one more than the number of the object.
+/// The word of an `externref`, which is one more than the index of the object.
 pub(crate) fn extern_word(store: &StoreInner, object: Option<&ExternRef>) -> Result<u64> {
     match object {
         None => Ok(0),

@@ -9,7 +9,7 @@ use std::path::Path;
 /// Where the authentication code lies in an artifact.
 const CODE: std::ops::Range<usize> = 88..120;
 
-/// Something of everything that an artifact carries.
+/// A module with some of everything that an artifact carries.
 const TEXT: &str = r#"(module $everything
     (type $two (func (param i32 i64) (result i64)))
     (memory (export "memory") 3)
@@ -131,7 +131,7 @@ fn a_module_comes_back_from_bytes_and_from_a_file() {
     std::fs::write(&path, &bytes).unwrap();
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o400)).unwrap();
     let mapped = Module::deserialize_trusted_file(&Engine::default(), &trust(), &path);
-    // A removed file stays until nobody uses it.
+    // A file that was removed stays until it is no longer used.
     std::fs::remove_file(&path).unwrap();
     let mapped = mapped.unwrap();
     check(mapped.engine(), &mapped);

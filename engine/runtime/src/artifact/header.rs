@@ -8,7 +8,7 @@ use std::ops::Range;
 
 /// The first bytes of an artifact. A transfer that changes line ends or stops at ^Z changes them.
 const MAGIC: [u8; 8] = *b"skerry\x1a\n";
-/// Changes whenever anything in this file does.
+/// The number of the format, which changes whenever anything in this file does.
 const FORMAT: u32 = 3;
 /// Sections that are mapped by themselves start at multiples of this many bytes.
 pub(super) const PAGE: u64 = 4096;
@@ -21,7 +21,7 @@ const BODY_HASH: Range<usize> = 56..88;
 /// The authentication code: zeros if there is none.
 const CODE: Range<usize> = 88..120;
 
-/// How many sections there are.
+/// The number of sections.
 pub(super) const SECTIONS: usize = 7;
 
 /// The sections in the order of the file. The first two are in the head.
@@ -39,7 +39,7 @@ pub(super) enum Section {
 /// The first section that is not in the head.
 const BODY: usize = Section::Text as usize;
 
-/// Those that start on a page.
+/// Whether each section starts on a page.
 const ON_PAGES: [bool; SECTIONS] = [false, false, true, true, false, false, false];
 
 /// The byte that fills the space between the code and the next section: INT3, which stops code that runs into it.

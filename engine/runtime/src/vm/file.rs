@@ -115,7 +115,7 @@ impl ExecutableMarker {
     }
 }
 
-/// Bytes of this value's own, or part of a mapped file.
+/// Bytes that this value owns, or a part of a mapped file.
 #[derive(Debug)]
 pub(crate) enum Bytes {
     Owned(Vec<u8>),
