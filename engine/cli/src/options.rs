@@ -55,7 +55,7 @@ impl Command {
             Command::Run(options) => Some(options.stop.timeout),
             Command::Js(options) => Some(options.stop.timeout),
             Command::Wast(options) => Some(options.stop.timeout),
-            Command::Compile(_) | Command::Clif(_) => None,
+            Command::Compile(_) | Command::Clif(_) | Command::Trust(_) => None,
         }
     }
 }

@@ -30,7 +30,7 @@ fn main() {
     if args[1].ends_with(".clif") {
         let text = String::from_utf8(bytes).expect("CLIF is text");
         match compile_clif_text(&text, &flags) {
-            Ok(compiled) => compiled.inspections.iter().for_each(show),
+            Ok(compiled) => compiled.inspections().iter().for_each(show),
             Err(error) => println!("{error}"),
         }
         return;

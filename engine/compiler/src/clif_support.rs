@@ -137,7 +137,7 @@ mod tests {
         let text = "function %f() -> i8 tail {\nblock0:\nv0 = get_pinned_reg.i64\nv1 = ireduce.i8 v0\n\
                     return v1\n}";
         let compiled = crate::compile_clif_text(text, &Flags::default()).expect("it has rules");
-        let asm = compiled.inspections[0].asm_text();
+        let asm = compiled.inspections()[0].asm_text();
         assert!(
             asm.contains("%r15,%rax") || asm.contains("%r15d,%eax"),
             "{asm}"

@@ -445,7 +445,7 @@ mod tests {
                 assert_eq!(entries(&cache).len(), usize::from(content == "two"));
             }
             entry.publish(&path).unwrap();
-            assert_eq!(entries(&cache), [path.clone()]);
+            assert_eq!(entries(&cache), std::slice::from_ref(&path));
             assert_eq!(fs::read_to_string(&path).unwrap(), content);
             assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, MODE);
         }

@@ -184,9 +184,9 @@ fn what_is_too_much_at_the_start_is_an_error_that_leaves_the_store_as_it_was() {
     Memory::new(&mut store, pages(2)).unwrap();
     let found = limit(Memory::new(&mut store, pages(0)));
     assert_eq!(found, ("memories of a store", 2, 3));
-    let found = limit(Table::new(&mut store, elements(5), null));
+    let found = limit(Table::new(&mut store, elements(5), null.clone()));
     assert_eq!(found, ("elements of a table", 4, 5));
-    Table::new(&mut store, elements(4), null).unwrap();
+    Table::new(&mut store, elements(4), null.clone()).unwrap();
     let found = limit(Table::new(&mut store, elements(0), null));
     assert_eq!(found, ("tables of a store", 3, 4));
     // An imported item is not counted again.

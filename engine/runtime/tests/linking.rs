@@ -123,7 +123,7 @@ fn what_the_host_makes_can_be_imported() {
         minimum: 3,
         maximum: None,
     };
-    let table = Table::new(&mut store, ty, init).unwrap();
+    let table = Table::new(&mut store, ty, init.clone()).unwrap();
     let ty = GlobalType {
         content: ValType::I64,
         mutable: false,

@@ -354,7 +354,7 @@ fn to_the_host() {
             let memory = caller.get_export("memory").and_then(|e| e.into_memory());
             let byte = memory.expect("the importer's memory").data(&caller)[0];
             caller.data_mut().push(byte);
-            results.copy_from_slice(&params[2..]);
+            results.clone_from_slice(&params[2..]);
             Ok(())
         })
         .unwrap()

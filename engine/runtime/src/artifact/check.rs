@@ -198,13 +198,17 @@ fn tables(module: &Module) -> bool {
             expr.is_none_or(|expr| is_constant(module, expr, ty.element, all))
         })
     };
-    let constant = |(&table, elements): (&DefinedTableIndex, &Box<[Option<FuncIndex>]>)| {
+    let constant = |table: DefinedTableIndex, elements: &[Option<FuncIndex>]| {
         let fits = defined_table(module, table).is_some_and(|ty| {
             ty.element == ValType::FuncRef && ty.minimum == elements.len() as u64
         });
         fits && elements.iter().flatten().all(|&func| escapes(module, func))
     };
-    module.table_initializers.iter().all(initial) && module.constant_tables.iter().all(constant)
+    module.table_initializers.iter().all(initial)
+        && module
+            .constant_tables
+            .iter()
+            .all(|(&table, elements)| constant(table, elements))
 }
 
 /// Whether segments have places, and values of their types.

@@ -70,16 +70,11 @@ impl ChildProcess {
 
     fn reap(&mut self) -> Result<i32> {
         let mut status = 0;
-        loop {
-            // SAFETY: waits for a child that was made here and not waited for before.
-            match unsafe { libc::waitpid(self.id, &mut status, 0) } {
-                -1 => {
-                    let error = Error::last_os_error();
-                    if error.kind() != std::io::ErrorKind::Interrupted {
-                        return Err(error);
-                    }
-                }
-                _ => break,
+        // SAFETY: waits for a child that was made here and not waited for before.
+        while unsafe { libc::waitpid(self.id, &mut status, 0) } == -1 {
+            let error = Error::last_os_error();
+            if error.kind() != std::io::ErrorKind::Interrupted {
+                return Err(error);
             }
         }
         self.ended = true;
