@@ -1,4 +1,4 @@
-//! The values of CLIF's run lines as bits, and what becomes of a call as a message.
+//! The values of CLIF's run lines as bits, and the results of calls as messages.
 
 use cranelift_codegen::data_value::DataValue;
 use cranelift_codegen::ir::immediates::{Ieee32, Ieee64};
@@ -9,7 +9,8 @@ use skerry_runtime::{ClifOutcome, ClifProgram};
 ///
 /// # Errors
 ///
-/// `trap: ` with why the function trapped, which signal ended it, or why it cannot be called.
+/// A message that begins with `trap: ` and says why the function trapped, or one that names the signal that ended
+/// it or says why it cannot be called.
 pub(crate) fn call(
     program: &mut ClifProgram,
     index: usize,

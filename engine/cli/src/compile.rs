@@ -84,7 +84,7 @@ fn write_artifact(options: &CompileOptions, wasm: &[u8], output: &Path) -> Resul
     let bar = Bar::new();
     let progress = |progress| bar.update(progress);
     let trust = TrustStore::of_user().map_err(|error| {
-        // Messages that nobody can read are not worth an error.
+        // If the message cannot be written, that is no error.
         _ = writeln!(
             std::io::stderr(),
             "warning: {error}; `skerry run` takes the compiled module only after `skerry trust`"
@@ -93,7 +93,7 @@ fn write_artifact(options: &CompileOptions, wasm: &[u8], output: &Path) -> Resul
     let trust = trust.as_ref().ok();
     let compiled = match options.compiler.profile {
         None => CompiledModule::compile_to(&engine, wasm, trust, &progress, &mut artifact),
-        // The profiler's file is about code in memory.
+        // The profiler's file describes code in memory, so the code must be placed there.
         Some(_) => CompiledModule::from_binary_with(&engine, wasm, &progress)
             .map(|module| artifact = module.serialize_for(trust)),
     };

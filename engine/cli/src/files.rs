@@ -75,12 +75,12 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Error> {
     read_at_most(path, MAX_MODULE)
 }
 
-/// Whether a path stands for standard input.
+/// Whether a path means standard input.
 pub(crate) fn is_standard_input(path: &Path) -> bool {
     path == Path::new("-")
 }
 
-/// A file's name for messages.
+/// The name of a file in messages.
 pub(crate) fn name(path: &Path) -> String {
     match is_standard_input(path) {
         true => "standard input".into(),
@@ -107,7 +107,7 @@ fn read_at_most(path: &Path, most: u64) -> Result<Vec<u8>, Error> {
     read_from(&mut { file }, most, metadata.len()).map_err(failed)
 }
 
-/// Reads to the end. A file says how large it is (`size`), a device does not.
+/// Reads to the end. `size` is the size of a file, which is known; that of a device is not.
 fn read_from(input: &mut dyn std::io::Read, most: u64, mut size: u64) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     if size <= most {
@@ -127,13 +127,13 @@ pub(crate) fn directory_of(path: &Path) -> &Path {
     parent.unwrap_or(Path::new("."))
 }
 
-/// The permissions of a file that nobody may write to, before the umask.
+/// The permissions of a file that may not be written to, before the umask is applied.
 const READ_ONLY: u32 = 0o444;
 
-/// Writes a file, whole or not at all, as one that is in use must be replaced. What is not a file (a device, a pipe) is
-/// written to; a link stays a link.
+/// Writes a file whole or not at all, by replacing it, since another process may be using it. Devices and pipes are
+/// written to, and a link stays a link.
 ///
-/// Nobody may write to the new file: whoever copies something over it while it is in use is refused, or replaces it.
+/// The new file may not be written to: copying over it while it is in use is refused, or replaces it.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let path = match std::fs::canonicalize(path) {
         Ok(there) => there,

@@ -1,4 +1,5 @@
-//! What a module imports, looked at before the module is compiled: all that is missing or does not fit is told at once.
+//! The imports of a module, which are checked before the module is compiled, so that all that are missing or do not
+//! fit are reported at once.
 
 use std::fmt::Write as _;
 
@@ -8,7 +9,7 @@ use skerry_runtime::{
 use skerry_wasi::preview1::FUNCTIONS;
 use wasmparser::{CompositeInnerType, Parser, Payload, RefType, TypeRef};
 
-/// At most so many imports are listed.
+/// The largest number of imports that are listed.
 const MAX_LISTED: usize = 20;
 
 /// An import of a module.
@@ -18,8 +19,8 @@ pub(crate) struct Import {
     ty: ExternType,
 }
 
-/// The imports of a module in the binary format. Of what is malformed, or of a type that Skerry does not have, there is
-/// nothing: compiling the module says what it is.
+/// The imports of a module in the binary format. Imports that are malformed, or of a type that Skerry does not
+/// have, are left out: compiling the module reports them.
 pub(crate) fn declared(wasm: &[u8]) -> Vec<Import> {
     let mut found = Vec::new();
     _ = read(wasm, &mut found);
@@ -36,8 +37,8 @@ pub(crate) fn compiled(module: &Module) -> Vec<Import> {
     imports.collect()
 }
 
-/// Whether a module does nothing by itself: it has no start function and exports no function that [`crate::run`] calls. Not of
-/// one that is malformed.
+/// Whether a module does nothing by itself: it has no start function and exports no function that [`crate::run`]
+/// calls. A malformed module is not a library.
 pub(crate) fn is_library(wasm: &[u8]) -> bool {
     for payload in Parser::new(0).parse_all(wasm) {
         match payload {
@@ -59,7 +60,7 @@ pub(crate) fn is_library(wasm: &[u8]) -> bool {
     false
 }
 
-/// Reads up to the end of the imports.
+/// Reads the module up to the end of its imports.
 fn read(wasm: &[u8], found: &mut Vec<Import>) -> wasmparser::Result<()> {
     let mut types: Vec<Option<FuncType>> = Vec::new();
     for payload in Parser::new(0).parse_all(wasm) {
@@ -116,7 +117,7 @@ fn val_type(ty: wasmparser::ValType) -> Option<ValType> {
 fn extern_type(ty: TypeRef, types: &[Option<FuncType>]) -> Option<ExternType> {
     Some(match ty {
         TypeRef::Func(index) => ExternType::Func(types.get(index as usize)?.clone()?),
-        // These are refused as not supported, which is told before anything else.
+        // These are refused as not supported, which is reported before anything else.
         TypeRef::Table(ty) if ty.table64 || ty.shared => return None,
         TypeRef::Memory(ty) if ty.memory64 || ty.shared || ty.page_size_log2.is_some() => {
             return None;
@@ -139,11 +140,11 @@ fn extern_type(ty: TypeRef, types: &[Option<FuncType>]) -> Option<ExternType> {
     })
 }
 
-/// Checks that `linker` has what is imported; with `functions_may_lack` but for functions that it does not have at all.
+/// Checks that `linker` defines all imports. With `functions_may_lack`, functions may be undefined.
 ///
 /// # Errors
 ///
-/// All imports that are missing or of another type, and what to do.
+/// Names all imports that are missing or of another type, and says what to do.
 pub(crate) fn check<T: 'static>(
     linker: &Linker<T>,
     store: &Store<T>,
@@ -191,7 +192,7 @@ pub(crate) fn check<T: 'static>(
     Err(message)
 }
 
-/// What there is instead of an import that there is not.
+/// Suggests what the import may have meant: what the linker defines instead of it.
 fn hint<T: 'static>(linker: &Linker<T>, module: &str, name: &str) -> String {
     const SNAPSHOTS: [&str; 2] = ["wasi_snapshot_preview1", "wasi_unstable"];
     let defined = |module: &str| linker.is_defined(module, "fd_write");

@@ -1,4 +1,4 @@
-//! `skerry run --invoke`: one exported function, its arguments and its results.
+//! `skerry run --invoke`: calls one exported function with arguments of the command line, and prints its results.
 
 use std::io::Write;
 
@@ -14,7 +14,7 @@ use crate::run::{Ended, Program};
 ///
 /// # Errors
 ///
-/// [`Error::Usage`], with what is exported.
+/// [`Error::Usage`], with the names that are exported, if there is no such function.
 pub(crate) fn function(
     program: &Program<'_>,
     module: &Module,
@@ -43,7 +43,7 @@ pub(crate) fn function(
 ///
 /// # Errors
 ///
-/// [`Error::Usage`] for other numbers of them, or what is not a value of its type.
+/// [`Error::Usage`] for a wrong number of arguments, or for one that is not a value of its type.
 pub(crate) fn values(
     program: &Program<'_>,
     store: &mut Store<Limited<WasiCtx>>,
@@ -67,7 +67,7 @@ pub(crate) fn values(
     values.collect()
 }
 
-/// Calls the function and writes its results, one a line.
+/// Calls the function and writes its results, one on each line.
 pub(crate) fn call(
     store: &mut Store<Limited<WasiCtx>>,
     instance: &Instance,

@@ -75,10 +75,10 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Tells what is wrong with a command line, or the help that was asked for. A file in place of a subcommand is what people who
-/// know other runtimes try.
+/// Reports an error in a command line, or prints the help that was asked for. A file in place of a subcommand is
+/// explained, since people who know other runtimes try it.
 fn refuse(error: &clap::Error) -> ExitCode {
-    // Nobody may be reading.
+    // If it cannot be written, there is nothing left to do.
     _ = error.print();
     let first = std::env::args_os().nth(1).unwrap_or_default();
     if error.kind() == clap::error::ErrorKind::InvalidSubcommand && Path::new(&first).is_file() {

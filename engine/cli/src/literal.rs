@@ -1,5 +1,5 @@
-//! Values as text, in the syntax of WebAssembly's text format: what `--invoke` reads and prints, and what test scripts
-//! report. Every number that is printed is read back as the same bits.
+//! Values as text, in the syntax of WebAssembly's text format: `--invoke` reads and prints them, and test scripts
+//! report them. Every number that is printed is read back as the same bits.
 
 use skerry_runtime::{ExternRef, Store, Val, ValType};
 use wast::parser::{Parse, ParseBuffer, parse};
@@ -10,7 +10,7 @@ use wast::token::{F32, F64};
 ///
 /// # Errors
 ///
-/// What a value of the type looks like.
+/// A message that says how a value of the type is written.
 pub(crate) fn read<T: 'static>(
     store: &mut Store<T>,
     ty: ValType,
@@ -30,7 +30,7 @@ pub(crate) fn read<T: 'static>(
     value.ok_or_else(|| format!("{text:?} is not a value of type {ty}: {}", syntax(ty)))
 }
 
-/// What values of a type look like, and how large they may be.
+/// How values of a type are written, and how large they may be.
 fn syntax(ty: ValType) -> &'static str {
     match ty {
         ValType::I32 => {
@@ -55,7 +55,7 @@ fn syntax(ty: ValType) -> &'static str {
     }
 }
 
-/// A text that is one token of the text format and nothing else: no spaces, no comments.
+/// Parses a text that is one token of the text format and nothing else, without spaces or comments.
 fn token<T: for<'a> Parse<'a>>(text: &str) -> Option<T> {
     let part = |byte: u8| byte.is_ascii_alphanumeric() || b"+-._:".contains(&byte);
     if !text.bytes().all(part) {
@@ -64,7 +64,7 @@ fn token<T: for<'a> Parse<'a>>(text: &str) -> Option<T> {
     parse(&ParseBuffer::new(text).ok()?).ok()
 }
 
-/// A value as [`read`] takes it; of references that are not null, what they are.
+/// A value in the form that [`read`] accepts. A reference that is not null is described.
 pub(crate) fn show<T: 'static>(store: &Store<T>, value: &Val) -> String {
     match value {
         Val::I32(value) => value.to_string(),
@@ -81,8 +81,8 @@ pub(crate) fn show<T: 'static>(store: &Store<T>, value: &Val) -> String {
     }
 }
 
-/// An `f32` in the fewest decimal digits that stand for it; a NaN with its sign and, unless it is the canonical one, its
-/// payload.
+/// An `f32` with the fewest decimal digits that identify it. A NaN is written with its sign and, unless it is the
+/// canonical one, its payload.
 pub(crate) fn f32_text(bits: u32) -> String {
     let value = f32::from_bits(bits);
     match value.is_nan() {
@@ -116,7 +116,7 @@ fn nan<Bits: PartialEq + std::fmt::LowerHex>(
     }
 }
 
-/// Whole numbers without a fraction.
+/// Removes the fraction of a whole number.
 fn number(text: String) -> String {
     match text.strip_suffix(".0") {
         Some(whole) => whole.to_string(),

@@ -37,7 +37,7 @@ pub(crate) fn memories(config: &mut Config, options: &CompilerOptions) {
     }
 }
 
-/// What the engine does for the profiler that a command line names.
+/// The engine's strategy for the profiler that a command line names.
 pub(crate) fn profiler(profile: Option<Profile>) -> ProfilingStrategy {
     match profile {
         None => ProfilingStrategy::None,

@@ -94,7 +94,7 @@ pub struct CompilerOptions {
     pub profile: Option<Profile>,
 }
 
-/// What a profiler is told about compiled code.
+/// How a profiler is informed about compiled code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Profile {
     /// /tmp/perf-PID.map: addresses and names, for `perf report`

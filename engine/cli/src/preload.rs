@@ -56,7 +56,7 @@ fn one(option: &OsStr) -> Result<Preload, Error> {
 ///
 /// # Errors
 ///
-/// As those of the program itself.
+/// The same as for the program itself.
 pub(crate) fn link(
     preload: &Preload,
     engine: &Engine,

@@ -208,7 +208,7 @@ impl Program<'_> {
         Error::Usage(format!("{}: {message}", self.name))
     }
 
-    /// Checks that everything that is imported is there, but for functions if `lenient`.
+    /// Checks that everything that is imported is defined, except functions if `lenient`.
     pub(crate) fn check_imports(
         &self,
         linker: &Linker<Limited<WasiCtx>>,

@@ -14,11 +14,11 @@ use crate::error::Error;
 use crate::files::read;
 use crate::options::TrustOptions;
 
-/// `skerry trust`: marks the files as trusted, one line each on `out`.
+/// The command `skerry trust`. It marks the files as trusted, and writes one line for each to `out`.
 ///
 /// # Errors
 ///
-/// What cannot be read or written, and what is no compiled module.
+/// A file that cannot be read or is not a compiled module, or a mark that cannot be written.
 pub fn command(options: &TrustOptions, out: &mut dyn Write) -> Result<(), Error> {
     let trust = TrustStore::of_user().map_err(|error| Error::Usage(error.to_string()))?;
     for path in &options.files {
@@ -45,7 +45,7 @@ pub fn command(options: &TrustOptions, out: &mut dyn Write) -> Result<(), Error>
     Ok(())
 }
 
-/// Makes the file that says so; in it stands, for people, which file was meant.
+/// Makes the file that marks an artifact as trusted. Its content names the artifact, for people to read.
 fn make(mark: &Path, artifact: &Path) -> std::io::Result<()> {
     if let Some(folder) = mark.parent() {
         DirBuilder::new()

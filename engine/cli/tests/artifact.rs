@@ -32,7 +32,7 @@ fn check(output: &Output, code: i32, stdout: &str, stderr: &str) {
     }
 }
 
-/// Compiled modules cannot be written to.
+/// Replaces a compiled module, which cannot be written to.
 fn replace(path: &Path, bytes: &[u8]) {
     fs::remove_file(path).unwrap();
     fs::write(path, bytes).unwrap();
@@ -207,13 +207,13 @@ fn what_others_have_compiled_runs_when_it_is_trusted() {
     let told = String::from_utf8_lossy(&trusted.stdout).into_owned();
     assert!(told.contains("hello.cwasm is trusted until"), "{trusted:?}");
     check(&user("other", &["run", artifact]), 0, "hello, world\n", "");
-    // Another file is another matter.
+    // Another file is not trusted.
     let mut changed = fs::read(artifact).unwrap();
     changed[88..120].fill(7);
     replace(Path::new(artifact), &changed);
     let refused = user("other", &["run", artifact]);
     check(&refused, 1, "", "`skerry trust FILE`");
-    // The cache is the maker's.
+    // The cache belongs to the user who made it.
     let run = |name| user(name, &["run", source.to_str().unwrap()]);
     for name in ["maker", "other", "maker"] {
         check(&run(name), 0, "hello, world\n", "");

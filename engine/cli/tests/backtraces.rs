@@ -1,4 +1,4 @@
-//! What a developer sees of a program that traps: names as they were written, files and lines, whatever is in the module.
+//! Backtraces as a developer sees them: names as they were written, files and lines, whatever the module contains.
 
 #![forbid(unsafe_code)]
 
@@ -15,7 +15,7 @@ fn program(name: &str) -> PathBuf {
     programs.join(name)
 }
 
-/// What a program that traps says on standard error.
+/// The standard error of a program that traps.
 #[track_caller]
 fn trap(command: &mut Command) -> String {
     let (code, out, log) = texts(command);
@@ -23,7 +23,7 @@ fn trap(command: &mut Command) -> String {
     log
 }
 
-/// What each frame says after its number and offset.
+/// The text of each frame after its number and offset.
 fn frames(log: &str) -> Vec<&str> {
     let places = log.lines().filter_map(|line| line.split_once(" - "));
     places.map(|(_, frame)| frame).collect()
@@ -69,10 +69,10 @@ fn dwarf_gives_files_lines_and_inlined_functions() {
     let first = run(&wasm, &[]);
     check(&first, true);
     assert!(first.contains(INLINED), "{first}");
-    // Out of the cache, and without one.
+    // The second run takes the module from the cache, which has no DWARF.
     assert_eq!(run(&wasm, &[]), first);
     assert_eq!(run(&wasm, &["--no-cache"]), first);
-    // An artifact has no DWARF unless it was asked for.
+    // An artifact has no DWARF unless that was asked for.
     let compiled = |options: &[&str]| {
         let path = directory.path().join("inlined.cwasm");
         let mut command = skerry("compile");
@@ -87,7 +87,7 @@ fn dwarf_gives_files_lines_and_inlined_functions() {
     assert!(large > small);
 }
 
-/// The case that users reported, with a C library: skipped without a compiler that can make it.
+/// The case that users reported, with a C library. It is skipped without a compiler that can build it.
 #[test]
 fn a_program_in_c_shows_its_lines() {
     let source = program("dwarf.c");
@@ -152,7 +152,7 @@ fn functions(names: &[(usize, &[u8])]) -> Vec<u8> {
 
 const HEADER: &[u8] = b"\0asm\x01\0\0\0";
 
-/// Two functions: the second, which is exported, calls the first, which traps.
+/// A module of two functions: the second, which is exported, calls the first, which traps.
 fn rest() -> Vec<u8> {
     let bodies = [counted(b"\0\0\x0b"), counted(b"\0\x10\0\x0b")].concat();
     [
@@ -278,7 +278,7 @@ fn a_broken_name_section_loses_only_what_is_broken() {
             .map(|frame| frame.split_once('!').unwrap().1)
             .collect();
         if what == "of Rust" {
-            // The crate has its hash, too.
+            // The name of the crate is followed by its hash.
             let whole = names[1].starts_with(expected[1]) && names[1].ends_with("::sys::main");
             assert!(whole && names[0] == expected[0], "{log}");
             continue;
@@ -289,7 +289,7 @@ fn a_broken_name_section_loses_only_what_is_broken() {
     }
 }
 
-/// Modules that are broken are told with the place; integers may be longer than they need to be.
+/// The error for a broken module names the place. Integers may be encoded with more bytes than necessary.
 #[test]
 fn sections_that_are_broken_are_told() {
     let directory = tempfile::tempdir().unwrap();

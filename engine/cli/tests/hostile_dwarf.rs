@@ -1,4 +1,4 @@
-//! DWARF with anything in it: a backtrace is printed, and neither panics nor takes long.
+//! DWARF may contain anything: a backtrace is printed all the same, without a panic and in a short time.
 
 #![forbid(unsafe_code)]
 
@@ -21,7 +21,8 @@ fn inlined() -> Vec<u8> {
     wat::parse_str(include_str!("programs/inlined.wat")).unwrap()
 }
 
-/// Where the first custom section starts: all after it may be changed without changing what the module does.
+/// The offset of the first custom section. Everything after it can be changed without changing what the module
+/// does.
 fn first_custom(wasm: &[u8]) -> usize {
     let name = b".debug_abbrev";
     let at = wasm.windows(name.len()).position(|bytes| bytes == name);
@@ -35,7 +36,7 @@ fn changed_bytes_never_break_a_backtrace() {
     let whole = backtrace(&engine, &wasm).unwrap();
     assert!(whole.contains("inlined.c:5:5"), "{whole}");
     let start = first_custom(&wasm);
-    // A linear congruential generator: the same changes each time.
+    // A linear congruential generator makes the same changes in each run.
     let mut state = 1u64;
     let mut next = |below: usize| {
         state = state
@@ -61,7 +62,7 @@ fn changed_bytes_never_break_a_backtrace() {
             printed += 1;
         }
     }
-    // Most changes leave a module that is valid: its custom sections do not matter.
+    // Most changes leave the module valid, because its custom sections do not matter.
     assert!(printed > rounds / 2, "{printed} of {rounds}");
 }
 
@@ -103,7 +104,7 @@ fn unit(entries: &[u8]) -> Vec<u8> {
     unit
 }
 
-/// Two hundred thousand units, each of the same hundred thousand ranges.
+/// There are two hundred thousand units, each with the same hundred thousand ranges.
 #[test]
 fn shared_ranges_are_not_read_for_ever() {
     let abbreviations = vec![1, 0x11, 0, 0x55, 0x17, 0, 0, 0];
@@ -119,8 +120,8 @@ fn shared_ranges_are_not_read_for_ever() {
     ]);
 }
 
-/// A unit that covers all addresses: entries nested a million deep, and abbreviations with a hundred thousand attributes that
-/// take no bytes.
+/// One unit covers all addresses. It has entries nested a million deep, and abbreviations with a hundred thousand
+/// attributes that take no bytes.
 #[test]
 fn deep_and_wide_entries_are_not_read_for_ever() {
     let address = |at: u32| at.to_le_bytes();
@@ -130,7 +131,7 @@ fn deep_and_wide_entries_are_not_read_for_ever() {
     let deep = [&unit_entry[..], &[2, 0x1d, 1, 0, 0, 0]].concat();
     let nested = [&covering[..], &vec![2; 1_000_000]].concat();
     is_quick(&[(".debug_abbrev", deep), (".debug_info", unit(&nested))]);
-    // 3 has flags that are only present.
+    // Abbreviation 3 has flags that take no bytes.
     let flags = [0x3f, 0x19].repeat(100_000);
     let wide = [&unit_entry[..], &[3, 0x2e, 0], &flags, &[0, 0, 0]].concat();
     let many = [&covering[..], &vec![3; 1_000_000]].concat();

@@ -1,4 +1,5 @@
-//! `skerry run --invoke`: every value goes in and comes out as the same bits, and what is no value is told.
+//! `skerry run --invoke`: every value is read and printed as the same bits, and a text that is no value is an
+//! error.
 
 #![forbid(unsafe_code)]
 

@@ -1,4 +1,5 @@
-//! What a program imports: modules that are preloaded, all that is missing at once, and programs from standard input.
+//! The imports of a program: modules that are preloaded, all missing imports at once, and programs from standard
+//! input.
 
 #![forbid(unsafe_code)]
 
@@ -32,7 +33,7 @@ impl Folder {
     }
 }
 
-/// Writes a line through WASI, counts how often, and has constructors.
+/// A module that writes a line through WASI, counts how often it does, and has constructors.
 const LIBRARY: &str = r#"(module
     (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
     (memory (export "memory") 1)
@@ -64,7 +65,7 @@ fn preloaded_modules_are_linked_in_their_order() {
     let call = ["--invoke", "f", "main.wat"];
     let ended = folder.run(&[&lib[..], &user, &call].concat());
     assert_eq!(ended, (Some(0), "hello\nhello\n83\n".into(), String::new()));
-    // The other way around the second is not there yet.
+    // In the other order the second module is not there yet.
     let (code, _, log) = folder.run(&[&user[..], &lib, &call].concat());
     assert_eq!(code, Some(1));
     assert!(
@@ -72,7 +73,7 @@ fn preloaded_modules_are_linked_in_their_order() {
         "{log}"
     );
     assert!(log.contains("--preload NAME=FILE"), "{log}");
-    // Compiled ones will do.
+    // Compiled modules can be preloaded, too.
     let compile =
         texts(
             skerry("compile")
@@ -138,7 +139,7 @@ fn all_that_is_missing_is_told_before_anything_is_compiled() {
         (import "wasi_snapshot_preview1" "proc_exit" (func (param i32)))
         "#;
     let body = "(func (export \"_start\")))";
-    // A body that is invalid would be told if it were compiled.
+    // A body that is invalid would be reported if it were compiled.
     let broken = "(func (export \"_start\") i32.add))";
     for (what, rest) in [("whole", body), ("broken", broken)] {
         let folder = Folder::new(&[("m.wat", &format!("{imports}{rest}"))]);
@@ -178,7 +179,7 @@ fn with_input(command: &mut Command, input: &[u8]) -> (Option<i32>, String, Stri
     command.stdin(Stdio::piped());
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
-    // It may end without reading all of it.
+    // The program may end without reading all of it.
     _ = child.stdin.take().unwrap().write_all(input);
     let output = child.wait_with_output().unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();

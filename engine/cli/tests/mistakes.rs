@@ -1,4 +1,4 @@
-//! Mistakes that newcomers make: each answer names the file, and the place in it or what to do.
+//! Mistakes that newcomers make: each error names the file, and the place in it or what to do.
 
 #![forbid(unsafe_code)]
 

@@ -15,7 +15,7 @@ fn program(name: &str) -> PathBuf {
     programs.join(name)
 }
 
-/// Runs a command in a folder; the number of its process.
+/// Runs a command in a folder, and returns the number of its process.
 #[track_caller]
 fn run(folder: &Path, subcommand: &str, arguments: &[&str], expected: i32) -> u32 {
     let mut command = skerry(subcommand);
@@ -29,7 +29,7 @@ fn run(folder: &Path, subcommand: &str, arguments: &[&str], expected: i32) -> u3
     process
 }
 
-/// Reads little-endian numbers, texts and bytes one after the other.
+/// Reads little-endian numbers, texts and bytes in sequence.
 struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
@@ -55,7 +55,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// A function of a dump, with the lines that were told before it.
+/// A function of a dump, with the lines that came before it.
 #[derive(Debug)]
 struct Function {
     name: String,
@@ -64,7 +64,7 @@ struct Function {
     lines: Vec<(u64, u32, String)>,
 }
 
-/// The functions of a dump. Everything about it is checked.
+/// Reads the functions of a dump, and checks everything about it.
 fn read(path: &Path, process: u32) -> Vec<Function> {
     let bytes = fs::read(path).unwrap();
     let mut reader = Reader(&bytes);
@@ -142,7 +142,7 @@ fn jitdump_has_functions_code_and_lines() {
             assert!(file.ends_with("inlined.c"), "{file}");
         }
     }
-    // The same code as in the artifact.
+    // This is the same code as in the artifact.
     let process = run(folder.path(), "compile", &compiled, 0);
     let functions = read(&folder.path().join(format!("jit-{process}.dump")), process);
     let artifact = fs::read(folder.path().join("x.cwasm")).unwrap();

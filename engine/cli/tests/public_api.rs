@@ -25,7 +25,7 @@ const CRATES: [&str; 5] = [
 /// The crate that can execute: all others forbid unsafe code and reach the processor through its public functions only.
 const EXECUTES: &str = "engine/runtime/";
 
-/// What a function may be handed that could become code, or an address: parts of the types of parameters.
+/// The parts of types by which a parameter is taken for something that could become code, or an address.
 const SUSPECT: [&str; 17] = [
     "[u8]",
     "u8]",
@@ -46,8 +46,8 @@ const SUSPECT: [&str; 17] = [
     "*mut",
 ];
 
-/// The safe public functions of the runtime that take such things, each with the reason why it leads to no undefined
-/// behaviour whatever it is passed. A new one belongs here once somebody has found its reason.
+/// The safe public functions of the runtime that take such things, each with the reason why it leads to no
+/// undefined behaviour whatever it is passed. A new one may be added here when its reason is known.
 const REVIEWED: &[(&str, &str)] = &[
     (
         "Cache::new",
@@ -135,10 +135,10 @@ struct Function {
     inputs: String,
 }
 
-/// Collects the functions of one file, and what else is unsafe.
+/// Collects the functions of one file, and everything else that is unsafe.
 struct Collector<'a> {
     file: &'a str,
-    /// The type whose block or trait this is, and whether all of it is public.
+    /// The type of the block or the trait that is being visited, and whether all of it is public.
     within: Option<(String, bool)>,
     functions: Vec<Function>,
     unsafe_items: Vec<String>,
@@ -192,7 +192,7 @@ impl<'ast> Visit<'ast> for Collector<'_> {
             _ => None,
         };
         let name = name.unwrap_or_else(|| tokens(&item.self_ty));
-        // Methods of a trait are those of the trait's declaration.
+        // Methods of a trait belong to the trait's declaration.
         let outer = self.within.replace((name, item.trait_.is_none()));
         visit::visit_item_impl(self, item);
         self.within = outer;
@@ -243,7 +243,7 @@ impl<'ast> Visit<'ast> for Collector<'_> {
             .iter()
             .any(|attribute| tokens(attribute) == "#[cfg(test)]")
         {
-            // Unsafe code of tests is found, their functions are nobody's interface.
+            // Unsafe code in tests counts, but their functions are no public interface.
             self.tests += 1;
             let before = self.functions.len();
             visit::visit_item_mod(self, item);
@@ -319,7 +319,7 @@ fn unsafe_functions_are_declared_in_their_home() {
         .filter(|function| function.is_unsafe && function.public);
     let mut public: Vec<&str> = public.map(|function| &*function.name).collect();
     public.sort_unstable();
-    // What an embedder has to vouch for is to stay this little.
+    // Embedders should have to vouch for no more than this.
     assert_eq!(public, ["Module::deserialize", "Module::deserialize_file"]);
     println!(
         "{found} unsafe functions, {} other unsafe things, all in {UNSAFE_HOME}",
@@ -378,7 +378,7 @@ fn the_interface_is_read_as_it_is() {
         #[cfg(test)]
         mod tests { pub fn helper(x: &str) {} }
     "#;
-    // So that this text is not taken for what it shows.
+    // The source is changed so that this test is not taken for what it shows.
     let source = source.replace("UNSAFE", "unsafe");
     let (functions, items) = collect("x.rs", &source);
     let shown: Vec<_> = functions

@@ -1,4 +1,5 @@
-//! What Skerry does not have is called so, by the name that authors know: there is never anything to enable.
+//! A feature that Skerry does not have is reported as such, by the name that authors know. No message says that
+//! something can be enabled.
 
 #![forbid(unsafe_code)]
 
@@ -9,7 +10,7 @@ use std::path::Path;
 
 use output::{skerry, texts};
 
-/// A module of each kind, in the text format, and what is said about it.
+/// A module of each kind, in the text format, and the message about it.
 const MODULES: [(&str, &str); 24] = [
     (
         "(module (func (result v128) (v128.const i32x4 0 0 0 0)))",

@@ -27,7 +27,7 @@ pub struct CompiledClif {
 }
 
 impl CompiledClif {
-    /// Each function: its name as in the text, and where its code is.
+    /// For each function, its name in the text and the range of its code.
     pub fn functions(&self) -> &[(String, Range<u32>)] {
         &self.functions
     }
@@ -43,8 +43,8 @@ impl CompiledClif {
         entries.map(|entry| entry.as_ref().map(|(ty, _)| ty))
     }
 
-    /// A module that has these functions and nothing else, exported under their numbers. Each has a type of its own, as each
-    /// has its own entry trampoline; one that cannot be called has the type of no values.
+    /// A module that has these functions and nothing else, exported under their numbers. Each has a type of its
+    /// own, as each has its own entry trampoline; one that cannot be called has the type without values.
     pub fn into_module(self) -> CompiledModule {
         let mut metadata = CompiledMetadata::default();
         let module = &mut metadata.module;

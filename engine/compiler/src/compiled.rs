@@ -1,7 +1,7 @@
 //! A compiled module: machine code with what the runtime must know about it.
 //!
-//! Invariant: whoever has a [`CompiledModule`] has code that this compiler made of a valid module. Its fields are private and
-//! nothing but the compiler makes one, so the runtime may execute it.
+//! Invariant: the code in a [`CompiledModule`] was made by this compiler from a valid module. Its fields are
+//! private and only the compiler can make one, so the runtime may execute it.
 
 use skerry_environ::{AddressMap, CompiledMetadata, TrapTable};
 
@@ -11,33 +11,33 @@ pub struct CompiledModule {
     parts: CompiledParts,
 }
 
-/// What a [`CompiledModule`] is made of: plain data, which cannot become one again.
+/// The parts of a [`CompiledModule`]: plain data, which cannot be turned into one again.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CompiledParts {
-    /// All that is not a large array.
+    /// All parts except the large arrays.
     pub metadata: CompiledMetadata,
     /// The machine code.
     pub text: Vec<u8>,
     /// The instructions that may trap.
     pub traps: TrapTable,
-    /// Where machine code comes from.
+    /// The places in the Wasm module that machine code was compiled from.
     pub addrmap: AddressMap,
     /// The bytes of the images of memories.
     pub image_bytes: Vec<u8>,
 }
 
 impl CompiledModule {
-    /// What the compiler has made of a valid module.
+    /// Makes a compiled module from parts that the compiler has made from a valid module.
     pub(crate) fn new(parts: CompiledParts) -> Self {
         Self { parts }
     }
 
-    /// Its parts, to be looked at.
+    /// The parts, for reading.
     pub fn parts(&self) -> &CompiledParts {
         &self.parts
     }
 
-    /// Its parts.
+    /// The parts, as plain data.
     pub fn into_parts(self) -> CompiledParts {
         self.parts
     }

@@ -1,8 +1,8 @@
-//! What the runtime must know about machine code, as plain data.
+//! The metadata of machine code that the runtime needs, as plain data.
 //!
-//! All offsets into the text are in bytes from its start; relocations are already applied, and
-//! the text is position-independent: it may be placed at any page. Builtins and imports are reached through
-//! the vmctx, so nothing outside the text is referenced.
+//! All offsets into the text are in bytes from its start; relocations are already applied, and the text is
+//! position-independent: it may be placed at any page. Builtins and imports are reached through the vmctx, so
+//! nothing outside the text is referenced.
 
 use crate::indices::*;
 use crate::module::Module;
@@ -33,11 +33,11 @@ pub struct MemoryImage {
     pub len: u64,
 }
 
-/// What the runtime must know about the machine code of a module: all but the large arrays, which have places of their own in
-/// a file.
+/// The metadata of a compiled module that the runtime needs: everything but the large arrays, which have places of
+/// their own in a file.
 ///
-/// It is plain data that anybody can make, and nothing to execute: what may be executed is the `CompiledModule` of the
-/// compiler, which nobody else can make.
+/// It is plain data that any code can make, and contains nothing to execute. Only the `CompiledModule` of the
+/// compiler may be executed, which only the compiler can make.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CompiledMetadata {
     /// The module without its code.

@@ -136,7 +136,8 @@ impl<Bytes: Deref<Target = [u8]>> AddressMap<Bytes> {
         Some(word(wasm, index))
     }
 
-    /// The entries that begin in `text`: offsets from its start, and in the Wasm module.
+    /// The entries for the range `text`: each as its offset from the start of that range, and its offset in the
+    /// Wasm module.
     pub fn range(&self, text: core::ops::Range<u32>) -> Vec<(u32, u32)> {
         let (offsets, wasm) = self.bytes.split_at(self.len() * 4);
         let before = text.start.checked_sub(1);

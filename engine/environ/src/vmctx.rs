@@ -266,8 +266,8 @@ impl VmctxLayout {
         }
     }
 
-    /// Whether the offsets of all that `module` has are those of a layout. For a validated module they are; for any other
-    /// this is to be asked before [`VmctxLayout::new`], which panics where they are not.
+    /// Whether a layout for `module` exists, which is so if no offset overflows. For a validated module it does;
+    /// for any other this must be checked before [`VmctxLayout::new`], which panics if there is none.
     pub fn fits(module: &Module) -> bool {
         let counts = [
             module.globals.len(),
@@ -279,7 +279,7 @@ impl VmctxLayout {
         let elements = module.constant_tables.values().map(|table| table.len());
         let things = counts.into_iter().chain(elements);
         let things = things.fold(0usize, usize::saturating_add);
-        // No element of an array is larger.
+        // No element of an array is larger than this.
         let bytes = things.saturating_mul(size_of::<VMFuncRef>());
         bytes <= i32::MAX as usize - HEADER_SIZE - VMCTX_ALIGN
     }

@@ -28,7 +28,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     println!("compile      {:>12.3?}", start.elapsed());
     std::fs::write(&artifact, &compiled)?;
-    // What nobody may write to is mapped; anything else is copied.
+    // A file that may not be written to is mapped; any other is copied.
     std::fs::set_permissions(&artifact, std::fs::Permissions::from_mode(0o400))?;
     println!("artifact     {:>12} bytes", compiled.len());
     drop(compiled);

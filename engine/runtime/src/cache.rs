@@ -63,7 +63,7 @@ pub enum CacheWarning {
     /// The folder cannot be made or read.
     #[error("cannot use the cache {directory:?}: {source}")]
     Directory {
-        /// The folder.
+        /// The folder of the cache.
         directory: PathBuf,
         /// The operating system's error.
         source: std::io::Error,
@@ -73,21 +73,21 @@ pub enum CacheWarning {
         "the cache {directory:?} is not used because it is another user's, or others can write to it: remove it, and it is made anew for you alone"
     )]
     Unsafe {
-        /// The folder.
+        /// The folder of the cache.
         directory: PathBuf,
     },
-    /// It cannot be told which entries are this user's.
+    /// It is not known which entries are this user's.
     #[error("the cache {directory:?} is not used: {source}")]
     Trust {
-        /// The folder.
+        /// The folder of the cache.
         directory: PathBuf,
-        /// Why it cannot be told.
+        /// Why that is not known.
         source: TrustError,
     },
     /// The artifact cannot be written.
     #[error("cannot write to the cache {directory:?}: {source}")]
     Write {
-        /// The folder.
+        /// The folder of the cache.
         directory: PathBuf,
         /// The operating system's error.
         source: std::io::Error,
@@ -258,23 +258,24 @@ impl Cache {
     }
 }
 
-/// Nobody may write to what is going to be executed, nor read it but this user, whatever the umask.
+/// The permissions of an entry: it may be read by this user only and written by nobody, since it will be executed,
+/// whatever the umask is.
 const MODE: u32 = 0o400;
 
 /// An entry that is being written.
 enum NewEntry<'a> {
-    /// It has no name yet, and goes with its process.
+    /// The file has no name yet, and disappears with its process.
     Nameless {
         file: File,
         directory: &'a Path,
         name: &'a str,
     },
-    /// There are no nameless files here: it has a name that is no entry's.
+    /// The file system has no nameless files, so the file has a name that is not that of an entry.
     Named(tempfile::NamedTempFile),
 }
 
 impl<'a> NewEntry<'a> {
-    /// A file for the entry `name`.
+    /// Makes a file for the entry `name`.
     fn new(directory: &'a Path, name: &'a str) -> std::io::Result<Self> {
         let mut options = OpenOptions::new();
         options.write(true).mode(MODE).custom_flags(libc::O_TMPFILE);
@@ -302,7 +303,7 @@ impl<'a> NewEntry<'a> {
         }
     }
 
-    /// Gives it its name.
+    /// Gives the file the name of the entry.
     fn publish(self, path: &Path) -> std::io::Result<()> {
         match self {
             Self::Nameless {
@@ -315,7 +316,8 @@ impl<'a> NewEntry<'a> {
                     Ok(linkat(CWD, &source, CWD, to, AtFlags::SYMLINK_FOLLOW)?)
                 };
                 match link(path) {
-                    // What is there is replaced, which only renaming does: it has another name for a moment.
+                    // An existing entry must be replaced, which only renaming does, so the file has another name
+                    // for a moment.
                     Err(error) if error.kind() == ErrorKind::AlreadyExists => {
                         let prefix = prefix(name);
                         let mut builder = tempfile::Builder::new();
@@ -334,10 +336,10 @@ impl<'a> NewEntry<'a> {
     }
 }
 
-/// How the names of files end that are not entries yet.
+/// The end of the names of files that are not entries yet.
 const TEMPORARY: &str = ".tmp";
 
-/// How their names begin.
+/// The beginning of the names of such files for an entry.
 fn prefix(name: &str) -> String {
     let hash = name.strip_suffix(".cwasm").expect("entries are named so");
     format!("{hash}.")
@@ -425,7 +427,7 @@ mod tests {
         assert_eq!(entries(&cache).len(), 4);
     }
 
-    /// Entries cannot be written to.
+    /// Replaces an entry, which cannot be written to.
     fn replace(path: &Path, bytes: &[u8]) {
         fs::remove_file(path).unwrap();
         fs::write(path, bytes).unwrap();
@@ -478,7 +480,7 @@ mod tests {
         get(&cache, &engine, 0);
         let path = entries(&cache).remove(0);
         let name = path.file_name().unwrap().to_str().unwrap();
-        // All is right but for the authentication code.
+        // Everything is right except the authentication code.
         let compiled = skerry_compiler::compile_module(&wasm(0), engine.flags()).unwrap();
         let mut forged = Vec::new();
         write_compiled(&engine, &compiled, Some(name), None, &mut forged).unwrap();

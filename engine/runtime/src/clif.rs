@@ -1,8 +1,8 @@
 //! CLIF functions, run in a process of their own.
 //!
-//! CLIF loads from and stores to whatever address it computes, so no function that runs it in this process could be a safe
-//! one. A copy of the process runs it instead (`vm/process.rs`), and is killed where CLIF goes wrong; this process learns
-//! what the functions return, why they trapped, or which signal ended them.
+//! CLIF loads from and stores to any address that it computes, so a function that runs it in this process could not
+//! be safe. A copy of the process runs it instead (`vm/process.rs`), and a signal ends that copy if CLIF accesses a
+//! wrong address. This process learns what the functions return, why they trapped, or which signal ended them.
 
 use crate::engine::Engine;
 use crate::error::Result;
@@ -22,21 +22,21 @@ use std::os::unix::net::UnixStream;
 #[derive(Debug)]
 pub struct ClifProgram {
     store: Store<()>,
-    /// Each function, unless its values cannot be passed.
+    /// Each function with its type; `None` if its values cannot be passed.
     functions: Vec<Option<(Func, FuncType)>>,
-    /// What runs them; made when it is needed.
+    /// The process that runs them, which is made when it is needed.
     child: Option<ChildProcess>,
 }
 
-/// What became of a call of a CLIF function.
+/// The result of a call of a CLIF function.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ClifOutcome {
-    /// It returned these results, as bits, zero-extended.
+    /// It returned these results, given as bits, zero-extended.
     Returned(Vec<u64>),
     /// It trapped.
     Trapped(TrapCode),
-    /// It ended its process by this signal: CLIF that accesses memory which is not its own, for one.
+    /// It ended its process by a signal, for example because it accessed memory that is not its own.
     Killed {
         /// The number of the signal.
         signal: i32,
@@ -69,10 +69,11 @@ impl ClifProgram {
         })
     }
 
-    /// Calls the function with this number; `arguments` are bits, of which those that its types have count.
+    /// Calls the function with this number. `arguments` are given as bits, of which those that the parameters'
+    /// types have are used.
     ///
     /// # Errors
-    /// There cannot be another process.
+    /// If no other process can be made.
     pub fn call(&mut self, function: usize, arguments: &[u64]) -> std::io::Result<ClifOutcome> {
         let refused = |why: &str| Ok(ClifOutcome::Refused(why.into()));
         match self.functions.get(function) {
@@ -101,7 +102,7 @@ impl ClifProgram {
     }
 }
 
-/// What is said of a stream whose other end has gone.
+/// Whether an error says that the other end of the stream has gone.
 fn is_gone(kind: ErrorKind) -> bool {
     use ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
     matches!(kind, BrokenPipe | ConnectionReset | UnexpectedEof)
@@ -135,7 +136,7 @@ fn ask(
     })
 }
 
-/// Answers requests until nobody sends any.
+/// Answers requests until no more can come.
 fn serve(store: &mut Store<()>, functions: &[Option<(Func, FuncType)>], stream: UnixStream) {
     while let Ok((function, arguments)) = receive(&mut &stream) {
         let Some((func, ty)) = functions.get(function as usize).and_then(Option::as_ref) else {
@@ -164,7 +165,7 @@ fn serve(store: &mut Store<()>, functions: &[Option<(Func, FuncType)>], stream: 
     }
 }
 
-/// A message: a number, the length of the rest, the rest.
+/// Sends a message: a number, the length of the rest, and the rest.
 fn send(
     mut stream: &UnixStream,
     kind: u64,
@@ -177,7 +178,7 @@ fn send(
     stream.write_all(&message)
 }
 
-/// Receives what [`send`] sends.
+/// Receives a message that [`send`] has sent.
 fn receive(stream: &mut &UnixStream) -> std::io::Result<(u64, Vec<u8>)> {
     let mut word = || {
         let mut word = [0; 8];
@@ -238,7 +239,7 @@ mod tests {
         );
         let add = |program: &mut ClifProgram| program.call(0, &[40, 2]).unwrap();
         assert_eq!(add(&mut program), ClifOutcome::Returned(vec![42]));
-        // Somebody else's memory, which is changed in the other process only.
+        // Memory of this process, which is changed in the other process only.
         let mut victim = Box::new(7u64);
         let address = (&raw mut *victim).expose_provenance() as u64;
         assert_eq!(

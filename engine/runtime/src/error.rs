@@ -32,18 +32,18 @@ pub enum Error {
     /// An artifact cannot be used.
     #[error(transparent)]
     Artifact(#[from] ArtifactError),
-    /// It cannot be told what compiled code the user trusts.
+    /// It is not known what compiled code the user trusts.
     #[error(transparent)]
     Trust(#[from] TrustError),
     /// An artifact cannot be written.
     #[error("cannot write the artifact: {0}")]
     Write(std::io::Error),
-    /// What a profiler is to read cannot be written.
+    /// A file for a profiler cannot be written.
     #[error("cannot write {path:?} for the profiler: {source}")]
     Profile {
         /// The file.
         path: std::path::PathBuf,
-        /// What the operating system says.
+        /// The operating system's error.
         source: std::io::Error,
     },
     /// WebAssembly trapped.

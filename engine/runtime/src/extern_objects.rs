@@ -1,20 +1,21 @@
-//! The objects behind `externref`s, and which of them still matter.
+//! The objects behind `externref`s, and the collection of those that are no longer needed.
 //!
-//! WebAssembly holds an object as the number of its place. The host holds it as an [`ExternRef`](crate::ExternRef), which
-//! shares a counter with the place: an object whose counter says that the host has it is kept, and one whose number is in a table
-//! or a global. Everything else is garbage once no WebAssembly of the store runs, because no frame has a number then. So a
-//! collection needs nothing of compiled code, and takes place between calls only.
+//! WebAssembly refers to an object by the number of its place. The host refers to it by an
+//! [`ExternRef`](crate::ExternRef), which shares a counter with the place. An object is kept if its counter says
+//! that the host has a reference, or if its number is in a table or a global. All others are garbage once no
+//! WebAssembly of the store runs, because then no frame contains a number. So a collection needs nothing of
+//! compiled code, and takes place between calls only.
 
 use std::any::Any;
 use std::sync::Arc;
 
-/// Something of the host.
+/// An object of the host.
 pub(crate) type Object = Box<dyn Any + Send + Sync>;
 
-/// That the host has an object: each clone is one more who does.
+/// A reference of the host to an object: each clone is another one.
 pub(crate) type Held = Arc<()>;
 
-/// As many objects as there may be before the first collection.
+/// The number of objects at which the first collection is due.
 const FIRST: usize = 1024;
 
 /// The objects of one store.
@@ -22,7 +23,7 @@ const FIRST: usize = 1024;
 pub(crate) struct ExternObjects {
     places: Vec<Option<(Object, Held)>>,
     free: Vec<u32>,
-    /// A collection is due with this many objects; before the first one, 0.
+    /// The number of objects at which a collection is due; 0 before the first one.
     due_at: usize,
 }
 
@@ -31,12 +32,12 @@ impl ExternObjects {
         self.places.len() - self.free.len()
     }
 
-    /// Whether there are so many that it is worth looking which are garbage.
+    /// Whether there are so many objects that a collection is due.
     pub(crate) fn is_due(&self) -> bool {
         self.live() >= self.due_at.max(FIRST)
     }
 
-    /// Takes an object; its number, and that the caller has it.
+    /// Adds an object. Returns its number, and a reference for the caller.
     pub(crate) fn push(&mut self, object: Object) -> (u32, Held) {
         let held = Held::default();
         let place = Some((object, held.clone()));
@@ -65,13 +66,13 @@ impl ExternObjects {
         &*self.place(index).0
     }
 
-    /// That one more of the host has the object with this number.
+    /// Another reference of the host to the object with this number.
     pub(crate) fn hold(&self, index: u32) -> Held {
         self.place(index).1.clone()
     }
 
-    /// Takes out what is garbage: neither the host nor WebAssembly has it. `words` are all the `externref`s that WebAssembly
-    /// has, null or one more than a number.
+    /// Takes out the objects to which neither the host nor WebAssembly refers. `words` are all the `externref`s
+    /// that WebAssembly has, null or one more than a number.
     pub(crate) fn take_garbage(&mut self, words: impl Iterator<Item = u64>) -> Vec<Object> {
         let mut marked = vec![false; self.places.len()];
         let mut looked_at = 0;
@@ -85,14 +86,14 @@ impl ExternObjects {
         let mut garbage = Vec::new();
         for (index, marked) in marked.into_iter().enumerate() {
             let place = &mut self.places[index];
-            // One is the place's own.
+            // One reference is that of the place itself.
             let kept = |(_, held): &mut (Object, Held)| marked || Arc::strong_count(held) > 1;
             if let Some((object, _)) = place.take_if(|place| !kept(place)) {
                 garbage.push(object);
                 self.free.push(index as u32);
             }
         }
-        // The next one is worth it when it can find as much as it has to look at.
+        // The next collection is due when it can find as much garbage as it has to visit.
         self.due_at = 2 * self.live() + looked_at / 4;
         garbage
     }
@@ -137,7 +138,7 @@ mod tests {
         assert!(!objects.is_due());
         push(&mut objects, 1);
         assert!(objects.is_due());
-        // Tables that are large are looked at less often.
+        // If tables are large, collections are rarer.
         objects.take_garbage(std::iter::repeat_n(0, 100 * FIRST));
         push(&mut objects, 20 * FIRST);
         assert!(!objects.is_due());

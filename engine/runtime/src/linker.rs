@@ -202,10 +202,10 @@ impl<T: 'static> Linker<T> {
         self.lookup(module, name).is_some()
     }
 
-    /// The type of what `module::name` stands for, as it is in this store.
+    /// The type of the item that `module::name` is defined as, in this store.
     ///
     /// # Panics
-    /// If it is something of another store.
+    /// If the item belongs to another store.
     pub fn definition_type(
         &self,
         store: impl AsContext,

@@ -42,7 +42,7 @@ struct ModuleInner {
     type_ids: Box<[u32]>,
     func_refs: Box<[FuncRefCode]>,
     exports: HashMap<String, EntityIndex>,
-    /// Where the operators come from, for backtraces.
+    /// The DWARF sections, from which backtraces find files and lines.
     dwarf: OnceLock<Arc<Dwarf>>,
     /// The start of the machine code of each defined function, sorted, for backtraces.
     by_offset: Box<[(u32, DefinedFuncIndex)]>,
@@ -204,7 +204,7 @@ impl Module {
     /// [`Error::Profile`].
     pub(crate) fn loaded(self, dwarf: Option<Bytes>) -> Result<Self> {
         if let Some(dwarf) = dwarf.and_then(Dwarf::new) {
-            // Nobody else has the module yet.
+            // The module is not shared yet.
             _ = self.inner.dwarf.set(Arc::new(dwarf));
         }
         profile::record(self.engine().profiler(), &self)?;
@@ -216,8 +216,8 @@ impl Module {
         self.inner.dwarf.get()
     }
 
-    /// The machine code of each function with its address, its name, and the offsets in the text with those in the module
-    /// that belong to it.
+    /// The machine code of each function, with its address, its name, and the offsets in the text with the offsets
+    /// in the module that belong to them.
     pub(crate) fn functions(&self) -> impl Iterator<Item = CodeOfFunction<'_>> {
         self.inner.by_offset.iter().map(|&(start, defined)| {
             let text = self.inner.compiled.functions[defined].text.clone();
@@ -391,7 +391,8 @@ pub(crate) struct CodeOfFunction<'a> {
     pub(crate) address: usize,
     pub(crate) code: &'a [u8],
     pub(crate) name: String,
-    /// Offsets in the code from the start of the function, and in the module the operator that the code from there on is of.
+    /// For each place, its offset in the code from the start of the function, and the offset in the module of the
+    /// operator that the code from there on belongs to.
     pub(crate) places: Vec<(u32, u32)>,
 }
 

@@ -1,4 +1,4 @@
-//! Modules to artifacts. The way back is in `vm/module.rs`.
+//! Writes modules as artifacts. `vm/module.rs` reads them.
 
 use crate::artifact::{self, Parts};
 use crate::engine::Engine;
@@ -10,7 +10,8 @@ use skerry_compiler::{CompiledModule, Progress, compile_module_on};
 use std::io::Write;
 
 impl Module {
-    /// The module as an artifact, which [`Module::deserialize`] takes without compiling again. It carries no authentication code.
+    /// The module as the bytes of an artifact, which [`Module::deserialize`] loads without compiling again. It
+    /// carries no authentication code.
     ///
     /// It is for this build of Skerry, this kind of machine, and processors with at least the features that the engine
     /// compiles for.
@@ -18,8 +19,8 @@ impl Module {
         self.serialize_for(None)
     }
 
-    /// The module as an artifact that [`Module::deserialize_trusted_file`] takes, if there is a `trust`; otherwise as
-    /// [`Module::serialize`].
+    /// Like [`Module::serialize`]. With a `trust`, the artifact carries an authentication code, so that
+    /// [`Module::deserialize_trusted_file`] accepts it.
     pub fn serialize_for(&self, trust: Option<&TrustStore>) -> Vec<u8> {
         let (mut parts, flags) = (self.parts(), self.engine().flags());
         if self.engine().artifact_dwarf() {

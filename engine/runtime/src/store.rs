@@ -166,8 +166,8 @@ impl<T> Store<T> {
         &mut self.data.data
     }
 
-    /// Drops the objects behind [`ExternRef`](crate::ExternRef)s that neither the host nor WebAssembly has any more. This also
-    /// happens by itself when their number has doubled; the embedder need not call it.
+    /// Drops the objects behind [`ExternRef`](crate::ExternRef)s that neither the host nor WebAssembly has any
+    /// more. This also happens automatically when their number has doubled, so the embedder need not call it.
     pub fn gc(&mut self) {
         self.data.inner.collect();
     }
@@ -300,7 +300,7 @@ impl<'a, T> StoreContext<'a, T> {
 }
 
 impl<T> StoreContextMut<'_, T> {
-    /// As [`Store::gc`]; nothing happens while WebAssembly of the store runs, whose frames may have references.
+    /// As [`Store::gc`]. Nothing happens while WebAssembly of the store runs, whose frames may have references.
     pub fn gc(&mut self) {
         self.0.inner.collect();
     }
@@ -528,7 +528,7 @@ impl StoreInner {
         self.funcs[index as usize]
     }
 
-    /// Takes an object of the host; its number, and that the caller has it.
+    /// Adds an object of the host. Returns its number, and a reference for the caller.
     pub(crate) fn push_extern(&mut self, object: Object) -> (u32, Held) {
         self.collect_if_due();
         self.externs.push(object)
@@ -538,15 +538,16 @@ impl StoreInner {
         &self.externs
     }
 
-    /// Drops the objects that nobody has any more, if there are many. To be called where no `externref` is on its way, neither
-    /// in frames of WebAssembly (then nothing happens) nor in the values of a call.
+    /// Drops the objects that are no longer referred to, if there are many. It must be called where no `externref`
+    /// is in the values of a call; while frames of WebAssembly may have some, nothing happens.
     pub(crate) fn collect_if_due(&mut self) {
         if self.externs.is_due() {
             self.collect();
         }
     }
 
-    /// Drops the objects of the host that nobody has any more, unless WebAssembly of the store runs, whose frames may have some.
+    /// Drops the objects of the host that are no longer referred to, unless WebAssembly of the store runs, whose
+    /// frames may have references.
     #[cold]
     fn collect(&mut self) {
         if self.context.is_entered() {
@@ -559,7 +560,8 @@ impl StoreInner {
         let globals = self.globals.iter();
         let globals = globals.filter(|global| global.ty().content == ValType::ExternRef);
         let words = elements.chain(globals.map(|global| global.get() as u64));
-        // Dropped when the store is whole again: what a destructor does is not ours.
+        // The objects are dropped when the store is consistent again, since their destructors are the embedder's
+        // code.
         let garbage = self.externs.take_garbage(words);
         drop(garbage);
     }

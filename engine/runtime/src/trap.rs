@@ -97,7 +97,7 @@ impl Backtrace {
 }
 
 impl Backtrace {
-    /// For each frame what [`Frame::symbols`] gives, in one pass over the DWARF of each module.
+    /// The symbols of each frame, as [`Frame::symbols`] gives them, in one pass over the DWARF of each module.
     pub fn symbols(&self) -> Vec<Vec<FrameSymbol>> {
         let mut symbols = vec![Vec::new(); self.frames.len()];
         let mut done: Vec<&Arc<Dwarf>> = Vec::new();
@@ -187,8 +187,8 @@ impl Frame {
 }
 
 impl Frame {
-    /// What the module's DWARF says about the place: the function that the operator is from, then those that it was inlined
-    /// into. Empty if the module has no DWARF, or none for this place.
+    /// The functions at the frame's place according to the module's DWARF: the one that the operator is from, then
+    /// those that it was inlined into. It is empty if the module has no DWARF, or none for this place.
     ///
     /// The DWARF is read anew each time; [`Backtrace::symbols`] reads it once for all frames.
     pub fn symbols(&self) -> Vec<FrameSymbol> {

@@ -1,9 +1,10 @@
-//! What compiled code a user trusts.
+//! The compiled code that a user trusts.
 //!
-//! Compiled code is not confined as WebAssembly is, so a safe function runs it from a file only if this user stands behind it.
-//! There are two ways to tell. An artifact that this user's Skerry has written carries an authentication code: the keyed BLAKE3
-//! hash of its checksums, by a key that only this user can read. Any other artifact is trusted if the user has said so, by
-//! a file in the folder `trusted` whose name is the BLAKE3 hash of the artifact (`skerry trust` makes that file).
+//! Compiled code is not confined as WebAssembly is, so a safe function runs it from a file only if this user trusts
+//! the file, which can be known in two ways. An artifact that this user's Skerry has written carries an
+//! authentication code: the keyed BLAKE3 hash of its checksums, by a key that only this user can read. Any other
+//! artifact is trusted if the user has said so, by a file in the folder `trusted` whose name is the BLAKE3 hash of
+//! the artifact (`skerry trust` makes that file).
 //!
 //! Both are files of the user's configuration. Like a shell's start-up file, they decide what this user's programs execute; code
 //! that can change them needs no hole in Skerry.
@@ -13,20 +14,20 @@ use std::io::{Error, ErrorKind, Read, Result as IoResult, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-/// A key, and an authentication code made with it.
+/// A key, or an authentication code that was made with it.
 pub(crate) type Code = [u8; 32];
 
 /// The name of the file of the key.
 const KEY: &str = "artifact.key";
 
-/// What compiled code this user trusts.
+/// The user's decisions which compiled code to trust.
 #[derive(Clone)]
 pub struct TrustStore {
     directory: PathBuf,
     key: Code,
 }
 
-/// Why it cannot be told what compiled code a user trusts.
+/// The reason why it is not known which compiled code a user trusts.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "cannot use the key {path:?}, which tells modules that you have compiled from those of others: {source}"
@@ -38,7 +39,7 @@ pub struct TrustError {
 
 impl std::fmt::Debug for TrustStore {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // Not the key.
+        // The key is not shown.
         f.debug_struct("TrustStore")
             .field("directory", &self.directory)
             .finish_non_exhaustive()
@@ -46,11 +47,11 @@ impl std::fmt::Debug for TrustStore {
 }
 
 impl TrustStore {
-    /// That of this user: in `$SKERRY_TRUST_DIR`, else in `skerry` of `$XDG_CONFIG_HOME` or of `~/.config`. The first time its
-    /// key is made.
+    /// The trust store of this user: in `$SKERRY_TRUST_DIR`, else in `skerry` below `$XDG_CONFIG_HOME` or
+    /// `~/.config`. Its key is made the first time.
     ///
     /// # Errors
-    /// The key cannot be read or made, or others can read it.
+    /// If the key cannot be read or made, or other users can read it.
     pub fn of_user() -> Result<Self, TrustError> {
         let directory = directory(|name| std::env::var_os(name).map(PathBuf::from));
         let directory = directory.ok_or_else(|| TrustError {
@@ -75,8 +76,8 @@ impl TrustStore {
         }
     }
 
-    /// The file whose existence says that the user trusts an artifact of these bytes, whoever has made it. It must belong to the
-    /// user; what it holds is not looked at.
+    /// The path of the file whose existence says that the user trusts an artifact of these bytes, no matter who
+    /// made it. The file must belong to the user; its content is not used.
     pub fn mark_of(&self, artifact: &[u8]) -> PathBuf {
         let hash = blake3::hash(artifact).to_hex();
         self.directory.join("trusted").join(hash.as_str())
@@ -99,7 +100,7 @@ impl TrustStore {
 }
 
 fn directory(variable: impl Fn(&str) -> Option<PathBuf>) -> Option<PathBuf> {
-    // The XDG specification: a path that is not absolute is to be ignored.
+    // The XDG specification says that a path which is not absolute is ignored.
     let absolute = |name| variable(name).filter(|path| path.is_absolute());
     let own = variable("SKERRY_TRUST_DIR").filter(|path| !path.as_os_str().is_empty());
     own.or_else(|| Some(absolute("XDG_CONFIG_HOME")?.join("skerry")))
@@ -126,7 +127,7 @@ fn read_key(path: &Path) -> IoResult<Code> {
     }
 }
 
-/// Makes a key, unless somebody else is faster.
+/// Makes a key, unless another process is faster.
 fn make_key(directory: &Path, path: &Path) -> IoResult<()> {
     DirBuilder::new()
         .recursive(true)
@@ -134,7 +135,7 @@ fn make_key(directory: &Path, path: &Path) -> IoResult<()> {
         .create(directory)?;
     let mut key = Code::default();
     File::open("/dev/urandom")?.read_exact(&mut key)?;
-    // For this user alone, and whole when it appears.
+    // The file is for this user alone, and whole when it appears.
     let mut file = tempfile::NamedTempFile::new_in(directory)?;
     file.write_all(&key)?;
     match file.persist_noclobber(path) {
@@ -144,16 +145,17 @@ fn make_key(directory: &Path, path: &Path) -> IoResult<()> {
     }
 }
 
-/// Whether nobody but this user and root can have written a file or folder.
+/// Whether only this user and root can have written a file or folder.
 pub(crate) fn is_ours(metadata: &Metadata) -> bool {
     let owners = [0, rustix::process::geteuid().as_raw()];
     metadata.mode() & 0o022 == 0 && owners.contains(&metadata.uid())
 }
 
-/// Opens a file for reading, without waiting for what is none: a pipe would wait for a writer.
+/// Opens a regular file for reading. It does not wait if the path is not one: opening a pipe would wait for a
+/// writer.
 ///
 /// # Errors
-/// What the operating system answers, and that it is no regular file.
+/// The operating system's error, or that it is not a regular file.
 pub(crate) fn open_regular(path: &Path) -> IoResult<File> {
     let mut options = OpenOptions::new();
     options.read(true);

@@ -35,7 +35,7 @@ pub enum Val {
 #[derive(Clone)]
 pub struct ExternRef {
     handle: Handle,
-    /// Keeps the object.
+    /// Keeps the object alive.
     _held: Held,
 }
 

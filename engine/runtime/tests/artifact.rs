@@ -6,7 +6,7 @@ use skerry_runtime::{ArtifactError, Engine, Error, Instance, Module, Store, Trap
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-/// Where the authentication code lies in an artifact.
+/// The place of the authentication code in an artifact.
 const CODE: std::ops::Range<usize> = 88..120;
 
 /// A module with some of everything that an artifact carries.
@@ -120,7 +120,7 @@ fn a_module_comes_back_from_bytes_and_from_a_file() {
     assert!(Module::is_artifact(&bytes[..8]) && !Module::is_artifact(b"\0asm\x01\0\0\0"));
     let again = load(&engine, &bytes).unwrap();
     check(&engine, &again);
-    // What is mapped is written again as it was, but for the authentication code.
+    // A module that was mapped is written again with the same bytes, except for the authentication code.
     let mut without = bytes.clone();
     without[CODE].fill(0);
     assert_eq!(again.serialize(), without);

@@ -418,7 +418,7 @@ fn the_wasm_stack_is_as_large_as_configured() {
     );
 }
 
-/// Counts how many of it there are.
+/// A value that counts how many of its kind exist.
 struct Counted(Arc<AtomicUsize>);
 
 impl Counted {
@@ -444,7 +444,7 @@ fn objects_of_the_host_go_when_nobody_has_them() {
         |linker| {
             let make = move |mut caller: Caller<'_, ()>| {
                 let object = ExternRef::new(&mut caller, Counted::new(&host));
-                // WebAssembly runs, so what its frames have stays.
+                // WebAssembly runs, so objects in its frames are kept.
                 caller.as_context_mut().gc();
                 Some(object)
             };
@@ -471,14 +471,14 @@ fn objects_of_the_host_go_when_nobody_has_them() {
     let churn = instance
         .get_typed_func::<i32, Option<ExternRef>>(&mut store, "churn")
         .unwrap();
-    // One in a table, one in a global, one of the host.
+    // One reference is in a table, one in a global, and one in the host.
     let object = ExternRef::new(&mut store, Counted::new(&alive));
     keep.call(&mut store, Some(object)).unwrap();
     let own = ExternRef::new(&mut store, Counted::new(&alive));
     drop(ExternRef::new(&mut store, Counted::new(&alive)));
     store.gc();
     assert_eq!(count(), 3);
-    // What a frame has stays while the frame is there, and what it returns is the host's.
+    // An object in a frame is kept while the frame exists, and one that is returned belongs to the host.
     let first = churn.call(&mut store, 50).unwrap().unwrap();
     assert_eq!(count(), 3 + 51);
     store.gc();
@@ -489,7 +489,7 @@ fn objects_of_the_host_go_when_nobody_has_them() {
     store.gc();
     assert_eq!(count(), 1);
     assert!(own.clone().data(&store).is::<Counted>() && own == own.clone());
-    // Nobody asks for a collection, and there are never many more than are of use.
+    // No collection is asked for, and there are never many more objects than are in use.
     for _ in 0..2000 {
         churn.call(&mut store, 9).unwrap();
         drop(ExternRef::new(&mut store, Counted::new(&alive)));

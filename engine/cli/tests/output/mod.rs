@@ -6,7 +6,7 @@ use std::process::Command;
 pub fn skerry(subcommand: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_skerry"));
     command.arg(subcommand);
-    // Not the user's.
+    // The tests do not use the user's own folder.
     command.env(
         "SKERRY_CACHE_DIR",
         concat!(env!("CARGO_TARGET_TMPDIR"), "/cache"),

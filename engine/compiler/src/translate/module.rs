@@ -119,7 +119,7 @@ pub fn translate_module_with(
     }
 }
 
-/// Function bodies may use `features`, the rest of the module `outside`.
+/// Translates a module whose function bodies may use `features`, and the rest of which may use `outside`.
 fn translate(
     wasm: &[u8],
     features: WasmFeatures,
@@ -153,7 +153,7 @@ fn translate(
 
 struct ModuleBuilder<'wasm> {
     validator: Validator,
-    /// What the bodies of functions may use.
+    /// The features that the bodies of functions may use.
     features: WasmFeatures,
     module: Module,
     names: Names<'wasm>,

@@ -1,18 +1,18 @@
-//! The name section: names of the module and of its functions, as far as they can be read.
+//! Reads the name section: the names of the module and of its functions, as far as they can be read.
 //!
-//! A name section cannot make a module invalid, whatever is in it, and one that is partly broken loses only what is
-//! broken: a name that is not UTF-8, a name of a function that does not exist, a subsection that is not known, the names
-//! after the place where the section is cut. Where a function is named twice, its first name stands.
+//! A name section cannot make a module invalid, whatever is in it, and one that is partly broken loses only its
+//! broken parts: a name that is not UTF-8, a name of a function that does not exist, a subsection that is not
+//! known, the names after the place where the section is cut. If a function is named twice, the first name counts.
 
 use skerry_environ::{EntityRef as _, FuncIndex, Module};
 use wasmparser::BinaryReader;
 
-/// The subsection with the name of the module.
+/// The number of the subsection with the name of the module.
 const MODULE: u8 = 0;
-/// The subsection with the names of functions.
+/// The number of the subsection with the names of functions.
 const FUNCTIONS: u8 = 1;
 
-/// The names that were read. The section may stand before the functions that it names.
+/// The names that were read. The section may come before the functions that it names.
 #[derive(Default)]
 pub(super) struct Names<'wasm> {
     module: Option<&'wasm str>,
@@ -20,9 +20,9 @@ pub(super) struct Names<'wasm> {
 }
 
 impl<'wasm> Names<'wasm> {
-    /// Reads the contents of a name section up to the place where they cannot be read on.
+    /// Reads the contents of a name section, up to the first place where reading must stop.
     pub(super) fn read(&mut self, contents: &'wasm [u8]) {
-        // An error ends the section: there is no telling where the next subsection would start.
+        // An error ends the section, because the start of the next subsection is not known.
         _ = self.subsections(&mut BinaryReader::new(contents, 0));
     }
 
@@ -30,7 +30,7 @@ impl<'wasm> Names<'wasm> {
         while !reader.eof() {
             let id = reader.read_u8()?;
             let size = reader.read_var_u32()? as usize;
-            // The last subsection may be cut: what is there of it is read.
+            // The last subsection may be cut short; the part that is there is read.
             let size = size.min(reader.bytes_remaining());
             let mut contents = BinaryReader::new(reader.read_bytes(size)?, 0);
             _ = match id {
@@ -57,7 +57,7 @@ impl<'wasm> Names<'wasm> {
         Ok(())
     }
 
-    /// Names the functions that there are.
+    /// Gives the names to those functions that exist.
     pub(super) fn apply(self, module: &mut Module) {
         module.name = self.module.map(str::to_string);
         for (index, name) in self.functions {
@@ -89,12 +89,12 @@ mod tests {
     fn what_is_whole_is_read() {
         let whole = b"\0\x02\x01m\x01\x07\x02\x00\x01a\x01\x01b";
         assert_eq!(read(whole), (Some("m"), vec![(0, "a"), (1, "b")]));
-        // An unknown subsection first, a name that is not UTF-8.
+        // The section begins with an unknown subsection, and contains a name that is not UTF-8.
         let broken = b"\x63\x03abc\x01\x07\x02\x00\x01\xff\x01\x01b\0\x02\x01m";
         assert_eq!(read(broken), (Some("m"), vec![(1, "b")]));
-        // The count, a name and the subsection are larger than what is there.
+        // The count, a name and the subsection claim to be larger than they are.
         assert_eq!(read(b"\x01\x20\x09\x00\x01a\x01\x05b").1, [(0, "a")]);
-        // A broken subsection does not take the next one along.
+        // A broken subsection does not affect the next one.
         assert_eq!(read(b"\x01\x03\x01\x00\x09\0\x02\x01m").0, Some("m"));
         assert_eq!(read(b"\x01\xff\xff\xff\xff\xff"), (None, vec![]));
     }

@@ -6,7 +6,7 @@ use super::module::FEATURES;
 use crate::CompileError;
 use wasmparser::{Validator, WasmFeatures};
 
-/// The proposals, and what goes with them, in the order in which a module is tried with each.
+/// The proposals and related features, in the order in which a module is tried with each.
 const PROPOSALS: [(WasmFeatures, &str); 19] = [
     (
         WasmFeatures::COMPONENT_MODEL,
@@ -68,7 +68,7 @@ const PROPOSALS: [(WasmFeatures, &str); 19] = [
     ),
 ];
 
-/// What these features are called; for several, the first that Skerry lacks.
+/// The name of these features; of several, the first one that Skerry lacks.
 pub(crate) fn proposal_name(features: WasmFeatures) -> &'static str {
     let lacking = features.difference(FEATURES);
     let known = |of: WasmFeatures| {
@@ -98,7 +98,7 @@ pub fn explain(wasm: &[u8], error: CompileError) -> CompileError {
         let checked = Validator::new_with_features(features).validate_all(wasm);
         checked.map_or_else(|found| found.offset() > offset, |_| true)
     };
-    // Code that the translator refuses although wasmparser takes it is not a matter of proposals.
+    // If wasmparser accepts code that the translator refuses, proposals are not the reason.
     if accepted(FEATURES) || !accepted(WasmFeatures::all()) {
         return error;
     }
@@ -124,7 +124,7 @@ pub fn explain(wasm: &[u8], error: CompileError) -> CompileError {
 mod tests {
     use super::*;
 
-    /// All features that wasmparser knows have a name of their own, or are part of one.
+    /// Each feature that wasmparser knows has a name of its own, or is part of one that has.
     #[test]
     fn every_feature_of_core_modules_is_named() {
         let other = "a proposal after WebAssembly 2.0";

@@ -1,8 +1,9 @@
-//! Whether the metadata of an artifact holds together.
+//! Checks that the metadata of an artifact is consistent.
 //!
-//! The compiler makes nothing that fails here. What does fail was forged, or made by a fault that the checksums do not see,
-//! and would be a panic later: every index, range and size that the runtime takes from metadata is looked at once, when it is
-//! loaded. The code itself is not looked at: whether it may run is for `trust.rs`, or for whoever vouches for it.
+//! The compiler makes no metadata that fails here. Metadata that fails was forged, or damaged in a way that the
+//! checksums do not detect, and would cause a panic later. So every index, range and size that the runtime takes
+//! from metadata is checked once, when it is loaded. The code itself is not checked: `trust.rs`, or the caller who
+//! vouches for it, decides whether it may run.
 
 use super::header::PAGE;
 use skerry_environ::{
@@ -12,17 +13,17 @@ use skerry_environ::{
 };
 use std::ops::Range;
 
-/// How large the parts are that the metadata points into, in bytes.
+/// The sizes in bytes of the parts that the metadata points into.
 #[derive(Clone, Copy)]
 pub(super) struct Lengths {
     pub(super) text: usize,
     pub(super) images: usize,
 }
 
-/// Whether everything that the metadata names is there.
+/// Whether everything that the metadata refers to exists.
 pub(super) fn is_consistent(compiled: &CompiledMetadata, lengths: Lengths) -> bool {
     let module = &compiled.module;
-    // First what the rest relies on.
+    // The parts that the other checks rely on come first.
     index_spaces(module)
         && functions(compiled, lengths.text)
         && VmctxLayout::fits(module)
@@ -34,7 +35,7 @@ pub(super) fn is_consistent(compiled: &CompiledMetadata, lengths: Lengths) -> bo
         && module.start.is_none_or(|start| is_start(module, start))
 }
 
-/// Whether the imported things are no more than all, and memories and tables are such as there can be.
+/// Whether there are no more imported items than items, and memories and tables have possible types.
 fn index_spaces(module: &Module) -> bool {
     let counted = module.imported_functions <= module.functions.len()
         && module.imported_tables <= module.tables.len()
@@ -46,7 +47,7 @@ fn index_spaces(module: &Module) -> bool {
         && module.tables.values().all(|ty| is_reference(ty.element))
 }
 
-/// Whether the code of functions and trampolines lies in the text, and functions and func refs belong to each other.
+/// Whether the code of functions and trampolines is in the text, and functions and func refs refer to each other.
 fn functions(compiled: &CompiledMetadata, text: usize) -> bool {
     let module = &compiled.module;
     let inside = |range: &Range<u32>| range.start <= range.end && range.end as usize <= text;
@@ -100,7 +101,7 @@ fn names(module: &Module) -> bool {
     in_order && next == imported && module.exports.iter().all(exists)
 }
 
-/// Whether there can be a reference to the function.
+/// Whether a reference to the function can exist.
 fn escapes(module: &Module, func: FuncIndex) -> bool {
     let function = module.functions.get(func);
     function.is_some_and(|f| module.defined_func(func).is_none() || f.func_ref.is_some())
@@ -110,7 +111,7 @@ fn is_reference(ty: ValType) -> bool {
     matches!(ty, ValType::FuncRef | ValType::ExternRef)
 }
 
-/// Whether the start function takes and gives nothing.
+/// Whether the start function has no parameters and no results.
 fn is_start(module: &Module, start: FuncIndex) -> bool {
     let function = module.functions.get(start);
     function.is_some_and(|function| {
@@ -119,7 +120,7 @@ fn is_start(module: &Module, start: FuncIndex) -> bool {
     })
 }
 
-/// Whether each defined global has an initial value of its type, made of globals before it.
+/// Whether each defined global has an initial value of its type, which depends only on globals before it.
 fn globals(module: &Module) -> bool {
     let defined = module.globals.len() - module.imported_globals;
     let mut values = module.global_initializers.iter();
@@ -131,7 +132,8 @@ fn globals(module: &Module) -> bool {
         })
 }
 
-/// Whether an expression gives a value of this type, with what exists and the first `globals` globals only.
+/// Whether an expression gives a value of this type, and uses only items that exist and the first `globals`
+/// globals.
 fn is_constant(module: &Module, expr: &ConstExpr, ty: ValType, globals: usize) -> bool {
     use ValType::{ExternRef, F32, F64, FuncRef, I32, I64, V128};
     // For each operand on the stack, the types that it may have.
@@ -177,19 +179,19 @@ fn is_constant(module: &Module, expr: &ConstExpr, ty: ValType, globals: usize) -
     matches!(stack[..], [types] if types.contains(&ty))
 }
 
-/// The type of a defined table, if there is one of this number, which may be any.
+/// The type of a defined table, if there is one with this number.
 fn defined_table(module: &Module, table: DefinedTableIndex) -> Option<TableType> {
     let exists = table.index() < module.tables.len() - module.imported_tables;
     exists.then(|| module.tables[module.table_index(table)])
 }
 
-/// The type of a defined memory, likewise.
+/// The type of a defined memory, if there is one with this number.
 fn defined_memory(module: &Module, memory: DefinedMemoryIndex) -> Option<MemoryType> {
     let exists = memory.index() < module.memories.len() - module.imported_memories;
     exists.then(|| module.memories[module.memory_index(memory)])
 }
 
-/// Whether tables have initial values of their types, and constant tables are as large as they are.
+/// Whether tables have initial values of their types, and constant tables have as many elements as their types say.
 fn tables(module: &Module) -> bool {
     let all = module.globals.len();
     let initial = |(table, expr): (DefinedTableIndex, &Option<ConstExpr>)| {
@@ -211,7 +213,7 @@ fn tables(module: &Module) -> bool {
             .all(|(&table, elements)| constant(table, elements))
 }
 
-/// Whether segments have places, and values of their types.
+/// Whether segments have targets that exist, and values of their types.
 fn segments(module: &Module) -> bool {
     let place = |expr: &ConstExpr| is_constant(module, expr, ValType::I32, module.globals.len());
     let element = |segment: &ElementSegment| {
@@ -244,7 +246,7 @@ fn segments(module: &Module) -> bool {
     module.elements.values().all(element) && module.data.values().all(data)
 }
 
-/// Whether images lie on whole pages, in their memories and in the bytes of all images.
+/// Whether images are in whole pages, inside their memories and inside the bytes of all images.
 fn images(compiled: &CompiledMetadata, bytes: usize) -> bool {
     let module = &compiled.module;
     let inside = |image: &MemoryImage| {

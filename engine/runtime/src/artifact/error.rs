@@ -38,7 +38,7 @@ pub enum ArtifactError {
         /// The part of the file that has changed.
         what: &'static str,
     },
-    /// Nobody whom this user trusts stands behind the code.
+    /// The code was written neither by this user's Skerry nor marked as trusted by the user.
     #[error(
         "you have not compiled the artifact, or not on this machine, and its code is not confined as WebAssembly is: compile the module again, or say that you trust whoever made it with `skerry trust FILE`"
     )]

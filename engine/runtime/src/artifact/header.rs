@@ -18,7 +18,7 @@ const HEADER: usize = CODE.end + SECTIONS * 16;
 const LENGTH: Range<usize> = 16..24;
 const HEAD_HASH: Range<usize> = 24..56;
 const BODY_HASH: Range<usize> = 56..88;
-/// The authentication code: zeros if there is none.
+/// The place of the authentication code, which is zeros if there is none.
 const CODE: Range<usize> = 88..120;
 
 /// The number of sections.
@@ -50,7 +50,7 @@ pub(crate) fn is_artifact(bytes: &[u8]) -> bool {
     bytes.starts_with(&MAGIC)
 }
 
-/// Writes an artifact of these sections, with an authentication code if there is somebody to make it.
+/// Writes an artifact of these sections, with an authentication code if `trust` is given.
 pub(super) fn write(
     sections: &[&[u8]; SECTIONS],
     trust: Option<&TrustStore>,
@@ -96,7 +96,8 @@ pub(super) fn write(
     pieces().try_for_each(|piece| out.write_all(piece))
 }
 
-/// A hasher that has seen the header, but for the hash itself and the authentication code, which is made of the hash.
+/// A hasher of the header, without the bytes of the hash itself and of the authentication code, which is computed
+/// from the hash.
 fn head_hasher(header: &[u8]) -> blake3::Hasher {
     let mut hasher = blake3::Hasher::new();
     hasher.update(&header[..HEAD_HASH.start]);
@@ -171,8 +172,8 @@ impl Header {
         }
     }
 
-    /// Whether the user's own Skerry has written the file. The checksum of the head, of which the authentication code is made,
-    /// covers all else, as it covers that of the body.
+    /// Whether the user's own Skerry has written the file. The authentication code is computed from the checksum of
+    /// the head, which covers everything else, since the head contains the checksum of the body.
     pub(super) fn is_authentic(&self, trust: &TrustStore) -> bool {
         // Hashes of this type are compared in constant time.
         let expected: blake3::Hash = trust.authenticate(&self.head_hash).into();

@@ -11,14 +11,14 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// `JiTD`
+/// The bytes `JiTD`.
 const MAGIC: u32 = 0x4a69_5444;
 const VERSION: u32 = 1;
 /// The size of the header of the file, in bytes.
 const HEADER: u32 = 40;
 /// The size of the header of a record, in bytes.
 const RECORD_HEADER: usize = 16;
-/// ELF's number for the machine.
+/// The number of the machine in ELF.
 const MACHINE: u32 = 62;
 
 const CODE_LOAD: u32 = 0;
@@ -37,7 +37,7 @@ pub(super) struct JitDump {
 }
 
 impl JitDump {
-    /// Makes the file and writes its header.
+    /// Makes the file, and writes its header.
     pub(super) fn create(path: &Path) -> std::io::Result<JitDump> {
         let mut file = super::create(path)?;
         let mut header = Vec::with_capacity(HEADER as usize);
@@ -46,7 +46,7 @@ impl JitDump {
             header.extend(word.to_le_bytes());
         }
         header.extend(timestamp().to_le_bytes());
-        // Flags: none, the timestamps are those of CLOCK_MONOTONIC.
+        // The flags are 0: timestamps are those of CLOCK_MONOTONIC.
         header.extend(0u64.to_le_bytes());
         file.write_all(&header)?;
         let marker = ExecutableMarker::map(&file)?;
@@ -100,7 +100,7 @@ fn load_record(function: &CodeOfFunction<'_>, index: u64) -> Vec<u8> {
 /// A place in a source file, if it is known.
 type SourceLine = Option<(Arc<str>, u32)>;
 
-/// The lines of all places of all functions, in their order; none without DWARF.
+/// The lines of all places of all functions, in order; empty without DWARF.
 fn all_lines(module: &Module) -> Vec<SourceLine> {
     let Some(dwarf) = module.dwarf() else {
         return Vec::new();
@@ -126,7 +126,7 @@ fn debug_record(
         let (file, line) = last.as_ref()?;
         entries.extend((function.address as u64 + u64::from(offset)).to_le_bytes());
         entries.extend(line.to_le_bytes());
-        // The discriminator.
+        // The discriminator is 0.
         entries.extend(0u32.to_le_bytes());
         text(&mut entries, file);
         count += 1;
@@ -141,7 +141,7 @@ fn debug_record(
     Some(body)
 }
 
-/// A text that ends with a zero.
+/// Appends a text that ends with a zero byte.
 fn text(out: &mut Vec<u8>, text: &str) {
     let printed = shown(text);
     out.extend(printed.bytes().filter(|&byte| byte != 0));

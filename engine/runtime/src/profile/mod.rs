@@ -1,4 +1,4 @@
-//! What profilers are told about code that no file on disk has.
+//! Informs profilers about code that is in no file.
 //!
 //! The files are those of the process: each module that is loaded is added to them, whatever engine it belongs to.
 
@@ -13,17 +13,18 @@ use std::sync::{Mutex, PoisonError};
 use jitdump::JitDump;
 pub(crate) use perf_map::write_perf_map;
 
-/// How a profiler is told about the code of modules.
+/// How a profiler is informed about the code of modules.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ProfilingStrategy {
-    /// Not at all.
+    /// Profilers are not informed.
     #[default]
     None,
-    /// `/tmp/perf-PID.map`, which `perf report` reads: addresses and names of functions, as long as the process lives.
+    /// The file `/tmp/perf-PID.map`, which `perf report` reads, has addresses and names of functions, as long as
+    /// the process lives.
     PerfMap,
-    /// `jit-PID.dump` in the working directory, which `perf inject --jit` reads: also the code, and lines of the source
-    /// if the module has DWARF. `perf record` needs the option `-k mono`.
+    /// The file `jit-PID.dump` in the working directory, which `perf inject --jit` reads, also has the code, and
+    /// lines of the source if the module has DWARF. `perf record` needs the option `-k mono`.
     JitDump,
 }
 
@@ -58,7 +59,7 @@ pub(crate) fn record(strategy: ProfilingStrategy, module: &Module) -> Result<()>
     written.map_err(|source| Error::Profile { path, source })
 }
 
-/// What is open already, or else is opened now.
+/// The file that is open already, or that is opened now.
 fn opened<T>(
     slot: &mut Option<T>,
     open: impl FnOnce() -> std::io::Result<T>,

@@ -18,7 +18,7 @@ pub(super) fn record(map: &mut File, module: &Module) -> std::io::Result<()> {
     out.flush()
 }
 
-/// One line for each function of a module.
+/// Writes one line for each function of a module.
 pub(crate) fn write_perf_map(module: &Module, out: &mut dyn Write) -> std::io::Result<()> {
     for function in module.functions() {
         let (address, size, name) = (function.address, function.code.len(), &function.name);

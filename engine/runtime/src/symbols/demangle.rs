@@ -4,15 +4,15 @@ use crate::trap::printable;
 use std::borrow::Cow;
 use std::fmt::{self, Write};
 
-/// Longer names are not taken apart.
+/// The length in bytes beyond which a name is not demangled.
 const MAX_MANGLED: usize = 4 << 10;
-/// Names are cut after this many bytes. A short mangled name may stand for one of any length.
+/// The length in bytes at which a name is cut. A short mangled name may mean one of any length.
 const MAX_SHOWN: usize = 4 << 10;
-/// How deep a C++ name may be nested, in levels of its grammar.
+/// The greatest depth to which a C++ name may be nested, in levels of its grammar.
 const MAX_DEPTH: u32 = 64;
 
-/// The name that a symbol of Rust (legacy or v0) or C++ (Itanium) stands for; any other name is returned as it is. A name of
-/// over 4 KiB, before or after, is returned as it is, too.
+/// The name that a symbol of Rust (legacy or v0) or C++ (Itanium) encodes; any other name is returned as it is. A
+/// name of over 4 KiB, before or after, is returned as it is, too.
 pub fn demangle(name: &str) -> Cow<'_, str> {
     if name.len() > MAX_MANGLED {
         return name.into();
@@ -33,13 +33,14 @@ pub fn demangle(name: &str) -> Cow<'_, str> {
     name.into()
 }
 
-/// A name for a backtrace: demangled, what controls a terminal escaped, and not longer than a few screens.
+/// A name for a backtrace: it is demangled, characters that control a terminal are escaped, and it is not longer
+/// than a few screens.
 pub(crate) fn shown(name: &str) -> String {
     cut(&printable(cut(&demangle(name), MAX_SHOWN)), 2 * MAX_SHOWN).to_string()
         + if name.len() > MAX_SHOWN { ".." } else { "" }
 }
 
-/// The first `most` bytes, or a little less so that no character is cut.
+/// The first `most` bytes, or a few less so that no character is cut.
 fn cut(text: &str, most: usize) -> &str {
     &text[..text.floor_char_boundary(most)]
 }
@@ -89,7 +90,7 @@ mod tests {
 
     #[test]
     fn hostile_names_stay_small() {
-        // Each substitution doubles the type: pair<pair<..>, pair<..>>.
+        // Each substitution doubles the type: `pair<pair<..>, pair<..>>`.
         let mut doubling = "_Z1fSt4pairIiiE".to_string();
         for level in 0..30 {
             let previous = char::from_digit(level, 36).unwrap().to_ascii_uppercase();

@@ -1,8 +1,8 @@
 //! From offsets in a module to functions, files and lines: one pass over the DWARF for all frames of a backtrace.
 //!
-//! Nothing is kept on the way but what was found: the units are looked through for those that a frame lies in, and in each of
-//! these the line program and the tree of functions are read once from start to end. All that is hostile about DWARF is work
-//! (see `metered`) and depth, and nothing here recurses.
+//! Only results are kept: the units that contain a frame are searched for, and in each of them the line program and
+//! the tree of functions are read once from start to end. Hostile DWARF can only cause work, which is bounded (see
+//! `metered`), or nesting, and nothing here recurses.
 
 use super::FrameSymbol;
 use super::metered::{Metered, charge};
@@ -14,28 +14,30 @@ use gimli::{
 use std::cell::Cell;
 use std::sync::Arc;
 
-/// How many reads a lookup may take: under a second, and enough for units of millions of entries.
+/// The number of reads that a lookup may make: they take less than a second, and suffice for units of millions of
+/// entries.
 const ALLOWANCE: usize = 1 << 25;
-/// The same for all code of a module, which nobody asks for without a profiler.
+/// The same for all code of a module, which is looked up for profilers only.
 const ALLOWANCE_OF_MODULE: usize = 1 << 30;
-/// How many functions may be inlined into one another at a place.
+/// The number of functions that may be inlined into one another at a place.
 const MAX_INLINED: usize = 32;
-/// How many references from one description of a function to another are followed.
+/// The number of references from one description of a function to another that are followed.
 const MAX_REFERENCES: usize = 8;
-/// The most bytes of the name of a file or function; longer ones are not shown.
+/// The length in bytes beyond which the name of a file or function is not shown.
 const MAX_NAME: usize = 4 << 10;
 
 type Unit<'a> = gimli::Unit<Metered<'a>>;
 type Sections<'a> = gimli::Dwarf<Metered<'a>>;
 type Attribute<'a> = AttributeValue<Metered<'a>>;
 
-/// What DWARF knows about each of these offsets in the module, innermost function first; nothing where it knows nothing.
+/// The functions at each of these offsets in the module according to DWARF, innermost first; empty where DWARF has
+/// nothing.
 pub(crate) fn locate(dwarf: &Dwarf, wasm_offsets: &[Option<u32>]) -> Vec<Vec<FrameSymbol>> {
     let places = look_up(dwarf, wasm_offsets, ALLOWANCE, true);
     places.into_iter().map(Place::symbols).collect()
 }
 
-/// The file and line of each of these offsets in the module, without functions; for any number of them.
+/// The file and line of each of these offsets in the module, without functions, for any number of offsets.
 pub(crate) fn lines(dwarf: &Dwarf, wasm_offsets: &[u32]) -> Vec<Option<(Arc<str>, u32)>> {
     let offsets: Vec<Option<u32>> = wasm_offsets.iter().map(|&offset| Some(offset)).collect();
     let places = look_up(dwarf, &offsets, ALLOWANCE_OF_MODULE, false);
@@ -71,17 +73,17 @@ fn look_up(
             order: &order,
             wants_functions: functions,
         };
-        // Where the sections are broken, what was found before stands.
+        // If the sections are broken, the results up to there are kept.
         _ = lookup.units(&mut places);
     }
     places
 }
 
-/// An address that is looked up, and what is known about it.
+/// An address that is looked up, with the results.
 #[derive(Default)]
 struct Place {
     line: Option<Line>,
-    /// The function and what is inlined there, outermost first.
+    /// The function that contains the address and those inlined there, outermost first.
     functions: Vec<Function>,
 }
 
@@ -93,12 +95,12 @@ struct Line {
     column: Option<u32>,
 }
 
-/// A function, and for an inlined one where it is called.
+/// A function and, if it is inlined, the place where it is called.
 #[derive(Default)]
 struct Function {
     name: Option<Arc<str>>,
     call: Line,
-    /// How deep in the tree it stands.
+    /// The depth of its entry in the tree.
     depth: isize,
 }
 
@@ -128,7 +130,7 @@ impl Place {
     }
 }
 
-/// The parts of an entry that say where its code is.
+/// The attributes of an entry that give the ranges of its code.
 #[derive(Default)]
 struct Extent<'a> {
     low: Option<Attribute<'a>>,
@@ -139,20 +141,20 @@ struct Extent<'a> {
 struct Lookup<'a, 'b> {
     sections: &'b Sections<'a>,
     allowance: &'a Cell<usize>,
-    /// The addresses in ascending order, each with the number of its place.
+    /// The addresses in ascending order, each with the index of its place.
     order: &'b [(u64, usize)],
     wants_functions: bool,
 }
 
 impl<'a> Lookup<'a, '_> {
-    /// Looks through the units until all places are found.
+    /// Reads the units until all places are found.
     fn units(&self, places: &mut [Place]) -> Result<()> {
         let mut headers = self.sections.units();
         let mut missing = self.order.len();
         while let Some(header) = headers.next()?
             && missing > 0
         {
-            // A unit that is broken does not take the others along.
+            // A broken unit does not affect the others.
             let Ok(unit) = self.sections.unit(header) else {
                 continue;
             };
@@ -167,7 +169,7 @@ impl<'a> Lookup<'a, '_> {
         Ok(())
     }
 
-    /// Whether an address lies in a unit.
+    /// Whether a unit contains one of the addresses.
     fn has_places(&self, unit: &Unit<'a>) -> Result<bool> {
         let mut ranges = self.sections.unit_ranges(unit)?;
         while let Some(range) = ranges.next()? {
@@ -203,7 +205,7 @@ impl<'a> Lookup<'a, '_> {
             return Ok(());
         };
         let mut rows = program.rows();
-        // The row before: its address and what it says. None at the start of a sequence.
+        // The row before this one: its address and contents. It is `None` at the start of a sequence.
         let mut before: Option<(u64, u64, Line)> = None;
         let mut path: Option<(u64, Option<Arc<str>>)> = None;
         while let Some((header, row)) = rows.next_row()? {
@@ -271,7 +273,7 @@ impl<'a> Lookup<'a, '_> {
         Some(text.to_string_lossy().ok()?.into_owned())
     }
 
-    /// Finds the functions that the places in a unit lie in.
+    /// Finds the functions in a unit that contain the places.
     fn functions(&self, unit: &Unit<'a>, places: &mut [Place]) -> Result<()> {
         let mut entries = unit.entries_raw(None)?;
         while !entries.is_empty() {
@@ -290,7 +292,7 @@ impl<'a> Lookup<'a, '_> {
         Ok(())
     }
 
-    /// Adds a function to the places that lie in it.
+    /// Adds a function to the places that it contains.
     fn function(
         &self,
         unit: &Unit<'a>,
@@ -340,7 +342,7 @@ impl<'a> Lookup<'a, '_> {
         for &index in &inside {
             let functions = &mut places[index].functions;
             let outer = functions.last().map(|outer| outer.depth);
-            // An inlined function stands below the one that it is inlined into; any other is the first.
+            // An inlined function must be directly below the one that it is inlined into; any other is the first.
             let fits = match inlined {
                 true => outer.is_some_and(|outer| outer < depth),
                 false => outer.is_none(),
@@ -391,10 +393,10 @@ impl<'a> Lookup<'a, '_> {
         }
     }
 
-    /// A name, which may stand in another entry: that of the function itself where this is a copy of it.
+    /// A name, which may be in another entry: that of the function itself, if this one is a copy of it.
     fn name(&self, unit: &Unit<'a>, name: Name<'a>) -> Option<Arc<str>> {
         let mut name = name;
-        // The unit that the reference leads to, if that is another one.
+        // The unit that the reference leads to, if it is another one.
         let mut other: Option<Unit<'a>> = None;
         for _ in 0..MAX_REFERENCES {
             let here = other.as_ref().unwrap_or(unit);

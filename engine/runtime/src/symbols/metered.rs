@@ -1,8 +1,8 @@
-//! A reader of DWARF that counts, and reads no more than it was allowed to.
+//! A reader of DWARF that counts its work, and reads no more than it is allowed to.
 //!
-//! DWARF may refer to the same abbreviations, ranges and strings any number of times, so the work that a section asks for is
-//! not bounded by its size. All that gimli reads goes through here; when the allowance is used up, reading fails as
-//! at the end of the bytes.
+//! DWARF may refer to the same abbreviations, ranges and strings any number of times, so the work that a section
+//! asks for is not bounded by its size. gimli reads everything through this reader; when the allowance is used up,
+//! reading fails as at the end of the bytes.
 
 use gimli::{EndianSlice, Error, LittleEndian, Reader, ReaderOffsetId, Result};
 use std::borrow::Cow;
@@ -28,7 +28,7 @@ impl<'a> Metered<'a> {
     }
 }
 
-/// Takes from an allowance; `None` if there is not so much left, after which there is nothing left.
+/// Takes from an allowance. The result is `None` if less is left, and then nothing is left afterwards.
 pub(super) fn charge(allowance: &Cell<usize>, units: usize) -> Option<()> {
     let left = allowance.get().checked_sub(units);
     allowance.set(left.unwrap_or(0));
@@ -69,7 +69,7 @@ impl Reader for Metered<'_> {
 
     fn find(&self, byte: u8) -> Result<usize> {
         let found = Reader::find(&self.bytes, byte);
-        // What was looked at, at some bytes a unit.
+        // The bytes that were searched count, several of them as one unit.
         let seen = found.as_ref().map_or(self.bytes.len(), |at| *at);
         self.charge(1 + seen / 16)?;
         found

@@ -1,10 +1,10 @@
-//! What a developer reads in a backtrace: names as they were written, and files and lines from DWARF.
+//! Symbols for backtraces: names as they were written, and files and lines from DWARF.
 //!
-//! A module keeps the bytes of its DWARF sections ([`Dwarf`]) and nothing else. They are read when somebody asks where a frame
-//! is, that is when a backtrace is printed, and what was read is forgotten again.
+//! A module keeps the bytes of its DWARF sections ([`Dwarf`]) and nothing else. They are read when the place of a
+//! frame is asked for, which is when a backtrace is printed, and nothing that was read is kept.
 //!
-//! Invariant: names and DWARF are the module's own, so anything may be in them. `demangle` bounds what a name may become;
-//! `locate` bounds how much is read, so that neither time nor memory depends on what the sections claim.
+//! Invariant: names and DWARF are the module's own, so anything may be in them. `demangle` bounds the length of
+//! names; `locate` bounds how much is read, so that neither time nor memory depends on what the sections claim.
 
 mod demangle;
 mod locate;
@@ -18,7 +18,7 @@ pub(crate) use demangle::shown;
 pub(crate) use locate::{lines, locate};
 pub(crate) use sections::Dwarf;
 
-/// A function at a place of a source file: that of a frame, or one that the compiler inlined into it.
+/// A function at a place of a source file: the function of a frame, or one that the compiler inlined into it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FrameSymbol {
     pub(crate) name: Option<Arc<str>>,
@@ -28,22 +28,22 @@ pub struct FrameSymbol {
 }
 
 impl FrameSymbol {
-    /// The name of the function, perhaps mangled: see [`demangle`].
+    /// The name of the function, which may be mangled; see [`demangle`].
     pub fn name(&self) -> Option<&str> {
         self.name.as_deref()
     }
 
-    /// The source file, as the compiler has named it.
+    /// The source file, named as the compiler was given it.
     pub fn file(&self) -> Option<&str> {
         self.file.as_deref()
     }
 
-    /// The line in the file, from 1.
+    /// The line in the file, counted from 1.
     pub fn line(&self) -> Option<u32> {
         self.line
     }
 
-    /// The column in the line, from 1.
+    /// The column in the line, counted from 1.
     pub fn column(&self) -> Option<u32> {
         self.column
     }

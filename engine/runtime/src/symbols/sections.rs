@@ -17,14 +17,15 @@ const NAMES: [&str; 9] = [
     ".debug_str",
     ".debug_str_offsets",
 ];
-/// Where the code section's contents start in the module, then the lengths of the sections: little-endian `u64`s.
+/// The size in bytes of the header: the start of the code section's contents in the module and the lengths of the
+/// sections, as little-endian `u64`s.
 const HEADER: usize = (1 + NAMES.len()) * 8;
 
 /// The DWARF sections of a module, one after the other behind a header.
 #[derive(Debug)]
 pub(crate) struct Dwarf {
     bytes: Bytes,
-    /// Where the contents of the code section start in the module: DWARF's addresses are relative to that.
+    /// The start of the contents of the code section in the module, to which DWARF's addresses are relative.
     code_start: u64,
     sections: [Range<usize>; NAMES.len()],
 }
@@ -36,7 +37,7 @@ impl Dwarf {
         wanted.then(|| Self::of_module(wasm).map(Bytes::Owned))?
     }
 
-    /// Copies the sections of a module, if it has any. Of the rest only the headers of its sections are looked at.
+    /// Copies the DWARF sections of a module, if it has any. Of its other sections only the headers are read.
     pub(crate) fn of_module(wasm: &[u8]) -> Option<Vec<u8>> {
         let mut found = [&[][..]; NAMES.len()];
         let mut code_start = 0;
@@ -78,7 +79,8 @@ impl Dwarf {
         Some(bytes)
     }
 
-    /// The sections in bytes that [`Dwarf::of_module`] made; `None` if they cannot be that.
+    /// Opens the sections in bytes that [`Dwarf::of_module`] made. The result is `None` if they cannot be such
+    /// bytes.
     pub(crate) fn new(bytes: Bytes) -> Option<Dwarf> {
         let (words, _) = bytes.get(..HEADER)?.as_chunks();
         let mut words = words.iter().map(|word| u64::from_le_bytes(*word));
@@ -97,24 +99,24 @@ impl Dwarf {
         })
     }
 
-    /// All of it, for an artifact.
+    /// All bytes, for an artifact.
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// The section with this name: empty for one that the module does not have, or that nobody reads.
+    /// The section with this name. It is empty if the module does not have it, or if it is not kept.
     pub(super) fn section(&self, name: &str) -> &[u8] {
         let index = NAMES.iter().position(|&known| known == name);
         index.map_or(&[], |index| &self.bytes[self.sections[index].clone()])
     }
 
-    /// What DWARF calls the place at `wasm_offset` in the module.
+    /// The address that DWARF uses for the place at `wasm_offset` in the module.
     pub(super) fn address(&self, wasm_offset: u32) -> Option<u64> {
         u64::from(wasm_offset).checked_sub(self.code_start)
     }
 }
 
-/// The next section of a module.
+/// Reads the next section of a module.
 fn section<'a>(reader: &mut BinaryReader<'a>) -> wasmparser::Result<(u8, BinaryReader<'a>)> {
     let id = reader.read_u8()?;
     let size = reader.read_var_u32()? as usize;

@@ -8,14 +8,15 @@ use std::io::{Read, Write};
 use std::ops::{Deref, Range};
 use std::sync::Arc;
 
-/// The most bytes of a file that is copied.
+/// The largest size in bytes of a file that is copied.
 const MOST_COPIED: u64 = 4 << 30;
 
 /// A file, mapped for reading as long as this value lives.
 ///
-/// Nobody may change the file meanwhile: like an executable, it is replaced, not written to. Mappings are private, so nothing
-/// that this process does changes the file; but what others write to it appears in pages that nobody has touched, and where
-/// the file was cut, touching is SIGBUS. In code and tables that ends the process, in a memory it is a trap.
+/// The file must not change meanwhile: like an executable, it is replaced, not written to. Mappings are private, so
+/// this process cannot change the file; but bytes that others write to it appear in pages that have not been
+/// touched yet, and touching a page beyond a new end of the file raises SIGBUS. In code and tables that ends the
+/// process; in a memory it is a trap.
 #[derive(Debug)]
 pub(crate) struct MappedFile {
     bytes: Mmap,
@@ -26,10 +27,10 @@ impl MappedFile {
     /// Maps the whole file.
     ///
     /// # Errors
-    /// What the operating system answers.
+    /// The operating system's error.
     ///
     /// # Safety
-    /// Nobody changes the file as long as the value lives.
+    /// The file must not be changed as long as the value lives.
     pub(crate) unsafe fn new(file: File) -> std::io::Result<Self> {
         // SAFETY: the mapping is private and read-only, and as the caller promises nobody changes what is beneath it.
         let bytes = unsafe { MmapOptions::new().map_copy_read_only(&file) }?;
@@ -50,10 +51,10 @@ impl MappedFile {
         unsafe { Self::new(file) }
     }
 
-    /// The file as it is now: mapped if nobody may write to it, else copied.
+    /// The file as it is now: mapped if it may not be written to, else copied.
     ///
     /// # Errors
-    /// What the operating system answers.
+    /// The operating system's error.
     pub(crate) fn unchanging(file: File) -> std::io::Result<Self> {
         let metadata = file.metadata()?;
         if is_ours(&metadata) && metadata.permissions().readonly() {
@@ -94,8 +95,8 @@ impl Deref for MappedFile {
     }
 }
 
-/// The start of a file, mapped as executable and never used: by such a mapping `perf record` learns where a file lies that
-/// describes code.
+/// The start of a file, mapped as executable and never used: from such a mapping `perf record` learns the path of a
+/// file that describes code.
 pub(crate) struct ExecutableMarker {
     _page: Mmap,
 }
@@ -104,7 +105,7 @@ impl ExecutableMarker {
     /// Maps the first page of the file.
     ///
     /// # Errors
-    /// What the operating system answers: for one, files of this file system may not be executed.
+    /// The operating system's error, for example because files of this file system may not be executed.
     pub(crate) fn map(file: &File) -> std::io::Result<Self> {
         let mut options = MmapOptions::new();
         options.len(super::page_size());

@@ -14,7 +14,7 @@
 //! | `signals` | faults become traps |
 //! | `interrupt` | requests to stop, from other threads |
 //! | `module` | artifacts become modules: the functions that execute bytes which they are handed |
-//! | `process` | a copy of the process, for code that nobody vouches for |
+//! | `process` | a copy of the process, for code that is not trusted |
 //! | `backtrace` | walking frame pointers |
 //! | `memory`, `table`, `global`, `func`, `instance` | what compiled code reads and writes in place |
 //! | `bulk` | operations on many bytes or elements, which can be interrupted |

@@ -1,8 +1,8 @@
-//! Modules from artifacts: bytes that somebody stands behind become code.
+//! Makes modules from artifacts, that is, code from bytes that are trusted.
 //!
-//! These functions are the only ones that execute bytes which they are handed. Those that cannot tell where the bytes are from
-//! are unsafe, and are declared here; the safe ones take what this user's Skerry has written, or what the user has
-//! said is trusted (`trust.rs`), and never a file that may change while it is used.
+//! These functions are the only ones that execute bytes which they are handed. Those that cannot know where the
+//! bytes come from are unsafe, and are declared here. The safe ones accept bytes that this user's Skerry has
+//! written or that the user has marked as trusted (`trust.rs`), and never a file that may change while it is used.
 
 use super::code::CodeMemory;
 use super::file::{Bytes, MappedFile};
@@ -21,11 +21,11 @@ impl Module {
     /// The module of an artifact, which is mapped: its code is executed, its memory images are mapped, its tables are read
     /// where they lie in the file, so processes that use one file share them.
     ///
-    /// [`Module::deserialize_trusted_file`] is the safe way, for artifacts that the user stands behind.
+    /// [`Module::deserialize_trusted_file`] is the safe way, for artifacts that the user trusts.
     ///
     /// # Errors
-    /// [`Error::Artifact`] for what is no regular file, is not whole, or is not for this build and this machine;
-    /// [`Error::OutOfMemory`].
+    /// [`Error::Artifact`] for a file that is not a regular file, is not whole, or is not for this build and this
+    /// machine; [`Error::OutOfMemory`].
     ///
     /// # Safety
     /// The caller vouches for two things:
@@ -140,7 +140,8 @@ mod tests {
     use super::*;
     use crate::{Config, Instance, Linker, Store, TrapCode};
 
-    /// Something of everything that metadata can hold, but no start function: code is not to run in these tests.
+    /// A module with some of everything that metadata can contain, but without a start function, because no code
+    /// may run in these tests.
     const TEXT: &str = r#"(module $everything
         (type $two (func (param i32 i64) (result i64)))
         (import "host" "f" (func $imported (type $two)))
@@ -202,7 +203,7 @@ mod tests {
         ));
     }
 
-    /// Uses all that metadata is for, without running code.
+    /// Uses everything that metadata is for, without running code.
     fn use_all(engine: &Engine, module: &Module) -> Result<()> {
         let types = module.exports().map(|export| export.ty.to_string());
         assert_eq!(types.count(), module.exports().len());
@@ -248,14 +249,14 @@ mod tests {
                 },
             }] += 1;
         };
-        // Each byte is, in turn, all that numbers and tags like.
+        // Each byte is replaced by the values at which numbers and tags are likely to fail.
         for at in 0..metadata.len() {
             for value in [0, 1, 2, 5, 0x3f, 0x7f, metadata[at].wrapping_add(1)] {
                 let mut forged = metadata.clone();
                 forged[at] = value;
                 try_one(&forged);
             }
-            // The largest number of 32 bits, and one that is far larger than anything there.
+            // One is the largest 32-bit number, the other one is far larger than anything in the metadata.
             for number in [
                 &[0xff, 0xff, 0xff, 0xff, 0x0f][..],
                 &[0xfe, 0xff, 0xff, 0x7f],
@@ -265,7 +266,7 @@ mod tests {
                 try_one(&forged);
             }
         }
-        // Several bytes at once, more bytes and fewer.
+        // Several bytes are changed at once, and bytes are added and removed.
         let mut random = 0x9e37_79b9_7f4a_7c15_u64;
         let mut below = |bound: usize| {
             random ^= random << 13;

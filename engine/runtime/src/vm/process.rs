@@ -1,10 +1,10 @@
-//! A copy of this process, for code that nobody vouches for.
+//! A copy of this process, for code that is not trusted.
 
 use std::io::{Error, Result};
 use std::os::unix::net::UnixStream;
 use std::sync::{Mutex, PoisonError};
 
-/// A child process that answers what is sent to it. It ends with this value.
+/// A child process that answers requests. It is ended when this value is dropped.
 #[derive(Debug)]
 pub(crate) struct ChildProcess {
     id: libc::pid_t,
@@ -12,7 +12,8 @@ pub(crate) struct ChildProcess {
     ended: bool,
 }
 
-/// Held while a child is made: no other child may inherit its end of the stream, or its death would not be noticed.
+/// Is held while a child is made: no other child may inherit its end of the stream, or its death would not be
+/// noticed.
 static MAKING: Mutex<()> = Mutex::new(());
 
 impl ChildProcess {
@@ -24,7 +25,7 @@ impl ChildProcess {
     /// which the C library prepares.
     ///
     /// # Errors
-    /// What the operating system answers.
+    /// The operating system's error.
     pub(crate) fn serve(body: impl FnOnce(UnixStream)) -> Result<Self> {
         let making = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
         let (stream, childs) = UnixStream::pair()?;
@@ -55,15 +56,15 @@ impl ChildProcess {
         }
     }
 
-    /// The end of the stream whose other end the child has.
+    /// The end of the stream whose other end belongs to the child.
     pub(crate) fn stream(&self) -> &UnixStream {
         &self.stream
     }
 
-    /// Waits for the child, which has ended or is about to; the signal that ended it, or 0.
+    /// Waits for the child, which has ended or is about to. Returns the signal that ended it, or 0.
     ///
     /// # Errors
-    /// What the operating system answers.
+    /// The operating system's error.
     pub(crate) fn wait(mut self) -> Result<i32> {
         self.reap()
     }
@@ -90,7 +91,7 @@ impl Drop for ChildProcess {
         if !self.ended {
             // SAFETY: a child that was made here and not waited for, so its number is still its own.
             unsafe { libc::kill(self.id, libc::SIGKILL) };
-            // Without an answer there is nothing to wait for.
+            // If the process cannot be asked for, there is nothing to wait for.
             let _ = self.reap();
         }
     }
