@@ -109,6 +109,10 @@ fn directories(io: Io, gpa: std.mem.Allocator) !void {
         const name = try std.fmt.bufPrint(&many, "a/b/file {d}", .{index});
         try cwd.writeFile(io, .{ .sub_path = name, .data = name });
     }
+    for (0..100) |index| {
+        const name = try std.fmt.bufPrint(&many, "a/b/file {d}", .{index});
+        same(try cwd.readFileAlloc(io, name, gpa, .limited(100)), name, "one of many files");
+    }
     const b = try cwd.openDir(io, "a/b", .{ .iterate = true });
     var iterator = b.iterate();
     var count: u32 = 0;
