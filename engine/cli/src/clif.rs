@@ -100,7 +100,7 @@ fn check_names(parsed: &TestFile<'_>) -> Result<(), String> {
         if let Some(other) = first.insert(&function.name, line) {
             let name = &function.name;
             return Err(format!(
-                "{line}: the function of line {other} is {name}, too"
+                "{line}: the function in line {other} is named {name}, too"
             ));
         }
     }
@@ -120,7 +120,7 @@ fn check_braces(text: &str, parsed: &TestFile<'_>) -> Result<(), String> {
         start = end;
         if own.iter().filter(|line| line.trim_end() == "}").count() != 1 {
             return Err(format!(
-                "{}: the closing brace of {} must stand on a line of its own",
+                "{}: the closing brace of {} must be on a line of its own",
                 details.location.line_number, function.name
             ));
         }

@@ -29,7 +29,7 @@ pub(crate) fn to_binary(path: &Path, bytes: Vec<u8>) -> Result<Vec<u8>, Error> {
     };
     if Module::is_artifact(&bytes) {
         return Err(invalid(
-            "it is compiled already: `skerry run` takes it, all else needs the module itself"
+            "it is compiled already: only `skerry run` takes that, other commands need the WebAssembly module"
                 .into(),
         ));
     }

@@ -114,7 +114,7 @@ pub fn check(text: &str, lowered: &[Lowered], required: bool) -> Vec<Stale> {
     assert_eq!(
         expectations.len(),
         lowered.len(),
-        "one closing brace at a line's start a function"
+        "each function needs exactly one closing brace at the start of a line"
     );
     let named = expectations
         .iter()
@@ -204,7 +204,7 @@ pub fn bless(text: &str, lowered: &[Lowered]) -> String {
     assert_eq!(
         expectations.len(),
         lowered.len(),
-        "one closing brace at a line's start a function"
+        "each function needs exactly one closing brace at the start of a line"
     );
     let expected =
         |expectation: &Expectation| expectation.rules.is_some() || expectation.asm.is_some();

@@ -235,7 +235,9 @@ impl Program<'_> {
         };
         Err(Error::Invalid {
             path: self.name.into(),
-            message: format!("its `_start` {why}: a program's takes nothing and gives nothing"),
+            message: format!(
+                "its `_start` {why}: the `_start` of a program has no parameters and no results"
+            ),
         })
     }
 }

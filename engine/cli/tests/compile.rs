@@ -117,7 +117,7 @@ fn only_files_are_replaced() {
     );
     let (code, _, stderr) = compile(&[path("file").to_str().unwrap()]);
     assert_eq!(code, Some(1));
-    assert!(stderr.contains("it is compiled already"), "{stderr}");
+    assert!(stderr.contains("only `skerry run` takes that"), "{stderr}");
 }
 
 #[test]

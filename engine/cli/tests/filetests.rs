@@ -174,7 +174,7 @@ fn filetests_have_names_of_their_own() {
     let text = format!("{ADD}{}", ADD.replace("iadd", "isub"));
     assert_eq!(
         check_text(&text, false).unwrap_err(),
-        "11: the function of line 2 is %add, too"
+        "11: the function in line 2 is named %add, too"
     );
 }
 

@@ -41,7 +41,7 @@ impl SkipList {
                 .insert(name.to_string(), reason.to_string())
                 .is_some()
             {
-                return Err(invalid(format!("{name} stands here a second time")));
+                return Err(invalid(format!("{name} is listed a second time")));
             }
         }
         Ok(SkipList { reasons })
@@ -84,6 +84,6 @@ mod tests {
             "l: line 2: expected `NAME.wast: REASON`, found \"f32.wast\""
         );
         assert!(error("f32: no").contains("line 1"));
-        assert!(error("a.wast: x\na.wast: y").contains("a second time"));
+        assert!(error("a.wast: x\na.wast: y").contains("listed a second time"));
     }
 }
