@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 ///
 /// # Errors
 ///
-/// As for [`compile_module`].
+/// As for [`compile_module`](crate::compile_module).
 pub fn phase_times(wasm: &[u8], flags: &Flags) -> Result<String, CompileError> {
     const PHASES: [&str; 5] = ["translate", "optimise", "lower", "allocate", "encode"];
     let mut times = [Duration::ZERO; 5];
