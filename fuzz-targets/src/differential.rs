@@ -2,7 +2,8 @@
 //! memories, globals and tables after up to two dozen calls.
 //!
 //! The first bytes choose how Skerry compiles (mid-end on or off, each CPU feature that this machine has on
-//! or off; how memories lie in address space; the register allocator's checker is always on), the rest is the case. The same bytes choose the
+//! or off; how memories lie in address space; one case in four counts fuel, and is then run under narrow budgets, too
+//! ([`budget`]); the register allocator's checker is always on), the rest is the case. The same bytes choose the
 //! same case on every machine.
 //!
 //! The reference is wasmi. Where it differs from Skerry, tinywasm votes: it is a finding if Skerry stands alone, or
@@ -11,7 +12,7 @@
 use crate::compare::difference;
 use crate::generate::{self, Case, SUPPORTED};
 use crate::outcome::{Outcome, Stop};
-use crate::{reference, subject};
+use crate::{budget, reference, subject};
 use arbitrary::{Result, Unstructured};
 use skerry_runtime::{CpuFeatures, Flags, MemoryStyle, OptLevel};
 use std::fmt;
@@ -94,6 +95,12 @@ pub fn compare(case: &Case, flags: Flags) -> Result<Verdict, Finding> {
 pub fn judge(case: &Case, expected: &Outcome, flags: Flags) -> Result<Verdict, Finding> {
     let actual = subject::run(case, flags);
     let Some(difference) = difference(expected, &actual) else {
+        if flags.fuel && !expected.exhausted() {
+            budget::check(case, flags).map_err(|difference| Finding {
+                difference,
+                vote: Vote::None("fuel and limits are Skerry's own".to_owned()),
+            })?;
+        }
         return Ok(if expected.exhausted() {
             Verdict::Exhausted
         } else {
@@ -170,6 +177,7 @@ fn flags(u: &mut Unstructured<'_>) -> Result<Flags> {
             sse41: host.sse41 && (all || sse41),
             avx: host.avx && (all || avx),
         },
+        fuel: u.ratio(1, 4)?,
         check: true,
     })
 }

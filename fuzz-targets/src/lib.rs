@@ -12,6 +12,7 @@
 //! * [`mod@reference`]: the outcome according to wasmi, and according to tinywasm;
 //! * [`subject`]: the outcome according to Skerry;
 //! * [`differential`]: the two are equal;
+//! * [`budget`]: fuel and limits, at their edges;
 //! * [`script`]: a case as the text at the top of a finding's file;
 //! * [`campaign`], [`child`], [`worker`], [`minimise`]: long runs without libFuzzer;
 //! * [`compare`]: the first difference of two outcomes, NaNs canonical.
@@ -21,6 +22,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod budget;
 pub mod campaign;
 pub mod child;
 pub mod compare;

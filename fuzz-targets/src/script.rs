@@ -2,7 +2,7 @@
 //! finding's `.wat` file, so that the file alone replays it.
 //!
 //! ```text
-//! ;; flags none bmi1 avx
+//! ;; flags none fuel bmi1 avx
 //! ;; memory reservation=0 guard=4096 moves
 //! ;; call f0 i32:0x5 f64:0x7ff8000000000000 funcref:null externref:0x3 funcref:f1
 //! ```
@@ -56,6 +56,9 @@ impl Script {
                 OptLevel::Speed => "speed",
             };
             write!(text, ";; flags {level}").expect(sure);
+            if flags.fuel {
+                text.push_str(" fuel");
+            }
             for (name, _) in FEATURES.iter().zip(present).filter(|(_, present)| *present) {
                 write!(text, " {name}").expect(sure);
             }
@@ -136,7 +139,7 @@ impl Script {
 
 fn parse_flags<'t>(words: &[&'t str]) -> Result<Flags, &'t str> {
     let (level, features) = words.split_first().ok_or("flags")?;
-    let known = |word: &&&str| !FEATURES.contains(*word);
+    let known = |word: &&&str| !FEATURES.contains(*word) && **word != "fuel";
     if let Some(unknown) = features.iter().find(known) {
         return Err(unknown);
     }
@@ -157,6 +160,7 @@ fn parse_flags<'t>(words: &[&'t str]) -> Result<Flags, &'t str> {
             avx: host.avx && has("avx"),
         },
         memory: MemoryStyle::default(),
+        fuel: has("fuel"),
         check: true,
     })
 }
@@ -244,6 +248,7 @@ mod tests {
                 opt_level: OptLevel::None,
                 features: CpuFeatures::default(),
                 memory: MemoryStyle::SMALL,
+                fuel: true,
                 check: true,
             }),
             calls: vec![Call {

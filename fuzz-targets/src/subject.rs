@@ -6,7 +6,8 @@ use crate::host::{self, Failed, Host};
 use crate::outcome::{Outcome, Stop, Value};
 use skerry_runtime::{
     AsContext, AsContextMut, Config, Engine, Error, Extern, ExternRef, ExternType, Flags, Func,
-    Global, Instance, Linker, Memory, Module, Store, Table, TrapCode, Val, ValType,
+    Global, Instance, Linker, Memory, Module, ResourceLimiter, Store, Table, TrapCode, Val,
+    ValType,
 };
 use std::collections::HashMap;
 
@@ -17,22 +18,113 @@ const STACK: usize = 64 << 20;
 /// The names of exported functions.
 type Names = HashMap<Func, String>;
 
+/// What a run may use; by default more than any case wants.
+#[derive(Clone, Copy, Debug)]
+pub struct Budget {
+    /// Fuel, where it is counted.
+    pub fuel: u64,
+    /// Bytes of each memory.
+    pub memory: usize,
+    /// Elements of each table.
+    pub table: usize,
+}
+
+impl Default for Budget {
+    fn default() -> Budget {
+        Budget {
+            fuel: i64::MAX as u64,
+            memory: usize::MAX,
+            table: usize::MAX,
+        }
+    }
+}
+
+/// What a run has used: fuel, where it is counted, the bytes of the largest memory and the elements of the largest table.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Used {
+    /// Fuel.
+    pub fuel: u64,
+    /// Bytes.
+    pub memory: usize,
+    /// Elements.
+    pub table: usize,
+}
+
+/// The state of a store: the host, and its limits.
+#[derive(Default)]
+struct Guest {
+    host: Host,
+    budget: Budget,
+    used: Used,
+}
+
+impl ResourceLimiter for Guest {
+    fn memory_growing(
+        &mut self,
+        _: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> skerry_runtime::Result<bool> {
+        let granted = desired <= self.budget.memory;
+        if granted && maximum.is_none_or(|maximum| desired <= maximum) {
+            self.used.memory = self.used.memory.max(desired);
+        }
+        Ok(granted)
+    }
+
+    fn table_growing(
+        &mut self,
+        _: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> skerry_runtime::Result<bool> {
+        let granted = desired <= self.budget.table;
+        if granted && maximum.is_none_or(|maximum| desired <= maximum) {
+            self.used.table = self.used.table.max(desired);
+        }
+        Ok(granted)
+    }
+}
+
+/// A case's module, compiled or refused.
+pub struct Compiled {
+    engine: Engine,
+    module: Result<Module, String>,
+}
+
+impl Compiled {
+    /// Compiles the module of `case`.
+    pub fn new(case: &Case, flags: Flags) -> Compiled {
+        let mut config = Config::new();
+        config.compiler(flags).wasm_stack(STACK);
+        let engine = Engine::new(&config).expect("the features are among this processor's");
+        let module = Module::from_binary(&engine, &case.wasm);
+        let module = module.map_err(|error| error.to_string());
+        Compiled { engine, module }
+    }
+
+    /// Runs `case` in a store of its own.
+    pub fn run(&self, case: &Case, budget: Budget) -> (Outcome, Used) {
+        match &self.module {
+            Ok(module) => run_module(&self.engine, module, case, budget),
+            Err(error) => {
+                let stopped = Outcome::stopped(Stop::Other(error.clone()), vec![]);
+                (stopped, Used::default())
+            }
+        }
+    }
+}
+
 /// Runs `case` under Skerry with code compiled by `flags`: twice, as the first instance of the module and as one
 /// that reuses the first one's slot. Both outcomes must be the same.
 pub fn run(case: &Case, flags: Flags) -> Outcome {
-    let mut config = Config::new();
-    config.compiler(flags).wasm_stack(STACK);
-    let engine = match Engine::new(&config) {
-        Ok(engine) => engine,
-        Err(error) => return Outcome::stopped(Stop::Other(error.to_string()), vec![]),
-    };
-    let module = match Module::from_binary(&engine, &case.wasm) {
-        Ok(module) => module,
-        Err(error) => return Outcome::stopped(Stop::Other(error.to_string()), vec![]),
-    };
-    let outcome = run_module(&engine, &module, case);
-    let again = run_module(&engine, &module, case);
-    match difference(&outcome, &again) {
+    let compiled = Compiled::new(case, flags);
+    let (outcome, used) = compiled.run(case, Budget::default());
+    let (again, used_again) = compiled.run(case, Budget::default());
+    let difference = difference(&outcome, &again);
+    let difference =
+        difference.or_else(|| (used != used_again).then(|| format!("{used:?}, {used_again:?}")));
+    match difference {
         Some(difference) => {
             let message = format!("the second instance is another: {difference}");
             Outcome::stopped(Stop::Other(message), vec![])
@@ -42,34 +134,57 @@ pub fn run(case: &Case, flags: Flags) -> Outcome {
 }
 
 /// Runs `case` in a store of its own.
-fn run_module(engine: &Engine, module: &Module, case: &Case) -> Outcome {
-    let mut store = Store::new(engine, Host::default());
-    let instance = imports(engine, &mut store, module)
-        .and_then(|linker| linker.instantiate(&mut store, module));
+fn run_module(engine: &Engine, module: &Module, case: &Case, budget: Budget) -> (Outcome, Used) {
+    let guest = Guest {
+        budget,
+        ..Guest::default()
+    };
+    let mut store = Store::new(engine, guest);
+    store.limiter(|guest| guest);
+    // An error says that fuel is not counted.
+    let counts = store.set_fuel(budget.fuel).is_ok();
+    let mut outcome = instantiate_and_call(engine, &mut store, module, case);
+    let mut used = store.data().used;
+    if counts {
+        let left = store.get_fuel().expect("the engine counts fuel");
+        used.fuel = budget.fuel - left;
+    }
+    outcome.host_calls = store.into_data().host.calls;
+    (outcome, used)
+}
+
+/// All of an outcome but the calls of the host.
+fn instantiate_and_call(
+    engine: &Engine,
+    store: &mut Store<Guest>,
+    module: &Module,
+    case: &Case,
+) -> Outcome {
+    let instance = imports(engine, &mut *store, module)
+        .and_then(|linker| linker.instantiate(&mut *store, module));
     let instance = match instance {
         Ok(instance) => instance,
-        Err(error) => return Outcome::stopped(stop(&error), store.into_data().calls),
+        Err(error) => return Outcome::stopped(stop(&error), vec![]),
     };
-    let names = names(&mut store, &instance);
+    let names = names(store, &instance);
     let mut calls = Vec::new();
     for call in &case.calls {
-        calls.push(invoke(&mut store, &instance, &names, call));
+        calls.push(invoke(store, &instance, &names, call));
     }
     let mut outcome = Outcome {
         calls,
         ..Outcome::default()
     };
-    observe(&mut store, &instance, &names, &mut outcome);
-    outcome.host_calls = store.into_data().calls;
+    observe(store, &instance, &names, &mut outcome);
     outcome
 }
 
 /// The items that the module imports, made as [`host`] says.
 fn imports(
     engine: &Engine,
-    store: &mut Store<Host>,
+    store: &mut Store<Guest>,
     module: &Module,
-) -> Result<Linker<Host>, Error> {
+) -> Result<Linker<Guest>, Error> {
     let mut linker = Linker::new(engine);
     for import in module.imports() {
         let full = host::import_name(import.module, import.name);
@@ -81,7 +196,7 @@ fn imports(
                         .iter()
                         .map(|v| value(&caller, v, &Names::new()))
                         .collect();
-                    let answer = caller.data_mut().call(&full, arguments, &results);
+                    let answer = caller.data_mut().host.call(&full, arguments, &results);
                     let answer = answer.map_err(Error::host)?;
                     for ((slot, value), &ty) in out.iter_mut().zip(answer).zip(&results) {
                         *slot = number(&mut caller, &value, ty);
@@ -109,7 +224,7 @@ fn imports(
     Ok(linker)
 }
 
-fn names(store: &mut Store<Host>, instance: &Instance) -> Names {
+fn names(store: &mut Store<Guest>, instance: &Instance) -> Names {
     let mut names = Names::new();
     for (name, export) in instance.exports(&mut *store) {
         if let Extern::Func(func) = export {
@@ -121,7 +236,7 @@ fn names(store: &mut Store<Host>, instance: &Instance) -> Names {
 
 /// Makes one call. The arguments fit by construction.
 fn invoke(
-    store: &mut Store<Host>,
+    store: &mut Store<Guest>,
     instance: &Instance,
     names: &Names,
     call: &Call,
@@ -148,7 +263,7 @@ fn invoke(
 }
 
 /// Reads globals, memories and tables as they are now.
-fn observe(store: &mut Store<Host>, instance: &Instance, names: &Names, outcome: &mut Outcome) {
+fn observe(store: &mut Store<Guest>, instance: &Instance, names: &Names, outcome: &mut Outcome) {
     for (name, export) in instance.exports(&mut *store) {
         match export {
             Extern::Global(global) => {

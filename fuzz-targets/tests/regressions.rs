@@ -62,14 +62,15 @@ fn ways() -> impl Iterator<Item = Flags> {
     let levels = [OptLevel::None, OptLevel::Speed];
     levels.into_iter().flat_map(|opt_level| {
         let ways = [
-            (CpuFeatures::default(), MemoryStyle::default()),
-            (CpuFeatures::host(), MemoryStyle::default()),
-            (CpuFeatures::host(), MemoryStyle::SMALL),
+            (CpuFeatures::default(), MemoryStyle::default(), true),
+            (CpuFeatures::host(), MemoryStyle::default(), false),
+            (CpuFeatures::host(), MemoryStyle::SMALL, true),
         ];
-        ways.map(|(features, memory)| Flags {
+        ways.map(|(features, memory, fuel)| Flags {
             opt_level,
             features,
             memory,
+            fuel,
             check: true,
         })
     })

@@ -148,7 +148,8 @@ fn wasmtime_run() -> PathBuf {
     wasmtime().join("target/release/wasmtime-run")
 }
 
-fn skerry() -> PathBuf {
+/// The command `skerry`.
+pub fn skerry() -> PathBuf {
     target().join("release/skerry")
 }
 

@@ -13,6 +13,7 @@
 mod bzip2;
 pub mod corpus;
 mod engine;
+mod fuel;
 mod input;
 mod js;
 mod measure;
@@ -110,6 +111,8 @@ enum Command {
     Bzip2(bzip2::Options),
     /// Compiles SpiderMonkey, instantiates it and runs a script in it, beside Wasmtime.
     Js(js::Options),
+    /// Runs bzip2 and SpiderMonkey with and without fuel, beside Wasmtime with and without its own.
+    Fuel(fuel::Options),
     /// Runs one phase of Skerry alone, so that its peak memory is its own. `js` starts it.
     #[command(hide = true)]
     Phase(phase::Options),
@@ -121,6 +124,7 @@ pub fn main() -> ExitCode {
         Command::Corpus => corpus::Corpus::build().map(|corpus| println!("{corpus}")),
         Command::Bzip2(options) => bzip2::run(&options),
         Command::Js(options) => js::run(&options),
+        Command::Fuel(options) => fuel::run(&options),
         Command::Phase(options) => phase::run(&options),
     };
     match outcome {

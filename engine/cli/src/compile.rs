@@ -42,9 +42,12 @@ pub fn command(options: &CompileOptions, out: &mut dyn Write) -> Result<(), Erro
         path: path.clone(),
         message: explain(&wasm, error).to_string(),
     };
-    let flags = *load::engine(Config::new(), &options.compiler)?.flags();
+    let mut config = Config::new();
+    config.consume_fuel(options.fuel);
+    let flags = *load::engine(config, &options.compiler)?.flags();
     let mut translation = translate_module(&wasm).map_err(failed)?;
     translation.memory = flags.memory;
+    translation.fuel = flags.fuel;
     let wanted = match &options.func {
         Some(name) => Some(find(&translation.module, name)?),
         None => None,
@@ -79,6 +82,7 @@ fn write_artifact(options: &CompileOptions, wasm: &[u8], output: &Path) -> Resul
     std::fs::metadata(directory_of(output)).map_err(cannot_write)?;
     let mut config = Config::new();
     config.artifact_dwarf(options.debug_info);
+    config.consume_fuel(options.fuel);
     let engine = load::engine(config, &options.compiler)?;
     let mut artifact = Vec::new();
     let bar = Bar::new();

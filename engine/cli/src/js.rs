@@ -66,8 +66,9 @@ impl SpiderMonkey {
         })
     }
 
-    /// Limits what each script may use from now on. The stack is the engine's: its size stands.
-    pub fn limit(&mut self, limits: LimitOptions) {
+    /// Limits what each script may use from now on. The stack is the engine's: its size stands, and so does whether code
+    /// counts fuel.
+    fn limit(&mut self, limits: LimitOptions) {
         self.limits = limits;
     }
 

@@ -1,4 +1,4 @@
-//! The limits on a program's memory, tables and stack that the command line sets.
+//! The limits on a program's memory, tables, stack and fuel that the command line sets.
 
 use skerry_runtime::{Config, ResourceLimiter, Store, StoreLimits, StoreLimitsBuilder};
 
@@ -18,6 +18,11 @@ pub struct LimitOptions {
     /// Give WebAssembly this much stack: a recursion that needs more is a trap [default: 1 MiB, `js` 8 MiB]
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub stack_size: Option<usize>,
+
+    /// Give the program this much fuel: about 1 for each operator that it executes, exactly the same on every machine. When
+    /// it is used up the program traps. The code is compiled to count, which makes it slower [default: nothing is counted]
+    #[arg(long, value_name = "N")]
+    pub fuel: Option<u64>,
 }
 
 impl LimitOptions {
@@ -26,6 +31,7 @@ impl LimitOptions {
         if let Some(bytes) = self.stack_size {
             config.wasm_stack(bytes);
         }
+        config.consume_fuel(self.fuel.is_some());
     }
 
     /// The limits that belong to the store.
@@ -36,7 +42,8 @@ impl LimitOptions {
             .build()
     }
 
-    /// Puts `store` under the limits, if there are any. `find` returns the place for them in the store's state.
+    /// Puts `store` under the limits, if there are any, and gives it its fuel. `find` returns the place for the limits in the
+    /// store's state.
     pub(crate) fn apply<T>(
         &self,
         store: &mut Store<T>,
@@ -44,6 +51,10 @@ impl LimitOptions {
     ) {
         if self.max_memory.is_some() || self.max_table_elements.is_some() {
             store.limiter(move |data| find(data) as &mut dyn ResourceLimiter);
+        }
+        if let Some(fuel) = self.fuel {
+            let set = store.set_fuel(fuel);
+            set.expect("the engine of such a command line counts fuel");
         }
     }
 }

@@ -315,6 +315,10 @@ pub struct CompileOptions {
     #[arg(short = 'g', long)]
     pub debug_info: bool,
 
+    /// Compile code that counts fuel, as `skerry run --fuel N` needs it
+    #[arg(long)]
+    pub fuel: bool,
+
     /// Only this function: the name of an export, a name of the name section, or an index
     #[arg(long, value_name = "NAME|INDEX")]
     pub func: Option<String>,

@@ -625,3 +625,27 @@ fn memories_lie_as_asked_for() {
         check(&run(&options, "ten_memories.wat", &["2"]), 0, "107\n", &[]);
     }
 }
+
+#[test]
+fn fuel_ends_a_program_at_the_same_place() {
+    let run = |fuel: &str, depth: &str| {
+        let options = ["--fuel", fuel, "--invoke", "r"];
+        run(&options, "stack_option.wat", &[depth])
+    };
+    // 3 and, one deeper each time, 8. The last of them is behind the last check.
+    check(&run("803", "100"), 0, "100\n", &[]);
+    check(&run("802", "100"), 0, "100\n", &[]);
+    check(
+        &run("801", "100"),
+        134,
+        "",
+        &["all fuel consumed by WebAssembly", "stack_option.wat"],
+    );
+    check(
+        &run("0", "0"),
+        134,
+        "",
+        &["all fuel consumed by WebAssembly"],
+    );
+    check(&run("many", "0"), 2, "", &["--fuel <N>"]);
+}

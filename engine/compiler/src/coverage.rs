@@ -15,6 +15,7 @@ use crate::translate::{FunctionTranslator, translate_module};
 pub fn fired_rules(wasm: &[u8], flags: &Flags) -> Result<Vec<&'static str>, CompileError> {
     let mut translation = translate_module(wasm)?;
     translation.memory = flags.memory;
+    translation.fuel = flags.fuel;
     let mut translator = FunctionTranslator::new();
     let mut compiler = FunctionCompiler::new(*flags);
     let mut names = Vec::new();

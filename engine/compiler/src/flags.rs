@@ -72,6 +72,8 @@ pub struct Flags {
     pub features: CpuFeatures,
     /// How memories are laid out in address space. The code works only in an engine with memories of this style.
     pub memory: MemoryStyle,
+    /// Whether the code counts what it executes; see [`translate`](crate::translate) and its table of costs.
+    pub fuel: bool,
     /// Checks each allocation with regalloc2's checker, and each CLIF function with Cranelift's verifier.
     pub check: bool,
 }
@@ -83,6 +85,7 @@ impl Default for Flags {
             opt_level: OptLevel::default(),
             features: CpuFeatures::host(),
             memory: MemoryStyle::default(),
+            fuel: false,
             check: cfg!(debug_assertions),
         }
     }

@@ -62,6 +62,7 @@ pub fn compile_module_on(
     let compile = || {
         let mut translation = translate_module(wasm)?;
         translation.memory = flags.memory;
+        translation.fuel = flags.fuel;
         let jobs = Jobs::new(&translation, progress);
         let done = workers.run(jobs.useful_workers(), || jobs.work(flags));
         let codes = collect(jobs.len(), done)?;

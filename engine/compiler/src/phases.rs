@@ -23,6 +23,7 @@ pub fn phase_times(wasm: &[u8], flags: &Flags) -> Result<String, CompileError> {
     };
     let mut translation = translate_module(wasm)?;
     translation.memory = flags.memory;
+    translation.fuel = flags.fuel;
     let mut translator = FunctionTranslator::new();
     let mut compiler = FunctionCompiler::new(*flags);
     let (mut insts, mut vregs, mut edits, mut bytes) = (0, 0, 0, 0);

@@ -10,10 +10,11 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 /// The CLIF of all functions of a module, and, for a module without functions, of the
-/// trampolines of its types.
+/// trampolines of its types. If the first line is `;; fuel`, the code counts fuel.
 fn clif(wat: &str) -> String {
     let wasm = wat::parse_str(wat).expect("the test is well-formed");
-    let module = translate_module(&wasm).expect("the test is valid");
+    let mut module = translate_module(&wasm).expect("the test is valid");
+    module.fuel = wat.starts_with(";; fuel\n");
     let mut translator = FunctionTranslator::new();
     let mut functions = Vec::new();
     for body in module.bodies.values() {

@@ -54,6 +54,8 @@ traps! {
     NullReference = 6, "null reference";
     /// The host stopped the code, by an interrupt handle or a deadline.
     Interrupted = 7, "interrupted";
+    /// The code has used up the fuel of its store.
+    OutOfFuel = 8, "all fuel consumed by WebAssembly";
     /// There is no room left on the Wasm stack.
     StackOverflow = 251, "call stack exhausted";
     /// The result of an integer division or conversion does not fit its type.

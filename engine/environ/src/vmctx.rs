@@ -108,7 +108,7 @@ pub struct VMContextHeader {
     pub magic: u64,
     /// The object of the runtime that this memory belongs to.
     pub owner: *mut c_void,
-    /// The state of the store, which only the runtime knows. Compiled code does not read it.
+    /// The state of the store. Of it compiled code knows the counter of fuel alone, at [`STORE_FUEL`].
     pub store: *mut c_void,
     /// A word that is free for the runtime. Compiled code does not read it.
     pub reserved: u64,
@@ -140,6 +140,8 @@ pub const MAGIC: i32 = header_field(offset_of!(VMContextHeader, magic));
 pub const OWNER: i32 = header_field(offset_of!(VMContextHeader, owner));
 /// The offset of [`VMContextHeader::store`] from the vmctx pointer.
 pub const STORE: i32 = header_field(offset_of!(VMContextHeader, store));
+/// The offset of the counter of fuel, an `i64`, in the state of a store.
+pub const STORE_FUEL: i32 = 0;
 /// The offset of [`VMContextHeader::type_ids`] from the vmctx pointer.
 pub const TYPE_IDS: i32 = header_field(offset_of!(VMContextHeader, type_ids));
 /// The offset of [`VMContextHeader::builtins`] from the vmctx pointer.

@@ -389,6 +389,8 @@ mod tests {
         let cached = cache.module(engine, &wasm(index), &|_| ()).unwrap();
         assert!(cached.warning.is_none(), "{:?}", cached.warning);
         let mut store = crate::Store::new(engine, ());
+        // An engine that does not count fuel refuses it.
+        _ = store.set_fuel(1000);
         let instance = crate::Instance::new(&mut store, &cached.module, &[]).unwrap();
         let f = instance.get_typed_func::<(), i32>(&mut store, "f").unwrap();
         assert_eq!(f.call(&mut store, ()).unwrap(), index as i32 + 1);
@@ -415,6 +417,10 @@ mod tests {
                 features: CpuFeatures::default(),
                 ..Flags::default()
             },
+            Flags {
+                fuel: true,
+                ..Flags::default()
+            },
         ];
         for flags in other {
             let mut config = crate::Config::new();
@@ -424,7 +430,7 @@ mod tests {
                 [false, true]
             );
         }
-        assert_eq!(entries(&cache).len(), 4);
+        assert_eq!(entries(&cache).len(), 5);
     }
 
     /// Replaces an entry, which cannot be written to.

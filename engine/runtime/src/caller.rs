@@ -5,7 +5,7 @@ use crate::instance::export_of;
 use crate::store::{AsContext, AsContextMut, NotSend, StoreContext, StoreContextMut, StoreData};
 use crate::trap::Backtrace;
 use crate::vm::func::CallerFrame;
-use crate::{Engine, Instance};
+use crate::{Engine, Instance, Result};
 
 /// The store in which a host function was called, and the instance that called it.
 ///
@@ -52,6 +52,22 @@ impl<'a, T> Caller<'a, T> {
     /// The engine of the store.
     pub fn engine(&self) -> &Engine {
         self.store.inner.engine()
+    }
+
+    /// As [`Store::get_fuel`](crate::Store::get_fuel).
+    ///
+    /// # Errors
+    /// Likewise.
+    pub fn get_fuel(&self) -> Result<u64> {
+        self.store.inner.fuel()
+    }
+
+    /// As [`Store::set_fuel`](crate::Store::set_fuel); WebAssembly that is running goes on with that much.
+    ///
+    /// # Errors
+    /// Likewise.
+    pub fn set_fuel(&mut self, fuel: u64) -> Result<()> {
+        self.store.inner.set_fuel(fuel)
     }
 
     /// The instance whose code called the function: the one that imports it, or, for a function that reached its

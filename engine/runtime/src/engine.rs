@@ -18,6 +18,7 @@ use std::sync::Arc;
 pub struct Config {
     wasm_stack: usize,
     flags: Flags,
+    fuel: bool,
     threads: Option<NonZeroUsize>,
     limits: Limits,
     interrupt_signal: i32,
@@ -53,6 +54,7 @@ impl Default for Config {
                 memory: memory_style(),
                 ..Flags::default()
             },
+            fuel: false,
             threads: None,
             limits: Limits {
                 memory_pages: MemoryType::MAX_PAGES,
@@ -139,8 +141,26 @@ impl Config {
         Ok(self)
     }
 
-    /// How modules are compiled, also [how memories lie](Flags::memory), which the functions above change. [`Engine::new`]
-    /// refuses features that this processor lacks.
+    /// Whether compiled code counts what it executes, and stops when the store's fuel is used up; by default not, and then it
+    /// costs nothing. It is deterministic: the same module with the same input uses the same fuel on every machine and with
+    /// every other configuration.
+    ///
+    /// A store begins without fuel; [`Store::set_fuel`](crate::Store::set_fuel) gives it some. `nop`, `block`, `loop`,
+    /// `else` and `end` cost nothing, every other operator costs 1. Besides, `memory.fill`, `.copy` and `.init` cost 1 for each
+    /// full 64 bytes, `table.fill`, `.copy` and `.init` 1 for each full 8 elements, a `memory.grow` that succeeds 1,024 for each
+    /// page and a `table.grow` that succeeds 1 for each full 8 elements.
+    ///
+    /// The cost of code that runs straight on is taken where it begins, so a host function sees that of some operators behind
+    /// the call taken already. Where a function or an iteration of a loop begins, and at the operators whose cost depends on a
+    /// size, code stops with [`TrapCode::OutOfFuel`](crate::TrapCode::OutOfFuel) if there is not enough;
+    /// `engine/compiler/src/translate/fuel.rs` says it exactly.
+    pub fn consume_fuel(&mut self, enable: bool) -> &mut Self {
+        self.fuel = enable;
+        self
+    }
+
+    /// How modules are compiled, also [how memories lie](Flags::memory), which the functions above change.
+    /// [`Config::consume_fuel`] holds besides. [`Engine::new`] refuses features that this processor lacks.
     pub fn compiler(&mut self, flags: Flags) -> &mut Self {
         self.flags = flags;
         self
@@ -214,10 +234,12 @@ impl Engine {
     /// [`Error::Features`] if the compiler is told of features that this processor lacks.
     pub fn new(config: &Config) -> Result<Self> {
         config.check(CpuFeatures::host())?;
+        let mut config = config.clone();
+        config.flags.fuel |= config.fuel;
         Ok(Self {
             inner: Arc::new(EngineInner {
                 workers: config.threads.map_or_else(Workers::default, Workers::new),
-                config: config.clone(),
+                config,
                 types: TypeRegistry::default(),
             }),
         })

@@ -159,6 +159,9 @@ pub enum Error {
         /// The size of the memory or table, in the same unit.
         size: u64,
     },
+    /// Fuel was asked for or set in a store whose engine does not count it.
+    #[error("the engine does not count fuel: `Config::consume_fuel` has it do so")]
+    FuelNotConsumed,
     /// More was asked for than a limit allows.
     #[error("{what}: {actual} is over the limit of {limit}")]
     Limit {

@@ -181,6 +181,24 @@ impl<T> Store<T> {
     pub fn engine(&self) -> &Engine {
         &self.data.inner.engine
     }
+
+    /// What is left of the fuel. It is zero at first, when code has trapped with [`TrapCode::OutOfFuel`], and when code has used
+    /// more than there was and has ended before it met a check; the costs and checks are listed at
+    /// [`Config::consume_fuel`](crate::Config::consume_fuel).
+    ///
+    /// # Errors
+    /// [`Error::FuelNotConsumed`] if the engine does not count fuel.
+    pub fn get_fuel(&self) -> Result<u64> {
+        self.data.inner.fuel()
+    }
+
+    /// Sets what is left of the fuel, for all instances of the store. More than 2^63 - 1 is that much.
+    ///
+    /// # Errors
+    /// [`Error::FuelNotConsumed`] if the engine does not count fuel.
+    pub fn set_fuel(&mut self, fuel: u64) -> Result<()> {
+        self.data.inner.set_fuel(fuel)
+    }
 }
 
 impl<T: std::fmt::Debug> std::fmt::Debug for Store<T> {
@@ -297,6 +315,14 @@ impl<'a, T> StoreContext<'a, T> {
     pub fn engine(&self) -> &'a Engine {
         &self.0.inner.engine
     }
+
+    /// As [`Store::get_fuel`].
+    ///
+    /// # Errors
+    /// Likewise.
+    pub fn get_fuel(&self) -> Result<u64> {
+        self.0.inner.fuel()
+    }
 }
 
 impl<T> StoreContextMut<'_, T> {
@@ -318,6 +344,22 @@ impl<T> StoreContextMut<'_, T> {
     /// The engine of the store.
     pub fn engine(&self) -> &Engine {
         &self.0.inner.engine
+    }
+
+    /// As [`Store::get_fuel`].
+    ///
+    /// # Errors
+    /// Likewise.
+    pub fn get_fuel(&self) -> Result<u64> {
+        self.0.inner.fuel()
+    }
+
+    /// As [`Store::set_fuel`]; WebAssembly that is running goes on with that much.
+    ///
+    /// # Errors
+    /// Likewise.
+    pub fn set_fuel(&mut self, fuel: u64) -> Result<()> {
+        self.0.inner.set_fuel(fuel)
     }
 }
 
@@ -566,6 +608,30 @@ impl StoreInner {
         drop(garbage);
     }
 
+    /// What is left of the fuel.
+    pub(crate) fn fuel(&self) -> Result<u64> {
+        match self.engine.flags().fuel {
+            true => Ok(self.context.fuel()),
+            false => Err(Error::FuelNotConsumed),
+        }
+    }
+
+    pub(crate) fn set_fuel(&mut self, fuel: u64) -> Result<()> {
+        if !self.engine.flags().fuel {
+            return Err(Error::FuelNotConsumed);
+        }
+        self.context.set_fuel(fuel);
+        Ok(())
+    }
+
+    /// Takes fuel for what a builtin does, if it is counted.
+    pub(crate) fn take_fuel(&mut self, cost: u64) -> Result<(), TrapCode> {
+        match self.engine.flags().fuel {
+            true => self.context.take_fuel(cost),
+            false => Ok(()),
+        }
+    }
+
     /// Does `memory.init`, also for active segments.
     pub(crate) fn memory_init(
         &mut self,
@@ -676,6 +742,9 @@ pub(crate) fn call(
     };
     match unwind {
         Unwind::Trap(code) => {
+            if code == TrapCode::OutOfFuel {
+                store.inner_mut().context.set_fuel(0);
+            }
             let mut trap = Trap::new(code);
             trap.add_backtrace(store.inner_mut().symbolize(&raw));
             Err(trap.into())

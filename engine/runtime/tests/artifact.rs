@@ -2,7 +2,9 @@
 
 #![forbid(unsafe_code)]
 
-use skerry_runtime::{ArtifactError, Engine, Error, Instance, Module, Store, TrapCode, TrustStore};
+use skerry_runtime::{
+    ArtifactError, Config, Engine, Error, Instance, Module, Store, TrapCode, TrustStore,
+};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
@@ -271,4 +273,32 @@ fn segments_before_a_trap_stay_and_none_after_it() {
     assert_eq!(failing("", wide), (TrapCode::MemoryOutOfBounds, [a, 0]));
     let elements = "(elem (i32.const 4) $get)";
     assert_eq!(failing(elements, ""), (TrapCode::TableOutOfBounds, [0, 0]));
+}
+
+/// Code that counts fuel is for engines that do, and other code for those that do not.
+#[test]
+fn code_counts_fuel_as_the_engine_does() {
+    let plain = Engine::default();
+    let counting = Engine::new(Config::new().consume_fuel(true)).unwrap();
+    let text = r#"(module (func (export "f") (drop (i32.const 1))))"#;
+    let module = load(&counting, &artifact(&counting, text)).unwrap();
+    let (mut store, instance) = instance(&counting, &module);
+    store.set_fuel(10).unwrap();
+    let f = instance.get_typed_func::<(), ()>(&mut store, "f").unwrap();
+    f.call(&mut store, ()).unwrap();
+    assert_eq!(store.get_fuel().unwrap(), 8);
+    let refused = |engine, made_by| {
+        let refused = load(engine, &artifact(made_by, text)).unwrap_err();
+        refused.to_string()
+    };
+    let message = refused(&plain, &counting);
+    assert!(
+        message.contains("the code of the artifact counts fuel"),
+        "{message}"
+    );
+    let message = refused(&counting, &plain);
+    assert!(
+        message.contains("the code of the artifact does not count fuel"),
+        "{message}"
+    );
 }

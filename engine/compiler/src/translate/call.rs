@@ -144,6 +144,7 @@ impl Translation<'_> {
         } else {
             self.stack
                 .extend_from_slice(self.builder.inst_results(inst));
+            self.reload_fuel();
         }
     }
 

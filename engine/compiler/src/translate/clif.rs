@@ -32,16 +32,19 @@ pub enum Region {
     Lengths = 4,
     /// The array of values of a trampoline.
     Values = 5,
+    /// The counter of fuel.
+    Fuel = 6,
 }
 
 impl Region {
-    const ALL: [Region; 6] = [
+    const ALL: [Region; 7] = [
         Region::Constants,
         Region::Memories,
         Region::Globals,
         Region::Tables,
         Region::Lengths,
         Region::Values,
+        Region::Fuel,
     ];
 
     fn description(self) -> &'static str {
@@ -52,6 +55,7 @@ impl Region {
             Region::Tables => "tables",
             Region::Lengths => "lengths",
             Region::Values => "values",
+            Region::Fuel => "fuel",
         }
     }
 

@@ -2,6 +2,7 @@
 
 use super::clif::{Limits, constant_flags};
 use super::control::Frame;
+use super::fuel::Fuel;
 use super::module::{FunctionBody, ModuleTranslation};
 use super::signature::{self, Namespace};
 use super::trampoline::frontend_config;
@@ -87,6 +88,8 @@ pub(super) struct Translation<'a> {
     pub(super) unreachable_depth: u32,
     entry: Block,
     vmctx: Option<Value>,
+    /// Unless the code counts no fuel.
+    pub(super) fuel: Option<Fuel>,
     pub(super) signatures: HashMap<SignatureKey, SigRef>,
     functions: HashMap<FuncIndex, FuncRef>,
 }
@@ -121,6 +124,7 @@ impl<'a> Translation<'a> {
             unreachable_depth: 0,
             entry,
             vmctx: None,
+            fuel: None,
             signatures: HashMap::new(),
             functions: HashMap::new(),
         }
@@ -137,7 +141,12 @@ impl<'a> Translation<'a> {
             self.limits
                 .check(self.builder.func, self.locals.len(), offset)?;
             self.builder.set_srcloc(SourceLoc::new(offset as u32));
+            let before = self.builder.current_block();
+            if self.reachable {
+                self.count_fuel(&op);
+            }
             self.operator(&op, offset)?;
+            self.end_fuel_segment(&op, before);
         }
         reader.finish()?;
         assert!(
@@ -163,6 +172,7 @@ impl<'a> Translation<'a> {
         }
         let results = self.module.module.types[ty].results.len();
         self.frames.push(Frame::function(ty, results));
+        self.enter_with_fuel();
     }
 
     fn operator(&mut self, op: &Operator<'_>, offset: u64) -> Result<(), CompileError> {

@@ -34,6 +34,7 @@ mod clif;
 mod constant_table;
 mod control;
 mod float;
+mod fuel;
 mod func;
 mod int;
 mod memory;

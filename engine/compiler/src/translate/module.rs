@@ -39,6 +39,8 @@ pub struct ModuleTranslation<'wasm> {
     pub memory: MemoryStyle,
     /// The bodies.
     pub bodies: PrimaryMap<DefinedFuncIndex, FunctionBody<'wasm>>,
+    /// Whether functions are translated to code that counts fuel, as `Flags::fuel` says; at first not.
+    pub fuel: bool,
     vmctx_changers: EntitySet<DefinedFuncIndex>,
 }
 
@@ -143,6 +145,7 @@ fn translate(
     let layout = VmctxLayout::new(&builder.module);
     let vmctx_changers = tail::vmctx_changers(&builder.module, &builder.bodies);
     Ok(ModuleTranslation {
+        fuel: false,
         module: builder.module,
         layout,
         memory: MemoryStyle::default(),

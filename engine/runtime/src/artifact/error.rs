@@ -79,4 +79,14 @@ pub enum ArtifactError {
         /// How the code of this engine checks accesses.
         ours: String,
     },
+    /// The code counts fuel and that of the engine does not, or the other way round.
+    #[error(
+        "the code of the artifact {found}, that of this engine {ours}: compile the module again with the engine's configuration"
+    )]
+    Fuel {
+        /// What the code of the artifact does.
+        found: &'static str,
+        /// What that of the engine does.
+        ours: &'static str,
+    },
 }

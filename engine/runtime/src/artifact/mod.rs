@@ -97,16 +97,16 @@ pub(crate) struct Opened {
     pub(crate) dwarf: Range<usize>,
 }
 
-/// Checks a whole artifact: that it is for this build, this machine and memories of this style, and that it is what was
+/// Checks a whole artifact: that it is for this build, this machine and an engine with these flags, and that it is what was
 /// written.
 ///
 /// # Errors
 /// [`ArtifactError`], the first that applies.
-pub(crate) fn open(file: &MappedFile, style: MemoryStyle) -> Result<Opened, ArtifactError> {
+pub(crate) fn open(file: &MappedFile, flags: &Flags) -> Result<Opened, ArtifactError> {
     let header = Header::read(file)?;
     let origin = std::str::from_utf8(&file[header.section(Section::Origin)])
         .map_err(|_| ArtifactError::Corrupt { what: "its origin" })?;
-    origin::check(origin, style)?;
+    origin::check(origin, flags)?;
     header.check_body(file)?;
     let metadata = &file[header.section(Section::Metadata)];
     let corrupt = || ArtifactError::Corrupt {

@@ -6,6 +6,7 @@
 //! features bmi1 bmi2 lzcnt popcnt
 //! optimise Speed
 //! memory not checked, guard of 2147549184 bytes
+//! fuel not counted
 //! ```
 //!
 //! An entry of a cache has one more line, `entry` with its name.
@@ -37,11 +38,12 @@ fn line<'a>(lines: &'a str, key: &str) -> Option<&'a str> {
 /// The lines of an artifact that this build makes with these flags.
 pub(crate) fn describe(flags: &Flags) -> String {
     format!(
-        "skerry {VERSION}\ntarget {}\nfeatures {}\noptimise {:?}\nmemory {}\n",
+        "skerry {VERSION}\ntarget {}\nfeatures {}\noptimise {:?}\nmemory {}\nfuel {}\n",
         target(),
         names(flags.features).join(" "),
         flags.opt_level,
-        memory(flags.memory)
+        memory(flags.memory),
+        fuel(flags)
     )
 }
 
@@ -56,17 +58,26 @@ fn memory(style: MemoryStyle) -> String {
     format!("{checked}, guard of {guard} bytes")
 }
 
-/// Whether an engine with memories of this style can run the code that these lines describe.
+/// Whether the code does what fuel asks of it.
+fn fuel(flags: &Flags) -> &'static str {
+    match flags.fuel {
+        true => "counted",
+        false => "not counted",
+    }
+}
+
+/// Whether an engine with these flags can run the code that these lines describe.
 ///
 /// # Errors
 /// What differs.
-pub(super) fn check(lines: &str, style: MemoryStyle) -> Result<(), ArtifactError> {
-    let wanted = ["skerry", "target", "features", "memory"].map(|key| line(lines, key));
+pub(super) fn check(lines: &str, flags: &Flags) -> Result<(), ArtifactError> {
+    let wanted = ["skerry", "target", "features", "memory", "fuel"].map(|key| line(lines, key));
     let [
         Some(version),
         Some(found),
         Some(features),
         Some(found_memory),
+        Some(counted),
     ] = wanted
     else {
         return Err(ArtifactError::Corrupt { what: "its origin" });
@@ -85,10 +96,18 @@ pub(super) fn check(lines: &str, style: MemoryStyle) -> Result<(), ArtifactError
     if let Some(missing) = missing(features.split_whitespace(), CpuFeatures::host()) {
         return Err(ArtifactError::Features { missing });
     }
-    let ours = memory(style);
+    let ours = memory(flags.memory);
     if found_memory != ours {
         let found = found_memory.into();
         return Err(ArtifactError::Memory { found, ours });
+    }
+    if counted != fuel(flags) {
+        let (counts, does_not) = ("counts fuel", "does not count fuel");
+        let (found, ours) = match flags.fuel {
+            true => (does_not, counts),
+            false => (counts, does_not),
+        };
+        return Err(ArtifactError::Fuel { found, ours });
     }
     Ok(())
 }
@@ -146,9 +165,9 @@ mod tests {
     #[test]
     fn what_differs_is_told_with_the_remedy() {
         let ours = describe(&Flags::default());
-        let style = MemoryStyle::default();
-        check(&ours, style).unwrap();
-        let told = |lines: &str| check(lines, style).unwrap_err().to_string();
+        let flags = Flags::default();
+        check(&ours, &flags).unwrap();
+        let told = |lines: &str| check(lines, &flags).unwrap_err().to_string();
         let other = told(&ours.replace("skerry 0", "skerry 9"));
         assert!(other.contains("made by skerry 9") && other.ends_with("compile the module again"));
         assert!(told(&ours.replace("target ", "target pdp11 or ")).contains("is for pdp11"));
@@ -172,5 +191,14 @@ mod tests {
             memory.contains("memories that are checked and moving, guard of 65536 bytes,"),
             "{memory}"
         );
+        let counting = Flags {
+            fuel: true,
+            ..flags
+        };
+        let counted = told(&describe(&counting));
+        assert!(counted.starts_with("the code of the artifact counts fuel"));
+        let not_counted = check(&ours, &counting).unwrap_err().to_string();
+        assert!(not_counted.contains("does not count fuel"), "{not_counted}");
+        check(&describe(&counting), &counting).unwrap();
     }
 }

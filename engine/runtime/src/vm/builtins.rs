@@ -12,7 +12,7 @@ use super::table::Table;
 use crate::growth::{self, Grown};
 use crate::store::StoreInner;
 use skerry_environ::vmctx::{MAGIC_INSTANCE, VMContextHeader};
-use skerry_environ::{Builtin, DataIndex, ElemIndex, MemoryIndex, TableIndex, Trap};
+use skerry_environ::{Builtin, DataIndex, ElemIndex, MemoryIndex, MemoryType, TableIndex, Trap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// The result of a builtin: a value, and whether compiled code is left by the trap exit instead of getting the
@@ -89,17 +89,31 @@ macro_rules! builtins {
 
 const GROW_FAILED: u64 = u64::MAX;
 
-/// What compiled code gets of a growth.
-fn grown(grown: Grown) -> Result<u64, Unwind> {
-    let grown = grown.map_err(|error| Unwind::Error(Box::new(error)))?;
-    Ok(grown.unwrap_or(GROW_FAILED))
+/// What one unit of fuel pays for in bytes of memories; `engine/compiler/src/translate/fuel.rs` has the table of costs.
+const BYTES_PER_FUEL: u64 = 64;
+/// The same in elements of tables.
+const ELEMENTS_PER_FUEL: u64 = 8;
+
+/// What compiled code gets of a growth, which costs something if it succeeds.
+fn grown(
+    store: &mut DynStore,
+    cost: u64,
+    grow: impl FnOnce(&mut DynStore) -> Grown,
+) -> Result<u64, Unwind> {
+    let grown = grow(store).map_err(|error| Unwind::Error(Box::new(error)))?;
+    let Ok(old) = grown else {
+        return Ok(GROW_FAILED);
+    };
+    store.inner_mut().take_fuel(cost).map_err(Unwind::Trap)?;
+    Ok(old)
 }
 
 extern "C" fn memory_grow(vmctx: *mut u8, memory: u32, delta: u64) -> BuiltinResult {
     let body = |store: &mut DynStore, instance| {
         let instance = store.inner_mut().instance(instance);
         let id = instance.memory(MemoryIndex::from_u32(memory));
-        grown(growth::grow_memory(store, id, delta))
+        let cost = delta.saturating_mul(MemoryType::PAGE_SIZE) / BYTES_PER_FUEL;
+        grown(store, cost, |store| growth::grow_memory(store, id, delta))
     };
     // SAFETY: compiled code calls builtins with its own vmctx.
     unsafe { with_store(vmctx, body) }
@@ -109,7 +123,10 @@ extern "C" fn table_grow(vmctx: *mut u8, table: u32, init: u64, delta: u64) -> B
     let body = |store: &mut DynStore, instance| {
         let instance = store.inner_mut().instance(instance);
         let id = instance.table(TableIndex::from_u32(table));
-        grown(growth::grow_table(store, id, delta, init))
+        let cost = delta / ELEMENTS_PER_FUEL;
+        grown(store, cost, |store| {
+            growth::grow_table(store, id, delta, init)
+        })
     };
     // SAFETY: as above.
     unsafe { with_store(vmctx, body) }
@@ -117,6 +134,7 @@ extern "C" fn table_grow(vmctx: *mut u8, table: u32, init: u64, delta: u64) -> B
 
 builtins! {
     fn memory_copy(store, instance, dst: u32, src: u32, dst_at: u64, src_at: u64, len: u64) {
+        store.take_fuel(len / BYTES_PER_FUEL)?;
         let instance = store.instance(instance);
         let dst = store.memory(instance.memory(MemoryIndex::from_u32(dst)));
         let src = store.memory(instance.memory(MemoryIndex::from_u32(src)));
@@ -130,6 +148,7 @@ builtins! {
     }
 
     fn memory_fill(store, instance, memory: u32, at: u64, value: u32, len: u64) {
+        store.take_fuel(len / BYTES_PER_FUEL)?;
         let id = store.instance(instance).memory(MemoryIndex::from_u32(memory));
         let (memory, ctx) = store.memory_and_context(id);
         let bytes = memory.bytes_mut();
@@ -143,6 +162,7 @@ builtins! {
     }
 
     fn memory_init(store, instance, memory: u32, segment: u32, dst: u64, src: u64, len: u64) {
+        store.take_fuel(len / BYTES_PER_FUEL)?;
         store.memory_init(instance, MemoryIndex::from_u32(memory), DataIndex::from_u32(segment), dst, src, len)?;
         Ok(0)
     }
@@ -153,6 +173,7 @@ builtins! {
     }
 
     fn table_fill(store, instance, table: u32, at: u64, value: u64, len: u64) {
+        store.take_fuel(len / ELEMENTS_PER_FUEL)?;
         let id = store.instance(instance).table(TableIndex::from_u32(table));
         let (table, ctx) = store.table_and_context(id);
         in_bounds(at, len, table.len()).ok_or(Trap::TableOutOfBounds)?;
@@ -163,6 +184,7 @@ builtins! {
     }
 
     fn table_copy(store, instance, dst: u32, src: u32, dst_at: u64, src_at: u64, len: u64) {
+        store.take_fuel(len / ELEMENTS_PER_FUEL)?;
         let instance = store.instance(instance);
         let dst = store.table(instance.table(TableIndex::from_u32(dst)));
         let src = store.table(instance.table(TableIndex::from_u32(src)));
@@ -175,6 +197,7 @@ builtins! {
     }
 
     fn table_init(store, instance, table: u32, segment: u32, dst: u64, src: u64, len: u64) {
+        store.take_fuel(len / ELEMENTS_PER_FUEL)?;
         store.table_init(instance, TableIndex::from_u32(table), ElemIndex::from_u32(segment), dst, src, len)?;
         Ok(0)
     }

@@ -96,6 +96,8 @@ struct Fault {
 /// Interrupt handles share it, too, and can outlive the store.
 #[repr(C)]
 pub(crate) struct VMStoreContext {
+    /// What is left of the fuel; below zero when more was taken than there was. Compiled code finds it by its offset.
+    fuel: Cell<i64>,
     /// The host stack pointer of the innermost activation of this store.
     pub(super) host_sp: Cell<usize>,
     /// The wasm stack pointer at the latest transition from wasm to the host; the return address is there.
@@ -116,14 +118,41 @@ pub(crate) struct VMStoreContext {
 // what host functions get of it (`Caller`, `StoreContextMut`) is not `Send`. Between activations nothing in it belongs to
 // a thread, so that an interrupt handle may drop it anywhere.
 unsafe impl Send for VMStoreContext {}
-// SAFETY: a shared reference to a store never reads the cells; only `enter` and code below it do, under `&mut`. A
-// backtrace reads those of an activation of its own thread. Interrupt handles only use the requests, which are atomic.
+// SAFETY: of the cells a shared reference to a store reads `fuel` alone, which nothing writes meanwhile; only `enter` and
+// code below it use the others, under `&mut`. A backtrace reads those of an activation of its own thread. Interrupt handles
+// only use the requests, which are atomic.
 unsafe impl Sync for VMStoreContext {}
 
+const _: () = assert!(offset_of!(VMStoreContext, fuel) as i32 == skerry_environ::vmctx::STORE_FUEL);
+
 impl VMStoreContext {
+    /// What is left of the fuel.
+    pub(crate) fn fuel(&self) -> u64 {
+        self.fuel.get().max(0) as u64
+    }
+
+    /// Sets what is left, at most 2^63 - 1. Only for who holds the store exclusively; likewise below.
+    pub(crate) fn set_fuel(&self, fuel: u64) {
+        self.fuel.set(i64::try_from(fuel).unwrap_or(i64::MAX));
+    }
+
+    /// Takes fuel for what a builtin does.
+    ///
+    /// # Errors
+    /// There is not enough.
+    pub(crate) fn take_fuel(&self, cost: u64) -> Result<(), Trap> {
+        let left = self.fuel.get().saturating_sub_unsigned(cost);
+        self.fuel.set(left);
+        match left < 0 {
+            true => Err(Trap::OutOfFuel),
+            false => Ok(()),
+        }
+    }
+
     pub(crate) fn new(interrupt_signal: i32) -> Arc<Self> {
         Arc::new(Self {
             requests: Requests::new(interrupt_signal),
+            fuel: Cell::new(0),
             host_sp: Cell::new(0),
             exit_sp: Cell::new(0),
             exit_fp: Cell::new(0),

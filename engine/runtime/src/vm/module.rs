@@ -37,7 +37,7 @@ impl Module {
         let file = open_regular(path.as_ref()).map_err(ArtifactError::Read)?;
         // SAFETY: the caller promises that nobody writes to it.
         let file = unsafe { MappedFile::new(file) }.map_err(ArtifactError::Read)?;
-        let opened = artifact::open(&file, engine.flags().memory)?;
+        let opened = artifact::open(&file, engine.flags())?;
         // SAFETY: the caller vouches for it.
         unsafe { place(engine, file, opened, None) }
     }
@@ -52,7 +52,7 @@ impl Module {
     /// has written, on a machine whose compiler is trusted: whoever makes such bytes decides what this process executes.
     pub unsafe fn deserialize(engine: &Engine, bytes: &[u8]) -> Result<Self> {
         let file = MappedFile::anonymous(bytes).map_err(ArtifactError::Read)?;
-        let opened = artifact::open(&file, engine.flags().memory)?;
+        let opened = artifact::open(&file, engine.flags())?;
         // SAFETY: the caller vouches for it.
         unsafe { place(engine, file, opened, None) }
     }
@@ -72,7 +72,7 @@ impl Module {
     ) -> Result<Self> {
         let file = open_regular(path.as_ref()).map_err(ArtifactError::Read)?;
         let file = MappedFile::unchanging(file).map_err(ArtifactError::Read)?;
-        let opened = artifact::open(&file, engine.flags().memory)?;
+        let opened = artifact::open(&file, engine.flags())?;
         if !opened.is_authentic(trust) && !trust.is_marked(&file) {
             return Err(ArtifactError::Untrusted.into());
         }
@@ -95,7 +95,7 @@ impl Module {
         dwarf: Option<Bytes>,
     ) -> Result<Self> {
         let file = MappedFile::unchanging(file).map_err(ArtifactError::Read)?;
-        let opened = artifact::open(&file, engine.flags().memory)?;
+        let opened = artifact::open(&file, engine.flags())?;
         if opened.entry.as_deref() != Some(name) {
             return Err(ArtifactError::Corrupt { what: "its entry" }.into());
         }
