@@ -24,7 +24,7 @@ def main():
     account, kind, file, *rest = arguments[fuel:]
     config = wasmtime.Config()
     config.consume_fuel = fuel
-    config.max_wasm_stack = 4 << 20
+    config.max_wasm_stack = 2 << 20
     engine = wasmtime.Engine(config)
     start = time.perf_counter()
     with open(file, "rb") as module:
