@@ -25,7 +25,7 @@ pub use error::ArtifactError;
 use crate::trust::TrustStore;
 use crate::vm::file::MappedFile;
 use header::{Header, SECTIONS, Section};
-use skerry_compiler::{CompiledParts, Flags, MemoryStyle};
+use skerry_compiler::{CompiledParts, Flags};
 use skerry_environ::CompiledMetadata;
 use std::io::Write;
 use std::ops::Range;
