@@ -1,7 +1,7 @@
-//! Fuel and limits of a store, at their edges: what Skerry does with less than it asks for, compared with itself.
+//! Runs under fuel and limits that just suffice or do not, compared with runs of Skerry that have plenty.
 //!
-//! No interpreter counts as Skerry does, so the reference is a run with plenty. From it come the fuel that the case uses
-//! and the largest memory and table that it has; then:
+//! No interpreter counts fuel as Skerry does, so the reference is a run with plenty of everything. From it come the fuel
+//! that the case uses and the largest memory and table that it has; then:
 //!
 //! * the same fuel is used with the mid-end the other way, without any optional instruction and with memories bounded the
 //!   other way;
@@ -20,7 +20,7 @@ use skerry_runtime::{CpuFeatures, Flags, MemoryStyle, OptLevel, TrapCode};
 ///
 /// # Errors
 ///
-/// What is wrong.
+/// A description of the first difference.
 pub fn check(case: &Case, flags: Flags) -> Result<(), String> {
     let flags = Flags {
         fuel: true,

@@ -12,7 +12,7 @@
 //! * [`mod@reference`]: the outcome according to wasmi, and according to tinywasm;
 //! * [`subject`]: the outcome according to Skerry;
 //! * [`differential`]: the two are equal;
-//! * [`budget`]: fuel and limits, at their edges;
+//! * [`budget`]: runs under fuel and limits that just suffice or do not;
 //! * [`script`]: a case as the text at the top of a finding's file;
 //! * [`campaign`], [`child`], [`worker`], [`minimise`]: long runs without libFuzzer;
 //! * [`compare`]: the first difference of two outcomes, NaNs canonical.

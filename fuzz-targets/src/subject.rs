@@ -18,14 +18,14 @@ const STACK: usize = 64 << 20;
 /// The names of exported functions.
 type Names = HashMap<Func, String>;
 
-/// What a run may use; by default more than any case wants.
+/// What a run may use; the default is more than any case needs.
 #[derive(Clone, Copy, Debug)]
 pub struct Budget {
-    /// Fuel, where it is counted.
+    /// The units of fuel, where it is counted.
     pub fuel: u64,
-    /// Bytes of each memory.
+    /// The largest size of each memory in bytes.
     pub memory: usize,
-    /// Elements of each table.
+    /// The largest number of elements of each table.
     pub table: usize,
 }
 
@@ -39,18 +39,18 @@ impl Default for Budget {
     }
 }
 
-/// What a run has used: fuel, where it is counted, the bytes of the largest memory and the elements of the largest table.
+/// What a run has used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Used {
-    /// Fuel.
+    /// The units of fuel, where it is counted.
     pub fuel: u64,
-    /// Bytes.
+    /// The bytes of the largest memory.
     pub memory: usize,
-    /// Elements.
+    /// The elements of the largest table.
     pub table: usize,
 }
 
-/// The state of a store: the host, and its limits.
+/// The state of a store: the host and the limits of the store.
 #[derive(Default)]
 struct Guest {
     host: Host,
@@ -153,7 +153,7 @@ fn run_module(engine: &Engine, module: &Module, case: &Case, budget: Budget) -> 
     (outcome, used)
 }
 
-/// All of an outcome but the calls of the host.
+/// An outcome without the calls of the host.
 fn instantiate_and_call(
     engine: &Engine,
     store: &mut Store<Guest>,

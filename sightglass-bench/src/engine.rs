@@ -148,7 +148,7 @@ fn wasmtime_run() -> PathBuf {
     wasmtime().join("target/release/wasmtime-run")
 }
 
-/// The command `skerry`.
+/// The path of the program `skerry`, which this package builds.
 pub fn skerry() -> PathBuf {
     target().join("release/skerry")
 }

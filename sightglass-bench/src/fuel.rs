@@ -15,7 +15,7 @@ use std::process::Command;
 /// The options of `fuel`.
 #[derive(Args)]
 pub struct Options {
-    /// Runs of each way; the table shows medians.
+    /// How often each program runs in each way; the table shows medians.
     #[arg(long, default_value_t = 5)]
     runs: usize,
     /// Leaves Wasmtime out, which needs python3 and `pip install wasmtime==50.0.1`.
@@ -26,17 +26,17 @@ pub struct Options {
     no_js: bool,
 }
 
-/// More than any program here uses.
+/// The units of fuel that a program gets, more than any program here uses.
 const FUEL: &str = "1000000000000000000";
 
-/// One way to run a program.
+/// A way to run a program: an engine, with or without fuel.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Way {
     wasmtime: bool,
     fuel: bool,
 }
 
-/// One program.
+/// A program that is measured.
 struct Program {
     name: &'static str,
     /// What it reads, and what it must write.
@@ -46,9 +46,9 @@ struct Program {
 }
 
 enum Kind {
-    /// bzip2 with this argument.
+    /// The program is bzip2, with this argument.
     Bzip2(PathBuf, &'static str),
-    /// A script for SpiderMonkey; the line with which that is told its name.
+    /// The program is SpiderMonkey, with a script and the line of input that tells it the name of the script.
     Script {
         module: PathBuf,
         script: PathBuf,
@@ -56,7 +56,7 @@ enum Kind {
     },
 }
 
-/// Builds everything, runs everything, prints the table.
+/// Builds and runs all programs and prints the table.
 pub fn run(options: &Options) -> Result<(), BenchError> {
     if cfg!(debug_assertions) {
         return Err(BenchError::Debug);
@@ -136,7 +136,7 @@ fn programs(corpus: &Corpus, options: &Options) -> Result<Vec<Program>, BenchErr
 }
 
 impl Program {
-    /// Runs it once and checks its output.
+    /// Runs the program once and checks its output.
     fn run(&self, way: Way) -> Result<Sample, BenchError> {
         let dir = directory();
         let (account, out) = (dir.join("phases.json"), dir.join("out"));
@@ -193,7 +193,7 @@ impl Program {
     }
 }
 
-/// The version of the package.
+/// The version of the Python package `wasmtime`.
 fn wasmtime_version() -> Result<String, BenchError> {
     let mut command = Command::new("python3");
     let program = "from importlib.metadata import version; print(version('wasmtime'))";

@@ -66,8 +66,8 @@ impl SpiderMonkey {
         })
     }
 
-    /// Limits what each script may use from now on. The stack is the engine's: its size stands, and so does whether code
-    /// counts fuel.
+    /// Limits what each script may use from now on. The size of the stack and whether code counts
+    /// fuel belong to the engine and do not change.
     fn limit(&mut self, limits: LimitOptions) {
         self.limits = limits;
     }

@@ -108,7 +108,7 @@ pub struct VMContextHeader {
     pub magic: u64,
     /// The object of the runtime that this memory belongs to.
     pub owner: *mut c_void,
-    /// The state of the store. Of it compiled code knows the counter of fuel alone, at [`STORE_FUEL`].
+    /// The state of the store. Compiled code accesses only its counter of fuel, at [`STORE_FUEL`].
     pub store: *mut c_void,
     /// A word that is free for the runtime. Compiled code does not read it.
     pub reserved: u64,

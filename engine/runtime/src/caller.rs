@@ -54,18 +54,19 @@ impl<'a, T> Caller<'a, T> {
         self.store.inner.engine()
     }
 
-    /// As [`Store::get_fuel`](crate::Store::get_fuel).
+    /// Returns the fuel that is left, as [`Store::get_fuel`](crate::Store::get_fuel) does.
     ///
     /// # Errors
-    /// Likewise.
+    /// [`Error::FuelNotConsumed`](crate::Error::FuelNotConsumed) if the engine does not count fuel.
     pub fn get_fuel(&self) -> Result<u64> {
         self.store.inner.fuel()
     }
 
-    /// As [`Store::set_fuel`](crate::Store::set_fuel); WebAssembly that is running goes on with that much.
+    /// Sets the fuel that is left, as [`Store::set_fuel`](crate::Store::set_fuel) does; WebAssembly that is running goes on
+    /// with it.
     ///
     /// # Errors
-    /// Likewise.
+    /// [`Error::FuelNotConsumed`](crate::Error::FuelNotConsumed) if the engine does not count fuel.
     pub fn set_fuel(&mut self, fuel: u64) -> Result<()> {
         self.store.inner.set_fuel(fuel)
     }

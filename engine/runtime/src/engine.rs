@@ -34,10 +34,10 @@ pub(crate) struct Limits {
     pub(crate) table_elements: u64,
 }
 
-/// Bytes of address space below which a process cannot afford 6 GiB for each memory.
+/// The number of bytes of address space below which a process cannot spare 6 GiB for each memory.
 const SCARCE_ADDRESS_SPACE: u64 = 64 << 30;
 
-/// The style of memories for this process.
+/// The style of memories that suits this process.
 fn memory_style() -> MemoryStyle {
     let limit = rustix::process::getrlimit(rustix::process::Resource::As).current;
     match limit.is_some_and(|limit| limit < SCARCE_ADDRESS_SPACE) {
@@ -94,10 +94,10 @@ impl Config {
         self
     }
 
-    /// Bytes of address space to reserve for each memory, rounded up to pages of 64 KiB; by default 4 GiB, which is also the
-    /// most that is of use. If it is less, compiled code checks each access, which costs time
-    /// (`engine/runtime/README.md` says how much), and each memory takes what it needs: more if it begins larger,
-    /// less if its maximum is smaller.
+    /// Sets the number of bytes of address space to reserve for each memory, rounded up to pages of 64 KiB; by
+    /// default 4 GiB, beyond which more is of no use. If it is less, compiled code checks each access, which costs
+    /// time (`engine/runtime/README.md` says how much), and each memory takes as much as it needs: more if it is
+    /// larger at first, less if its maximum is smaller.
     ///
     /// In a process whose address space is limited to less than 64 GiB (`ulimit -v`, `RLIMIT_AS`) when the `Config` is made,
     /// the default is 1 MiB, with a [guard](Self::memory_guard) of 64 KiB.
@@ -107,24 +107,26 @@ impl Config {
         self
     }
 
-    /// Bytes after each reservation that are never accessible, rounded up to pages of the host; by default 2 GiB and 64 KiB,
-    /// which is also the most that is of use. An access whose static offset the guard does not hold is checked exactly; those
-    /// that it holds share their checks, so a small reservation is better off with a guard of, say, 64 KiB.
+    /// Sets the number of bytes after each reservation that are never accessible, rounded up to pages of the host;
+    /// by default 2 GiB and 64 KiB, beyond which more is of no use. An access whose static offset the guard does
+    /// not cover is checked exactly; the others share their checks, so a small reservation is better off with a
+    /// guard of, say, 64 KiB.
     pub fn memory_guard(&mut self, bytes: u64) -> &mut Self {
         self.flags.memory.guard = bytes.min(MemoryStyle::FULL_GUARD);
         self
     }
 
-    /// Whether a memory that grows beyond its [reservation](Self::memory_reservation) moves to a larger place, as by default;
-    /// compiled code then looks up where it is. Otherwise it cannot grow further: `memory.grow` answers -1. With a
-    /// reservation of 4 GiB memories never move.
+    /// Sets whether a memory that grows beyond its [reservation](Self::memory_reservation) moves to a larger one,
+    /// which is the default; compiled code then has to load its address. Otherwise it cannot grow further,
+    /// and `memory.grow` returns -1. With a reservation of 4 GiB memories never move.
     pub fn memory_may_move(&mut self, may_move: bool) -> &mut Self {
         self.flags.memory.may_move = may_move;
         self
     }
 
-    /// The signal that makes a thread notice that its store was asked to stop, by default SIGURG: its default action is to ignore it,
-    /// few programs use it, and those that do, such as Go's, expect it to come without a reason.
+    /// Sets the signal that makes a thread notice that its store was asked to stop, by default SIGURG. The default
+    /// action for that signal is to ignore it, few programs use it, and those that do, such as Go programs, expect
+    /// it to come without a reason.
     ///
     /// The first [`crate::InterruptHandle`] or deadline of the process installs a handler for it, without `SA_RESTART`, which calls
     /// the one that was there before. Threads that run stores with a handle unblock the signal, once. If the embedder
@@ -132,7 +134,8 @@ impl Config {
     /// host functions return, where calls begin, in bulk operations and in waits.
     ///
     /// # Errors
-    /// [`Error::Signal`] for one that cannot be caught, or that faults, the C library or this crate use otherwise.
+    /// [`Error::Signal`] for a signal that cannot be caught, or that faults, the C library or this crate use for
+    /// other purposes.
     pub fn interrupt_signal(&mut self, signal: i32) -> Result<&mut Self> {
         if !is_suitable(signal) {
             return Err(Error::Signal { signal });
@@ -141,9 +144,9 @@ impl Config {
         Ok(self)
     }
 
-    /// Whether compiled code counts what it executes, and stops when the store's fuel is used up; by default not, and then it
-    /// costs nothing. It is deterministic: the same module with the same input uses the same fuel on every machine and with
-    /// every other configuration.
+    /// Sets whether compiled code counts what it executes and stops when the store's fuel is used up. By default it does
+    /// not, which costs nothing. Counting is deterministic: the same module with the same input uses the same fuel on every
+    /// machine and with every other configuration.
     ///
     /// A store begins without fuel; [`Store::set_fuel`](crate::Store::set_fuel) gives it some. `nop`, `block`, `loop`,
     /// `else` and `end` cost nothing, every other operator costs 1. Besides, `memory.fill`, `.copy` and `.init` cost 1 for each
@@ -153,20 +156,20 @@ impl Config {
     /// The cost of code that runs straight on is taken where it begins, so a host function sees that of some operators behind
     /// the call taken already. Where a function or an iteration of a loop begins, and at the operators whose cost depends on a
     /// size, code stops with [`TrapCode::OutOfFuel`](crate::TrapCode::OutOfFuel) if there is not enough;
-    /// `engine/compiler/src/translate/fuel.rs` says it exactly.
+    /// `engine/compiler/src/translate/fuel.rs` has the exact rules.
     pub fn consume_fuel(&mut self, enable: bool) -> &mut Self {
         self.fuel = enable;
         self
     }
 
     /// How modules are compiled, also [how memories lie](Flags::memory), which the functions above change.
-    /// [`Config::consume_fuel`] holds besides. [`Engine::new`] refuses features that this processor lacks.
+    /// What [`Config::consume_fuel`] has set stays. [`Engine::new`] refuses features that this processor lacks.
     pub fn compiler(&mut self, flags: Flags) -> &mut Self {
         self.flags = flags;
         self
     }
 
-    /// Whether a processor with these features runs what the compiler makes.
+    /// Checks that a processor with these features can run the compiled code.
     fn check(&self, host: CpuFeatures) -> Result<()> {
         match missing_features(self.flags.features, host) {
             None => Ok(()),
@@ -200,7 +203,7 @@ impl Config {
         self
     }
 
-    /// How many threads compile a module, by default one for each core. The code does not depend on it.
+    /// Sets how many threads compile a module; by default one for each core. The code does not depend on it.
     pub fn compiler_threads(&mut self, threads: NonZeroUsize) -> &mut Self {
         self.threads = Some(threads);
         self
@@ -228,10 +231,10 @@ impl Default for Engine {
 }
 
 impl Engine {
-    /// An engine with this configuration.
+    /// Makes an engine with this configuration.
     ///
     /// # Errors
-    /// [`Error::Features`] if the compiler is told of features that this processor lacks.
+    /// [`Error::Features`] if the configuration names processor features that this processor lacks.
     pub fn new(config: &Config) -> Result<Self> {
         config.check(CpuFeatures::host())?;
         let mut config = config.clone();

@@ -182,8 +182,8 @@ impl<T> Store<T> {
         &self.data.inner.engine
     }
 
-    /// What is left of the fuel. It is zero at first, when code has trapped with [`TrapCode::OutOfFuel`], and when code has used
-    /// more than there was and has ended before it met a check; the costs and checks are listed at
+    /// Returns the fuel that is left. It is zero at first, when code has trapped with [`TrapCode::OutOfFuel`], and when
+    /// code has used more than there was and has ended before it met a check; the costs and checks are listed at
     /// [`Config::consume_fuel`](crate::Config::consume_fuel).
     ///
     /// # Errors
@@ -192,7 +192,7 @@ impl<T> Store<T> {
         self.data.inner.fuel()
     }
 
-    /// Sets what is left of the fuel, for all instances of the store. More than 2^63 - 1 is that much.
+    /// Sets the fuel that is left, for all instances of the store. A value above 2^63 - 1 counts as 2^63 - 1.
     ///
     /// # Errors
     /// [`Error::FuelNotConsumed`] if the engine does not count fuel.
@@ -316,10 +316,10 @@ impl<'a, T> StoreContext<'a, T> {
         &self.0.inner.engine
     }
 
-    /// As [`Store::get_fuel`].
+    /// Returns the fuel that is left, as [`Store::get_fuel`] does.
     ///
     /// # Errors
-    /// Likewise.
+    /// [`Error::FuelNotConsumed`](crate::Error::FuelNotConsumed) if the engine does not count fuel.
     pub fn get_fuel(&self) -> Result<u64> {
         self.0.inner.fuel()
     }
@@ -346,18 +346,18 @@ impl<T> StoreContextMut<'_, T> {
         &self.0.inner.engine
     }
 
-    /// As [`Store::get_fuel`].
+    /// Returns the fuel that is left, as [`Store::get_fuel`] does.
     ///
     /// # Errors
-    /// Likewise.
+    /// [`Error::FuelNotConsumed`](crate::Error::FuelNotConsumed) if the engine does not count fuel.
     pub fn get_fuel(&self) -> Result<u64> {
         self.0.inner.fuel()
     }
 
-    /// As [`Store::set_fuel`]; WebAssembly that is running goes on with that much.
+    /// Sets the fuel that is left, as [`Store::set_fuel`] does; WebAssembly that is running goes on with it.
     ///
     /// # Errors
-    /// Likewise.
+    /// [`Error::FuelNotConsumed`](crate::Error::FuelNotConsumed) if the engine does not count fuel.
     pub fn set_fuel(&mut self, fuel: u64) -> Result<()> {
         self.0.inner.set_fuel(fuel)
     }
@@ -608,7 +608,7 @@ impl StoreInner {
         drop(garbage);
     }
 
-    /// What is left of the fuel.
+    /// Returns the fuel that is left.
     pub(crate) fn fuel(&self) -> Result<u64> {
         match self.engine.flags().fuel {
             true => Ok(self.context.fuel()),
@@ -624,7 +624,7 @@ impl StoreInner {
         Ok(())
     }
 
-    /// Takes fuel for what a builtin does, if it is counted.
+    /// Takes fuel for the work of a builtin, if fuel is counted.
     pub(crate) fn take_fuel(&mut self, cost: u64) -> Result<(), TrapCode> {
         match self.engine.flags().fuel {
             true => self.context.take_fuel(cost),

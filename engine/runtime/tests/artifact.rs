@@ -275,7 +275,7 @@ fn segments_before_a_trap_stay_and_none_after_it() {
     assert_eq!(failing(elements, ""), (TrapCode::TableOutOfBounds, [0, 0]));
 }
 
-/// Code that counts fuel is for engines that do, and other code for those that do not.
+/// An engine that counts fuel loads only code that counts it, and any other engine only code that does not.
 #[test]
 fn code_counts_fuel_as_the_engine_does() {
     let plain = Engine::default();

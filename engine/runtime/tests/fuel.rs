@@ -7,10 +7,10 @@ use skerry_runtime::{
     OptLevel, Store, TrapCode,
 };
 
-/// Enough for everything here.
+/// More fuel than any test here uses.
 const PLENTY: u64 = 100_000;
 
-/// What must not change the count.
+/// The configurations, none of which may change the count.
 fn engines() -> Vec<Engine> {
     let mut engines = Vec::new();
     let styles = [MemoryStyle::default(), MemoryStyle::SMALL];
@@ -44,7 +44,7 @@ fn instantiate(engine: &Engine, text: &str) -> (Store<()>, Instance) {
     (store, instance)
 }
 
-/// Calls `f` with `argument` and `fuel`: how it ended, and the fuel that is left.
+/// Calls `f` with `argument` and `fuel`, and returns how it ended and the fuel that is left.
 fn call(
     store: &mut Store<()>,
     instance: &Instance,
@@ -60,7 +60,7 @@ fn call(
     (trap, store.get_fuel().unwrap())
 }
 
-/// `f`, whose parameter is `$n`, costs what it says and ends as it says, with and without optimisations.
+/// Checks the cost and the end of `f`, whose parameter is `$n`, with and without optimisations.
 #[track_caller]
 fn costs(module: &str, expected: &[(i32, u64, Option<TrapCode>)]) {
     for engine in engines() {
@@ -72,7 +72,7 @@ fn costs(module: &str, expected: &[(i32, u64, Option<TrapCode>)]) {
     }
 }
 
-/// [`costs`] for a function that ends.
+/// Does what [`costs`] does for a function that returns.
 #[track_caller]
 fn body_costs(body: &str, expected: &[(i32, u64)]) {
     let module = format!("(module (func (export \"f\") (param $n i32) {body}))");

@@ -1,7 +1,7 @@
 //! Fuel: what running costs, counted by the code itself.
 //!
-//! Off by default, and then nothing of it is in the code. With [`Flags::fuel`](crate::Flags::fuel) the store has one
-//! counter for all of its instances, and compiled code takes from it.
+//! It is off by default, and the code then contains nothing for it. With [`Flags::fuel`](crate::Flags::fuel) the store has
+//! one counter for all of its instances, and compiled code takes from it.
 //!
 //! # What is counted
 //!
@@ -12,21 +12,21 @@
 //! | operator | cost |
 //! |---|---|
 //! | `nop`, `block`, `loop`, `else`, `end` | 0 |
-//! | every other one | 1 |
-//! | `memory.fill`, `memory.copy`, `memory.init`: besides | 1 for each full 64 bytes |
-//! | `table.fill`, `table.copy`, `table.init`: besides | 1 for each full 8 elements |
-//! | `memory.grow` that succeeds: besides | 1,024 for each page |
-//! | `table.grow` that succeeds: besides | 1 for each full 8 elements |
+//! | every other operator | 1 |
+//! | `memory.fill`, `memory.copy`, `memory.init`: in addition | 1 for each full 64 bytes |
+//! | `table.fill`, `table.copy`, `table.init`: in addition | 1 for each full 8 elements |
+//! | `memory.grow` that succeeds: in addition | 1,024 for each page |
+//! | `table.grow` that succeeds: in addition | 1 for each full 8 elements |
 //!
 //! Constant expressions and the active segments of an instantiation cost nothing, nor does what the embedder does.
 //!
 //! # When it is taken
 //!
-//! The operators of a *segment* are executed one after another if the first is, unless one of them traps. A segment begins at
-//! the start of a function; after `loop`, `if`, `else` and `br_if`; after the `end` of an `if` without `else`; and after any
-//! other `end` to which a branch leads, or the end of the first arm of an `if`. Operators that cannot be reached, since
-//! `br`, `return` or `unreachable` stands before them in their block, are not looked at. The whole cost of a segment is taken where it begins, before its
-//! first operator with a cost is executed. Calls do not end a segment. So at any moment, in a
+//! The operators of a *segment* are executed one after another if the first is, unless one of them traps. A segment begins
+//! at the start of a function; after `loop`, `if`, `else` and `br_if`; after the `end` of an `if` without `else`; and after
+//! any other `end` to which a branch leads, or the end of the first arm of an `if`. Operators that cannot be reached, since
+//! `br`, `return` or `unreachable` comes before them in their block, are not counted. The whole cost of a segment is taken
+//! where it begins, before its first operator with a cost is executed. Calls do not end a segment. So at any moment, in a
 //! host function too and after a trap, the counter lacks exactly the cost of all segments that were entered.
 //!
 //! Fuel may go below zero: code is stopped, by the trap [`Trap::OutOfFuel`], where a segment that begins a function or a loop
@@ -53,17 +53,18 @@ use wasmparser::Operator;
 
 /// Fuel in the function that is being translated.
 pub(super) struct Fuel {
-    /// What the counter in memory holds.
+    /// The fuel that is left, as the counter in memory holds it.
     left: Variable,
     segment: Segment,
 }
 
-/// The segment that the position is in.
+/// The segment that is being translated.
 struct Segment {
-    /// Whether code stops here when there is not enough.
+    /// Whether the code traps at the start of the segment when there is less fuel than it costs.
     checked: bool,
+    /// The cost of its operators up to here.
     cost: i64,
-    /// The constant that is to be the cost: there is one as soon as an operator has a cost.
+    /// The instruction whose constant becomes the cost; it exists as soon as an operator has a cost.
     constant: Option<Inst>,
 }
 
@@ -77,7 +78,7 @@ impl Segment {
     }
 }
 
-/// What one execution of an operator costs, without what depends on sizes.
+/// The cost of one execution of an operator, without the part that depends on sizes.
 fn cost(op: &Operator<'_>) -> i64 {
     match op {
         Operator::Nop
@@ -90,7 +91,7 @@ fn cost(op: &Operator<'_>) -> i64 {
 }
 
 impl Translation<'_> {
-    /// At the start of the entry block: the first segment begins.
+    /// Begins the first segment; called at the start of the entry block.
     pub(super) fn enter_with_fuel(&mut self) {
         if !self.module.fuel {
             return;
@@ -150,7 +151,7 @@ impl Translation<'_> {
         &mut fuel.segment
     }
 
-    /// Takes the cost of a segment, which is not known yet: the instruction that holds it.
+    /// Emits the code that takes the cost of a segment, and returns the instruction for the cost, which is not known yet.
     fn take_fuel(&mut self, left: Variable, checked: bool) -> Inst {
         let before = self.builder.use_var(left);
         let cost = self.builder.ins().iconst(I64, 0);

@@ -88,7 +88,7 @@ pub(super) struct Translation<'a> {
     pub(super) unreachable_depth: u32,
     entry: Block,
     vmctx: Option<Value>,
-    /// Unless the code counts no fuel.
+    /// The fuel of the function; `None` if the code does not count it.
     pub(super) fuel: Option<Fuel>,
     pub(super) signatures: HashMap<SignatureKey, SigRef>,
     functions: HashMap<FuncIndex, FuncRef>,

@@ -39,7 +39,7 @@ pub struct ModuleTranslation<'wasm> {
     pub memory: MemoryStyle,
     /// The bodies.
     pub bodies: PrimaryMap<DefinedFuncIndex, FunctionBody<'wasm>>,
-    /// Whether functions are translated to code that counts fuel, as `Flags::fuel` says; at first not.
+    /// Whether functions are translated to code that counts fuel, as `Flags::fuel` says; `false` at first.
     pub fuel: bool,
     vmctx_changers: EntitySet<DefinedFuncIndex>,
 }

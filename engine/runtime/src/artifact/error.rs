@@ -79,14 +79,14 @@ pub enum ArtifactError {
         /// How the code of this engine checks accesses.
         ours: String,
     },
-    /// The code counts fuel and that of the engine does not, or the other way round.
+    /// The artifact's code counts fuel and the engine's does not, or the other way round.
     #[error(
         "the code of the artifact {found}, that of this engine {ours}: compile the module again with the engine's configuration"
     )]
     Fuel {
-        /// What the code of the artifact does.
+        /// What the artifact's code does, as the message says it.
         found: &'static str,
-        /// What that of the engine does.
+        /// What the engine's code does, as the message says it.
         ours: &'static str,
     },
 }

@@ -44,7 +44,7 @@ pub(crate) struct Parts<'a> {
 }
 
 impl<'a> Parts<'a> {
-    /// Those of a module that is not in use yet.
+    /// The parts of a module that has just been compiled.
     pub(crate) fn of(compiled: &'a CompiledParts) -> Self {
         Self {
             text: &compiled.text,

@@ -47,7 +47,7 @@ pub(crate) fn describe(flags: &Flags) -> String {
     )
 }
 
-/// What code depends on of the style of memories.
+/// The properties of the style of memories that code depends on, as text.
 fn memory(style: MemoryStyle) -> String {
     let checked = match (style.is_checked(), style.moves()) {
         (false, _) => "not checked",
@@ -58,7 +58,7 @@ fn memory(style: MemoryStyle) -> String {
     format!("{checked}, guard of {guard} bytes")
 }
 
-/// Whether the code does what fuel asks of it.
+/// How the code treats fuel, as the lines and the error name it.
 fn fuel(flags: &Flags) -> &'static str {
     match flags.fuel {
         true => "counted",
@@ -66,10 +66,10 @@ fn fuel(flags: &Flags) -> &'static str {
     }
 }
 
-/// Whether an engine with these flags can run the code that these lines describe.
+/// Checks that an engine with these flags can run the code that these lines describe.
 ///
 /// # Errors
-/// What differs.
+/// The first difference that matters.
 pub(super) fn check(lines: &str, flags: &Flags) -> Result<(), ArtifactError> {
     let wanted = ["skerry", "target", "features", "memory", "fuel"].map(|key| line(lines, key));
     let [
@@ -177,7 +177,7 @@ mod tests {
             "{feature}"
         );
         assert!(told("skerry").contains("corrupt"));
-        // The reservation itself is nothing that code depends on.
+        // Code does not depend on the size of the reservation itself.
         let small = |reservation| Flags {
             memory: MemoryStyle {
                 reservation,

@@ -89,12 +89,12 @@ macro_rules! builtins {
 
 const GROW_FAILED: u64 = u64::MAX;
 
-/// What one unit of fuel pays for in bytes of memories; `engine/compiler/src/translate/fuel.rs` has the table of costs.
+/// The bytes of a memory that one unit of fuel pays for; `engine/compiler/src/translate/fuel.rs` has the table of costs.
 const BYTES_PER_FUEL: u64 = 64;
-/// The same in elements of tables.
+/// The elements of a table that one unit of fuel pays for.
 const ELEMENTS_PER_FUEL: u64 = 8;
 
-/// What compiled code gets of a growth, which costs something if it succeeds.
+/// Grows by `grow` and returns the result for compiled code. A growth that succeeds costs fuel, one that fails does not.
 fn grown(
     store: &mut DynStore,
     cost: u64,

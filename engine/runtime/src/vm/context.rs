@@ -96,7 +96,7 @@ struct Fault {
 /// Interrupt handles share it, too, and can outlive the store.
 #[repr(C)]
 pub(crate) struct VMStoreContext {
-    /// What is left of the fuel; below zero when more was taken than there was. Compiled code finds it by its offset.
+    /// The fuel that is left; below zero when more was taken than there was. Compiled code accesses it by its offset.
     fuel: Cell<i64>,
     /// The host stack pointer of the innermost activation of this store.
     pub(super) host_sp: Cell<usize>,
@@ -126,20 +126,20 @@ unsafe impl Sync for VMStoreContext {}
 const _: () = assert!(offset_of!(VMStoreContext, fuel) as i32 == skerry_environ::vmctx::STORE_FUEL);
 
 impl VMStoreContext {
-    /// What is left of the fuel.
+    /// Returns the fuel that is left.
     pub(crate) fn fuel(&self) -> u64 {
         self.fuel.get().max(0) as u64
     }
 
-    /// Sets what is left, at most 2^63 - 1. Only for who holds the store exclusively; likewise below.
+    /// Sets the fuel that is left, at most 2^63 - 1. The caller has exclusive access to the store, as for `take_fuel`.
     pub(crate) fn set_fuel(&self, fuel: u64) {
         self.fuel.set(i64::try_from(fuel).unwrap_or(i64::MAX));
     }
 
-    /// Takes fuel for what a builtin does.
+    /// Takes fuel for the work of a builtin.
     ///
     /// # Errors
-    /// There is not enough.
+    /// [`Trap::OutOfFuel`] if there is not enough.
     pub(crate) fn take_fuel(&self, cost: u64) -> Result<(), Trap> {
         let left = self.fuel.get().saturating_sub_unsigned(cost);
         self.fuel.set(left);
