@@ -105,8 +105,8 @@ block0(v0: i64):
     v1 = load.i64 v0
     return v1
 }
-; run: %load(16) == 0
-; run: %load(24) == 0
+; run: %load(1048576) == 0
+; run: %load(1048584) == 0
 ";
     fs::write(&path, format!("{text}{GOOD}")).unwrap();
     let (code, out, log) = clif(&[&path], false);

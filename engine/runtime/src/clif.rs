@@ -249,7 +249,7 @@ mod tests {
         assert_eq!(*victim, 7);
         for _ in 0..3 {
             assert_eq!(
-                program.call(1, &[8]).unwrap(),
+                program.call(1, &[1 << 20]).unwrap(),
                 ClifOutcome::Killed { signal: 11 }
             );
             assert_eq!(add(&mut program), ClifOutcome::Returned(vec![42]));
@@ -272,7 +272,7 @@ mod tests {
                     for _ in 0..10 {
                         let text = "function %f(i64) -> i64 tail {\nblock0(v0: i64):\n  v1 = load.i64 v0\n  return v1\n}\n";
                         let mut program = program(text);
-                        let outcome = program.call(0, &[16]).unwrap();
+                        let outcome = program.call(0, &[1 << 20]).unwrap();
                         assert_eq!(outcome, ClifOutcome::Killed { signal: 11 });
                     }
                 });
