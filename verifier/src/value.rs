@@ -19,7 +19,7 @@ pub enum Value {
     Enum(Rc<EnumValue>),
     /// The only value of the unit type.
     Unit,
-    /// A value that may not be known yet; see [`crate::path::holes`].
+    /// A value that may not be known yet; see the module `path::holes`.
     Hole(HoleId),
     /// The record of an event, by its number.
     Record(usize),
