@@ -357,7 +357,7 @@ fn faults_in_a_memory_are_traps_only_inside_its_region() {
         None
     );
     // The check of this access has made its address null.
-    let null = [0, 4095, 4096].map(|addr| classify(Some(Trap::MemoryOutOfBounds), Some(addr)));
+    let null = [0, 4095, 8192].map(|addr| classify(Some(Trap::MemoryOutOfBounds), Some(addr)));
     let out = Some(Trap::MemoryOutOfBounds);
     assert_eq!(null, [out, out, None]);
     assert_eq!(classify(None, Some(base)), None);
