@@ -37,6 +37,7 @@ pub mod wast;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Parser as _;
 
@@ -45,6 +46,9 @@ use options::{Command, Options};
 
 /// Runs the command on the command line of this process and returns its exit code.
 pub fn main() -> ExitCode {
+    // With a handler for its signal, a write beyond `ulimit -f` is an error and not the end of the process. If it cannot be
+    // installed, such a write ends the process, as by default.
+    _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default());
     let options = match Options::try_parse() {
         Ok(options) => options,
         Err(error) => return refuse(&error),

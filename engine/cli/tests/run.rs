@@ -649,3 +649,28 @@ fn fuel_ends_a_program_at_the_same_place() {
     );
     check(&run("many", "0"), 2, "", &["--fuel <N>"]);
 }
+
+/// A trap is a trap although whoever started the process has blocked the signal of the fault.
+#[test]
+fn blocked_signals_do_not_make_traps_fatal() {
+    let mut blocked = Command::new("env");
+    blocked.args(["--block-signal", env!("CARGO_BIN_EXE_skerry"), "run"]);
+    blocked.args(["--no-cache", "--invoke", "r"]);
+    blocked.arg(program("stack_option.wat")).arg("10000000");
+    blocked.stdin(Stdio::null());
+    let output = blocked.output().expect("env starts");
+    check(&output, 134, "", &["call stack exhausted"]);
+}
+
+/// Where files may not grow, the cache is a warning.
+#[test]
+fn a_limit_of_files_is_an_error_of_writing() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut limited = Command::new("sh");
+    let script = "ulimit -f 1; exec \"$0\" run \"$@\"";
+    limited.args(["-c", script, env!("CARGO_BIN_EXE_skerry")]);
+    limited.arg(program("hello.wat")).stdin(Stdio::null());
+    limited.env("SKERRY_CACHE_DIR", folder.path());
+    let output = limited.output().expect("sh starts");
+    check(&output, 0, "hello, world\n", &["warning: "]);
+}

@@ -88,7 +88,9 @@ impl TrustStore {
         let mark = self.mark_of(artifact);
         let folder = mark.parent().expect("a mark is in a folder");
         let ours = |path: &Path| symlink_metadata(path).is_ok_and(|metadata| is_ours(&metadata));
-        ours(&self.directory) && ours(folder) && ours(&mark)
+        // The user named the directory, perhaps by a symbolic link; what is in it is no link.
+        let named = std::fs::metadata(&self.directory).is_ok_and(|metadata| is_ours(&metadata));
+        named && ours(folder) && ours(&mark)
     }
 
     /// The authentication code of an artifact whose checksums are these bytes.
@@ -233,6 +235,11 @@ mod tests {
         fs::create_dir(mark.parent().unwrap()).unwrap();
         fs::write(&mark, "").unwrap();
         assert!(store.is_marked(b"artifact") && !store.is_marked(b"artifice"));
+        let links = tempfile::tempdir().unwrap();
+        let link = links.path().join("link");
+        std::os::unix::fs::symlink(folder.path(), &link).unwrap();
+        let linked = TrustStore::in_directory(link).unwrap();
+        assert!(linked.is_marked(b"artifact"));
         fs::set_permissions(&mark, fs::Permissions::from_mode(0o666)).unwrap();
         assert!(!store.is_marked(b"artifact"));
     }

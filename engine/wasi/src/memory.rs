@@ -8,6 +8,14 @@ use std::ops::Range;
 
 use crate::errno::Errno;
 
+/// The most bytes of a path, sixteen times what Linux takes in one system call. Reading and resolving a path cannot be
+/// interrupted, so its length is bounded.
+const MAX_PATH: u32 = 64 << 10;
+
+/// The most entries of an array of buffers, of which Linux takes 1,024. Reading the array cannot be interrupted, so
+/// its length is bounded.
+const MAX_IOVECS: u32 = 1 << 20;
+
 /// The size in bytes of an `iovec` or `ciovec`: a pointer and a length of 32 bits each.
 const IOVEC_SIZE: u64 = 8;
 /// The largest number of buffers that one system call takes (`IOV_MAX` of Linux). Further ones are left to the
@@ -52,7 +60,11 @@ impl<'a> GuestMemory<'a> {
 
     /// The string of `length` bytes at `pointer`: `ilseq` unless it is UTF-8.
     pub(crate) fn string(&self, pointer: u32, length: u32) -> Result<&str, Errno> {
-        std::str::from_utf8(self.bytes(pointer, length)?).map_err(|_| Errno::Ilseq)
+        let bytes = self.bytes(pointer, length)?;
+        if length > MAX_PATH {
+            return Err(Errno::Nametoolong);
+        }
+        std::str::from_utf8(bytes).map_err(|_| Errno::Ilseq)
     }
 
     fn array<const N: usize>(&self, pointer: u32) -> Result<[u8; N], Errno> {
@@ -102,10 +114,13 @@ impl<'a> GuestMemory<'a> {
     }
 
     /// The `count` buffers that the `iovec` or `ciovec` array at `pointer` describes. `fault` where
-    /// the array or one of the buffers is not in memory, `inval` where their lengths sum up to more
-    /// than a `size` can count. At most [`IOVEC_BATCH`] of the buffers with bytes are returned.
+    /// the array or one of the buffers is not in memory, `inval` where there are more than [`MAX_IOVECS`] or their
+    /// lengths sum up to more than a `size` can count. At most [`IOVEC_BATCH`] of the buffers with bytes are returned.
     pub(crate) fn buffers(&self, pointer: u32, count: u32) -> Result<Buffers, Errno> {
         let array = self.range(pointer, u64::from(count) * IOVEC_SIZE)?;
+        if count > MAX_IOVECS {
+            return Err(Errno::Inval);
+        }
         let mut ranges = Vec::new();
         let mut total = 0u64;
         for entry in self.bytes[array].chunks_exact(IOVEC_SIZE as usize) {
@@ -191,6 +206,10 @@ mod tests {
         assert_eq!(memory.buffers(0, u32::MAX).err(), Some(Errno::Fault));
         assert_eq!(memory.buffers(60, 1).err(), Some(Errno::Fault));
         assert!(memory.buffers(64, 0).unwrap().ranges.is_empty());
+        let mut many = vec![0; (MAX_IOVECS as usize + 1) * IOVEC_SIZE as usize];
+        let memory = GuestMemory::new(&mut many);
+        assert!(memory.buffers(0, MAX_IOVECS).is_ok());
+        assert_eq!(memory.buffers(0, MAX_IOVECS + 1).err(), Some(Errno::Inval));
     }
 
     #[test]
@@ -213,5 +232,10 @@ mod tests {
         let memory = GuestMemory::new(&mut bytes);
         assert_eq!(memory.string(0, 1), Ok("a"));
         assert_eq!(memory.string(0, 2), Err(Errno::Ilseq));
+        let mut long = vec![b'a'; MAX_PATH as usize + 1];
+        let memory = GuestMemory::new(&mut long);
+        assert!(memory.string(0, MAX_PATH).is_ok());
+        assert_eq!(memory.string(0, MAX_PATH + 1), Err(Errno::Nametoolong));
+        assert_eq!(memory.string(0, MAX_PATH + 2), Err(Errno::Fault));
     }
 }

@@ -431,7 +431,8 @@ pub(crate) fn block_signals() {
     });
 }
 
-fn change_mask(how: i32, fill: impl FnOnce(&mut libc::sigset_t)) {
+/// Changes the signal mask of this thread by the set that `fill` makes.
+pub(super) fn change_mask(how: i32, fill: impl FnOnce(&mut libc::sigset_t)) {
     // SAFETY: an all-zero set is valid memory for `sigemptyset`, which initialises it.
     let answer = unsafe {
         let mut set: libc::sigset_t = std::mem::zeroed();

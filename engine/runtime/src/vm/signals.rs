@@ -58,6 +58,13 @@ pub(super) fn prepare_thread() -> Option<AlternateStack> {
         return None;
     }
     INSTALL.call_once(install_handlers);
+    // Many programs block all signals in their threads, and a fault whose signal is blocked ends the process.
+    super::interrupt::change_mask(libc::SIG_UNBLOCK, |set| {
+        for signal in SIGNALS {
+            // SAFETY: adds a valid signal to an initialised set.
+            unsafe { libc::sigaddset(set, signal) };
+        }
+    });
     let mut installed = match AlternateStack::install() {
         Installed::Already => {
             PREPARED.set(here);
