@@ -3,12 +3,14 @@
 #![forbid(unsafe_code)]
 
 mod output;
+mod skipped;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use output::{skerry, texts};
+use skipped::skipped;
 
 fn program(name: &str) -> PathBuf {
     let programs = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/programs");
@@ -102,7 +104,7 @@ fn a_program_in_c_shows_its_lines() {
             std::env::var_os("SKERRY_C").is_none_or(|value| value != "1"),
             "there is no clang for WASI"
         );
-        eprintln!("SKIPPED: there is no clang for WASI");
+        skipped("there is no clang for WASI");
         return;
     }
     let log = trap(skerry("run").arg(&wasm));

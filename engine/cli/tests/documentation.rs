@@ -124,6 +124,49 @@ fn files_and_links_are_recognised() {
     assert!(!is_end_of("a.rs", "x/ba.rs"));
 }
 
+/// The guide for embedders names types and functions that are declared.
+#[test]
+fn items_that_the_guide_for_embedders_names_exist() {
+    let guide = std::fs::read_to_string(root().join("engine/runtime/README.md")).expect("a file");
+    let section = guide.split("## ").find(|part| part.starts_with("How do I"));
+    let table = section.expect("the section is there").lines();
+    let words = table.flat_map(|line| line.split('`').skip(1).step_by(2));
+    let mut declared = BTreeSet::new();
+    for (path, text) in sources(&["rs"]) {
+        if path.starts_with("engine/") && path.contains("/src/") {
+            declared.extend(declarations(&text));
+        }
+    }
+    let mut named = 0;
+    let is_item = |word: &&str| word.contains("::") || word.starts_with(char::is_uppercase);
+    for item in words.filter(is_item).flat_map(|word| word.split("::")) {
+        let known = declared.contains(item) || item == "skerry_wasi";
+        assert!(known, "engine/runtime/README.md: there is no {item}");
+        named += 1;
+    }
+    assert!(named > 30, "only {named} names were found");
+}
+
+/// The names of functions, types and variants of enums that a text in Rust declares.
+fn declarations(text: &str) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for line in text.lines().map(rust_code) {
+        let words: Vec<&str> = line
+            .split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+            .filter(|word| !word.is_empty())
+            .collect();
+        let keywords = ["fn", "struct", "enum", "trait", "as"];
+        let pairs = words.windows(2).filter(|pair| keywords.contains(&pair[0]));
+        found.extend(pairs.map(|pair| pair[1].to_owned()));
+        // A variant stands on a line of its own, perhaps with a value.
+        let ends = line.trim_end().ends_with([',', ';']);
+        if ends && line.starts_with("    ") && line.trim().starts_with(char::is_uppercase) {
+            found.extend(words.first().map(|&word| word.to_owned()));
+        }
+    }
+    found
+}
+
 /// Commands in READMEs name packages, test files, examples and subcommands that exist.
 #[test]
 fn commands_in_readmes_exist() {

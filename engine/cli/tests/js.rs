@@ -10,7 +10,9 @@
 
 #![forbid(unsafe_code)]
 
-use std::io::{ErrorKind, Write as _};
+mod skipped;
+
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output as Ended, Stdio};
 use std::sync::OnceLock;
@@ -20,6 +22,7 @@ use skerry_cli::corpus::{FASTLY, PackageFile};
 use skerry_cli::js::SpiderMonkey;
 use skerry_cli::phases::Phases;
 use skerry_wasi::{Captured, Output, Stop, WasiCtxBuilder};
+use skipped::skipped;
 
 /// The libraries, as their authors packed them.
 const LIBRARIES: [PackageFile; 4] = [
@@ -266,15 +269,6 @@ fn missing(file: &PackageFile) {
     skipped(&format!(
         "there is no {path}. SKERRY_JS=1 fetches it with npm."
     ));
-}
-
-/// Says why this test does not test what it should; the harness names a test's thread after it (not with one thread for all).
-fn skipped(reason: &str) {
-    let thread = std::thread::current();
-    let name = thread.name().unwrap_or_default();
-    let message = format!("\nSKIPPED: {name}: {reason}\n");
-    // This is not `eprintln!`, because the test harness would show that for failing tests only.
-    std::io::stderr().write_all(message.as_bytes()).unwrap();
 }
 
 /// SpiderMonkey, compiled once for all tests. Each test that has to do without it prints that it is skipped.

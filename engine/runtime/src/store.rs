@@ -156,7 +156,7 @@ impl<T> Store<T> {
         &mut self.data.inner
     }
 
-    /// The embedder's state, for changing it.
+    /// The embedder's state.
     pub fn data(&self) -> &T {
         &self.data.data
     }
@@ -184,7 +184,8 @@ impl<T> Store<T> {
 
     /// Returns the fuel that is left. It is zero at first, when code has trapped with [`TrapCode::OutOfFuel`], and when
     /// code has used more than there was and has ended before it met a check; the costs and checks are listed at
-    /// [`Config::consume_fuel`](crate::Config::consume_fuel).
+    /// [`Config::consume_fuel`](crate::Config::consume_fuel). After [`TrapCode::Interrupted`] the cost of the code that ran
+    /// last may be missing.
     ///
     /// # Errors
     /// [`Error::FuelNotConsumed`] if the engine does not count fuel.
@@ -306,7 +307,7 @@ impl<S: AsContextMut> AsContextMut for &mut S {
 }
 
 impl<'a, T> StoreContext<'a, T> {
-    /// The embedder's state, for changing it.
+    /// The embedder's state.
     pub fn data(&self) -> &'a T {
         &self.0.data
     }
@@ -331,7 +332,7 @@ impl<T> StoreContextMut<'_, T> {
         self.0.inner.collect();
     }
 
-    /// The embedder's state, for changing it.
+    /// The embedder's state.
     pub fn data(&self) -> &T {
         &self.0.data
     }

@@ -25,9 +25,14 @@
 //! The operators of a *segment* are executed one after another if the first is, unless one of them traps. A segment begins
 //! at the start of a function; after `loop`, `if`, `else` and `br_if`; after the `end` of an `if` without `else`; and after
 //! any other `end` to which a branch leads, or the end of the first arm of an `if`. Operators that cannot be reached, since
-//! `br`, `return` or `unreachable` comes before them in their block, are not counted. The whole cost of a segment is taken
-//! where it begins, before its first operator with a cost is executed. Calls do not end a segment. So at any moment, in a
-//! host function too and after a trap, the counter lacks exactly the cost of all segments that were entered.
+//! `br`, `br_table`, `return`, a tail call or `unreachable` comes before them in their block, are not counted. The whole
+//! cost of a segment is taken where it begins, before its first operator with a cost is executed. Calls do not end a
+//! segment. So in a host function, and after a trap that the code itself causes, the counter lacks exactly the cost of all
+//! segments that were entered.
+//!
+//! After [`Trap::Interrupted`], by which another thread stops the code anywhere, the counter may lag behind: the mid-end
+//! may drop the store of a segment that is not checked if the next segment's store overwrites it before anything can trap
+//! or be called, so the cost of segments since the last store that is left may be missing.
 //!
 //! Fuel may go below zero: code is stopped, by the trap [`Trap::OutOfFuel`], where a segment that begins a function or a loop
 //! would take more than there is, and the fuel is zero then. Every endless run passes such a segment again and again.
@@ -36,7 +41,7 @@
 //!
 //! # How
 //!
-//! The counter is in memory, and is stored there by every segment, so it needs no care at calls, returns and traps. What the
+//! The counter is in memory, and each segment has a store to it, so it needs no care at calls, returns and traps. What the
 //! code computes with is an SSA variable with its value, so a chain of segments does not wait for memory: it is
 //! loaded at the start of the function and after each call, which may have changed it. `engine/compiler/README.md` has
 //! the alternatives and what they cost.

@@ -13,8 +13,8 @@ use skerry_environ::{
     ValType, VmctxLayout,
 };
 use wasmparser::{
-    CompositeInnerType, DataKind, ElementKind, ExternalKind, FuncToValidate, Operator, Parser,
-    Payload, TableInit, TypeRef, ValidPayload, Validator, ValidatorResources, WasmFeatures,
+    CompositeInnerType, DataKind, ElementKind, ExternalKind, FuncToValidate, HeapType, Operator,
+    Parser, Payload, TableInit, TypeRef, ValidPayload, Validator, ValidatorResources, WasmFeatures,
 };
 
 /// The features that a module may use: Wasm 2.0 without SIMD, with tail calls, several memories and extended
@@ -505,7 +505,9 @@ fn const_expr(expr: &wasmparser::ConstExpr<'_>) -> Result<ConstExpr, CompileErro
             Operator::I64Const { value } => ConstOp::Const(u128::from(value as u64)),
             Operator::F32Const { value } => ConstOp::Const(u128::from(value.bits())),
             Operator::F64Const { value } => ConstOp::Const(u128::from(value.bits())),
-            Operator::RefNull { .. } => ConstOp::RefNull,
+            Operator::RefNull {
+                hty: HeapType::FUNC | HeapType::EXTERN,
+            } => ConstOp::RefNull,
             Operator::RefFunc { function_index } => {
                 ConstOp::RefFunc(FuncIndex::from_u32(function_index))
             }

@@ -13,7 +13,7 @@ use skerry_runtime::{Engine, InterruptHandle, Store};
 use std::io::{Read as _, Write as _};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::time::{Duration, Instant};
 
 /// A program that can be stopped, and the store that its requests are for.
@@ -155,6 +155,21 @@ fn sockets_end() {
         drop(std::net::TcpStream::connect(address).unwrap())
     });
     program.guest.ok("sock_accept", &[3, 0, OUT.into()]);
+    other.join().unwrap();
+}
+
+/// A message without bytes is a message: reading takes it and ends, though nothing more is there.
+#[test]
+fn empty_messages_arrive() {
+    let mut program = Stoppable::new(Guest::new(|_| ()));
+    let (ours, theirs) = UnixDatagram::pair().unwrap();
+    let fd = program.insert(theirs);
+    program.assert_ends(|guest| guest.read(fd, 10).unwrap_err());
+    ours.send(b"").unwrap();
+    // If the read missed the message, it would take the next one, which comes late.
+    let other = after(200, move || _ = ours.send(b"late").unwrap());
+    assert_eq!(program.guest.read(fd, 10).unwrap(), b"");
+    assert_eq!(program.guest.read(fd, 10).unwrap(), b"late");
     other.join().unwrap();
 }
 

@@ -11,6 +11,9 @@
 //! never sees, because the engine ends it on the way back. Without a handle the program cannot be stopped, and the
 //! calls are made directly.
 
+mod file;
+mod stream;
+
 use std::io::{IoSlice, IoSliceMut};
 use std::time::{Duration, Instant};
 
@@ -18,26 +21,23 @@ use cap_fs_ext::OpenOptionsSyncExt as _;
 use cap_std::fs::{Dir, File, FileTypeExt as _, OpenOptions};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fd::{BorrowedFd, OwnedFd};
-use rustix::fs::{FileType, OFlags, fcntl_getfl, fcntl_setfl, fstat};
-use rustix::io::{Errno as HostErrno, ReadWriteFlags};
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+use rustix::io::Errno as HostErrno;
 use rustix::net::{RecvAncillaryBuffer, RecvFlags, RecvMsg, SocketFlags};
 use rustix::rand::GetRandomFlags;
 use skerry_runtime::InterruptHandle;
 
+pub(super) use self::file::{read_at, write_at};
+use self::file::{read_file, write_file};
+use self::stream::{is_stream, read_stream, write_stream};
 use crate::errno::Errno;
 
 /// The number of bytes that are read, written or made at random between two checks for interrupts.
 const CHUNK: usize = 1 << 20;
 
-/// The number of bytes that a pipe which can be written to takes without waiting.
-const PIPE_CHUNK: usize = 4096;
-
 /// The interval of checks for which there is no descriptor to wait on: whether a pipe has a reader, and whether
 /// there is a request if no descriptor was left for the event.
 const LOOK: Duration = Duration::from_millis(2);
-
-/// The offset for `preadv2` and `pwritev2` that means the position of the file.
-const POSITION: u64 = u64::MAX;
 
 /// The requests to stop the program while it waits, if there can be any.
 #[derive(Debug, Default)]
@@ -94,23 +94,6 @@ fn never_waits(host: BorrowedFd<'_>) -> Result<bool, Errno> {
     Ok(fcntl_getfl(host)?.contains(OFlags::NONBLOCK))
 }
 
-/// Whether reading and writing may have to wait for another process or a user.
-fn is_stream(host: BorrowedFd<'_>) -> Result<bool, Errno> {
-    let kind = FileType::from_raw_mode(fstat(host)?.st_mode);
-    Ok(!matches!(
-        kind,
-        FileType::RegularFile | FileType::BlockDevice | FileType::Directory
-    ))
-}
-
-/// Whether the host cannot make a call without waiting for this kind of file, or cannot make it at all.
-fn is_unknown(error: HostErrno) -> bool {
-    matches!(
-        error,
-        HostErrno::OPNOTSUPP | HostErrno::NOSYS | HostErrno::INVAL
-    )
-}
-
 /// Reads into buffers that have room, and returns the number of bytes. If there is no buffer, the host is not
 /// asked.
 pub(super) fn read(
@@ -126,87 +109,6 @@ pub(super) fn read(
     }
     read_file(interrupts, buffers, |buffers, _| {
         rustix::io::readv(host, buffers)
-    })
-}
-
-/// Reads the bytes of a stream that are there; waits until there are some.
-fn read_stream(
-    interrupts: &Interrupts,
-    host: BorrowedFd<'_>,
-    buffers: &mut [IoSliceMut<'_>],
-) -> Result<usize, Errno> {
-    loop {
-        interrupts.check()?;
-        match rustix::io::preadv2(host, buffers, POSITION, ReadWriteFlags::NOWAIT) {
-            // This is the end; but a pipe says the same before its first writer has come, and then it is not
-            // readable.
-            Ok(0) if !never_waits(host)? => {
-                let mut asked = [PollFd::from_borrowed_fd(host, PollFlags::IN)];
-                rustix::event::poll(&mut asked, Some(&Timespec::default()))?;
-                if !asked[0].revents().is_empty() {
-                    return Ok(0);
-                }
-            }
-            Ok(count) => return Ok(count),
-            Err(HostErrno::INTR) => continue,
-            Err(HostErrno::AGAIN) if !never_waits(host)? => {}
-            Err(error) if is_unknown(error) => {
-                return interrupts
-                    .when_ready(host, PollFlags::IN, || rustix::io::readv(host, buffers));
-            }
-            Err(error) => return Err(error.into()),
-        }
-        poll(
-            interrupts,
-            &mut [PollFd::from_borrowed_fd(host, PollFlags::IN)],
-            None,
-        )?;
-    }
-}
-
-/// Reads a file in chunks. `call` is given the number of bytes that were read before.
-fn read_file(
-    interrupts: &Interrupts,
-    buffers: &mut [IoSliceMut<'_>],
-    mut call: impl FnMut(&mut [IoSliceMut<'_>], usize) -> rustix::io::Result<usize>,
-) -> Result<usize, Errno> {
-    let total: usize = buffers.iter().map(|buffer| buffer.len()).sum();
-    if interrupts.0.is_none() || total <= CHUNK {
-        return interrupts.retry(|| call(buffers, 0));
-    }
-    let mut read = 0;
-    for chunk in buffers
-        .iter_mut()
-        .flat_map(|buffer| buffer.chunks_mut(CHUNK))
-    {
-        interrupts.check()?;
-        let wanted = chunk.len();
-        match interrupts.retry(|| call(&mut [IoSliceMut::new(chunk)], read)) {
-            Err(error) if read == 0 => return Err(error),
-            Err(_) => break,
-            Ok(count) => {
-                read += count;
-                if count < wanted {
-                    break;
-                }
-            }
-        }
-    }
-    Ok(read)
-}
-
-/// Like [`read`], from byte `offset` of a file.
-pub(super) fn read_at(
-    interrupts: &Interrupts,
-    host: BorrowedFd<'_>,
-    buffers: &mut [IoSliceMut<'_>],
-    offset: u64,
-) -> Result<usize, Errno> {
-    if buffers.is_empty() {
-        return Ok(0);
-    }
-    read_file(interrupts, buffers, |buffers, read| {
-        rustix::io::preadv(host, buffers, offset.saturating_add(read as u64))
     })
 }
 
@@ -226,48 +128,6 @@ pub(super) fn write(
     }
     write_file(interrupts, buffers, |part, _| {
         rustix::io::writev(host, part)
-    })
-}
-
-/// Writes as many bytes to a stream as it takes; waits until it takes some.
-fn write_stream(
-    interrupts: &Interrupts,
-    host: BorrowedFd<'_>,
-    part: &[IoSlice<'_>],
-) -> Result<usize, Errno> {
-    loop {
-        interrupts.check()?;
-        match rustix::io::pwritev2(host, part, POSITION, ReadWriteFlags::NOWAIT) {
-            Ok(count) => return Ok(count),
-            Err(HostErrno::INTR) => continue,
-            Err(HostErrno::AGAIN) if !never_waits(host)? => {}
-            Err(error) if is_unknown(error) => {
-                let part = first_bytes(part, PIPE_CHUNK);
-                return interrupts
-                    .when_ready(host, PollFlags::OUT, || rustix::io::writev(host, &part));
-            }
-            Err(error) => return Err(error.into()),
-        }
-        poll(
-            interrupts,
-            &mut [PollFd::from_borrowed_fd(host, PollFlags::OUT)],
-            None,
-        )?;
-    }
-}
-
-/// Writes to a file in chunks. `call` is given the number of bytes that were written before.
-fn write_file(
-    interrupts: &Interrupts,
-    buffers: &[IoSlice<'_>],
-    mut call: impl FnMut(&[IoSlice<'_>], usize) -> rustix::io::Result<usize>,
-) -> Result<usize, Errno> {
-    let total: usize = buffers.iter().map(|buffer| buffer.len()).sum();
-    if interrupts.0.is_none() || total <= CHUNK {
-        return interrupts.retry(|| call(buffers, 0));
-    }
-    write_parts(interrupts, buffers, CHUNK, |part, written| {
-        interrupts.retry(|| call(part, written))
     })
 }
 
@@ -312,21 +172,6 @@ fn first_bytes<'a>(buffers: &'a [IoSlice<'_>], limit: usize) -> Vec<IoSlice<'a>>
         }
     }
     part
-}
-
-/// Like [`write`], at byte `offset` of a file.
-pub(super) fn write_at(
-    interrupts: &Interrupts,
-    host: BorrowedFd<'_>,
-    buffers: &[IoSlice<'_>],
-    offset: u64,
-) -> Result<usize, Errno> {
-    if buffers.is_empty() {
-        return Ok(0);
-    }
-    write_file(interrupts, buffers, |part, written| {
-        rustix::io::pwritev(host, part, offset.saturating_add(written as u64))
-    })
 }
 
 /// Opens a file below a directory. Opening a pipe for writing waits for a reader. If the program can be stopped,
