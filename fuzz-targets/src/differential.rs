@@ -14,7 +14,7 @@ use crate::generate::{self, Case, SUPPORTED};
 use crate::outcome::{Outcome, Stop};
 use crate::{budget, reference, subject};
 use arbitrary::{Result, Unstructured};
-use skerry_runtime::{CpuFeatures, Flags, MemoryStyle, OptLevel};
+use skerry_runtime::{CpuFeatures, Flags, MemoryStyle, OptLevel, RegallocAlgorithm};
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -168,6 +168,12 @@ fn flags(u: &mut Unstructured<'_>) -> Result<Flags> {
             OptLevel::None
         } else {
             OptLevel::Speed
+        },
+        // Half of the modules with each; of no byte of its own, so that findings keep their bytes.
+        regalloc: if bmi1 ^ popcnt {
+            RegallocAlgorithm::SinglePass
+        } else {
+            RegallocAlgorithm::Backtracking
         },
         features: CpuFeatures {
             bmi1: host.bmi1 && (all || bmi1),

@@ -8,6 +8,7 @@
 //! * [`corner`]: the values at the corners of each type;
 //! * [`host`]: what the modules import, the same in every engine;
 //! * [`validate`]: any bytes compile or are refused with an offset inside them; valid modules compile;
+//! * [`bomb`]: small modules of the kinds of [`bombs`] compile or are refused within a budget;
 //! * [`outcome`]: what a module did, as plain values that every engine can produce;
 //! * [`mod@reference`]: the outcome according to wasmi, and according to tinywasm;
 //! * [`subject`]: the outcome according to Skerry;
@@ -22,6 +23,8 @@
 
 #![forbid(unsafe_code)]
 
+pub mod bomb;
+pub mod bombs;
 pub mod budget;
 pub mod campaign;
 pub mod child;

@@ -12,7 +12,7 @@
 use crate::generate::Call;
 use crate::outcome::Value;
 use skerry_environ::ValType;
-use skerry_runtime::{CpuFeatures, Flags, MemoryStyle, OptLevel};
+use skerry_runtime::{CpuFeatures, Flags, MemoryStyle, OptLevel, RegallocAlgorithm};
 use std::fmt::Write;
 
 /// The flags to compile with, and the calls.
@@ -33,6 +33,9 @@ pub struct ScriptError {
     /// The word that is not understood.
     pub what: String,
 }
+
+/// The word for the other allocator.
+const SINGLE_PASS: &str = "single-pass";
 
 const FEATURES: [&str; 6] = ["bmi1", "bmi2", "lzcnt", "popcnt", "sse41", "avx"];
 
@@ -56,6 +59,9 @@ impl Script {
                 OptLevel::Speed => "speed",
             };
             write!(text, ";; flags {level}").expect(sure);
+            if flags.regalloc == RegallocAlgorithm::SinglePass {
+                write!(text, " {SINGLE_PASS}").expect(sure);
+            }
             if flags.fuel {
                 text.push_str(" fuel");
             }
@@ -139,7 +145,7 @@ impl Script {
 
 fn parse_flags<'t>(words: &[&'t str]) -> Result<Flags, &'t str> {
     let (level, features) = words.split_first().ok_or("flags")?;
-    let known = |word: &&&str| !FEATURES.contains(*word) && **word != "fuel";
+    let known = |word: &&&str| !FEATURES.contains(*word) && ![SINGLE_PASS, "fuel"].contains(*word);
     if let Some(unknown) = features.iter().find(known) {
         return Err(unknown);
     }
@@ -150,6 +156,11 @@ fn parse_flags<'t>(words: &[&'t str]) -> Result<Flags, &'t str> {
             "none" => OptLevel::None,
             "speed" => OptLevel::Speed,
             other => return Err(other),
+        },
+        regalloc: if has(SINGLE_PASS) {
+            RegallocAlgorithm::SinglePass
+        } else {
+            RegallocAlgorithm::Backtracking
         },
         features: CpuFeatures {
             bmi1: host.bmi1 && has("bmi1"),
@@ -246,6 +257,7 @@ mod tests {
         let script = Script {
             flags: Some(Flags {
                 opt_level: OptLevel::None,
+                regalloc: RegallocAlgorithm::SinglePass,
                 features: CpuFeatures::default(),
                 memory: MemoryStyle::SMALL,
                 fuel: true,

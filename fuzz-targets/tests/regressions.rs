@@ -6,7 +6,7 @@ use skerry_compiler::compile_module;
 use skerry_fuzz_targets::minimise;
 use skerry_fuzz_targets::script::Script;
 use skerry_fuzz_targets::worker::{self, Replay};
-use skerry_runtime::{CpuFeatures, Flags, MemoryStyle, OptLevel};
+use skerry_runtime::{CpuFeatures, Flags, MemoryStyle, OptLevel, RegallocAlgorithm};
 use std::path::{Path, PathBuf};
 
 /// A `.wasm` file compiles or is refused, without a panic. A `.wat` file also does what the references do, in the
@@ -61,13 +61,18 @@ fn files() -> Vec<PathBuf> {
 fn ways() -> impl Iterator<Item = Flags> {
     let levels = [OptLevel::None, OptLevel::Speed];
     levels.into_iter().flat_map(|opt_level| {
+        use RegallocAlgorithm::{Backtracking, SinglePass};
+        let (plain, host) = (CpuFeatures::default(), CpuFeatures::host());
         let ways = [
-            (CpuFeatures::default(), MemoryStyle::default(), true),
-            (CpuFeatures::host(), MemoryStyle::default(), false),
-            (CpuFeatures::host(), MemoryStyle::SMALL, true),
+            (plain, MemoryStyle::default(), true, Backtracking),
+            (plain, MemoryStyle::SMALL, false, SinglePass),
+            (host, MemoryStyle::default(), false, Backtracking),
+            (host, MemoryStyle::SMALL, true, Backtracking),
+            (host, MemoryStyle::default(), true, SinglePass),
         ];
-        ways.map(|(features, memory, fuel)| Flags {
+        ways.map(|(features, memory, fuel, regalloc)| Flags {
             opt_level,
+            regalloc,
             features,
             memory,
             fuel,

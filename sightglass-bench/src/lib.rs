@@ -10,6 +10,7 @@
 
 #![forbid(unsafe_code)]
 
+mod bombs;
 mod bzip2;
 pub mod corpus;
 mod engine;
@@ -109,6 +110,8 @@ enum Command {
     Corpus,
     /// Compresses and decompresses 20 MB with each engine and compares bytes and seconds.
     Bzip2(bzip2::Options),
+    /// Compiles modules that make a compiler work too much: processor time and memory beside Wasmtime's.
+    Bombs(bombs::Options),
     /// Compiles SpiderMonkey, instantiates it and runs a script in it, beside Wasmtime.
     Js(js::Options),
     /// Runs bzip2 and SpiderMonkey with and without fuel, beside Wasmtime with and without its own.
@@ -123,6 +126,7 @@ pub fn main() -> ExitCode {
     let outcome = match Args::parse().command {
         Command::Corpus => corpus::Corpus::build().map(|corpus| println!("{corpus}")),
         Command::Bzip2(options) => bzip2::run(&options),
+        Command::Bombs(options) => bombs::run(&options),
         Command::Js(options) => js::run(&options),
         Command::Fuel(options) => fuel::run(&options),
         Command::Phase(options) => phase::run(&options),

@@ -172,14 +172,14 @@ fn profile(script: &Path) -> Result<(), BenchError> {
 }
 
 /// Processor seconds of all threads of this process.
-fn cpu() -> f64 {
+pub(crate) fn cpu() -> f64 {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
     let time = Duration::try_from(time).expect("a process has not used negative time");
     time.as_secs_f64()
 }
 
 /// The peak of resident memory of this process, in bytes (`VmHWM` of proc(5)).
-fn peak_bytes() -> Result<u64, BenchError> {
+pub(crate) fn peak_bytes() -> Result<u64, BenchError> {
     let path = Path::new("/proc/self/status");
     let status = std::fs::read_to_string(path).map_err(|source| io(path, source))?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));

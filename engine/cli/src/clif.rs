@@ -19,7 +19,7 @@ use cranelift_codegen::isa::CallConv;
 use cranelift_reader::{
     Invocation, ParseError, ParseOptions, RunCommand, TestFile, parse_run_command, parse_test,
 };
-use skerry_compiler::{CompiledClif, CpuFeatures, Flags, OptLevel, compile_clif_text};
+use skerry_compiler::{ClifText, CompiledClif, CpuFeatures, Flags, compile_clif_text};
 use skerry_environ::Trap;
 use skerry_runtime::{ClifProgram, Engine};
 
@@ -59,7 +59,8 @@ pub fn check_text(text: &str, required: bool) -> Result<ClifReport, String> {
         default_calling_convention: CallConv::Tail,
         ..ParseOptions::default()
     };
-    let parsed = parse_test(text, options).map_err(|error| error.to_string())?;
+    let read = ClifText::read(text).map_err(|error| error.to_string())?;
+    let parsed = parse_test(&read.text, options).map_err(|error| error.to_string())?;
     if parsed.functions.is_empty() {
         return Err("no function in this file".into());
     }
@@ -69,7 +70,10 @@ pub fn check_text(text: &str, required: bool) -> Result<ClifReport, String> {
         check_trap_codes(function)
             .map_err(|message| format!("{}: {message}", details.location.line_number))?;
     }
-    let flags = flags(text);
+    let flags = Flags {
+        opt_level: read.opt_level,
+        ..Flags::default()
+    };
     let compile = |features: CpuFeatures| {
         compile_clif_text(text, &Flags { features, ..flags }).map_err(|error| error.to_string())
     };
@@ -80,10 +84,20 @@ pub fn check_text(text: &str, required: bool) -> Result<ClifReport, String> {
         blessed: bless(text, &lowered),
         ..ClifReport::default()
     };
-    run_lines(text, &parsed, compile(CpuFeatures::host())?, &mut report)?;
+    run_lines(
+        &read.text,
+        &parsed,
+        compile(CpuFeatures::host())?,
+        &mut report,
+    )?;
     if CpuFeatures::host() != CpuFeatures::default() {
         let mut plain = ClifReport::default();
-        run_lines(text, &parsed, compile(CpuFeatures::default())?, &mut plain)?;
+        run_lines(
+            &read.text,
+            &parsed,
+            compile(CpuFeatures::default())?,
+            &mut plain,
+        )?;
         let failures = plain.failures.into_iter();
         report
             .failures
@@ -181,19 +195,6 @@ fn run_lines(
 fn line_of(text: &str, part: &str) -> usize {
     let offset = part.as_ptr().addr() - text.as_ptr().addr();
     text[..offset].matches('\n').count() + 1
-}
-
-/// The flags that a file asks for: a line `set opt_level=none` before the functions leaves out the mid-end.
-fn flags(text: &str) -> Flags {
-    let unoptimised = text.lines().any(|line| line == "set opt_level=none");
-    Flags {
-        opt_level: if unoptimised {
-            OptLevel::None
-        } else {
-            OptLevel::Speed
-        },
-        ..Flags::default()
-    }
 }
 
 fn lowered(compiled: &CompiledClif) -> Vec<Lowered> {

@@ -128,7 +128,8 @@ fn emit(
         let text = if stage == Emit::Clif {
             function.display().to_string()
         } else {
-            let (_, inspection) = compiler.inspect(function).map_err(failed)?;
+            let inspected = compiler.inspect_of(translation, body.index, function);
+            let (_, inspection) = inspected.map_err(failed)?;
             stage_text(&inspection, stage)
         };
         if !first {

@@ -116,3 +116,24 @@ block0(v0: i64):
     }
     assert!(log.contains("SIGSEGV") && !log.contains("%a"), "{log}");
 }
+
+/// What Cranelift's own tests have in their headers is read; a text that asks for gigabytes is refused.
+#[test]
+fn headers_and_numbers() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("header.clif");
+    let function =
+        "function %f(i32) -> i32 {\nblock0(v0: i32):\n    return v0\n}\n; run: %f(3) == 3\n";
+    let header = "test interpret\ntest run\nset opt_level=speed\ntarget x86_64 has_bmi1\nset opt_level=none\ntarget aarch64\n\n";
+    fs::write(&path, format!("{header}{function}")).unwrap();
+    let name = path.display().to_string();
+    let (code, out, log) = clif(&[&name], false);
+    assert_eq!(code, Some(0), "{out}{log}");
+    let large = "function %f() -> i64 {\nblock0:\n    v1000000000 = iconst.i64 1\n    return v1000000000\n}\n";
+    fs::write(&path, large).unwrap();
+    let (code, _, log) = clif(&[&name], false);
+    assert!(
+        code == Some(1) && log.contains("3: the number of v1000000000"),
+        "{log}"
+    );
+}

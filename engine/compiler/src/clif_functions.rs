@@ -1,6 +1,7 @@
 //! The driver of CLIF functions: compiles those of a text, and keeps the stages of each for people to read.
 
 use crate::clif_support;
+use crate::clif_text::ClifText;
 use crate::compiled::{CompiledModule, CompiledParts};
 use crate::error::CompileError;
 use crate::flags::Flags;
@@ -125,8 +126,9 @@ pub fn compile_clif(functions: Vec<Function>, flags: &Flags) -> Result<CompiledC
 /// [`compile_clif`] otherwise.
 pub fn compile_clif_text(text: &str, flags: &Flags) -> Result<CompiledClif, CompileError> {
     let invalid = |message: String| CompileError::Invalid { offset: 0, message };
+    let text = ClifText::read(text)?.text;
     let functions =
-        cranelift_reader::parse_functions(text).map_err(|error| invalid(error.to_string()))?;
+        cranelift_reader::parse_functions(&text).map_err(|error| invalid(error.to_string()))?;
     let settings = FunctionCompiler::new(*flags).settings;
     for func in &functions {
         verify(func, &settings).map_err(|report| invalid(format!("{}: {report}", func.name)))?;

@@ -6,15 +6,15 @@
 use crate::error::CompileError;
 use crate::isa::x86_64::{MAX_FRAME, X86_64};
 use crate::lower::Backend;
-use cranelift_codegen::ir::{Function, Inst, InstructionData, Opcode, types};
+use cranelift_codegen::ir::{Endianness, Function, Inst, InstructionData, Opcode, types};
 
 /// Checks one function of a text.
 ///
 /// # Errors
 ///
-/// [`CompileError::Invalid`] for a function without blocks, [`CompileError::Unsupported`] for addresses that are
-/// not of 64 bits, for types without registers (except an `i128` that is only compared), and for offsets far
-/// outside a stack slot.
+/// [`CompileError::Invalid`] for a function without blocks, [`CompileError::Unsupported`] for accesses in big-endian
+/// byte order, for addresses that are not of 64 bits, for types without registers (except an `i128` that is only
+/// compared), and for offsets far outside a stack slot.
 pub fn check(func: &Function) -> Result<(), CompileError> {
     if func.layout.entry_block().is_none() {
         return Err(CompileError::Invalid {
@@ -56,6 +56,10 @@ fn refused(func: &Function, inst: Inst) -> Option<String> {
     {
         return Some(format!("{opcode} of an i128"));
     }
+    let flags = data.memflags_data(&func.dfg);
+    if flags.is_some_and(|flags| flags.explicit_endianness() == Some(Endianness::Big)) {
+        return Some(format!("{opcode} with the flag `big`"));
+    }
     let address = match *data {
         InstructionData::Load { arg, .. } => Some(arg),
         InstructionData::Store { args, .. } => Some(args[1]),
@@ -92,6 +96,18 @@ mod tests {
             (
                 "function %f(i32) -> i32 tail { / block0(v0: i32): / v1 = load.i32 v0 / return v1 / }",
                 "load at an address of type i32",
+            ),
+            (
+                "function %f(i64) -> i32 tail { / block0(v0: i64): / v1 = load.i32 big v0 / return v1 / }",
+                "load with the flag `big`",
+            ),
+            (
+                "function %f(i64, i32) tail { / block0(v0: i64, v1: i32): / store notrap big v1, v0 / return / }",
+                "store with the flag `big`",
+            ),
+            (
+                "function %f(i64) -> i32 tail { / block0(v0: i64): / v1 = uload8.i32 big v0 / return v1 / }",
+                "uload8 with the flag `big`",
             ),
             (
                 "function %f(i64) -> i32 tail { / block0(v0: i64): / v1 = iconcat v0, v0 / v2 = iconst.i32 1 / \

@@ -1,5 +1,6 @@
 //! Rule coverage: the rules that fire when a module is compiled. It tells a fuzzer what it has not reached yet.
 
+use crate::effort::Allowance;
 use crate::error::CompileError;
 use crate::flags::Flags;
 use crate::function::FunctionCompiler;
@@ -20,7 +21,10 @@ pub fn fired_rules(wasm: &[u8], flags: &Flags) -> Result<Vec<&'static str>, Comp
     let mut compiler = FunctionCompiler::new(*flags);
     let mut names = Vec::new();
     for body in translation.bodies.values() {
-        compiler.optimise(translator.translate(&translation, body)?)?;
+        compiler.optimise(
+            Allowance::alone(),
+            translator.translate(&translation, body)?,
+        )?;
         let lowered = compiler.lower(true)?;
         let trace = lowered.vcode.trace.expect("a trace was asked for");
         let fired = trace.rules.iter().flat_map(|(rules, _)| rules);

@@ -63,11 +63,25 @@ pub enum OptLevel {
     Speed,
 }
 
+/// The algorithm that allocates registers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum RegallocAlgorithm {
+    /// regalloc2's backtracking allocator, which makes the best code. A function on which it would work for seconds
+    /// gets [`SinglePass`](Self::SinglePass) instead.
+    #[default]
+    Backtracking,
+    /// regalloc2's allocator of one backward pass, in which every value that lives across blocks has a place on the
+    /// stack. Its time is nearly linear in the size of the function, and its code is slower.
+    SinglePass,
+}
+
 /// Everything that a compilation depends on besides its input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Flags {
     /// How much the mid-end optimises.
     pub opt_level: OptLevel,
+    /// The algorithm that allocates registers.
+    pub regalloc: RegallocAlgorithm,
     /// The optional features of the processor that the code runs on.
     pub features: CpuFeatures,
     /// How memories are laid out in address space. The code works only in an engine with memories of this style.
@@ -83,6 +97,7 @@ impl Default for Flags {
     fn default() -> Flags {
         Flags {
             opt_level: OptLevel::default(),
+            regalloc: RegallocAlgorithm::default(),
             features: CpuFeatures::host(),
             memory: MemoryStyle::default(),
             fuel: false,

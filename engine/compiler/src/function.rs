@@ -1,26 +1,29 @@
 //! The driver of one function: its phases from CLIF to machine code.
 
 use crate::code::FunctionCode;
-use crate::effort;
+use crate::effort::{self, Allowance};
 use crate::error::CompileError;
-use crate::flags::{Flags, OptLevel};
+use crate::flags::{Flags, OptLevel, RegallocAlgorithm};
 use crate::inspect::Inspection;
 use crate::isa::x86_64::{self, X86_64};
 use crate::lower::{Lowered, MAX_INSTS, Unlowered, lower};
+use crate::module::allowance;
 use crate::regalloc::Allocator;
-use crate::translate::verify;
+use crate::translate::{ModuleTranslation, verify};
 use cranelift_codegen::Context;
 use cranelift_codegen::control::ControlPlane;
 use cranelift_codegen::ir::{Function, SourceLoc};
 use cranelift_codegen::settings::{self, Configurable};
+use skerry_environ::DefinedFuncIndex;
 
 /// Compiles functions one after another and reuses its memory from one to the next.
 ///
-/// The result for a function depends on the function and the flags alone.
+/// The result for a function depends on the function, the flags and, in [`inspect_of`](Self::inspect_of), the sizes of
+/// the functions of its module.
 pub struct FunctionCompiler {
     flags: Flags,
     pub(crate) settings: settings::Flags,
-    context: Context,
+    pub(crate) context: Context,
     pub(crate) allocator: Allocator,
 }
 
@@ -56,9 +59,19 @@ impl FunctionCompiler {
     /// [`CompileError::Unsupported`] for an instruction that no rule lowers, [`CompileError::Limit`] for a frame
     /// that is too large.
     pub fn compile(&mut self, func: Function) -> Result<FunctionCode, CompileError> {
-        self.optimise(func)?;
+        self.compile_within(Allowance::alone(), func)
+    }
+
+    /// [`compile`](Self::compile) for a function of a module.
+    pub(crate) fn compile_within(
+        &mut self,
+        allowance: Allowance,
+        func: Function,
+    ) -> Result<FunctionCode, CompileError> {
+        self.optimise(allowance, func)?;
         let lowered = self.lower(false)?;
-        self.allocate_and_encode(lowered)
+        self.allocate_and_encode(lowered, allowance)
+            .map(|done| done.0)
     }
 
     /// Like [`compile`](Self::compile), but keeps the text of every stage.
@@ -67,18 +80,45 @@ impl FunctionCompiler {
     ///
     /// As for `compile`.
     pub fn inspect(&mut self, func: Function) -> Result<(FunctionCode, Inspection), CompileError> {
+        self.inspect_within(Allowance::alone(), func)
+    }
+
+    /// Like [`inspect`](Self::inspect), for the translation of function `index` of a module. The code is that of the
+    /// module when it is compiled as a whole.
+    ///
+    /// # Errors
+    ///
+    /// As for `compile`.
+    pub fn inspect_of(
+        &mut self,
+        module: &ModuleTranslation<'_>,
+        index: DefinedFuncIndex,
+        func: Function,
+    ) -> Result<(FunctionCode, Inspection), CompileError> {
+        self.inspect_within(allowance(module, index), func)
+    }
+
+    fn inspect_within(
+        &mut self,
+        allowance: Allowance,
+        func: Function,
+    ) -> Result<(FunctionCode, Inspection), CompileError> {
         let mut inspection = Inspection::new(&func);
-        self.optimise(func)?;
+        self.optimise(allowance, func)?;
         inspection.optimised(&self.context.func);
         let lowered = self.lower(true)?;
         inspection.lowered(&lowered.vcode);
-        let code = self.allocate_and_encode(lowered)?;
-        inspection.encoded(&code);
+        let (code, algorithm) = self.allocate_and_encode(lowered, allowance)?;
+        inspection.encoded(&code, algorithm);
         Ok((code, inspection))
     }
 
-    /// Runs the mid-end, which is Cranelift's without an instruction set.
-    pub(crate) fn optimise(&mut self, func: Function) -> Result<(), CompileError> {
+    /// Runs the mid-end, which is Cranelift's without an instruction set. A function on which it would work too long is left as it is.
+    pub(crate) fn optimise(
+        &mut self,
+        allowance: Allowance,
+        func: Function,
+    ) -> Result<(), CompileError> {
         if self.flags.check
             && let Err(report) = verify(&func, &self.settings)
         {
@@ -93,7 +133,9 @@ impl FunctionCompiler {
         context
             .eliminate_unreachable_code(&self.settings)
             .unwrap_or_else(internal);
-        if self.flags.opt_level != OptLevel::None {
+        if self.flags.opt_level != OptLevel::None
+            && effort::allows_mid_end(&context.func, &context.domtree, allowance)
+        {
             context
                 .remove_constant_phis(&self.settings)
                 .unwrap_or_else(internal);
@@ -136,7 +178,8 @@ impl FunctionCompiler {
     fn allocate_and_encode(
         &mut self,
         lowered: Lowered<x86_64::Inst>,
-    ) -> Result<FunctionCode, CompileError> {
+        allowance: Allowance,
+    ) -> Result<(FunctionCode, RegallocAlgorithm), CompileError> {
         let func = &self.context.func;
         let start = start(func);
         let limit = |what, limit, actual| CompileError::Limit {
@@ -146,13 +189,15 @@ impl FunctionCompiler {
             actual,
         };
         let slots = crate::frame::slots_size(&func.sized_stack_slots);
-        effort::check(&lowered.vcode).map_err(|excess| excess.at(offset(start)))?;
+        let algorithm = effort::algorithm(&lowered.vcode, self.flags.regalloc, allowance)
+            .map_err(|excess| excess.at(offset(start)))?;
         let allocation = self
             .allocator
-            .run(&lowered.vcode, self.flags.check)
+            .run(&lowered.vcode, algorithm, self.flags.check)
             .map_err(|_| limit("registers that one instruction needs", 13, 14))?;
-        x86_64::emit(lowered, allocation, slots)
-            .map_err(|size| limit(FRAME, x86_64::MAX_FRAME, size))
+        let code = x86_64::emit(lowered, allocation, slots)
+            .map_err(|size| limit(FRAME, x86_64::MAX_FRAME, size))?;
+        Ok((code, algorithm))
     }
 }
 

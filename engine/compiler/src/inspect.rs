@@ -1,6 +1,7 @@
 //! The stages of a function as text, for people and for tests to read.
 
 use crate::code::FunctionCode;
+use crate::flags::RegallocAlgorithm;
 use crate::isa::x86_64::{self, X86_64};
 use crate::lower::Backend;
 use crate::vcode::{MachInst, Origin, Trace, VCode};
@@ -18,6 +19,9 @@ pub struct Inspection {
     pub vcode: String,
     /// The machine instructions.
     pub asm: Vec<AsmLine>,
+    /// The algorithm that allocated its registers, which is not always the one of the flags: a function on which the
+    /// backtracking allocator would work too long gets the other.
+    pub regalloc: RegallocAlgorithm,
     rules: Vec<String>,
 }
 
@@ -57,7 +61,8 @@ impl Inspection {
         self.vcode = vcode_text(vcode, trace, &self.rules);
     }
 
-    pub(crate) fn encoded(&mut self, code: &FunctionCode) {
+    pub(crate) fn encoded(&mut self, code: &FunctionCode, regalloc: RegallocAlgorithm) {
+        self.regalloc = regalloc;
         self.asm = disassemble(&code.code[..code.code_size as usize]);
         let mut marks = code.marks.iter().peekable();
         let mut last = None;

@@ -4,10 +4,12 @@
 //! at the end. It validates, translates and compiles it with memory of its own that it reuses, and keeps nothing
 //! but the machine code: apart from it, a compilation holds only the work on as many functions as there are
 //! workers. The code is linked in the order of the module, so the result does not depend on which worker compiled
-//! what; neither does the error, which is that of the first function that has one.
+//! what; neither does the error, which is that of the first function that has one. There is one exception: if a
+//! function is refused and all functions together are too much as well, the error may be either of the two.
 
 use crate::code::FunctionCode;
 use crate::compiled::{CompiledModule, CompiledParts};
+use crate::effort::{self, Allowance, Work};
 use crate::error::CompileError;
 use crate::flags::Flags;
 use crate::function::FunctionCompiler;
@@ -20,8 +22,9 @@ use crate::translate::{
 use crate::workers::Workers;
 use skerry_environ::{
     CompiledFunction, CompiledMetadata, CompiledTrampolines, DefinedFuncIndex, EntityRef, FuncType,
-    PrimaryMap, TypeIndex,
+    Module, PrimaryMap, TypeIndex,
 };
+use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use wasmparser::FuncValidatorAllocations;
@@ -66,7 +69,8 @@ pub fn compile_module_on(
         let jobs = Jobs::new(&translation, progress);
         let done = workers.run(jobs.useful_workers(), || jobs.work(flags));
         let codes = collect(jobs.len(), done)?;
-        link(translation, codes)
+        let trampolines = jobs.trampolines;
+        link(translation, &trampolines, codes)
     };
     compile().map_err(|error| explain(wasm, error))
 }
@@ -75,12 +79,16 @@ pub fn compile_module_on(
 /// trampolines come after all functions. The place of a job in the list says when it is done.
 struct Jobs<'a> {
     translation: &'a ModuleTranslation<'a>,
+    /// The types that need an entry trampoline, each once.
+    trampolines: Vec<TypeIndex>,
     /// The numbers of the jobs in the order of work.
     order: Vec<u32>,
     /// The number of jobs of the list that have been taken.
     taken: AtomicUsize,
     /// The lowest number of a job that failed. Jobs with higher numbers need not be done any more.
     failed: AtomicUsize,
+    /// What the translated functions have asked for together.
+    work: Work,
     done: AtomicUsize,
     total: usize,
     progress: &'a (dyn Fn(Progress) + Sync),
@@ -95,12 +103,13 @@ impl<'a> Jobs<'a> {
         progress: &'a (dyn Fn(Progress) + Sync),
     ) -> Jobs<'a> {
         let bodies = &translation.bodies;
-        let size = |index: u32| body_size(translation, index as usize);
-        let mut order: Vec<u32> = (0..bodies.len() as u32).collect();
-        order.sort_by_key(|&index| std::cmp::Reverse(size(index)));
-        order.extend((0..translation.module.types.len()).map(|ty| (bodies.len() + ty) as u32));
+        let mut order = by_size(translation);
+        let trampolines = trampoline_types(&translation.module);
+        order.extend((0..trampolines.len()).map(|number| (bodies.len() + number) as u32));
         Jobs {
             translation,
+            trampolines,
+            work: Work::new(translation),
             order,
             taken: AtomicUsize::new(0),
             failed: AtomicUsize::new(usize::MAX),
@@ -125,12 +134,16 @@ impl<'a> Jobs<'a> {
         let mut translator = FunctionTranslator::new();
         let mut compiler = FunctionCompiler::new(*flags);
         let mut results = Results::new();
-        while let Some(&job) = self.order.get(self.taken.fetch_add(1, Ordering::Relaxed)) {
+        loop {
+            let rank = self.taken.fetch_add(1, Ordering::Relaxed);
+            let Some(&job) = self.order.get(rank) else {
+                break;
+            };
             let job = job as usize;
             if job > self.failed.load(Ordering::Relaxed) {
                 continue;
             }
-            let mut result = self.compile(job, &mut translator, &mut compiler);
+            let mut result = self.compile(job, rank, &mut translator, &mut compiler);
             match &mut result {
                 Ok(code) => code.shrink(),
                 Err(_) => _ = self.failed.fetch_min(job, Ordering::Relaxed),
@@ -147,15 +160,21 @@ impl<'a> Jobs<'a> {
     fn compile(
         &self,
         job: usize,
+        rank: usize,
         translator: &mut FunctionTranslator,
         compiler: &mut FunctionCompiler,
     ) -> Result<FunctionCode, CompileError> {
         let bodies = &self.translation.bodies;
         if let Some(body) = bodies.get(DefinedFuncIndex::new(job)) {
-            return compiler.compile(translator.translate(self.translation, body)?);
+            let size = body_size(self.translation, job) as u64;
+            let allowance = Allowance::new(size, self.total as u64, rank);
+            let func = translator.translate(self.translation, body)?;
+            self.work.add(&func, body.body.range().start)?;
+            return compiler.compile_within(allowance, func);
         }
-        let ty = TypeIndex::new(job - bodies.len());
-        match compiler.compile(entry_trampoline(ty, &self.translation.module.types[ty])) {
+        let index = self.trampolines[job - bodies.len()];
+        let ty = &self.translation.module.types[index];
+        match compiler.compile_within(Allowance::trampoline(ty), entry_trampoline(index, ty)) {
             // The type has values that no rule can pass: nothing of this type was compiled, and the empty code
             // tells the runtime so.
             Err(CompileError::Unsupported { .. }) => Ok(FunctionCode::default()),
@@ -164,8 +183,44 @@ impl<'a> Jobs<'a> {
     }
 }
 
+/// The numbers of the functions, the largest first.
+pub(crate) fn by_size(translation: &ModuleTranslation<'_>) -> Vec<u32> {
+    let mut order: Vec<u32> = (0..translation.bodies.len() as u32).collect();
+    order.sort_by_key(|&index| std::cmp::Reverse(body_size(translation, index as usize)));
+    order
+}
+
+/// The allowance of a function of a module.
+pub(crate) fn allowance(translation: &ModuleTranslation<'_>, index: DefinedFuncIndex) -> Allowance {
+    let size = |job: usize| body_size(translation, job);
+    let (own, all) = (index.index(), translation.bodies.len());
+    let before = |&job: &usize| size(job) > size(own) || (size(job) == size(own) && job < own);
+    let rank = (0..all).filter(before).count();
+    Allowance::new(
+        size(own) as u64,
+        (0..all).map(size).sum::<usize>() as u64,
+        rank,
+    )
+}
+
+/// The types of functions that the host can come to call: of equal types the first, and in their order.
+fn trampoline_types(module: &Module) -> Vec<TypeIndex> {
+    let mut first = HashMap::new();
+    for (index, ty) in &module.types {
+        first.entry(ty).or_insert(index);
+    }
+    let escaping = module
+        .func_refs
+        .values()
+        .map(|&func| module.functions[func].ty);
+    let mut types: Vec<TypeIndex> = escaping.map(|ty| first[&module.types[ty]]).collect();
+    types.sort_unstable();
+    types.dedup();
+    types
+}
+
 /// The size in bytes of a job's function body; 0 for a trampoline.
-fn body_size(translation: &ModuleTranslation<'_>, job: usize) -> usize {
+pub(crate) fn body_size(translation: &ModuleTranslation<'_>, job: usize) -> usize {
     let body = translation.bodies.get(DefinedFuncIndex::new(job));
     body.map_or(0, |body| {
         let range = body.body.range();
@@ -196,6 +251,7 @@ fn collect(jobs: usize, done: Vec<Results>) -> Result<Vec<FunctionCode>, Compile
 /// Puts the code of all jobs together, in their order.
 fn link(
     translation: ModuleTranslation<'_>,
+    trampolines: &[TypeIndex],
     codes: Vec<FunctionCode>,
 ) -> Result<CompiledModule, CompileError> {
     let size = codes.iter().map(|code| code.code.len()).sum();
@@ -209,13 +265,18 @@ fn link(
             wasm_offset: body.body.range().start as u32,
         });
     }
-    let mut entry_trampolines = PrimaryMap::with_capacity(translation.module.types.len());
-    for (index, code) in codes.enumerate() {
-        entry_trampolines.push(match code.code.is_empty() {
-            true => 0..0,
-            false => linker.add(name(Namespace::EntryTrampoline, index as u32), code)?,
-        });
+    let mut linked_trampolines = HashMap::with_capacity(trampolines.len());
+    for (&index, code) in trampolines.iter().zip(codes) {
+        if !code.code.is_empty() {
+            let name = name(Namespace::EntryTrampoline, index.as_u32());
+            let range = linker.add(name, code)?;
+            linked_trampolines.insert(&translation.module.types[index], range);
+        }
     }
+    let types = translation.module.types.values();
+    let entry_trampolines = types
+        .map(|ty| linked_trampolines.get(ty).cloned().unwrap_or_default())
+        .collect();
     let linked = linker.finish();
     let mut module = translation.module;
     let images = images(&mut module);
@@ -257,16 +318,18 @@ pub fn validate(wasm: &[u8]) -> Result<(), CompileError> {
 ///
 /// # Errors
 ///
-/// [`CompileError::Unsupported`] for a type with values that no rule can pass.
+/// [`CompileError::Unsupported`] for a type with values that no rule can pass, [`CompileError::Limit`] for one with more
+/// parameters or results than a module may declare.
 pub fn compile_trampolines(
     ty: &FuncType,
     flags: &Flags,
 ) -> Result<CompiledTrampolines, CompileError> {
+    effort::check_type(ty)?;
     let index = TypeIndex::from_u32(0);
     let mut compiler = FunctionCompiler::new(*flags);
     let mut linker = Linker::default();
     let mut add = |namespace: Namespace, func| -> Result<Range<u32>, CompileError> {
-        let code = compiler.compile(func)?;
+        let code = compiler.compile_within(Allowance::trampoline(ty), func)?;
         linker.add(name(namespace, 0), code)
     };
     let entry = add(Namespace::EntryTrampoline, entry_trampoline(index, ty))?;

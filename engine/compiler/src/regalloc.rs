@@ -1,5 +1,9 @@
-//! Register allocation: regalloc2's backtracking allocator, and its checker.
+//! Register allocation: regalloc2's two allocators, and its checker.
+//!
+//! Both rely on the invariants of [`VCode`]. The allocator of a single pass also relies on two others, which all
+//! instructions here keep: no branch defines a register, and no operand may be in one of several registers at choice.
 
+use crate::flags::RegallocAlgorithm;
 use crate::vcode::{MachInst, VCode};
 use regalloc2::{Algorithm, Ctx, MachineEnv, Output, RegAllocError, RegallocOptions};
 
@@ -37,12 +41,16 @@ impl Allocator {
     pub fn run<I: MachInst>(
         &mut self,
         vcode: &VCode<I>,
+        algorithm: RegallocAlgorithm,
         check: bool,
     ) -> Result<&Output, TooManyRegs> {
         let options = RegallocOptions {
             verbose_log: false,
             validate_ssa: check,
-            algorithm: Algorithm::Ion,
+            algorithm: match algorithm {
+                RegallocAlgorithm::Backtracking => Algorithm::Ion,
+                RegallocAlgorithm::SinglePass => Algorithm::Fastalloc,
+            },
         };
         match regalloc2::run_with_ctx(vcode, &self.env, &options, &mut self.ctx) {
             Ok(_) => {}
@@ -52,6 +60,8 @@ impl Allocator {
             Err(error) => panic!("VCode breaks an invariant of the allocator: {error}"),
         }
         if check {
+            let places = self.ctx.output.edits.iter().map(|(place, _)| place);
+            assert!(places.is_sorted(), "the emitter takes moves in order");
             let mut checker = regalloc2::checker::Checker::new(vcode, &self.env);
             checker.prepare(&self.ctx.output);
             if let Err(errors) = checker.run() {

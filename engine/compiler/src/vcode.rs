@@ -170,6 +170,16 @@ impl<I> VCode<I> {
         }
     }
 
+    /// Whether an instruction after `from` and before `to` destroys registers, as a call does.
+    pub(crate) fn calls_between(&self, from: u32, to: u32) -> bool {
+        let next = self
+            .clobbers
+            .partition_point(|(inst, _)| inst.index() as u32 <= from);
+        self.clobbers
+            .get(next)
+            .is_some_and(|(inst, _)| (inst.index() as u32) < to)
+    }
+
     fn block(&self, block: Block) -> &BlockCode {
         &self.blocks[block.index()]
     }

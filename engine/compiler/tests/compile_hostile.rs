@@ -11,10 +11,16 @@ use std::time::{Duration, Instant};
 const TIME: Duration = Duration::from_secs(30);
 
 fn timed(text: &str) -> Result<(), CompileError> {
+    timed_with(text, Flags::default().check)
+}
+
+/// [`timed`], and whether allocations are checked: the checker's own effort is a product.
+fn timed_with(text: &str, check: bool) -> Result<(), CompileError> {
     let wasm = wat::parse_str(text).expect("the test's text is valid");
     let [plain, optimised] = [OptLevel::None, OptLevel::Speed].map(|opt_level| {
         let flags = Flags {
             opt_level,
+            check,
             ..Flags::default()
         };
         let start = Instant::now();
@@ -123,4 +129,86 @@ fn many_tables_with_many_segments() {
         "(elem (i32.const 0) func)".repeat(100_000)
     );
     timed(&text).expect("tables and segments are looked at once");
+}
+
+/// Types that nobody can call have no trampolines, and equal types share one.
+#[test]
+fn trampolines_are_made_once_and_where_they_are_needed() {
+    let mut types = String::new();
+    for number in 0..1_000 {
+        let params: String = (0..1_000)
+            .map(|bit| {
+                if number >> (bit % 10) & 1 == 1 {
+                    "i64 "
+                } else {
+                    "i32 "
+                }
+            })
+            .collect();
+        write!(types, "(type (func (param {params})))").expect("strings take all");
+    }
+    let text = format!(
+        "(module {types} (type $a (func)) (type $b (func))
+        (func (type $a)) (func (export \"b\") (type $b)) (func (export \"c\") (type $a)))"
+    );
+    let wasm = wat::parse_str(&text).expect("the test's text is valid");
+    let compiled = compile_module(&wasm, &Flags::default()).expect("it is a module");
+    let mut made: Vec<_> = compiled
+        .parts()
+        .metadata
+        .entry_trampolines
+        .values()
+        .cloned()
+        .collect();
+    let shared = made.split_off(1_000);
+    assert!(made.iter().all(|range| range.is_empty()));
+    assert!(!shared[0].is_empty() && shared[0] == shared[1]);
+}
+
+/// A module refuses what a host function may not have either.
+#[test]
+fn a_type_of_the_host_is_as_small_as_one_of_a_module() {
+    use skerry_environ::{FuncType, ValType};
+    let many = vec![ValType::I64; 20_000];
+    for ty in [FuncType::new(many.clone(), []), FuncType::new([], many)] {
+        let made = skerry_compiler::compile_trampolines(&ty, &Flags::default());
+        let Err(CompileError::Limit {
+            limit: 1000,
+            actual: 20_000,
+            ..
+        }) = made
+        else {
+            panic!("expected a limit");
+        };
+    }
+}
+
+/// Each function is within its limits, and all together ask for eighty million values.
+#[test]
+fn values_of_all_functions_count_together() {
+    let pairs = "call 0 call 1 ".repeat(40);
+    let text = format!(
+        "(module (type $r (func (result {many}))) (type $p (func (param {many})))
+          (func (type $r) {zeros}) (func (type $p)) {functions})",
+        many = "i64 ".repeat(1_000),
+        zeros = "i64.const 0 ".repeat(1_000),
+        functions = format!("(func {pairs})").repeat(1_000),
+    );
+    limit(timed_with(&text, false), "values of all functions together");
+}
+
+/// What the backtracking allocator does with the square of the depth is left to the other.
+#[test]
+fn nested_loops_that_change_many_locals() {
+    let (depth, locals) = (300, 100);
+    let steps: String = (1..=locals)
+        .map(|local| format!("(local.set {local} (i64.add (local.get {local}) (i64.const 1)))"))
+        .collect();
+    let text = format!(
+        "(module (func (param i32) (local {}) {} {steps} {}))",
+        "i64 ".repeat(locals),
+        "loop ".repeat(depth),
+        "(br_if 0 (local.get 0)) end ".repeat(depth)
+    );
+    timed_with(&text, false).expect("it compiles");
 }

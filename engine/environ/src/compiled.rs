@@ -45,7 +45,9 @@ pub struct CompiledMetadata {
     /// The defined functions, with the places of their code and of their bodies.
     #[serde(with = "crate::serial")]
     pub functions: PrimaryMap<DefinedFuncIndex, CompiledFunction>,
-    /// The entry trampoline of each type, for calls from the host through an array of values.
+    /// The entry trampoline of each type, for calls from the host through an array of values. Equal types share one. The
+    /// range is empty for a type whose functions the host can never come to call, and for a type with values that the
+    /// compiler cannot pass.
     #[serde(with = "crate::serial")]
     pub entry_trampolines: PrimaryMap<TypeIndex, Range<u32>>,
     /// The initial contents of memories.

@@ -365,7 +365,7 @@ fn name(engine: &Engine, wasm: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use skerry_compiler::{CpuFeatures, Flags, OptLevel};
+    use skerry_compiler::{CpuFeatures, Flags, OptLevel, RegallocAlgorithm};
     use std::os::unix::fs::MetadataExt;
 
     const MODULES: [&str; 3] = [
@@ -418,6 +418,10 @@ mod tests {
                 ..Flags::default()
             },
             Flags {
+                regalloc: RegallocAlgorithm::SinglePass,
+                ..Flags::default()
+            },
+            Flags {
                 fuel: true,
                 ..Flags::default()
             },
@@ -430,7 +434,7 @@ mod tests {
                 [false, true]
             );
         }
-        assert_eq!(entries(&cache).len(), 5);
+        assert_eq!(entries(&cache).len(), 6);
     }
 
     /// Replaces an entry, which cannot be written to.

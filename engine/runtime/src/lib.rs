@@ -71,7 +71,9 @@ pub use linker::{InstancePre, Linker};
 pub use memory::Memory;
 pub use module::Module;
 pub use profile::ProfilingStrategy;
-pub use skerry_compiler::{CompileError, CpuFeatures, Flags, MemoryStyle, OptLevel, Progress};
+pub use skerry_compiler::{
+    CompileError, CpuFeatures, Flags, MemoryStyle, OptLevel, Progress, RegallocAlgorithm,
+};
 pub use skerry_environ::{FuncType, GlobalType, MemoryType, TableType, ValType};
 pub use store::{AsContext, AsContextMut, Store, StoreContext, StoreContextMut};
 pub use symbols::{FrameSymbol, demangle};

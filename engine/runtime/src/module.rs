@@ -413,7 +413,8 @@ fn func_code(
     let entry = &compiled.entry_trampolines[ty];
     FuncRefCode {
         code: code.address(compiled.functions[func].text.start),
-        // The range is empty for types with values that the compiler cannot pass, which the host cannot call.
+        // The range is empty for a type with values that the compiler cannot pass, whose functions the host cannot
+        // call. It is never empty just because no function of the type escapes: this one does.
         entry: if entry.is_empty() {
             std::ptr::null()
         } else {

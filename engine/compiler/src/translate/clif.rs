@@ -118,6 +118,8 @@ pub fn verify(func: &Function, flags: &Flags) -> Result<(), String> {
 
 /// The limits on one function that keep translation linear, and what follows it bounded.
 pub(super) struct Limits {
+    /// The size of the function's body in bytes.
+    body: u64,
     /// The number of operands of branches and calls and of parameters of blocks so far.
     operands: u64,
     /// The number of loops that contain the current position.
@@ -139,19 +141,26 @@ pub(super) struct Growth {
 /// loop.
 const MAX_LOOPS: u64 = 1000;
 /// The largest number of values of a function; OpenCASCADE has one with more than a million. Registers, of which a
-/// value can need many, are numbered below 2^29.
+/// value can need many, are numbered below 2^29. A function with a short body may have only [`FEW_VALUES`] and
+/// [`VALUES_PER_BYTE`] of its body, because a call, which takes two bytes, can make a thousand.
 const MAX_VALUES: u64 = 1 << 22;
+const FEW_VALUES: u64 = 1 << 20;
+const VALUES_PER_BYTE: u64 = 8;
 /// The largest number of basic blocks of a function.
 const MAX_BLOCKS: u64 = 1 << 19;
 /// The largest number of operands of branches, calls and returns, and of parameters of blocks, of a function.
 const MAX_OPERANDS: u64 = 1 << 24;
-/// The largest product of locals in use and basic blocks of a function. A loop over 600 cases in C, compiled
-/// without optimisation, has half of it.
-const MAX_LOCALS_TIMES_BLOCKS: u64 = 1 << 27;
+/// The largest product of locals in use and basic blocks of a function, for which the SSA builder has up to eight
+/// bytes each: this number, and [`LOCALS_TIMES_BLOCKS_PER_BYTE`] more for each byte of the function's body.
+/// Temporaries do not count.
+const MAX_LOCALS_TIMES_BLOCKS: u64 = 1 << 25;
+const LOCALS_TIMES_BLOCKS_PER_BYTE: u64 = 1 << 8;
 
 impl Limits {
-    pub(super) fn new() -> Limits {
+    /// For a body of so many bytes.
+    pub(super) fn new(body: u64) -> Limits {
         Limits {
+            body,
             operands: 0,
             loops: 0,
         }
@@ -184,7 +193,7 @@ impl Limits {
         let checks = [
             (
                 "values of a function",
-                MAX_VALUES,
+                MAX_VALUES.min(FEW_VALUES + VALUES_PER_BYTE * self.body),
                 func.dfg.num_values() as u64 + growth.values,
             ),
             ("basic blocks of a function", MAX_BLOCKS, blocks),
@@ -196,7 +205,7 @@ impl Limits {
             ("nested loops", MAX_LOOPS, self.loops),
             (
                 "locals times basic blocks of a function",
-                MAX_LOCALS_TIMES_BLOCKS,
+                MAX_LOCALS_TIMES_BLOCKS + LOCALS_TIMES_BLOCKS_PER_BYTE * self.body,
                 locals as u64 * blocks,
             ),
         ];

@@ -5,6 +5,7 @@ use super::control::Frame;
 use super::fuel::Fuel;
 use super::module::{FunctionBody, ModuleTranslation};
 use super::signature::{self, Namespace};
+use super::temporaries::temporaries;
 use super::trampoline::frontend_config;
 use super::variable::Locals;
 use crate::CompileError;
@@ -54,7 +55,11 @@ impl FunctionTranslator {
         self.stack.clear();
         self.frames.clear();
         self.locals.clear();
-        let translation = Translation::new(module, self, &mut func, validator);
+        let params = module.module.types[body.ty].params.len() as u32;
+        self.locals.set_temporaries(temporaries(&body.body, params));
+        let range = body.body.range();
+        let limits = Limits::new(range.end - range.start);
+        let translation = Translation::new(module, self, &mut func, validator, limits);
         match translation.run(body) {
             Ok(allocations) => {
                 self.validator = allocations;
@@ -108,6 +113,7 @@ impl<'a> Translation<'a> {
         translator: &'a mut FunctionTranslator,
         func: &'a mut ir::Function,
         validator: FuncValidator<ValidatorResources>,
+        limits: Limits,
     ) -> Translation<'a> {
         let mut builder = FunctionBuilder::new(func, &mut translator.context);
         let entry = builder.create_block();
@@ -119,7 +125,7 @@ impl<'a> Translation<'a> {
             frames: &mut translator.frames,
             arguments: &mut translator.arguments,
             locals: &mut translator.locals,
-            limits: Limits::new(),
+            limits,
             reachable: true,
             unreachable_depth: 0,
             entry,

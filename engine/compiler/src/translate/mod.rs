@@ -44,6 +44,7 @@ mod proposal;
 mod signature;
 mod table;
 mod tail;
+mod temporaries;
 mod trampoline;
 mod variable;
 

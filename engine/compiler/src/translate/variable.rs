@@ -22,6 +22,9 @@ use wasmparser::Operator;
 pub(super) struct Locals {
     variables: Vec<PackedOption<Variable>>,
     used: Vec<u32>,
+    /// Whether each local is a temporary, which needs no variable, and the value that was written to each last.
+    temporaries: Vec<bool>,
+    written: Vec<PackedOption<Value>>,
 }
 
 impl Locals {
@@ -29,6 +32,18 @@ impl Locals {
         for index in self.used.drain(..) {
             self.variables[index as usize] = None.into();
         }
+    }
+
+    /// Sets which locals are temporaries, which need no variable: each read of one follows a write in the same
+    /// straight line of code.
+    pub(super) fn set_temporaries(&mut self, temporaries: Vec<bool>) {
+        self.written.clear();
+        self.written.resize(temporaries.len(), None.into());
+        self.temporaries = temporaries;
+    }
+
+    fn is_temporary(&self, index: u32) -> bool {
+        self.temporaries.get(index as usize) == Some(&true)
     }
 
     /// The number of locals in use.
@@ -70,19 +85,16 @@ impl Translation<'_> {
     ) -> Result<bool, CompileError> {
         match *op {
             Operator::LocalGet { local_index } => {
-                let variable = self.local(local_index, offset)?;
-                let value = self.builder.use_var(variable);
+                let value = self.local_get(local_index, offset)?;
                 self.push(value);
             }
             Operator::LocalSet { local_index } => {
-                let variable = self.local(local_index, offset)?;
                 let value = self.pop();
-                self.builder.def_var(variable, value);
+                self.local_set(local_index, value, offset)?;
             }
             Operator::LocalTee { local_index } => {
-                let variable = self.local(local_index, offset)?;
                 let value = self.pop();
-                self.builder.def_var(variable, value);
+                self.local_set(local_index, value, offset)?;
                 self.push(value);
             }
             Operator::GlobalGet { global_index } => {
@@ -108,6 +120,25 @@ impl Translation<'_> {
             _ => return Ok(false),
         }
         Ok(true)
+    }
+
+    fn local_get(&mut self, index: u32, offset: u64) -> Result<Value, CompileError> {
+        if self.locals.is_temporary(index) {
+            let value = self.locals.written[index as usize].expand();
+            return Ok(value.expect("a temporary is written before it is read"));
+        }
+        let variable = self.local(index, offset)?;
+        Ok(self.builder.use_var(variable))
+    }
+
+    fn local_set(&mut self, index: u32, value: Value, offset: u64) -> Result<(), CompileError> {
+        if self.locals.is_temporary(index) {
+            self.locals.written[index as usize] = value.into();
+            return Ok(());
+        }
+        let variable = self.local(index, offset)?;
+        self.builder.def_var(variable, value);
+        Ok(())
     }
 
     fn local(&mut self, index: u32, offset: u64) -> Result<Variable, CompileError> {

@@ -111,13 +111,15 @@ fn is_reference(ty: ValType) -> bool {
     matches!(ty, ValType::FuncRef | ValType::ExternRef)
 }
 
-/// Whether the start function has no parameters and no results.
+/// Whether the start function has no parameters and no results, and the host can call it: only types of functions that
+/// escape have entry trampolines.
 fn is_start(module: &Module, start: FuncIndex) -> bool {
     let function = module.functions.get(start);
-    function.is_some_and(|function| {
-        let ty = &module.types[function.ty];
-        ty.params.is_empty() && ty.results.is_empty()
-    })
+    escapes(module, start)
+        && function.is_some_and(|function| {
+            let ty = &module.types[function.ty];
+            ty.params.is_empty() && ty.results.is_empty()
+        })
 }
 
 /// Whether each defined global has an initial value of its type, which depends only on globals before it.

@@ -38,10 +38,11 @@ fn line<'a>(lines: &'a str, key: &str) -> Option<&'a str> {
 /// The lines of an artifact that this build makes with these flags.
 pub(crate) fn describe(flags: &Flags) -> String {
     format!(
-        "skerry {VERSION}\ntarget {}\nfeatures {}\noptimise {:?}\nmemory {}\nfuel {}\n",
+        "skerry {VERSION}\ntarget {}\nfeatures {}\noptimise {:?}\nregalloc {:?}\nmemory {}\nfuel {}\n",
         target(),
         names(flags.features).join(" "),
         flags.opt_level,
+        flags.regalloc,
         memory(flags.memory),
         fuel(flags)
     )
