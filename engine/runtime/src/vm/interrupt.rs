@@ -391,7 +391,7 @@ thread_local! {
 }
 
 /// The kernel's number of this thread. It is async-signal-safe once it was called on the thread.
-fn thread_number() -> i32 {
+pub(super) fn thread_number() -> i32 {
     match NUMBER.get() {
         0 => ask_thread_number(),
         number => number,
