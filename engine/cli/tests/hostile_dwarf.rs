@@ -133,3 +133,33 @@ fn deep_and_wide_entries_are_not_read_for_ever() {
     let many = [&covering[..], &vec![3; 1_000_000]].concat();
     is_quick(&[(".debug_abbrev", wide), (".debug_info", unit(&many))]);
 }
+
+/// A unit's line program names ten million files, each in one byte of its table, of which a reader stores a hundred.
+#[test]
+fn a_long_table_of_files_is_not_stored() {
+    // The unit has a line program, a low address and a size, and no children.
+    let abbreviations = vec![1, 0x11, 0, 0x10, 0x17, 0x11, 0x01, 0x12, 0x06, 0, 0, 0];
+    let address = |at: u32| at.to_le_bytes();
+    let entry = [&[1][..], &address(0), &address(1), &address(u32::MAX / 2)].concat();
+    // Directories and files have paths that are indices of one byte. There is no directory and no instruction.
+    const FILES: usize = 10_000_000;
+    let tables = [
+        &[1, 1, 0x25, 0, 1, 1, 0x25][..],
+        &leb(FILES),
+        &vec![0; FILES],
+    ]
+    .concat();
+    let header = [&[1, 1, 1, 0, 1, 1][..], &tables].concat();
+    let after_length = [&[5, 0, 4, 0][..], &address(header.len() as u32), &header].concat();
+    let lines = [&address(after_length.len() as u32)[..], &after_length].concat();
+    is_quick(&[
+        (".debug_abbrev", abbreviations),
+        (".debug_info", unit(&entry)),
+        (".debug_line", lines),
+    ]);
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let most = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let most = most.unwrap().trim().strip_suffix(" kB").unwrap();
+    // The table would take 1.1 GB.
+    assert!(most.parse::<u64>().unwrap() < 700_000, "{most} kB");
+}

@@ -144,7 +144,9 @@ impl<Bytes: Deref<Target = [u8]>> AddressMap<Bytes> {
         let first = before.map_or(0, |before| words_up_to(offsets, before));
         let entries = (first..self.len()).map(|index| (word(offsets, index), word(wasm, index)));
         let inside = entries.take_while(|&(offset, _)| offset < text.end);
-        let relative = inside.map(|(offset, wasm)| (offset - text.start, wasm));
+        // In a map that is out of order, which a damaged artifact may have, an entry may be before the range.
+        let relative =
+            inside.filter_map(|(offset, wasm)| Some((offset.checked_sub(text.start)?, wasm)));
         relative.collect()
     }
 }
@@ -225,6 +227,14 @@ mod tests {
         assert_eq!(TrapTable::from_bytes(bytes.clone()), Some(table));
         assert_eq!(TrapTable::from_bytes(&bytes[1..]), None);
         assert_eq!(TrapTable::new([]).get(0), None);
+    }
+
+    #[test]
+    fn a_map_that_is_out_of_order_has_no_entries_before_a_range() {
+        let words = [4u32, 9, 10, 2, 31, 33, 41, 51];
+        let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+        let map = AddressMap::from_bytes(bytes).unwrap();
+        assert_eq!(map.range(8..12), [(1, 33), (2, 41)]);
     }
 
     #[test]

@@ -9,9 +9,9 @@ use crate::error::Result;
 use crate::func::Func;
 use crate::instance::Instance;
 use crate::module::Module;
-use crate::store::Store;
+use crate::store::{AsContextMut as _, Store, call};
 use crate::trap::TrapCode;
-use crate::value::Val;
+use crate::vm::context::ValRaw;
 use crate::vm::process::ChildProcess;
 use skerry_compiler::CompiledClif;
 use skerry_environ::{FuncType, ValType};
@@ -73,7 +73,7 @@ impl ClifProgram {
     /// types have are used.
     ///
     /// # Errors
-    /// If no other process can be made.
+    /// If no other process can be made, or if it ends by itself or answers with what is no answer.
     pub fn call(&mut self, function: usize, arguments: &[u64]) -> std::io::Result<ClifOutcome> {
         let refused = |why: &str| Ok(ClifOutcome::Refused(why.into()));
         match self.functions.get(function) {
@@ -84,7 +84,8 @@ impl ClifProgram {
             }
             Some(Some(_)) => {}
         }
-        let child = match self.child.take() {
+        // A child of another thread, which may have ended with that thread, is ended here.
+        let child = match self.child.take().filter(ChildProcess::is_of_this_thread) {
             Some(child) => child,
             None => ChildProcess::serve(|stream| serve(&mut self.store, &self.functions, stream))?,
         };
@@ -142,16 +143,22 @@ fn serve(store: &mut Store<()>, functions: &[Option<(Func, FuncType)>], stream: 
         let Some((func, ty)) = functions.get(function as usize).and_then(Option::as_ref) else {
             return;
         };
-        let arguments = words(&arguments);
-        let arguments: Vec<Val> = ty.params.iter().zip(arguments).map(value).collect();
-        let mut results: Vec<Val> = ty.results.iter().map(|&ty| Val::default_of(ty)).collect();
-        let called = func.call(&mut *store, &arguments, &mut results);
+        let mut values: Vec<ValRaw> = vec![0; ty.array_slots()];
+        for ((slot, &ty), bits) in values.iter_mut().zip(&ty.params).zip(words(&arguments)) {
+            *slot = bits_of(ty, bits).into();
+        }
+        // `Func::call` would look the type up in the engine, under a lock that another thread may hold in the parent and
+        // that therefore nobody releases here.
+        let inner = store.inner();
+        let callee = inner.func(inner.resolve(func.0)).get();
+        let called = call(store.as_context_mut().0, callee, values.len(), &mut values);
         let (kind, payload) = match called {
             Ok(()) => (
                 RETURNED,
-                results
+                ty.results
                     .iter()
-                    .flat_map(|value| bits(value).to_le_bytes())
+                    .zip(values)
+                    .flat_map(|(&ty, value)| bits_of(ty, value as u64).to_le_bytes())
                     .collect(),
             ),
             Err(error) => match error.trap_code() {
@@ -178,6 +185,10 @@ fn send(
     stream.write_all(&message)
 }
 
+/// The largest length in bytes of the rest of a message, which is far more than all arguments or results take. The child may say
+/// anything, because CLIF may write over its memory.
+const MAX_PAYLOAD: u64 = 1 << 20;
+
 /// Receives a message that [`send`] has sent.
 fn receive(stream: &mut &UnixStream) -> std::io::Result<(u64, Vec<u8>)> {
     let mut word = || {
@@ -187,6 +198,9 @@ fn receive(stream: &mut &UnixStream) -> std::io::Result<(u64, Vec<u8>)> {
             .map(|()| u64::from_le_bytes(word))
     };
     let (kind, len) = (word()?, word()?);
+    if len > MAX_PAYLOAD {
+        return Err(ErrorKind::InvalidData.into());
+    }
     let mut payload = Vec::new();
     let read = stream.take(len).read_to_end(&mut payload)?;
     match read as u64 == len {
@@ -200,23 +214,12 @@ fn words(bytes: &[u8]) -> Vec<u64> {
     words.iter().map(|&word| u64::from_le_bytes(word)).collect()
 }
 
-fn value((ty, bits): (&ValType, u64)) -> Val {
+/// Those of the bits that a value of the type has.
+fn bits_of(ty: ValType, bits: u64) -> u64 {
     match ty {
-        ValType::I32 => Val::I32(bits as i32),
-        ValType::I64 => Val::I64(bits as i64),
-        ValType::F32 => Val::F32(bits as u32),
-        ValType::F64 => Val::F64(bits),
+        ValType::I32 | ValType::F32 => bits & u64::from(u32::MAX),
+        ValType::I64 | ValType::F64 => bits,
         other => unreachable!("no CLIF signature becomes {other}"),
-    }
-}
-
-fn bits(value: &Val) -> u64 {
-    match *value {
-        Val::I32(value) => u64::from(value as u32),
-        Val::I64(value) => value as u64,
-        Val::F32(bits) => u64::from(bits),
-        Val::F64(bits) => bits,
-        ref other => unreachable!("no CLIF signature becomes {other:?}"),
     }
 }
 
@@ -278,5 +281,49 @@ mod tests {
                 });
             }
         });
+    }
+
+    const NARROW: &str = "function %f(i32, f32) -> i32, f32 tail {\nblock0(v0: i32, v1: f32):\n  v2 = iadd v0, v0\n  return v2, v1\n}\n";
+
+    #[test]
+    fn only_the_bits_of_a_type_are_passed() {
+        let outcome = program(NARROW).call(0, &[u64::MAX, u64::MAX]).unwrap();
+        let expected = vec![u64::from(u32::MAX) - 1, u32::MAX.into()];
+        assert_eq!(outcome, ClifOutcome::Returned(expected));
+    }
+
+    #[test]
+    fn another_thread_makes_its_own_process() {
+        let mut program = program(NARROW);
+        for _ in 0..10 {
+            // The kernel ends the process of this thread with the thread.
+            std::thread::scope(|scope| {
+                scope.spawn(|| program.call(0, &[1, 2]).unwrap());
+            });
+            let outcome = program.call(0, &[1, 2]).unwrap();
+            assert_eq!(outcome, ClifOutcome::Returned(vec![2, 2]));
+        }
+    }
+
+    #[test]
+    fn a_lock_that_is_held_when_the_process_is_made_does_not_matter() {
+        let mut program = program(NARROW);
+        let engine = program.store.engine().clone();
+        let (answers, answer) = std::sync::mpsc::channel();
+        let held = engine.hold_types();
+        std::thread::spawn(move || answers.send(program.call(0, &[1, 2]).unwrap()));
+        let outcome = answer.recv_timeout(std::time::Duration::from_secs(30));
+        drop(held);
+        assert_eq!(outcome, Ok(ClifOutcome::Returned(vec![2, 2])));
+    }
+
+    #[test]
+    fn a_length_is_not_believed() {
+        let (mut child, parent) = UnixStream::pair().unwrap();
+        let message = [RETURNED, MAX_PAYLOAD + 1].map(u64::to_le_bytes);
+        child.write_all(message.as_flattened()).unwrap();
+        drop(child);
+        let error = receive(&mut &parent).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidData);
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::vm::context::VMStoreContext;
-use crate::vm::interrupt::{DEADLINE, block_signals};
+use crate::vm::interrupt::{DEADLINE, block_signals, clear};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -77,7 +77,7 @@ impl Drop for Deadline {
         if let Some(key) = self.key {
             lock().waiting.remove(&key);
         }
-        self.context.requests().withdraw(DEADLINE);
+        clear(&self.context, DEADLINE);
     }
 }
 

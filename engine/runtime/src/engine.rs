@@ -88,9 +88,10 @@ impl Config {
         self
     }
 
-    /// Sets the largest number of elements (of 8 bytes) that each table may have; by default 10,000,000.
+    /// Sets the largest number of elements (of 8 bytes) that each table may have; by default 10,000,000, and at
+    /// most 4,294,967,295.
     pub fn max_table_elements(&mut self, elements: u64) -> &mut Self {
-        self.limits.table_elements = elements;
+        self.limits.table_elements = elements.min(u32::MAX.into());
         self
     }
 
@@ -292,6 +293,12 @@ impl Engine {
         self.inner.types.register(ty)
     }
 
+    /// Holds the lock of the function types until the result is dropped.
+    #[cfg(test)]
+    pub(crate) fn hold_types(&self) -> impl Sized + '_ {
+        self.inner.types.hold()
+    }
+
     /// The function type with this number, which must be registered.
     pub(crate) fn func_type(&self, id: u32) -> Arc<FuncType> {
         self.inner.types.get(id).ty.clone()
@@ -357,6 +364,14 @@ mod tests {
         );
         let refused = Engine::new(&config(CpuFeatures::all())).is_err();
         assert_eq!(refused, CpuFeatures::host() != CpuFeatures::all());
+    }
+
+    #[test]
+    fn a_table_has_no_more_elements_than_an_index_can_count() {
+        let mut config = Config::new();
+        config.max_table_elements(u64::MAX);
+        let engine = Engine::new(&config).unwrap();
+        assert_eq!(engine.limits().table_elements, u32::MAX.into());
     }
 
     #[test]

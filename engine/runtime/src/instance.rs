@@ -176,7 +176,9 @@ impl Instance {
     /// [`Error::ImportCount`], [`Error::IncompatibleImport`], [`Error::WrongStore`]; [`Error::Trap`] if an active
     /// segment does not fit or the start function traps; [`Error::Limit`] and [`Error::Refused`] if what the module defines is
     /// more than the engine or the store's limiter allows; [`Error::OutOfMemory`]. The store can be used after that. What
-    /// a trap leaves in it counts for the limits; after the other errors there is nothing to count.
+    /// is left in it counts for the limits: all that the module defines if its segments began to be copied, which is so after a
+    /// trap, after an error of a host function that the start function calls, and if memory was wanting only then. After
+    /// any other error nothing is left.
     pub fn new(mut store: impl AsContextMut, module: &Module, imports: &[Extern]) -> Result<Self> {
         let given: Vec<Given<'_>> = imports.iter().map(|&item| Given::Extern(item)).collect();
         Self::from_given(
@@ -422,8 +424,7 @@ fn build(
     memory.import_functions(layout, &functions);
     store.keep_host_functions(prepared);
 
-    // Memories, tables and globals hold on to the slot, so it stays mapped as long as they. Host functions of an instantiation
-    // that fails stay in the store, where nothing can reach them.
+    // Memories, tables and globals hold on to the slot, so it stays mapped as long as they.
     for index in
         (0..environ.memories.len() - environ.imported_memories).map(DefinedMemoryIndex::new)
     {

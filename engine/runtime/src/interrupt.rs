@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::store::{Store, StoreContext, StoreContextMut, StoreInner};
 use crate::trap::TrapCode;
 use crate::vm::context::VMStoreContext;
-use crate::vm::interrupt::{ASKED, clear, honoured_outside};
+use crate::vm::interrupt::{ASKED, DEADLINE, clear, honoured_outside};
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::time::Duration;
@@ -133,7 +133,7 @@ impl<T> Store<T> {
     /// Returns whether there were any. It is for embedders that reuse a store although a request may have come when
     /// a call had just ended.
     pub fn clear_interrupt(&mut self) -> bool {
-        clear(self.inner().context())
+        clear(self.inner().context(), ASKED | DEADLINE)
     }
 
     /// Sets a deadline: when this time has passed, counted from now, the store is asked to stop, once, as by
@@ -167,7 +167,7 @@ impl<T> StoreContextMut<'_, T> {
 
     /// As [`Store::clear_interrupt`].
     pub fn clear_interrupt(&mut self) -> bool {
-        clear(self.0.inner.context())
+        clear(self.0.inner.context(), ASKED | DEADLINE)
     }
 
     /// As [`Store::set_deadline`].

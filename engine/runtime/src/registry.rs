@@ -42,6 +42,12 @@ pub(crate) struct Trampolines {
 }
 
 impl TypeRegistry {
+    /// Holds the lock until the result is dropped.
+    #[cfg(test)]
+    pub(crate) fn hold(&self) -> impl Sized + '_ {
+        self.lock()
+    }
+
     fn lock(&self) -> MutexGuard<'_, Types> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -523,13 +523,21 @@ impl StoreInner {
         self.tables.iter().map(|table| table.len() as u64).sum()
     }
 
-    /// How many memories, tables and globals there are, for [`StoreInner::forget_since`].
-    pub(crate) fn mark(&self) -> [usize; 3] {
-        [self.memories.len(), self.tables.len(), self.globals.len()]
+    /// How many memories, tables, globals, host functions and groups of prepared ones there are, for
+    /// [`StoreInner::forget_since`].
+    pub(crate) fn mark(&self) -> [usize; 5] {
+        [
+            self.memories.len(),
+            self.tables.len(),
+            self.globals.len(),
+            self.host_functions.len(),
+            self.prepared.len(),
+        ]
     }
 
-    /// Ends the memories, tables and globals that are newer than `mark`, to which there must not be any handle.
-    pub(crate) fn forget_since(&mut self, [memories, tables, globals]: [usize; 3]) {
+    /// Ends the items that are newer than `mark`, to which there must not be any handle or reference.
+    pub(crate) fn forget_since(&mut self, mark: [usize; 5]) {
+        let [memories, tables, globals, host_functions, prepared] = mark;
         for memory in self.memories.drain(memories..) {
             let region = memory.fault_region();
             self.regions.retain(|found| *found != region);
@@ -537,6 +545,8 @@ impl StoreInner {
         self.context.set_fault_regions(&self.regions);
         self.tables.truncate(tables);
         self.globals.truncate(globals);
+        self.host_functions.truncate(host_functions);
+        self.prepared.truncate(prepared);
     }
 
     pub(crate) fn push_global(&mut self, global: Global) -> u32 {

@@ -4,9 +4,11 @@
 #![forbid(unsafe_code)]
 
 use skerry_runtime::{
-    Caller, Config, Engine, Error, Func, Instance, Linker, Module, Result, Store, TrapCode,
-    TypedFunc,
+    AsContextMut, Caller, Config, Engine, Error, Func, Instance, Linker, Module, Result, Store,
+    TrapCode, TypedFunc,
 };
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 /// An ordinary program, with `forever`, bulk operations, and imports that call back.
@@ -309,6 +311,58 @@ fn an_inner_store_can_be_stopped_alone() {
     let _handle = world.store.interrupt_handle();
     let twice = world.get::<(), i32>("twice");
     assert_eq!(twice.call(&mut world.store, ()).unwrap(), 5);
+}
+
+#[test]
+fn a_withdrawn_deadline_of_an_inner_store_hides_no_request_for_the_outer_one() {
+    let engine = Engine::default();
+    let inner_calls = Arc::new(AtomicUsize::new(0));
+    let (inner_engine, calls) = (engine.clone(), inner_calls.clone());
+    let mut outer = World::new(&engine, move |mut caller| {
+        let handle = caller.as_context_mut().interrupt_handle();
+        let calls = calls.clone();
+        let mut inner = World::new(&inner_engine, move |mut caller| {
+            calls.fetch_add(1, Ordering::Relaxed);
+            caller.as_context_mut().set_deadline(Duration::ZERO)?;
+            while caller.check_interrupt().is_ok() {
+                std::thread::yield_now();
+            }
+            // Both stores are asked to stop now. Only the inner one's request is withdrawn.
+            handle.interrupt();
+            let hour = Duration::from_secs(3600);
+            caller.as_context_mut().set_deadline(hour)?;
+            Ok(0)
+        });
+        let twice = inner.get::<(), i32>("twice");
+        assert_interrupted(twice.call(&mut inner.store, ()));
+        Ok(0)
+    });
+    let twice = outer.get::<(), i32>("twice");
+    assert_interrupted(twice.call(&mut outer.store, ()));
+    assert_eq!(inner_calls.load(Ordering::Relaxed), 1);
+    outer.check();
+}
+
+#[test]
+fn an_inner_store_that_can_be_stopped_because_of_the_outer_one_handles_its_own_signal() {
+    // The action of this signal, as long as nothing handles it, is to end the process.
+    const SIGXCPU: i32 = 24;
+    let mut config = Config::new();
+    config.interrupt_signal(SIGXCPU).unwrap();
+    let inner_engine = Engine::new(&config).unwrap();
+    let engine = Engine::default();
+    let mut outer = World::new(&engine, move |_| {
+        let mut inner = World::new(&inner_engine, |caller| {
+            caller.interrupts().unwrap().interrupt();
+            Ok(0)
+        });
+        let host = inner.get::<(), i32>("host");
+        assert_interrupted(host.call(&mut inner.store, ()));
+        Ok(5)
+    });
+    let _handle = outer.store.interrupt_handle();
+    let host = outer.get::<(), i32>("host");
+    assert_eq!(host.call(&mut outer.store, ()).unwrap(), 5);
 }
 
 #[test]

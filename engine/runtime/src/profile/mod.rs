@@ -70,12 +70,43 @@ fn opened<T>(
     })
 }
 
-/// Makes a file anew, or empties one that an earlier process of the same number has left. Others may write to its folder, so
-/// a link is not followed.
+/// Makes a file anew. One that has the name already is removed and not written to: an earlier process of the same number may
+/// have left it, but others may write to its folder as well, and could read what is written to a file or link of theirs.
 fn create(path: &Path) -> std::io::Result<std::fs::File> {
     use std::os::unix::fs::OpenOptionsExt as _;
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
     let mut options = std::fs::OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(true);
+    options.read(true).write(true).create_new(true);
     options.mode(0o600).custom_flags(libc::O_NOFOLLOW);
     options.open(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write as _;
+
+    #[test]
+    fn a_file_or_link_that_is_there_is_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let [path, other] = ["new", "other"].map(|name| folder.path().join(name));
+        std::fs::write(&other, "as it was").unwrap();
+        let write = |text: &str| create(&path).unwrap().write_all(text.as_bytes()).unwrap();
+        let written = || std::fs::read_to_string(&path).unwrap();
+        write("first");
+        assert_eq!(written(), "first");
+        // Another name of the file keeps what was there.
+        std::fs::remove_file(&path).unwrap();
+        std::fs::hard_link(&other, &path).unwrap();
+        write("second");
+        assert_eq!(written(), "second");
+        std::fs::remove_file(&path).unwrap();
+        std::os::unix::fs::symlink(&other, &path).unwrap();
+        write("third");
+        assert_eq!(written(), "third");
+        assert_eq!(std::fs::read_to_string(&other).unwrap(), "as it was");
+    }
 }

@@ -19,6 +19,8 @@ use std::sync::Arc;
 const ALLOWANCE: usize = 1 << 25;
 /// The same for all code of a module, which is looked up for profilers only.
 const ALLOWANCE_OF_MODULE: usize = 1 << 30;
+/// The reads that opening a unit may make. Each may store an entry of its abbreviations or files, of some hundred bytes.
+const ALLOWANCE_OF_UNIT: usize = 1 << 20;
 /// The number of functions that may be inlined into one another at a place.
 const MAX_INLINED: usize = 32;
 /// The number of references from one description of a function to another that are followed.
@@ -155,7 +157,7 @@ impl<'a> Lookup<'a, '_> {
             && missing > 0
         {
             // A broken unit does not affect the others.
-            let Ok(unit) = self.sections.unit(header) else {
+            let Ok(unit) = self.unit(header) else {
                 continue;
             };
             if !self.has_places(&unit).unwrap_or(false) {
@@ -167,6 +169,17 @@ impl<'a> Lookup<'a, '_> {
             }
         }
         Ok(())
+    }
+
+    /// Opens a unit: its abbreviations and the header of its line program are read, and stored until it is dropped.
+    fn unit(&self, header: UnitHeader<Metered<'a>>) -> Result<Unit<'a>> {
+        let all = self.allowance.get();
+        let most = all.min(ALLOWANCE_OF_UNIT);
+        self.allowance.set(most);
+        let unit = self.sections.unit(header);
+        let used = most - self.allowance.get();
+        self.allowance.set(all - used);
+        unit
     }
 
     /// Whether a unit contains one of the addresses.
@@ -408,7 +421,7 @@ impl<'a> Lookup<'a, '_> {
                 AttributeValue::DebugInfoRef(offset) => {
                     let header = self.unit_with(offset)?;
                     let found = offset.to_unit_offset(&header)?;
-                    other = Some(self.sections.unit(header).ok()?);
+                    other = Some(self.unit(header).ok()?);
                     found
                 }
                 _ => return None,

@@ -4,7 +4,9 @@
 //! frame is asked for, which is when a backtrace is printed, and nothing that was read is kept.
 //!
 //! Invariant: names and DWARF are the module's own, so anything may be in them. `demangle` bounds the length of
-//! names; `locate` bounds how much is read, so that neither time nor memory depends on what the sections claim.
+//! names; `locate` bounds how much is read, so that time does not depend on what the sections claim. Reading stores entries of
+//! some hundred bytes, each for as little as one byte of a section, so the reads that open a unit are bounded once more;
+//! the instructions of a line program add no more than some dozens of bytes for each of theirs.
 
 mod demangle;
 mod locate;

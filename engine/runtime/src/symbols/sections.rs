@@ -5,7 +5,8 @@ use crate::vm::file::Bytes;
 use std::ops::Range;
 use wasmparser::BinaryReader;
 
-/// The sections that are kept, in their order.
+/// The sections that are kept, in their order. Artifacts have them in this order, too, so a change needs a new `FORMAT` in
+/// `artifact/header.rs`.
 const NAMES: [&str; 9] = [
     ".debug_abbrev",
     ".debug_addr",

@@ -345,6 +345,8 @@ pub(crate) unsafe fn enter(
     if outermost {
         ctx.requests.begin();
     }
+    // A signal handler that finds the activation must find it, and the context, complete.
+    compiler_fence(Ordering::SeqCst);
     CURRENT.set(&raw const activation);
     compiler_fence(Ordering::SeqCst);
     if !outer.is_null() {

@@ -211,7 +211,8 @@ impl HostFunctions {
 impl Drop for HostFunctions {
     fn drop(&mut self) {
         let objects = NonNull::slice_from_raw_parts(self.first, self.len);
-        // SAFETY: leaked in `place`, and the store to which all references to them belong is going away.
+        // SAFETY: leaked in `place`, and all references to them are going away: those of the store, or of an instance that was not
+        // completed.
         drop(unsafe { Box::from_raw(objects.as_ptr()) });
     }
 }
@@ -288,7 +289,8 @@ impl HostFunction {
 
 impl Drop for HostFunction {
     fn drop(&mut self) {
-        // SAFETY: leaked in `new`, and the store to which all references to it belong is going away.
+        // SAFETY: leaked in `new`, and all references to it are going away: those of the store, or of an instance that was not
+        // completed.
         drop(unsafe { Box::from_raw(self.0.as_ptr()) });
     }
 }

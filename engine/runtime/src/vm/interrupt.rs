@@ -102,7 +102,7 @@ impl Requests {
     }
 
     /// Withdraws requests that were not honoured yet. Returns whether there were any.
-    pub(crate) fn withdraw(&self, bits: u8) -> bool {
+    fn withdraw(&self, bits: u8) -> bool {
         let before = self.pending.fetch_and(!bits, Ordering::SeqCst);
         self.quiet();
         before & bits != 0
@@ -167,7 +167,8 @@ impl Requests {
     /// Notes that an activation begins inside of one of the store that has the requests `outer`.
     pub(super) fn hand_down(&self, outer: &Requests) {
         if outer.possible() && !self.possible() {
-            self.possible.store(true, Ordering::Relaxed);
+            // Handles of this store are given out from now on, and its signal may be another one than the outer store's.
+            self.enable();
         }
         if outer.pending() {
             self.mark();
@@ -222,9 +223,11 @@ pub(super) unsafe fn settle(requests: &Requests, honoured: bool, outer: *const A
     }
 }
 
-/// Withdraws the requests for a store that were not honoured yet. Returns whether there were any.
-pub(crate) fn clear(ctx: &VMStoreContext) -> bool {
-    let before = ctx.requests().withdraw(ASKED | DEADLINE);
+/// Withdraws those requests for a store among `bits` that were not honoured yet. Returns whether there were any. It is to be
+/// called on the store's thread: a request for an outer store, which [`Requests::mark`] did not note because of these, is
+/// noted now.
+pub(crate) fn clear(ctx: &VMStoreContext, bits: u8) -> bool {
+    let before = ctx.requests().withdraw(bits);
     let innermost = context::current();
     // SAFETY: `current` is null or a live activation of this thread.
     unsafe {
@@ -388,7 +391,7 @@ thread_local! {
 }
 
 /// The kernel's number of this thread. It is async-signal-safe once it was called on the thread.
-fn thread_number() -> i32 {
+pub(super) fn thread_number() -> i32 {
     match NUMBER.get() {
         0 => ask_thread_number(),
         number => number,

@@ -3,12 +3,15 @@
 use std::io::{Error, Result};
 use std::os::unix::net::UnixStream;
 use std::sync::{Mutex, PoisonError};
+use std::thread::ThreadId;
 
 /// A child process that answers requests. It is ended when this value is dropped.
 #[derive(Debug)]
 pub(crate) struct ChildProcess {
     id: libc::pid_t,
     stream: UnixStream,
+    /// The thread that made the child. The kernel ends the child when that thread ends, not only with the whole process.
+    maker: ThreadId,
     ended: bool,
 }
 
@@ -21,12 +24,17 @@ impl ChildProcess {
     /// and then exits.
     ///
     /// All memory of the child is its own: whatever happens to it, this process is not affected. Of this process's threads
-    /// only the calling one is there, so `body` must not wait for a lock that another thread may hold; it may allocate, for
-    /// which the C library prepares.
+    /// only the calling one is there, so `body` must not wait for a lock that another thread may hold, nor for a `Once` that
+    /// another thread is going through. Those that every call of WebAssembly goes through are completed before the child is
+    /// made. It may allocate if the global allocator is the C library's, which prepares for `fork`; any other must do so itself.
+    ///
+    /// The child lives no longer than the calling thread; see [`ChildProcess::is_of_this_thread`].
     ///
     /// # Errors
     /// The operating system's error.
     pub(crate) fn serve(body: impl FnOnce(UnixStream)) -> Result<Self> {
+        let _alternate_stack = super::signals::prepare_thread();
+        super::interrupt::thread_number();
         let making = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
         let (stream, childs) = UnixStream::pair()?;
         // SAFETY: the child has a copy of the calling thread and of all memory. It runs `body`, which by the contract above
@@ -50,6 +58,7 @@ impl ChildProcess {
                 Ok(Self {
                     id,
                     stream,
+                    maker: std::thread::current().id(),
                     ended: false,
                 })
             }
@@ -61,15 +70,28 @@ impl ChildProcess {
         &self.stream
     }
 
-    /// Waits for the child, which has ended or is about to. Returns the signal that ended it, or 0.
-    ///
-    /// # Errors
-    /// The operating system's error.
-    pub(crate) fn wait(mut self) -> Result<i32> {
-        self.reap()
+    /// Whether the child was made by the calling thread. Another one may end before this thread, and the child with it.
+    pub(crate) fn is_of_this_thread(&self) -> bool {
+        self.maker == std::thread::current().id()
     }
 
-    fn reap(&mut self) -> Result<i32> {
+    /// Waits for the child, which has ended or is about to. Returns the signal that ended it.
+    ///
+    /// # Errors
+    /// The operating system's error; and if no signal has ended the child, but the child itself.
+    pub(crate) fn wait(mut self) -> Result<i32> {
+        let status = self.reap()?;
+        match libc::WIFSIGNALED(status) {
+            true => Ok(libc::WTERMSIG(status)),
+            false => Err(Error::other(format!(
+                "the process that runs CLIF functions has ended by itself, with the exit status {}",
+                libc::WEXITSTATUS(status)
+            ))),
+        }
+    }
+
+    /// Waits for the child. Returns how it ended, as `waitpid` tells it.
+    fn reap(&mut self) -> Result<libc::c_int> {
         let mut status = 0;
         // SAFETY: waits for a child that was made here and not waited for before.
         while unsafe { libc::waitpid(self.id, &mut status, 0) } == -1 {
@@ -79,10 +101,7 @@ impl ChildProcess {
             }
         }
         self.ended = true;
-        Ok(match libc::WIFSIGNALED(status) {
-            true => libc::WTERMSIG(status),
-            false => 0,
-        })
+        Ok(status)
     }
 }
 
@@ -94,5 +113,22 @@ impl Drop for ChildProcess {
             // If the process cannot be asked for, there is nothing to wait for.
             let _ = self.reap();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_child_that_ends_by_itself_is_an_error() {
+        let child = ChildProcess::serve(drop).unwrap();
+        let error = child.wait().unwrap_err();
+        assert!(error.to_string().contains("by itself"), "{error}");
+        let child = ChildProcess::serve(|_| {
+            // SAFETY: it ends the child.
+            unsafe { libc::raise(libc::SIGKILL) };
+        });
+        assert_eq!(child.unwrap().wait().unwrap(), libc::SIGKILL);
     }
 }

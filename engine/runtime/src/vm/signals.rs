@@ -153,8 +153,13 @@ const SI_KERNEL: i32 = 0x80;
 fn fault_address(signal: i32, info: &libc::siginfo_t) -> Option<usize> {
     const SEGV_MAPERR: i32 = 1;
     const SEGV_ACCERR: i32 = 2;
-    let known = signal == libc::SIGBUS || matches!(info.si_code, SEGV_MAPERR | SEGV_ACCERR);
-    // SAFETY: SIGSEGV and SIGBUS with a positive code carry an address.
+    let known = match signal {
+        // The processor raises a stack-segment fault for an access through the stack or frame pointer to an address that is none.
+        // The kernel does not know which, and says 0.
+        libc::SIGBUS => info.si_code != SI_KERNEL,
+        _ => matches!(info.si_code, SEGV_MAPERR | SEGV_ACCERR),
+    };
+    // SAFETY: SIGSEGV with these codes, and SIGBUS with another positive code than SI_KERNEL, carry an address.
     known.then(|| unsafe { info.si_addr() }.addr())
 }
 

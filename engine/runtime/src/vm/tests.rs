@@ -615,3 +615,26 @@ fn faults_that_are_not_wasm_reach_the_previous_handler() {
     assert_eq!(output.status.signal(), Some(libc::SIGSEGV), "{output:?}");
     assert!(!String::from_utf8_lossy(&output.stdout).contains("survived"));
 }
+
+#[test]
+fn an_access_at_no_known_address_is_no_trap() {
+    if std::env::var_os("SKERRY_TEST_NO_ADDRESS").is_some() {
+        let mut store = TestStore::new();
+        // mov rax, 1 << 62; mov eax, [rsp + rax]: an address that is none, through the stack pointer, is a stack-segment fault.
+        let mut body = vec![0x48, 0xb8];
+        body.extend((1u64 << 62).to_le_bytes());
+        body.extend([0x8b, 0x04, 0x04]);
+        let body = function(&body);
+        let (code, at) = publish(&[(&body, &[(14, Trap::MemoryOutOfBounds)])]);
+        let _ = store.run(&code, at[0]);
+        println!("survived");
+        return;
+    }
+    use std::os::unix::process::ExitStatusExt;
+    let output = child(
+        "tests::an_access_at_no_known_address_is_no_trap",
+        "SKERRY_TEST_NO_ADDRESS",
+    );
+    assert_eq!(output.status.signal(), Some(libc::SIGBUS), "{output:?}");
+    assert!(!String::from_utf8_lossy(&output.stdout).contains("survived"));
+}
