@@ -9,6 +9,7 @@ use crate::error::Error;
 use crate::files::{read, to_binary};
 use crate::options::{CompilerOptions, Profile};
 use crate::progress::Bar;
+use crate::stop;
 
 /// The engine that a command line asks for, with `config` for everything else.
 ///
@@ -109,9 +110,9 @@ pub(crate) fn module(
     let bar = Bar::new();
     let progress = |progress| bar.update(progress);
     let Some(cache) = cache else {
-        return Module::from_binary_with(engine, wasm, &progress);
+        return stop::not_running(|| Module::from_binary_with(engine, wasm, &progress));
     };
-    let cached = cache.module(engine, wasm, &progress)?;
+    let cached = stop::not_running(|| cache.module(engine, wasm, &progress))?;
     drop(bar);
     if let Some(warning) = cached.warning {
         // If the message cannot be written, that is no error.

@@ -62,10 +62,11 @@ pub fn command(options: &RunOptions, out: &mut dyn Write) -> Result<u8, Error> {
     let _running = stop::running(store.interrupt_handle());
     let mut phases = Phases::default();
     let run = |store: &mut Store<Limited<WasiCtx>>, out: &mut dyn Write| -> Result<(), Ended> {
-        for preload in &preloads {
-            preload::link(preload, &engine, cache.as_ref(), &mut linker, store)?;
-        }
         let lenient = options.unknown_imports_trap;
+        for preload in &preloads {
+            let cache = cache.as_ref();
+            preload::link(preload, &engine, cache, &mut linker, store, lenient)?;
+        }
         if let Source::Wasm(wasm) = &source {
             program.check_imports(&linker, store, &imports::declared(wasm), lenient)?;
         }
@@ -76,6 +77,7 @@ pub fn command(options: &RunOptions, out: &mut dyn Write) -> Result<u8, Error> {
         drop(source);
         phases.code_bytes = module.code_size();
         program.check_imports(&linker, store, &imports::compiled(&module), lenient)?;
+        program.check_entry(&module, "_initialize")?;
         let call = match &options.invoke {
             Some(name) => {
                 let ty = invoke::function(&program, &module, name)?;
@@ -85,7 +87,7 @@ pub fn command(options: &RunOptions, out: &mut dyn Write) -> Result<u8, Error> {
                 ))
             }
             None => {
-                program.check_entry(&module)?;
+                program.check_entry(&module, "_start")?;
                 if is_library {
                     let message = "there is nothing to run: it has no `_start`, no `_initialize` and no start function";
                     let remedy = "--invoke NAME before the file calls what it exports";
@@ -223,12 +225,12 @@ impl Program<'_> {
         })
     }
 
-    /// Checks that the entry of a program has no parameters and no results.
-    fn check_entry(&self, module: &Module) -> Result<(), Error> {
-        let Some(entry) = module.exports().find(|export| export.name == "_start") else {
+    /// Checks that the entry of this name, `_start` or `_initialize`, has no parameters and no results if there is one.
+    pub(crate) fn check_entry(&self, module: &Module, name: &str) -> Result<(), Error> {
+        let Some(entry) = module.export(name) else {
             return Ok(());
         };
-        let why = match &entry.ty {
+        let why = match &entry {
             ExternType::Func(ty) if ty.params.is_empty() && ty.results.is_empty() => return Ok(()),
             ExternType::Func(ty) => format!("has the type {ty}"),
             _ => "is not a function".into(),
@@ -236,7 +238,7 @@ impl Program<'_> {
         Err(Error::Invalid {
             path: self.name.into(),
             message: format!(
-                "its `_start` {why}: the `_start` of a program has no parameters and no results"
+                "its `{name}` {why}: the `{name}` of a program has no parameters and no results"
             ),
         })
     }
