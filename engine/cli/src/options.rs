@@ -166,7 +166,8 @@ pub struct RunOptions {
     #[arg(long, help_heading = "What the program gets")]
     pub unknown_imports_trap: bool,
 
-    /// Write the seconds of compilation, instantiation and run, and the size of the code, to this file
+    /// Write the seconds of compilation, instantiation and run, and the size of the code, to this file, or to standard
+    /// output for -
     #[arg(long, value_name = "OUT")]
     pub time_json: Option<PathBuf>,
 
@@ -214,7 +215,7 @@ pub struct JsOptions {
     #[arg(long)]
     pub time: bool,
 
-    /// Write the same, and the size of the code, to this file
+    /// Write the same, and the size of the code, to this file, or to standard output for -
     #[arg(long, value_name = "OUT")]
     pub time_json: Option<PathBuf>,
 
@@ -303,7 +304,8 @@ pub struct CompileOptions {
     /// The module, binary (.wasm) or text (.wat), or - for standard input
     pub file: PathBuf,
 
-    /// Write to this file: what `--emit` says, or without that the compiled module, which `skerry run` then maps
+    /// Write to this file: what `--emit` says (- is standard output), or without that the compiled module, whose name
+    /// ends in .cwasm and which `skerry run` then maps
     #[arg(short, long, value_name = "OUT")]
     pub output: Option<PathBuf>,
 

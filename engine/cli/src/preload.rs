@@ -18,7 +18,7 @@ use crate::run::{Ended, Program};
 /// A module of the command line.
 pub(crate) struct Preload {
     name: String,
-    path: PathBuf,
+    pub(crate) path: PathBuf,
     source: Source,
 }
 

@@ -9,7 +9,7 @@ use skerry_runtime::{Config, ExternType, Instance, Linker, Module, Store};
 use skerry_wasi::{Stop, WasiCtx, WasiCtxBuilder};
 
 use crate::error::Error;
-use crate::files::{is_standard_input, name};
+use crate::files::{check_output, is_standard_input, name};
 use crate::imports::{self, Import};
 use crate::invoke;
 use crate::limits::Limited;
@@ -41,9 +41,17 @@ pub fn command(options: &RunOptions, out: &mut dyn Write) -> Result<u8, Error> {
     let arguments = arguments.iter().map(|argument| text(argument));
     let arguments = arguments.collect::<Result<Vec<_>, _>>()?;
     // Errors in the command line are reported before anything is compiled.
+    if let Some(times) = &options.time_json {
+        check_output(path, times)?;
+    }
     let ctx = context(options, path, &arguments)?;
     let source = load::source(path)?;
     let preloads = preload::read(&options.preloads)?;
+    if let Some(times) = &options.time_json {
+        for preload in &preloads {
+            check_output(&preload.path, times)?;
+        }
+    }
     let mut config = Config::new();
     options.limits.configure(&mut config);
     let engine = load::engine(config, &options.compiler)?;
@@ -114,16 +122,17 @@ pub fn command(options: &RunOptions, out: &mut dyn Write) -> Result<u8, Error> {
             None => Err(program.error(error)),
         },
     };
-    with_times(ended, &phases, options.time_json.as_deref())
+    with_times(ended, &phases, options.time_json.as_deref(), out)
 }
 
-/// Writes the times to `path`, if there is one. A failure to write counts only if the program was successful.
+/// Writes the times to `path`, if there is one, or to `out` if it is `-`. A failure to write counts only if the program was successful.
 pub(crate) fn with_times(
     ended: Result<u8, Error>,
     phases: &Phases,
     path: Option<&Path>,
+    out: &mut dyn Write,
 ) -> Result<u8, Error> {
-    let written = path.map_or(Ok(()), |path| phases.write(path));
+    let written = path.map_or(Ok(()), |path| phases.write(path, out));
     match (ended, written) {
         (Ok(0), Err(error)) => Err(error),
         (ended, Err(error)) => {
