@@ -168,6 +168,7 @@ pub fn command(options: &JsOptions, log: &mut dyn Write) -> Result<u8, Error> {
     let source = Source::Wasm(corpus::FASTLY.fetch(log)?);
     let program = Program {
         name: corpus::FASTLY.name,
+        limits: options.limits,
     };
     let mut config = config();
     options.limits.configure(&mut config);

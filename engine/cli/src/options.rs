@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::limits::LimitOptions;
+use crate::limits::{LimitOptions, size};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -77,12 +77,12 @@ pub struct CompilerOptions {
 
     /// Reserve this much address space for each memory, in bytes or with K, M or G; with less than 4G each access is checked
     /// [default: 4G, or 1M where `ulimit -v` leaves less than 64G]
-    #[arg(long, value_name = "SIZE", value_parser = size, help_heading = "Compilation")]
+    #[arg(long, value_name = "SIZE", value_parser = size::<u64>, help_heading = "Compilation")]
     pub memory_reservation: Option<u64>,
 
     /// Keep this much address space after each memory inaccessible [default: 2G and 64K, or 64K where `ulimit -v` leaves
     /// less than 64G]
-    #[arg(long, value_name = "SIZE", value_parser = size, help_heading = "Compilation")]
+    #[arg(long, value_name = "SIZE", value_parser = size::<u64>, help_heading = "Compilation")]
     pub memory_guard: Option<u64>,
 
     /// Whether a memory that grows beyond its reservation moves; otherwise it cannot grow further [default: true]
@@ -102,20 +102,6 @@ pub enum Profile {
     /// jit-PID.dump in the working directory: names, code, and lines if there is DWARF, for `perf record -k mono` and
     /// `perf inject --jit`
     Jitdump,
-}
-
-/// Parses a number of bytes, which may have a unit.
-fn size(text: &str) -> Result<u64, String> {
-    let unit = text.chars().last().map(|unit| unit.to_ascii_uppercase());
-    let (digits, shift) = match unit {
-        Some('K') => (&text[..text.len() - 1], 10),
-        Some('M') => (&text[..text.len() - 1], 20),
-        Some('G') => (&text[..text.len() - 1], 30),
-        _ => (text, 0),
-    };
-    let number = digits.parse::<u64>().ok();
-    let bytes = number.and_then(|number| number.checked_mul(1 << shift));
-    bytes.ok_or_else(|| "a number of bytes is needed, such as 65536, 64K, 16M or 4G".into())
 }
 
 fn threads(text: &str) -> Result<NonZeroUsize, String> {
@@ -335,7 +321,8 @@ pub struct CompileOptions {
 #[command(after_help = "\
 A compiled module is machine code, which can do whatever you can. `skerry run` takes one only if your own Skerry has
 compiled it, which it tells by a key in $SKERRY_TRUST_DIR, else in $XDG_CONFIG_HOME/skerry or ~/.config/skerry, or if this
-command has been given the file. A file that changes must be given again.")]
+command has been given the file. A file that changes must be given again. In Skerry's own sources `cargo skerry` has a key
+of its own, in target/trust: what one of the two has compiled, the installed `skerry` takes only after `skerry trust`.")]
 pub struct TrustOptions {
     /// Compiled modules (.cwasm) that you trust as you trust a native program
     #[arg(required = true, value_name = "FILE")]
@@ -375,26 +362,6 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Options::command().debug_assert();
-    }
-
-    #[test]
-    fn sizes_have_units() {
-        assert_eq!(
-            ["0", "65536", "64k", "16M", "4G"].map(|text| size(text).unwrap()),
-            [0, 65536, 65536, 16 << 20, 4 << 30]
-        );
-        for wrong in [
-            "",
-            "K",
-            "-1",
-            "1.5G",
-            "4T",
-            "64KB",
-            "99999999999G",
-            "4\u{212a}",
-        ] {
-            assert!(size(wrong).is_err(), "{wrong}");
-        }
     }
 
     #[test]

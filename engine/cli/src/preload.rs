@@ -13,6 +13,7 @@ use crate::imports;
 use crate::invoke::initialize;
 use crate::limits::Limited;
 use crate::load::{self, Source};
+use crate::options::RunOptions;
 use crate::run::{Ended, Program};
 
 /// A module of the command line.
@@ -52,22 +53,26 @@ fn one(option: &OsStr) -> Result<Preload, Error> {
     })
 }
 
-/// Compiles and instantiates a module, runs its constructors, and defines its exports under its name. If `lenient`,
-/// functions that nobody defines may be imported.
+/// Compiles and instantiates a module, runs its constructors, and defines its exports under its name. With
+/// `--unknown-imports-trap`, functions that nobody defines may be imported.
 ///
 /// # Errors
 ///
 /// The same as for the program itself, with the name of this module.
 pub(crate) fn link(
     preload: &Preload,
+    options: &RunOptions,
     engine: &Engine,
     cache: Option<&Cache>,
     linker: &mut Linker<Limited<WasiCtx>>,
     store: &mut Store<Limited<WasiCtx>>,
-    lenient: bool,
 ) -> Result<(), Ended> {
+    let lenient = options.unknown_imports_trap;
     let name = preload.path.display().to_string();
-    let program = Program { name: &name };
+    let program = Program {
+        name: &name,
+        limits: options.limits,
+    };
     if let Source::Wasm(wasm) = &preload.source {
         program.check_imports(linker, store, &imports::declared(wasm), lenient)?;
     }

@@ -5,15 +5,16 @@ use std::io::Write;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
-use skerry_runtime::{Config, ExternType, Instance, Linker, Module, Store};
+use skerry_runtime::{Config, ExternType, Instance, Linker, Module, Store, TrapCode};
 use skerry_wasi::{Stop, WasiCtx, WasiCtxBuilder};
 
 use crate::error::Error;
 use crate::files::{check_output, is_standard_input, name};
 use crate::imports::{self, Import};
 use crate::invoke;
-use crate::limits::Limited;
+use crate::limits::{LimitOptions, Limited};
 use crate::load::{self, Source};
+use crate::mistakes;
 use crate::options::RunOptions;
 use crate::phases::Phases;
 use crate::preload;
@@ -60,7 +61,10 @@ pub fn command(options: &RunOptions, out: &mut dyn Write) -> Result<u8, Error> {
         false => load::cache(),
     };
     let name = name(path);
-    let program = Program { name: &name };
+    let program = Program {
+        name: &name,
+        limits: options.limits,
+    };
     let limits = options.limits.store();
     let mut store = Store::new(&engine, Limited { state: ctx, limits });
     options.limits.apply(&mut store, |data| &mut data.limits);
@@ -73,7 +77,7 @@ pub fn command(options: &RunOptions, out: &mut dyn Write) -> Result<u8, Error> {
         let lenient = options.unknown_imports_trap;
         for preload in &preloads {
             let cache = cache.as_ref();
-            preload::link(preload, &engine, cache, &mut linker, store, lenient)?;
+            preload::link(preload, options, &engine, cache, &mut linker, store)?;
         }
         if let Source::Wasm(wasm) = &source {
             program.check_imports(&linker, store, &imports::declared(wasm), lenient)?;
@@ -183,6 +187,8 @@ pub(crate) fn exit_code(stop: Stop) -> Result<u8, Error> {
 /// The program's name for messages.
 pub(crate) struct Program<'a> {
     pub(crate) name: &'a str,
+    /// What the command line allows it.
+    pub(crate) limits: LimitOptions,
 }
 
 impl Program<'_> {
@@ -200,21 +206,28 @@ impl Program<'_> {
                     }
                     _ => String::new(),
                 };
-                Error::Trap(format!("{path}: {error}{frames}"))
+                let mut message = format!("{path}: {error}{frames}");
+                if let (Some(code @ TrapCode::OutOfFuel), Some(fuel)) =
+                    (error.trap_code(), self.limits.fuel)
+                {
+                    let reason = code.to_string();
+                    let with_option = format!("{reason} (the {fuel} of --fuel)");
+                    message = message.replacen(&reason, &with_option, 1);
+                }
+                Error::Trap(message)
             }
             Engine::UnknownImport { .. } | Engine::IncompatibleImport { .. } => Error::Link {
                 path,
                 message: error.to_string(),
             },
-            _ => Error::Invalid {
-                path,
-                message: error.to_string(),
-            },
+            _ => {
+                let message = mistakes::message(&error, self.name, &self.limits);
+                let message = message.unwrap_or_else(|| error.to_string());
+                Error::Invalid { path, message }
+            }
         }
     }
-}
 
-impl Program<'_> {
     pub(crate) fn usage(&self, message: String) -> Error {
         Error::Usage(format!("{}: {message}", self.name))
     }

@@ -290,6 +290,13 @@ fn a_program_is_read_from_standard_input() {
         (Some(1), true),
         "{log}"
     );
+    // Compiled code is no program for standard input.
+    let (code, _, log) = with_input(skerry("run").arg("-"), b"skerry\x1a\n and more");
+    assert_eq!(code, Some(1), "{log}");
+    assert!(
+        log.contains("standard input: a compiled module has to be a file"),
+        "{log}"
+    );
     let (code, out, _) = with_input(skerry("compile").args(["--emit", "asm", "-"]), text);
     assert_eq!(
         (code, out.contains("function 0 \"f\"")),
@@ -300,7 +307,7 @@ fn a_program_is_read_from_standard_input() {
     let (code, out, _) = with_input(skerry("wast").arg("-"), script);
     assert_eq!(code, Some(0));
     assert!(
-        out.starts_with("pass standard input (1 directives)"),
+        out.starts_with("pass standard input (1 directive)"),
         "{out}"
     );
 }
