@@ -7,21 +7,22 @@ use skerry_runtime::{Config, ResourceLimiter, Store, StoreLimits, StoreLimitsBui
 pub struct LimitOptions {
     /// Let all memories of the program together have at most this many bytes: `memory.grow` answers -1 beyond it. SIZE is
     /// a number of bytes, or one with a unit of 1024: 500k, 64MiB, 1g [default: 4 GiB for each]
-    #[arg(long, value_name = "SIZE", value_parser = size::<usize>)]
+    #[arg(long, value_name = "SIZE", value_parser = size::<usize>, help_heading = "Limits")]
     pub max_memory: Option<usize>,
 
     /// Let all tables of the program together have at most this many elements of 8 bytes: `table.grow` answers -1 beyond
     /// it [default: 10 million for each]
-    #[arg(long, value_name = "N", value_parser = number::<usize>)]
+    #[arg(long, value_name = "N", value_parser = number::<usize>, help_heading = "Limits")]
     pub max_table_elements: Option<usize>,
 
-    /// Give WebAssembly this much stack: a recursion that needs more is a trap [default: 1 MiB, `js` 8 MiB]
-    #[arg(long, value_name = "SIZE", value_parser = size::<usize>)]
+    /// Give WebAssembly this much stack: a recursion that needs more is a trap. Programs in C, C++ and Rust also keep a
+    /// stack in their memory, whose size the linker sets: -Wl,-z,stack-size=8388608 [default: 1 MiB, `js` 8 MiB]
+    #[arg(long, value_name = "SIZE", value_parser = size::<usize>, help_heading = "Limits")]
     pub stack_size: Option<usize>,
 
     /// Give the program this much fuel: about 1 for each operator that it executes, exactly the same on every machine. When
     /// it is used up the program traps. The code is compiled to count, which makes it slower [default: nothing is counted]
-    #[arg(long, value_name = "N", value_parser = number::<u64>)]
+    #[arg(long, value_name = "N", value_parser = number::<u64>, help_heading = "Limits")]
     pub fuel: Option<u64>,
 }
 
