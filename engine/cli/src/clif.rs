@@ -346,7 +346,11 @@ pub fn command(
             }
             Err(messages) => {
                 failed += 1;
-                writeln!(out, "FAIL {}: {} failures", path.display(), messages.len())?;
+                let failures = match messages.len() {
+                    1 => "1 failure".to_string(),
+                    count => format!("{count} failures"),
+                };
+                writeln!(out, "FAIL {}: {failures}", path.display())?;
                 for message in messages {
                     // The log may have no reader any more, which is no error of the test.
                     _ = writeln!(log, "{}: {message}", path.display());

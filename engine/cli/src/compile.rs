@@ -11,7 +11,9 @@ use skerry_environ::{EntityIndex, EntityRef as _, FuncIndex, Module};
 use skerry_runtime::{Config, Module as CompiledModule, TrustStore};
 
 use crate::error::Error;
-use crate::files::{directory_of, name, read_module, replace};
+use crate::files::{
+    check_output, directory_of, is_standard_output, name, read_module, replace, write_text,
+};
 use crate::load;
 use crate::options::{CompileOptions, Emit};
 use crate::progress::Bar;
@@ -24,6 +26,9 @@ use crate::progress::Bar;
 /// A file that cannot be read or written or is not a valid module, and [`Error::Usage`] for a function that does
 /// not exist.
 pub fn command(options: &CompileOptions, out: &mut dyn Write) -> Result<(), Error> {
+    if let Some(output) = &options.output {
+        check_output(&options.file, output)?;
+    }
     let wasm = read_module(&options.file)?;
     if let (None, Some(output)) = (options.emit, &options.output) {
         if options.func.is_some() {
@@ -57,23 +62,28 @@ pub fn command(options: &CompileOptions, out: &mut dyn Write) -> Result<(), Erro
     };
     let mut text = Vec::new();
     emit(&translation, &flags, wanted, stage, &mut text, &failed)?;
-    let written = std::fs::write(output, text);
-    written.map_err(|source| Error::Write {
-        path: output.clone(),
-        source,
-    })
+    write_text(output, &text, out)
+}
+
+/// Checks that `skerry run` will take what is written to `output`.
+fn check_artifact_name(output: &Path) -> Result<(), Error> {
+    let usage = |message: &str| Err(Error::Usage(format!("{}: {message}", output.display())));
+    if is_standard_output(output) {
+        return usage("a compiled module has to be a file; --emit can write to standard output");
+    }
+    // A device takes the bytes whatever its name is.
+    let device = std::fs::metadata(output).is_ok_and(|found| !found.is_file() && !found.is_dir());
+    if !device && output.extension().is_none_or(|found| found != "cwasm") {
+        return usage(
+            "the name of a compiled module must end in .cwasm, or `skerry run` does not take it",
+        );
+    }
+    Ok(())
 }
 
 /// Compiles the module to a file.
 fn write_artifact(options: &CompileOptions, wasm: &[u8], output: &Path) -> Result<(), Error> {
-    let places = [&options.file, output].map(std::fs::canonicalize);
-    if let [Ok(input), Ok(output)] = places
-        && input == output
-        && input.is_file()
-    {
-        let message = format!("{}: the module would be overwritten", output.display());
-        return Err(Error::Usage(message));
-    }
+    check_artifact_name(output)?;
     let cannot_write = |source| Error::Write {
         path: output.into(),
         source,
@@ -191,10 +201,10 @@ fn find(module: &Module, name: &str) -> Result<FuncIndex, Error> {
         return missing("no function is exported or named so, and it is not an index".into());
     };
     if index.index() >= module.functions.len() {
-        return missing(format!(
-            "the module has {} functions",
-            module.functions.len()
-        ));
+        return missing(match module.functions.len() {
+            1 => "the module has 1 function".into(),
+            count => format!("the module has {count} functions"),
+        });
     }
     if module.defined_func(index).is_none() {
         return missing("this function is imported, it has no code".into());

@@ -1,7 +1,7 @@
 //! Reading and writing the files that the command line names.
 
 use std::fs::{File, Permissions};
-use std::io::{ErrorKind, Read as _, Write as _};
+use std::io::{ErrorKind, Read as _, Write};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -127,14 +127,63 @@ pub(crate) fn directory_of(path: &Path) -> &Path {
     parent.unwrap_or(Path::new("."))
 }
 
-/// The permissions of a file that may not be written to, before the umask is applied.
+/// Refuses to write to `output` if that is the file `input`, which the command reads.
+///
+/// # Errors
+///
+/// [`Error::Usage`].
+pub(crate) fn check_output(input: &Path, output: &Path) -> Result<(), Error> {
+    if is_standard_output(output) {
+        return Ok(());
+    }
+    let places = [input, output].map(std::fs::canonicalize);
+    if let [Ok(input), Ok(place)] = places
+        && input == place
+        && input.is_file()
+    {
+        let message = format!(
+            "{}: the file that is read would be overwritten",
+            output.display()
+        );
+        return Err(Error::Usage(message));
+    }
+    Ok(())
+}
+
+/// Writes text to a file, whole or not at all, or to `out` if `path` is `-`.
+///
+/// # Errors
+///
+/// [`Error::Write`], and [`Error::Output`] for `out`.
+pub(crate) fn write_text(path: &Path, text: &[u8], out: &mut dyn Write) -> Result<(), Error> {
+    if is_standard_output(path) {
+        return Ok(out.write_all(text)?);
+    }
+    replace_with(path, text, READ_WRITE).map_err(|source| Error::Write {
+        path: path.into(),
+        source,
+    })
+}
+
+/// Whether a path to write to means standard output.
+pub(crate) fn is_standard_output(path: &Path) -> bool {
+    path == Path::new("-")
+}
+
+/// The permissions of a file that may not be written to, and of one that may, before the umask is applied.
 const READ_ONLY: u32 = 0o444;
+const READ_WRITE: u32 = 0o666;
 
 /// Writes a file whole or not at all, by replacing it, since another process may be using it. Devices and pipes are
 /// written to, and a link stays a link.
 ///
 /// The new file may not be written to: copying over it while it is in use is refused, or replaces it.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    replace_with(path, bytes, READ_ONLY)
+}
+
+/// Like [`replace`]. The file has no other permissions to read and write than `most`.
+fn replace_with(path: &Path, bytes: &[u8], most: u32) -> std::io::Result<()> {
     let path = match std::fs::canonicalize(path) {
         Ok(there) => there,
         // The file does not exist, or `path` is a link to a file that does not exist, which is then made.
@@ -150,11 +199,11 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     };
     let directory = directory_of(&path);
     let mut builder = tempfile::Builder::new();
-    builder.permissions(Permissions::from_mode(READ_ONLY));
+    builder.permissions(Permissions::from_mode(most));
     let mut file = builder.tempfile_in(directory)?;
     file.write_all(bytes)?;
     if let Some(permissions) = permissions {
-        let mode = permissions.mode() & (READ_ONLY | 0o111);
+        let mode = permissions.mode() & (most | 0o111);
         file.as_file()
             .set_permissions(Permissions::from_mode(mode))?;
     }

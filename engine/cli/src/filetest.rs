@@ -8,9 +8,9 @@
 //!     return v2
 //! }
 //! ; run: %add(1, 2) == 3
-//! ; rules: iadd_base, return_base
+//! ; rules: iadd_lea, return_base
 //! ; asm:
-//! ;   addl %esi, %edi
+//! ;   lea (%rdi,%rsi),%eax
 //! ```
 //!
 //! Not every function needs an expectation, but every rule that fires must be in one: blessing adds one to the

@@ -14,6 +14,7 @@ use skerry_wasi::{Input, Stop, WasiCtx, WasiCtxBuilder};
 
 use crate::corpus;
 use crate::error::Error;
+use crate::files::check_output;
 use crate::limits::{LimitOptions, Limited};
 use crate::load::{self, Source};
 use crate::options::JsOptions;
@@ -160,10 +161,14 @@ fn split(script: &Path) -> Result<(&Path, &str), Error> {
 pub fn command(options: &JsOptions, log: &mut dyn Write) -> Result<u8, Error> {
     // Errors in the command line are reported before anything is fetched or compiled.
     split(&options.script)?;
+    if let Some(times) = &options.time_json {
+        check_output(&options.script, times)?;
+    }
     let mut phases = Phases::default();
     let source = Source::Wasm(corpus::FASTLY.fetch(log)?);
     let program = Program {
         name: corpus::FASTLY.name,
+        limits: options.limits,
     };
     let mut config = config();
     options.limits.configure(&mut config);
@@ -197,7 +202,8 @@ pub fn command(options: &JsOptions, log: &mut dyn Write) -> Result<u8, Error> {
             None => Err(program.error(error)),
         },
     };
-    with_times(ended, &phases, options.time_json.as_deref())
+    let out = &mut std::io::stdout();
+    with_times(ended, &phases, options.time_json.as_deref(), out)
 }
 
 #[cfg(test)]

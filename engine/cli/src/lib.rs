@@ -24,6 +24,7 @@ pub mod js;
 pub mod limits;
 mod literal;
 mod load;
+mod mistakes;
 pub mod options;
 pub mod phases;
 mod preload;

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use skerry_runtime::{Cache, Config, Engine, Module, ProfilingStrategy, TrustStore};
 
 use crate::error::Error;
-use crate::files::{read, to_binary};
+use crate::files::{is_standard_input, name, read, to_binary};
 use crate::options::{CompilerOptions, Profile};
 use crate::progress::Bar;
+use crate::stop;
 
 /// The engine that a command line asks for, with `config` for everything else.
 ///
@@ -66,7 +67,7 @@ pub(crate) fn source(path: &Path) -> Result<Source, Error> {
     if named && kind.is_ok_and(|kind| !kind.is_file() && !kind.is_dir()) {
         return Err(Error::Invalid {
             path: path.display().to_string(),
-            message: "no regular file, which a compiled module must be".into(),
+            message: "not a regular file, which a compiled module must be".into(),
         });
     }
     if named && path.is_file() && starts_as_artifact(path) {
@@ -74,6 +75,12 @@ pub(crate) fn source(path: &Path) -> Result<Source, Error> {
     }
     let bytes = read(path)?;
     if Module::is_artifact(&bytes) {
+        if is_standard_input(path) {
+            return Err(Error::Invalid {
+                path: name(path),
+                message: "a compiled module has to be a file".into(),
+            });
+        }
         let message = "compiled code, which is not confined as WebAssembly is: it runs if its name ends in .cwasm";
         return Err(Error::Invalid {
             path: path.display().to_string(),
@@ -109,9 +116,9 @@ pub(crate) fn module(
     let bar = Bar::new();
     let progress = |progress| bar.update(progress);
     let Some(cache) = cache else {
-        return Module::from_binary_with(engine, wasm, &progress);
+        return stop::not_running(|| Module::from_binary_with(engine, wasm, &progress));
     };
-    let cached = cache.module(engine, wasm, &progress)?;
+    let cached = stop::not_running(|| cache.module(engine, wasm, &progress))?;
     drop(bar);
     if let Some(warning) = cached.warning {
         // If the message cannot be written, that is no error.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::limits::LimitOptions;
+use crate::limits::{LimitOptions, size};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -18,8 +18,8 @@ Exit codes:
   130  Ctrl-C; pressing it again kills the process
   134  the program trapped (`run`, `js`), as if it had been aborted
   141  the reader of standard output has gone
-  `run` and `js` otherwise end with the program's own exit code modulo 256, as native programs do (-1 is 255), or 128 and
-  the number of the signal that it raises.";
+  `run` and `js` otherwise end with the program's own exit code modulo 256, as native programs
+  do (-1 is 255), or 128 and the number of the signal that it raises.";
 
 /// The `skerry` command: a WebAssembly runtime whose lowering rules are proven.
 #[derive(Debug, Parser)]
@@ -64,7 +64,7 @@ impl Command {
 #[derive(Clone, Copy, Debug, Default, clap::Args)]
 pub struct StopOptions {
     /// End the command when it has taken this long, compilation included: 500ms, 2s, 1.5m, 1h. The exit code is 124
-    #[arg(long, value_name = "TIME", value_parser = crate::stop::time)]
+    #[arg(long, value_name = "TIME", value_parser = crate::stop::time, help_heading = "Limits")]
     pub timeout: Option<Duration>,
 }
 
@@ -77,12 +77,12 @@ pub struct CompilerOptions {
 
     /// Reserve this much address space for each memory, in bytes or with K, M or G; with less than 4G each access is checked
     /// [default: 4G, or 1M where `ulimit -v` leaves less than 64G]
-    #[arg(long, value_name = "SIZE", value_parser = size, help_heading = "Compilation")]
+    #[arg(long, value_name = "SIZE", value_parser = size::<u64>, help_heading = "Compilation")]
     pub memory_reservation: Option<u64>,
 
     /// Keep this much address space after each memory inaccessible [default: 2G and 64K, or 64K where `ulimit -v` leaves
     /// less than 64G]
-    #[arg(long, value_name = "SIZE", value_parser = size, help_heading = "Compilation")]
+    #[arg(long, value_name = "SIZE", value_parser = size::<u64>, help_heading = "Compilation")]
     pub memory_guard: Option<u64>,
 
     /// Whether a memory that grows beyond its reservation moves; otherwise it cannot grow further [default: true]
@@ -90,7 +90,7 @@ pub struct CompilerOptions {
     pub memory_may_move: Option<bool>,
 
     /// Write a file by which a profiler knows the functions of the module
-    #[arg(long, value_name = "FORMAT", help_heading = "Compilation")]
+    #[arg(long, value_name = "FORMAT", help_heading = "Measuring")]
     pub profile: Option<Profile>,
 }
 
@@ -104,20 +104,6 @@ pub enum Profile {
     Jitdump,
 }
 
-/// Parses a number of bytes, which may have a unit.
-fn size(text: &str) -> Result<u64, String> {
-    let unit = text.chars().last().map(|unit| unit.to_ascii_uppercase());
-    let (digits, shift) = match unit {
-        Some('K') => (&text[..text.len() - 1], 10),
-        Some('M') => (&text[..text.len() - 1], 20),
-        Some('G') => (&text[..text.len() - 1], 30),
-        _ => (text, 0),
-    };
-    let number = digits.parse::<u64>().ok();
-    let bytes = number.and_then(|number| number.checked_mul(1 << shift));
-    bytes.ok_or_else(|| "a number of bytes is needed, such as 65536, 64K, 16M or 4G".into())
-}
-
 fn threads(text: &str) -> Result<NonZeroUsize, String> {
     let number = text.parse().ok().and_then(NonZeroUsize::new);
     let number = number.filter(|number| number.get() <= 256);
@@ -128,6 +114,20 @@ fn threads(text: &str) -> Result<NonZeroUsize, String> {
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXIT_CODES)]
 pub struct RunOptions {
+    /// Call this exported function instead of `_start`. Arguments and results, one a line, are numbers as in the text format:
+    /// -1, 0xff, 1.5e3, 0x1.8p10, inf, nan:0x200000; null for a reference
+    #[arg(long, value_name = "NAME", help_heading = "Running")]
+    pub invoke: Option<String>,
+
+    /// Instantiate this module first, and let the program, and modules that are named later, import its exports from the
+    /// module NAME; it has WASI, too
+    #[arg(long = "preload", value_name = "NAME=FILE", help_heading = "Running")]
+    pub preloads: Vec<OsString>,
+
+    /// Let functions that nobody defines be imported: calling one is a trap that names it
+    #[arg(long, help_heading = "Running")]
+    pub unknown_imports_trap: bool,
+
     /// Give the program the directory HOST, as GUEST (by default under the same name)
     #[arg(
         long = "dir",
@@ -145,34 +145,17 @@ pub struct RunOptions {
     pub environment: Vec<String>,
 
     /// Let the program have at most N descriptors open at once, standard streams and directories included [default: 1024]
-    #[arg(long, value_name = "N", help_heading = "What the program gets")]
+    #[arg(long, value_name = "N", help_heading = "Limits")]
     pub max_descriptors: Option<u32>,
 
-    /// Call this exported function instead of `_start`. Arguments and results, one a line, are numbers as in the text format:
-    /// -1, 0xff, 1.5e3, 0x1.8p10, inf, nan:0x200000; null for a reference
-    #[arg(long, value_name = "NAME")]
-    pub invoke: Option<String>,
-
-    /// Instantiate this module first, and let the program, and modules that are named later, import its exports from the
-    /// module NAME; it has WASI, too
-    #[arg(
-        long = "preload",
-        value_name = "NAME=FILE",
-        help_heading = "What the program gets"
-    )]
-    pub preloads: Vec<OsString>,
-
-    /// Let functions that nobody defines be imported: calling one is a trap that names it
-    #[arg(long, help_heading = "What the program gets")]
-    pub unknown_imports_trap: bool,
-
-    /// Write the seconds of compilation, instantiation and run, and the size of the code, to this file
-    #[arg(long, value_name = "OUT")]
+    /// Write the seconds of compilation, instantiation and run, and the size of the code, to this file, or to standard
+    /// output for -
+    #[arg(long, value_name = "OUT", help_heading = "Measuring")]
     pub time_json: Option<PathBuf>,
 
     /// Compile the module even if that was done before, and do not keep the code. The cache is in $SKERRY_CACHE_DIR, else
     /// in $XDG_CACHE_HOME/skerry or ~/.cache/skerry
-    #[arg(long)]
+    #[arg(long, help_heading = "Compilation")]
     pub no_cache: bool,
 
     /// When the program is ended
@@ -200,10 +183,10 @@ pub struct RunOptions {
 /// Options of `skerry js`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-SpiderMonkey is the file fastly.wasm of the npm package @fastly/js-compute, kept in target/corpus/ or the
-directory that SKERRY_CORPUS names. The script is a classic script, not a module; console.log writes to
-standard output. A script that throws ends with exit code 1; a promise that is rejected and not
-caught is only told. There are no timers.")]
+SpiderMonkey is the file fastly.wasm of the npm package @fastly/js-compute, kept in target/corpus/
+or the directory that SKERRY_CORPUS names. The script is a classic script, not a module;
+console.log writes to standard output. A script that throws ends with exit code 1; a promise that
+is rejected and not caught is only told. There are no timers.")]
 pub struct JsOptions {
     /// Give SpiderMonkey the directory HOST besides the script's own, as GUEST (by default under the
     /// same name)
@@ -214,12 +197,12 @@ pub struct JsOptions {
     #[arg(long)]
     pub time: bool,
 
-    /// Write the same, and the size of the code, to this file
-    #[arg(long, value_name = "OUT")]
+    /// Write the same, and the size of the code, to this file, or to standard output for -
+    #[arg(long, value_name = "OUT", help_heading = "Measuring")]
     pub time_json: Option<PathBuf>,
 
     /// Compile SpiderMonkey even if that was done before, and do not keep the code (see `skerry help run`)
-    #[arg(long)]
+    #[arg(long, help_heading = "Compilation")]
     pub no_cache: bool,
 
     /// When the script is ended
@@ -296,14 +279,16 @@ pub enum Emit {
 /// Options of `skerry compile`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-The code is for the features that this machine's processor has; that of --emit, too, which compiles with one thread.
-A .cwasm file is read-only: one that runs may be replaced or removed, but never written to, as its pages are the program's code.
-`skerry run` takes it from this user on this machine; see `skerry help trust` for others.")]
+The code is for the features that this machine's processor has; that of --emit, too, which
+compiles with one thread. A .cwasm file is read-only: one that runs may be replaced or removed,
+but never written to, as its pages are the program's code. `skerry run` takes it from this user on
+this machine; see `skerry help trust` for others.")]
 pub struct CompileOptions {
     /// The module, binary (.wasm) or text (.wat), or - for standard input
     pub file: PathBuf,
 
-    /// Write to this file: what `--emit` says, or without that the compiled module, which `skerry run` then maps
+    /// Write to this file: what `--emit` says (- is standard output), or without that the compiled module, whose name
+    /// ends in .cwasm and which `skerry run` then maps
     #[arg(short, long, value_name = "OUT")]
     pub output: Option<PathBuf>,
 
@@ -331,9 +316,12 @@ pub struct CompileOptions {
 /// Options of `skerry trust`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-A compiled module is machine code, which can do whatever you can. `skerry run` takes one only if your own Skerry has
-compiled it, which it tells by a key in $SKERRY_TRUST_DIR, else in $XDG_CONFIG_HOME/skerry or ~/.config/skerry, or if this
-command has been given the file. A file that changes must be given again.")]
+A compiled module is machine code, which can do whatever you can. `skerry run` takes one only if
+your own Skerry has compiled it, which it tells by a key in $SKERRY_TRUST_DIR, else in
+$XDG_CONFIG_HOME/skerry or ~/.config/skerry, or if this command has been given the file. A file
+that changes must be given again. In Skerry's own sources `cargo skerry` has a key of its own, in
+target/trust: the installed `skerry` takes what that has compiled only after
+`skerry trust`, and the other way round.")]
 pub struct TrustOptions {
     /// Compiled modules (.cwasm) that you trust as you trust a native program
     #[arg(required = true, value_name = "FILE")]
@@ -353,9 +341,10 @@ After a function, as comments:
   ; print: %f(1, 2)        it is called and its results are printed
   ; traps: %f(1, 0): integer divide by zero
                            it is called and traps for this reason
-  ; rules: iadd_base       the rules that fired
+  ; rules: iadd_lea, return_base
+                           the rules that fired
   ; asm:                   the machine code, on the lines that follow
-  ;   addl %esi, %edi
+  ;   lea (%rdi,%rsi),%eax
 BLESS=1 in the environment writes the last two anew. Each call is made twice, with and without the
 processor's optional instructions.
 CLIF may access any memory, so it runs in a process of its own: a function that loads from a wrong
@@ -374,26 +363,6 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Options::command().debug_assert();
-    }
-
-    #[test]
-    fn sizes_have_units() {
-        assert_eq!(
-            ["0", "65536", "64k", "16M", "4G"].map(|text| size(text).unwrap()),
-            [0, 65536, 65536, 16 << 20, 4 << 30]
-        );
-        for wrong in [
-            "",
-            "K",
-            "-1",
-            "1.5G",
-            "4T",
-            "64KB",
-            "99999999999G",
-            "4\u{212a}",
-        ] {
-            assert!(size(wrong).is_err(), "{wrong}");
-        }
     }
 
     #[test]

@@ -2,10 +2,12 @@
 //! them.
 
 use std::fmt;
+use std::io::Write;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::error::Error;
+use crate::files::write_text;
 
 /// The time of each phase of a run.
 #[derive(Clone, Copy, Debug, Default)]
@@ -31,16 +33,13 @@ impl Phases {
         result
     }
 
-    /// Writes one JSON object, in seconds and bytes.
+    /// Writes one JSON object, in seconds and bytes, to a file, or to `out` if `path` is `-`.
     ///
     /// # Errors
     ///
-    /// [`Error::Write`].
-    pub fn write(&self, path: &Path) -> Result<(), Error> {
-        std::fs::write(path, self.json()).map_err(|source| Error::Write {
-            path: path.to_owned(),
-            source,
-        })
+    /// [`Error::Write`], and [`Error::Output`] for `out`.
+    pub fn write(&self, path: &Path, out: &mut dyn Write) -> Result<(), Error> {
+        write_text(path, self.json().as_bytes(), out)
     }
 
     fn json(&self) -> String {

@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use skerry_runtime::{Cache, Engine, Linker, Store};
-use skerry_wasi::WasiCtx;
+use skerry_wasi::{Stop, WasiCtx};
 
 use crate::error::Error;
 use crate::files::is_standard_input;
@@ -13,12 +13,13 @@ use crate::imports;
 use crate::invoke::initialize;
 use crate::limits::Limited;
 use crate::load::{self, Source};
+use crate::options::RunOptions;
 use crate::run::{Ended, Program};
 
 /// A module of the command line.
 pub(crate) struct Preload {
     name: String,
-    path: PathBuf,
+    pub(crate) path: PathBuf,
     source: Source,
 }
 
@@ -52,28 +53,48 @@ fn one(option: &OsStr) -> Result<Preload, Error> {
     })
 }
 
-/// Compiles and instantiates a module, runs its constructors, and defines its exports under its name.
+/// Compiles and instantiates a module, runs its constructors, and defines its exports under its name. With
+/// `--unknown-imports-trap`, functions that nobody defines may be imported.
 ///
 /// # Errors
 ///
-/// The same as for the program itself.
+/// The same as for the program itself, with the name of this module.
 pub(crate) fn link(
     preload: &Preload,
+    options: &RunOptions,
     engine: &Engine,
     cache: Option<&Cache>,
     linker: &mut Linker<Limited<WasiCtx>>,
     store: &mut Store<Limited<WasiCtx>>,
 ) -> Result<(), Ended> {
+    let lenient = options.unknown_imports_trap;
     let name = preload.path.display().to_string();
-    let program = Program { name: &name };
+    let program = Program {
+        name: &name,
+        limits: options.limits,
+    };
     if let Source::Wasm(wasm) = &preload.source {
-        program.check_imports(linker, store, &imports::declared(wasm), false)?;
+        program.check_imports(linker, store, &imports::declared(wasm), lenient)?;
     }
     let module = load::module(engine, &preload.source, cache);
     let module = module.map_err(|error| program.error(error))?;
-    program.check_imports(linker, store, &imports::compiled(&module), false)?;
-    let instance = linker.instantiate(&mut *store, &module)?;
-    initialize(store, &instance)?;
+    program.check_imports(linker, store, &imports::compiled(&module), lenient)?;
+    program.check_entry(&module, "_initialize")?;
+    // A module that ends the process, with `proc_exit`, is not at fault.
+    let blame = |error: skerry_runtime::Error| match error.downcast_host::<Stop>() {
+        Some(_) => Ended::Engine(error),
+        None => program.error(error).into(),
+    };
+    let instance = if lenient {
+        // A module that is named later may define what is missing here, for the program.
+        let mut own = linker.clone();
+        let defined = own.define_unknown_imports_as_traps(&module);
+        defined.and_then(|()| own.instantiate(&mut *store, &module))
+    } else {
+        linker.instantiate(&mut *store, &module)
+    };
+    let instance = instance.map_err(blame)?;
+    initialize(store, &instance).map_err(blame)?;
     linker
         .instance(&mut *store, &preload.name, instance)
         .map_err(|error| program.error(error))?;

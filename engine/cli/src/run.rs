@@ -5,15 +5,16 @@ use std::io::Write;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
-use skerry_runtime::{Config, ExternType, Instance, Linker, Module, Store};
+use skerry_runtime::{Config, ExternType, Instance, Linker, Module, Store, TrapCode};
 use skerry_wasi::{Stop, WasiCtx, WasiCtxBuilder};
 
 use crate::error::Error;
-use crate::files::{is_standard_input, name};
+use crate::files::{check_output, is_standard_input, name};
 use crate::imports::{self, Import};
 use crate::invoke;
-use crate::limits::Limited;
+use crate::limits::{LimitOptions, Limited};
 use crate::load::{self, Source};
+use crate::mistakes;
 use crate::options::RunOptions;
 use crate::phases::Phases;
 use crate::preload;
@@ -41,9 +42,17 @@ pub fn command(options: &RunOptions, out: &mut dyn Write) -> Result<u8, Error> {
     let arguments = arguments.iter().map(|argument| text(argument));
     let arguments = arguments.collect::<Result<Vec<_>, _>>()?;
     // Errors in the command line are reported before anything is compiled.
+    if let Some(times) = &options.time_json {
+        check_output(path, times)?;
+    }
     let ctx = context(options, path, &arguments)?;
     let source = load::source(path)?;
     let preloads = preload::read(&options.preloads)?;
+    if let Some(times) = &options.time_json {
+        for preload in &preloads {
+            check_output(&preload.path, times)?;
+        }
+    }
     let mut config = Config::new();
     options.limits.configure(&mut config);
     let engine = load::engine(config, &options.compiler)?;
@@ -52,7 +61,10 @@ pub fn command(options: &RunOptions, out: &mut dyn Write) -> Result<u8, Error> {
         false => load::cache(),
     };
     let name = name(path);
-    let program = Program { name: &name };
+    let program = Program {
+        name: &name,
+        limits: options.limits,
+    };
     let limits = options.limits.store();
     let mut store = Store::new(&engine, Limited { state: ctx, limits });
     options.limits.apply(&mut store, |data| &mut data.limits);
@@ -62,10 +74,11 @@ pub fn command(options: &RunOptions, out: &mut dyn Write) -> Result<u8, Error> {
     let _running = stop::running(store.interrupt_handle());
     let mut phases = Phases::default();
     let run = |store: &mut Store<Limited<WasiCtx>>, out: &mut dyn Write| -> Result<(), Ended> {
-        for preload in &preloads {
-            preload::link(preload, &engine, cache.as_ref(), &mut linker, store)?;
-        }
         let lenient = options.unknown_imports_trap;
+        for preload in &preloads {
+            let cache = cache.as_ref();
+            preload::link(preload, options, &engine, cache, &mut linker, store)?;
+        }
         if let Source::Wasm(wasm) = &source {
             program.check_imports(&linker, store, &imports::declared(wasm), lenient)?;
         }
@@ -76,6 +89,7 @@ pub fn command(options: &RunOptions, out: &mut dyn Write) -> Result<u8, Error> {
         drop(source);
         phases.code_bytes = module.code_size();
         program.check_imports(&linker, store, &imports::compiled(&module), lenient)?;
+        program.check_entry(&module, "_initialize")?;
         let call = match &options.invoke {
             Some(name) => {
                 let ty = invoke::function(&program, &module, name)?;
@@ -85,7 +99,7 @@ pub fn command(options: &RunOptions, out: &mut dyn Write) -> Result<u8, Error> {
                 ))
             }
             None => {
-                program.check_entry(&module)?;
+                program.check_entry(&module, "_start")?;
                 if is_library {
                     let message = "there is nothing to run: it has no `_start`, no `_initialize` and no start function";
                     let remedy = "--invoke NAME before the file calls what it exports";
@@ -112,16 +126,17 @@ pub fn command(options: &RunOptions, out: &mut dyn Write) -> Result<u8, Error> {
             None => Err(program.error(error)),
         },
     };
-    with_times(ended, &phases, options.time_json.as_deref())
+    with_times(ended, &phases, options.time_json.as_deref(), out)
 }
 
-/// Writes the times to `path`, if there is one. A failure to write counts only if the program was successful.
+/// Writes the times to `path`, if there is one, or to `out` if it is `-`. A failure to write counts only if the program was successful.
 pub(crate) fn with_times(
     ended: Result<u8, Error>,
     phases: &Phases,
     path: Option<&Path>,
+    out: &mut dyn Write,
 ) -> Result<u8, Error> {
-    let written = path.map_or(Ok(()), |path| phases.write(path));
+    let written = path.map_or(Ok(()), |path| phases.write(path, out));
     match (ended, written) {
         (Ok(0), Err(error)) => Err(error),
         (ended, Err(error)) => {
@@ -172,6 +187,8 @@ pub(crate) fn exit_code(stop: Stop) -> Result<u8, Error> {
 /// The program's name for messages.
 pub(crate) struct Program<'a> {
     pub(crate) name: &'a str,
+    /// What the command line allows it.
+    pub(crate) limits: LimitOptions,
 }
 
 impl Program<'_> {
@@ -189,21 +206,28 @@ impl Program<'_> {
                     }
                     _ => String::new(),
                 };
-                Error::Trap(format!("{path}: {error}{frames}"))
+                let mut message = format!("{path}: {error}{frames}");
+                if let (Some(code @ TrapCode::OutOfFuel), Some(fuel)) =
+                    (error.trap_code(), self.limits.fuel)
+                {
+                    let reason = code.to_string();
+                    let with_option = format!("{reason} (the {fuel} of --fuel)");
+                    message = message.replacen(&reason, &with_option, 1);
+                }
+                Error::Trap(message)
             }
             Engine::UnknownImport { .. } | Engine::IncompatibleImport { .. } => Error::Link {
                 path,
                 message: error.to_string(),
             },
-            _ => Error::Invalid {
-                path,
-                message: error.to_string(),
-            },
+            _ => {
+                let message = mistakes::message(&error, self.name, &self.limits);
+                let message = message.unwrap_or_else(|| error.to_string());
+                Error::Invalid { path, message }
+            }
         }
     }
-}
 
-impl Program<'_> {
     pub(crate) fn usage(&self, message: String) -> Error {
         Error::Usage(format!("{}: {message}", self.name))
     }
@@ -223,12 +247,12 @@ impl Program<'_> {
         })
     }
 
-    /// Checks that the entry of a program has no parameters and no results.
-    fn check_entry(&self, module: &Module) -> Result<(), Error> {
-        let Some(entry) = module.exports().find(|export| export.name == "_start") else {
+    /// Checks that the entry of this name, `_start` or `_initialize`, has no parameters and no results if there is one.
+    pub(crate) fn check_entry(&self, module: &Module, name: &str) -> Result<(), Error> {
+        let Some(entry) = module.export(name) else {
             return Ok(());
         };
-        let why = match &entry.ty {
+        let why = match &entry {
             ExternType::Func(ty) if ty.params.is_empty() && ty.results.is_empty() => return Ok(()),
             ExternType::Func(ty) => format!("has the type {ty}"),
             _ => "is not a function".into(),
@@ -236,7 +260,7 @@ impl Program<'_> {
         Err(Error::Invalid {
             path: self.name.into(),
             message: format!(
-                "its `_start` {why}: the `_start` of a program has no parameters and no results"
+                "its `{name}` {why}: the `{name}` of a program has no parameters and no results"
             ),
         })
     }

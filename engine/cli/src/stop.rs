@@ -131,6 +131,20 @@ impl Drop for Running {
     }
 }
 
+/// Does `work` while no store runs: if the command is stopped meanwhile, or has to be already, it ends at once.
+pub(crate) fn not_running<T>(work: impl FnOnce() -> T) -> T {
+    let handle = {
+        let mut state = state();
+        if let Some(reason) = state.reason {
+            end(reason);
+        }
+        state.running.take()
+    };
+    let result = work();
+    state().running = handle;
+    result
+}
+
 /// The reason why the command must stop, if there is one.
 pub fn reason() -> Option<Reason> {
     state().reason

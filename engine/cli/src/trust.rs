@@ -26,7 +26,7 @@ pub fn command(options: &TrustOptions, out: &mut dyn Write) -> Result<(), Error>
         if !Module::is_artifact(&bytes) {
             return Err(Error::Invalid {
                 path: path.display().to_string(),
-                message: "no compiled module: everything else is confined and needs no trust"
+                message: "not a compiled module: everything else is confined and needs no trust"
                     .into(),
             });
         }

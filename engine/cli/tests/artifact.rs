@@ -200,9 +200,12 @@ fn what_others_have_compiled_runs_when_it_is_trusted() {
     assert!(mode.readonly(), "{mode:?}");
     check(&user("maker", &["run", artifact]), 0, "hello, world\n", "");
     let refused = user("other", &["run", artifact]);
-    check(&refused, 1, "", "`skerry trust FILE`");
+    check(&refused, 1, "", "hello.cwasm`");
+    let key = directory.path().join("other/artifact.key");
+    let told = format!("it was not compiled with the key in {}", key.display());
+    check(&refused, 1, "", &told);
     let wrong = user("other", &["trust", source.to_str().unwrap()]);
-    check(&wrong, 1, "", "no compiled module");
+    check(&wrong, 1, "", "not a compiled module");
     let trusted = user("other", &["trust", artifact]);
     let told = String::from_utf8_lossy(&trusted.stdout).into_owned();
     assert!(told.contains("hello.cwasm is trusted until"), "{trusted:?}");
@@ -212,7 +215,7 @@ fn what_others_have_compiled_runs_when_it_is_trusted() {
     changed[88..120].fill(7);
     replace(Path::new(artifact), &changed);
     let refused = user("other", &["run", artifact]);
-    check(&refused, 1, "", "`skerry trust FILE`");
+    check(&refused, 1, "", "hello.cwasm`");
     // The cache belongs to the user who made it.
     let run = |name| user(name, &["run", source.to_str().unwrap()]);
     for name in ["maker", "other", "maker"] {
@@ -234,5 +237,20 @@ fn what_is_no_file_is_not_waited_for() {
     let made = Command::new("mkfifo").arg(&pipe).status().unwrap();
     assert!(made.success());
     let run = skerry(directory.path(), &["run", pipe.to_str().unwrap()]);
-    check(&run, 1, "", "pipe.cwasm: no regular file");
+    check(&run, 1, "", "pipe.cwasm: not a regular file");
+}
+
+#[test]
+fn code_that_counts_fuel_or_does_not_names_the_option() {
+    let directory = tempfile::tempdir().unwrap();
+    let artifact = directory.path().join("hello.cwasm");
+    let (source, artifact) = (program("hello.wat"), artifact.to_str().unwrap());
+    let compile = ["compile", source.to_str().unwrap(), "-o", artifact];
+    let command = |arguments: &[&str]| skerry(directory.path(), arguments);
+    check(&command(&compile), 0, "", "");
+    let run = command(&["run", "--fuel", "1000000", artifact]);
+    check(&run, 1, "", "it was compiled without --fuel");
+    check(&command(&[&compile[..], &["--fuel"]].concat()), 0, "", "");
+    let run = command(&["run", artifact]);
+    check(&run, 1, "", "it was compiled with --fuel");
 }

@@ -75,7 +75,33 @@ fn all_functions_and_the_output_file() {
     let path = directory.path().join("out.s");
     let (code, nothing, _) = compile(&["--emit", "asm", "-o", path.to_str().unwrap(), &program]);
     assert_eq!((code, nothing.as_str()), (Some(0), ""));
-    assert_eq!(std::fs::read_to_string(path).unwrap(), out);
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), out);
+    let (code, shown, _) = compile(&["--emit", "asm", "-o", "-", &program]);
+    assert_eq!((code, shown), (Some(0), out));
+    // The module itself is never written to, whatever is written.
+    let own = directory.path().join("own.wat");
+    std::fs::copy(&program, &own).unwrap();
+    let own = own.to_str().unwrap();
+    for emit in ["clif", "clif-opt", "vcode", "asm"] {
+        let (code, _, log) = compile(&["--emit", emit, "-o", own, own]);
+        assert_eq!(code, Some(2), "{log}");
+        assert!(
+            log.contains("own.wat: the file that is read would be overwritten"),
+            "{log}"
+        );
+    }
+    let times = ["--time-json", own, "--invoke", "add", own, "1", "2"];
+    let (code, _, log) = texts(skerry("run").args(times));
+    assert_eq!(code, Some(2), "{log}");
+    assert!(
+        log.contains("own.wat: the file that is read would be overwritten"),
+        "{log}"
+    );
+    assert_eq!(fs::read(own).unwrap(), fs::read(&program).unwrap());
+    let times = ["--time-json", "-", "--invoke", "add", own, "1", "2"];
+    let (code, times, log) = texts(skerry("run").args(times));
+    assert_eq!(code, Some(0), "{log}");
+    assert!(times.starts_with("3\n{\"compile\": "), "{times}");
     let (code, _, log) = compile(&["--emit", "asm", "-o", "/nonexistent/out.s", &program]);
     assert_eq!(code, Some(1));
     assert!(log.contains("cannot write \"/nonexistent/out.s\""), "{log}");
@@ -86,23 +112,38 @@ fn all_functions_and_the_output_file() {
 fn only_files_are_replaced() {
     let directory = tempfile::tempdir().unwrap();
     let path = |name: &str| directory.path().join(name);
+    let wrong = path("x.wasm").to_str().unwrap().to_string();
+    for (output, part) in [
+        ("-", "-: a compiled module has to be a file"),
+        (
+            &wrong,
+            "x.wasm: the name of a compiled module must end in .cwasm",
+        ),
+    ] {
+        let (code, out, stderr) = compile(&[&program(), "-o", output]);
+        assert_eq!((code, out.as_str()), (Some(2), ""));
+        assert!(stderr.contains(part), "{stderr}");
+    }
     let write = |name: &str| {
         let output = path(name).to_str().unwrap().to_string();
         let (code, _, stderr) = compile(&[&program(), "-o", &output]);
         assert_eq!(code, Some(0), "{name}: {stderr}");
     };
     let is_artifact = |name: &str| fs::read(path(name)).unwrap().starts_with(b"skerry");
-    fs::write(path("file"), "old").unwrap();
-    fs::set_permissions(path("file"), fs::Permissions::from_mode(0o640)).unwrap();
-    symlink("file", path("link")).unwrap();
-    symlink("new", path("dangling")).unwrap();
+    fs::write(path("file.cwasm"), "old").unwrap();
+    fs::set_permissions(path("file.cwasm"), fs::Permissions::from_mode(0o640)).unwrap();
+    symlink("file.cwasm", path("link.cwasm")).unwrap();
+    symlink("new.cwasm", path("dangling.cwasm")).unwrap();
     symlink("/dev/null", path("null")).unwrap();
-    for name in ["link", "dangling", "null"] {
+    for name in ["link.cwasm", "dangling.cwasm", "null"] {
         write(name);
         assert!(path(name).is_symlink(), "{name}");
     }
-    assert!(is_artifact("file") && is_artifact("new"));
-    let mode = fs::metadata(path("file")).unwrap().permissions().mode();
+    assert!(is_artifact("file.cwasm") && is_artifact("new.cwasm"));
+    let mode = fs::metadata(path("file.cwasm"))
+        .unwrap()
+        .permissions()
+        .mode();
     assert_eq!(mode & 0o777, 0o440);
     assert_eq!(fs::read("/dev/null").unwrap(), b"");
     assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 5);
@@ -112,10 +153,10 @@ fn only_files_are_replaced() {
     let (code, _, stderr) = compile(&[&own, "-o", &own]);
     assert_eq!(code, Some(2));
     assert!(
-        stderr.contains("own.wat: the module would be overwritten"),
+        stderr.contains("own.wat: the file that is read would be overwritten"),
         "{stderr}"
     );
-    let (code, _, stderr) = compile(&[path("file").to_str().unwrap()]);
+    let (code, _, stderr) = compile(&[path("file.cwasm").to_str().unwrap()]);
     assert_eq!(code, Some(1));
     assert!(stderr.contains("only `skerry run` takes that"), "{stderr}");
 }

@@ -127,6 +127,82 @@ fn wrong_preloads_are_told() {
     );
 }
 
+/// A module that fails is named itself, not the program that imports from it.
+#[test]
+fn errors_of_preloaded_modules_name_them() {
+    let folder = Folder::new(&[
+        ("main.wat", r#"(module (func (export "_start")))"#),
+        ("start.wat", "(module (func $s unreachable) (start $s))"),
+        (
+            "constructor.wat",
+            r#"(module (func (export "_initialize") unreachable))"#,
+        ),
+        (
+            "parameter.wat",
+            r#"(module (func (export "_initialize") (param i32)))"#,
+        ),
+        (
+            "exit.wat",
+            r#"(module
+                (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+                (memory (export "memory") 1)
+                (func (export "_initialize") (call $exit (i32.const 7))))"#,
+        ),
+    ]);
+    for (file, code, part) in [
+        ("start.wat", 134, "error: start.wat: "),
+        ("constructor.wat", 134, "error: constructor.wat: "),
+        (
+            "parameter.wat",
+            1,
+            "error: parameter.wat: its `_initialize` has the type (i32) -> ()",
+        ),
+        ("exit.wat", 7, ""),
+    ] {
+        let (ended, _, log) = folder.run(&["--preload", &format!("lib={file}"), "main.wat"]);
+        assert_eq!(ended, Some(code), "{file}: {log}");
+        assert!(log.contains(part), "{file}: no {part:?} in {log}");
+        assert!(!log.contains("main.wat"), "{file}: {log}");
+    }
+    let (code, _, log) = folder.run(&["parameter.wat"]);
+    assert_eq!(code, Some(1), "{log}");
+    assert!(log.contains("its `_initialize` has the type"), "{log}");
+}
+
+/// What a preloaded module lacks is a trap for that module only: a later module may define it.
+#[test]
+fn preloaded_modules_may_lack_functions_too() {
+    let folder = Folder::new(&[
+        (
+            "first.wat",
+            r#"(module (import "env" "f" (func $f)) (func (export "call") (call $f)))"#,
+        ),
+        ("env.wat", r#"(module (func (export "f")))"#),
+        (
+            "main.wat",
+            r#"(module (import "first" "call" (func $call)) (import "env" "f" (func $f))
+                (func (export "own") (call $f)) (func (export "_start") (call $call)))"#,
+        ),
+    ]);
+    let preloads = ["--preload", "first=first.wat", "--preload", "env=env.wat"];
+    let (code, _, log) = folder.run(&[&preloads[..], &["main.wat"]].concat());
+    assert_eq!(code, Some(1), "{log}");
+    assert!(
+        log.contains("first.wat: unknown import: `env::f`")
+            && log.contains("--unknown-imports-trap"),
+        "{log}"
+    );
+    let lenient = [&["--unknown-imports-trap"], &preloads[..]].concat();
+    let (code, _, log) = folder.run(&[&lenient[..], &["main.wat"]].concat());
+    assert_eq!(code, Some(134), "{log}");
+    assert!(
+        log.contains("unknown import: `env::f` has been called"),
+        "{log}"
+    );
+    let (code, _, log) = folder.run(&[&lenient[..], &["--invoke", "own", "main.wat"]].concat());
+    assert_eq!(code, Some(0), "{log}");
+}
+
 #[test]
 fn all_that_is_missing_is_told_before_anything_is_compiled() {
     let imports = r#"(module
@@ -214,6 +290,13 @@ fn a_program_is_read_from_standard_input() {
         (Some(1), true),
         "{log}"
     );
+    // Compiled code is no program for standard input.
+    let (code, _, log) = with_input(skerry("run").arg("-"), b"skerry\x1a\n and more");
+    assert_eq!(code, Some(1), "{log}");
+    assert!(
+        log.contains("standard input: a compiled module has to be a file"),
+        "{log}"
+    );
     let (code, out, _) = with_input(skerry("compile").args(["--emit", "asm", "-"]), text);
     assert_eq!(
         (code, out.contains("function 0 \"f\"")),
@@ -224,7 +307,7 @@ fn a_program_is_read_from_standard_input() {
     let (code, out, _) = with_input(skerry("wast").arg("-"), script);
     assert_eq!(code, Some(0));
     assert!(
-        out.starts_with("pass standard input (1 directives)"),
+        out.starts_with("pass standard input (1 directive)"),
         "{out}"
     );
 }

@@ -114,9 +114,9 @@ fn every_answer_names_the_file_and_what_to_do() {
             &["perfmap, jitdump"],
         ),
         (
-            &["compile", "add.wat", "-o", "none/x"],
+            &["compile", "add.wat", "-o", "none/x.cwasm"],
             1,
-            &["cannot write \"none/x\""],
+            &["cannot write \"none/x.cwasm\""],
         ),
         (
             &["compile", "add.wat", "--func", "sub"],

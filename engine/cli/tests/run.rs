@@ -561,7 +561,7 @@ fn tables_and_memories_have_limits() {
         &none,
         1,
         "",
-        &["memory_grow.wat: bytes of all memories of a store: 131072 is over the limit of 65536"],
+        &["memory_grow.wat: it needs 131072 bytes of memory to start, --max-memory allows 65536"],
     );
 }
 
@@ -615,8 +615,9 @@ fn memories_lie_as_asked_for() {
         1,
         "",
         &[
-            "checked and moving, guard of 0 bytes",
-            "compile the module again",
+            "it was compiled for memories with bounds checked by code, which may move (guard of 0 bytes)",
+            "those of this command line have bounds checked by the guard (guard of",
+            "compile it again with the same --memory-reservation",
         ],
     );
     // The cache does not serve code for another layout either.
@@ -639,7 +640,10 @@ fn fuel_ends_a_program_at_the_same_place() {
         &run("801", "100"),
         134,
         "",
-        &["all fuel consumed by WebAssembly", "stack_option.wat"],
+        &[
+            "all fuel consumed by WebAssembly (the 801 of --fuel)\n",
+            "stack_option.wat",
+        ],
     );
     check(
         &run("0", "0"),
@@ -647,7 +651,12 @@ fn fuel_ends_a_program_at_the_same_place() {
         "",
         &["all fuel consumed by WebAssembly"],
     );
-    check(&run("many", "0"), 2, "", &["--fuel <N>"]);
+    check(
+        &run("many", "0"),
+        2,
+        "",
+        &["--fuel <N>", "a whole number from 0 to"],
+    );
 }
 
 /// A trap is a trap although whoever started the process has blocked the signal of the fault.

@@ -77,7 +77,10 @@ fn a_timeout_ends_the_program_and_says_where_it_was() {
         .output()
         .unwrap();
     check(&output, 124, &["stopped after the 100ms of --timeout"]);
-    assert!(start.elapsed() < Duration::from_secs(10));
+    assert!(
+        start.elapsed() < Duration::from_secs(2),
+        "before the grace is over"
+    );
     // The option does not affect a program that ends sooner.
     let quick = files.write(
         "quick.wat",

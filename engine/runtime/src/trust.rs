@@ -58,7 +58,7 @@ impl TrustStore {
             path: KEY.into(),
             source: Error::new(
                 ErrorKind::NotFound,
-                "neither HOME nor SKERRY_TRUST_DIR is set",
+                "none of SKERRY_TRUST_DIR, XDG_CONFIG_HOME and HOME names a folder",
             ),
         })?;
         Self::in_directory(directory)
@@ -166,7 +166,10 @@ pub(crate) fn open_regular(path: &Path) -> IoResult<File> {
         .open(path)?;
     match file.metadata()?.is_file() {
         true => Ok(file),
-        false => Err(Error::new(ErrorKind::InvalidInput, "it is no regular file")),
+        false => Err(Error::new(
+            ErrorKind::InvalidInput,
+            "it is not a regular file",
+        )),
     }
 }
 
@@ -223,7 +226,12 @@ mod tests {
         assert!(store().unwrap_err().to_string().contains("32 bytes"));
         fs::remove_file(&path).unwrap();
         rustix::fs::mkfifoat(rustix::fs::CWD, &path, rustix::fs::Mode::from(0o600)).unwrap();
-        assert!(store().unwrap_err().to_string().contains("no regular file"));
+        assert!(
+            store()
+                .unwrap_err()
+                .to_string()
+                .contains("not a regular file")
+        );
     }
 
     #[test]

@@ -66,8 +66,12 @@ impl std::fmt::Display for Totals {
 pub fn judge(name: &str, report: &Report, skip: &SkipList) -> (Verdict, String) {
     let total = report.passed + report.failures.len();
     let failed = report.failures.len();
+    let directives = match total {
+        1 => "1 directive".to_string(),
+        _ => format!("{total} directives"),
+    };
     match (skip.reason(name), report.failures.first()) {
-        (None, None) => (Verdict::Passed, format!("pass {name} ({total} directives)")),
+        (None, None) => (Verdict::Passed, format!("pass {name} ({directives})")),
         (Some(reason), Some(_)) => (Verdict::Skipped, format!("skip {name}: {reason}")),
         (Some(_), None) => (
             Verdict::Failed,
@@ -80,7 +84,7 @@ pub fn judge(name: &str, report: &Report, skip: &SkipList) -> (Verdict, String) 
                 message,
             } = first;
             let message = message.lines().next().unwrap_or_default();
-            let place = format!("{failed} of {total} directives, the first at {line}:{column}");
+            let place = format!("{failed} of {directives}, the first at {line}:{column}");
             (Verdict::Failed, format!("FAIL {name}: {place}: {message}"))
         }
     }

@@ -177,11 +177,11 @@ pub(super) fn describe(expected: &[WastRet<'_>]) -> String {
     list(expected.iter().map(one))
 }
 
-/// The values as a list, or "nothing" if there are none.
+/// The values as a list, or "no results" if there are none.
 pub(super) fn list(items: impl Iterator<Item = String>) -> String {
     let items: Vec<String> = items.collect();
     if items.is_empty() {
-        "nothing".into()
+        "no results".into()
     } else {
         items.join(", ")
     }
