@@ -205,7 +205,7 @@ fn locals_live_through_nested_loops() {
     }
     body.extend([I32_CONST, 1, BR_IF, 0, END].repeat(1_000));
     let wasm = module(&[nullary()], 1, &many_locals(), &body);
-    limit(timed(&wasm), "arguments of edges of a function");
+    limit(timed(&wasm), "values of a function");
 }
 
 #[test]
