@@ -62,7 +62,7 @@ pub enum Error {
     /// Ctrl-C or `--timeout` ended the command.
     #[error("{reason}{frames}")]
     Stopped {
-        /// Which of the two.
+        /// Whether Ctrl-C or the time limit ended it.
         reason: Reason,
         /// The frames of WebAssembly that were live, each on a line of its own; may be empty.
         frames: String,

@@ -54,7 +54,7 @@ impl SpiderMonkey {
     ///
     /// # Errors
     ///
-    /// If there is no memory.
+    /// The operating system has no memory for the functions that replace imports.
     pub fn link(engine: Engine, module: Module) -> EngineResult<SpiderMonkey> {
         let mut linker = Linker::new(&engine);
         skerry_wasi::add_to_linker(&mut linker, |data: &mut Limited<WasiCtx>| &mut data.state)?;

@@ -100,7 +100,7 @@ fn starts_as_artifact(path: &Path) -> bool {
 ///
 /// # Errors
 ///
-/// The errors of the engine.
+/// The module is invalid, not supported or over a limit; or it is an artifact that this engine refuses.
 pub(crate) fn module(
     engine: &Engine,
     source: &Source,
