@@ -40,7 +40,7 @@ impl Translation<'_> {
             let vmctx = self.vmctx();
             let offset = self.module.layout.imported_function(index);
             let flags = constant_flags(self.builder.func);
-            return self.call_func_ref(ty, vmctx, offset, flags, None, tail);
+            return self.call_func_ref(ty, vmctx, offset, flags, tail);
         };
         let callee = self.function(index, defined);
         // A callee that does not keep the vmctx is passed this one like any other: the call restores it.
@@ -83,28 +83,22 @@ impl Translation<'_> {
 
         // These loads may not move above the check for null.
         let flags = Region::Constants.trusted(self.builder.func).with_readonly();
-        self.call_func_ref(ty, func_ref, 0, flags, Some(wrong), tail);
+        self.call_func_ref(ty, func_ref, 0, flags, tail);
     }
 
-    /// Calls the function whose `VMFuncRef` is at `base + offset`. Its code becomes null where the processor has guessed that
-    /// `wrong`, on which the check of its type has trapped, is false.
+    /// Calls the function whose `VMFuncRef` is at `base + offset`.
     fn call_func_ref(
         &mut self,
         ty: TypeIndex,
         base: Value,
         offset: i32,
         flags: MemFlagsData,
-        wrong: Option<Value>,
         tail: bool,
     ) {
         let code = self
             .builder
             .ins()
             .load(I64, flags, base, offset + vmctx::FUNC_REF_CODE);
-        let code = match wrong {
-            Some(wrong) => self.mask_speculated(wrong, code),
-            None => code,
-        };
         let callee_vmctx =
             self.builder
                 .ins()

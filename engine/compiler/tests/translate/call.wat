@@ -45,11 +45,9 @@ block0(v0: i32):
     v18 = icmp ne v15, v17
     trapnz v18, user5
     v19 = load.i64 notrap aligned readonly region0 v14
-    v20 = iconst.i64 0
-    v21 = select_spectre_guard v18, v20, v19  ; v20 = 0
-    v22 = load.i64 notrap aligned readonly region0 v14+8
-    v23 = call_indirect sig0, v21(v22, v5)
-    return v23
+    v20 = load.i64 notrap aligned readonly region0 v14+8
+    v21 = call_indirect sig0, v19(v20, v5)
+    return v21
 }
 
 function u0:1(i32) -> i32 tail {
@@ -83,10 +81,8 @@ block0(v0: i32):
     v15 = icmp ne v12, v14
     trapnz v15, user5
     v16 = load.i64 notrap aligned readonly region0 v11
-    v17 = iconst.i64 0
-    v18 = select_spectre_guard v15, v17, v16  ; v17 = 0
-    v19 = load.i64 notrap aligned readonly region0 v11+8
-    return_call_indirect sig0, v18(v19, v1)  ; v1 = 1
+    v17 = load.i64 notrap aligned readonly region0 v11+8
+    return_call_indirect sig0, v16(v17, v1)  ; v1 = 1
 }
 
 function u0:3(i32) -> i32 tail {
