@@ -1,7 +1,8 @@
 //! x86_64: the Rust side of the operand types of `isle-rules/x86_64/inst/operands.isle`.
 
 use super::regs::Regs;
-use crate::reg::Reg;
+use crate::lower::context::Flags;
+use crate::vcode::reg::Reg;
 use cranelift_assembler_x64 as asm;
 
 /// An instruction of the assembler over this crate's registers.
@@ -36,13 +37,8 @@ pub enum GprImm {
     Imm(i32),
 }
 
-/// The status flags, given by the instruction that produces them: the number of a pending instruction, which is
-/// emitted directly before the consumer of the flags.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Flags(pub u32);
-
 /// A condition over flags.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub struct Cond {
     /// The condition code.
     pub cc: CC,

@@ -12,17 +12,23 @@
 //! instruction emits is straight-line code; flags live only between a producer and the consumer
 //! directly behind it.
 
-use crate::block_order::{BlockOrder, OrderedBlock, destinations};
+use crate::abi;
 use crate::flags::CpuFeatures;
-use crate::reg::Reg;
+use crate::isa::Isa;
+use crate::vcode::reg::Reg;
 use crate::vcode::{Aliases, BlockCode, MachInst, Origin, Trace, VCode};
 use cranelift_codegen::dominator_tree::DominatorTree;
 use cranelift_codegen::entity::SecondaryMap;
 use cranelift_codegen::ir::{
     self, Block, BlockArg, BlockCall, Function, InstructionData, Opcode, SourceLoc, Value, ValueDef,
 };
+use order::{BlockOrder, OrderedBlock, destinations};
 use regalloc2::{RegClass, VReg};
 use smallvec::SmallVec;
+
+pub mod context;
+pub mod externs;
+pub mod order;
 
 /// What the lowering of an instruction returns: the registers of its results.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,26 +39,6 @@ pub enum InstOutput {
     One(Reg),
     /// It is a call with any number of results, which are in [`Lower::call_results`].
     Call,
-}
-
-/// The rules of one ISA.
-pub trait Backend {
-    /// The machine instructions.
-    type Inst: MachInst;
-    /// The names of the rules.
-    const RULES: &'static [&'static str];
-    /// Lowers one instruction. The result is `None` if no rule matches.
-    fn lower(lower: &mut Lower<'_, Self::Inst>, inst: ir::Inst) -> Option<InstOutput>;
-    /// The register in which a value is passed as a block argument.
-    fn put_in_reg(lower: &mut Lower<'_, Self::Inst>, value: Value) -> Reg;
-    /// An unconditional jump to the only successor.
-    fn jump() -> Self::Inst;
-    /// Takes the arguments of the function from the places that the ABI gives them.
-    fn take_args(lower: &mut Lower<'_, Self::Inst>, args: &[(Value, Reg)]);
-    /// The register of a value that `get_pinned_reg` reads.
-    fn pinned_reg() -> Reg;
-    /// The class of the register that a type needs; `None` if the type has no register.
-    fn class(ty: ir::Type) -> Option<RegClass>;
 }
 
 /// The reason why a function cannot be lowered.
@@ -87,7 +73,7 @@ enum Uses {
 }
 
 /// The state of the lowering of one function.
-pub struct Lower<'f, I> {
+pub struct Lower<'f, I: Isa> {
     /// The CLIF function.
     pub func: &'f Function,
     /// The optional features of the processor.
@@ -102,7 +88,7 @@ pub struct Lower<'f, I> {
     pub changes_vmctx: bool,
     /// Whether there is a call.
     pub has_calls: bool,
-    emitted: Vec<I>,
+    emitted: Vec<I::Inst>,
     aliases: Aliases,
     value_regs: SecondaryMap<Value, Reg>,
     uses: SecondaryMap<Value, Uses>,
@@ -112,7 +98,7 @@ pub struct Lower<'f, I> {
     rematerialised: SmallVec<[(Value, Reg); 4]>,
     last_uses: SmallVec<[Reg; 4]>,
     root: Option<ir::Inst>,
-    vcode: VCode<I>,
+    vcode: VCode<I::Inst>,
     succs: std::ops::Range<u32>,
     /// For each edge, whether it has a block of its own that passes the block arguments.
     split: Vec<bool>,
@@ -124,25 +110,25 @@ pub struct Lower<'f, I> {
 /// # Errors
 ///
 /// No rule matches an instruction, or there are too many instructions.
-pub fn lower<B: Backend>(
+pub fn lower<I: Isa>(
     func: &Function,
     domtree: &DominatorTree,
     features: CpuFeatures,
     trace: bool,
-) -> Result<Lowered<B::Inst>, Unlowered> {
+) -> Result<Lowered<I::Inst>, Unlowered> {
     let order = BlockOrder::new(func, domtree);
-    let mut lower = Lower::new::<B>(func, &order, features, trace)?;
+    let mut lower = Lower::<I>::new(func, &order, features, trace)?;
     lower.count_uses(&order);
     for (index, block) in order.blocks.iter().enumerate().rev() {
         let start = lower.vcode.insts.len() as u32;
         lower.succs = block.succs.clone();
         match (block.origin, block.edge) {
-            (Origin::Block(clif), _) => lower.lower_block::<B>(clif)?,
-            (Origin::Edge, Some(dest)) => lower.lower_edge::<B>(dest)?,
+            (Origin::Block(clif), _) => lower.lower_block(clif)?,
+            (Origin::Edge, Some(dest)) => lower.lower_edge(dest)?,
             (Origin::Edge, None) => unreachable!("an edge has a destination"),
         }
         if index == 0 {
-            lower.lower_args::<B>(block)?;
+            lower.lower_args(block)?;
         }
         lower.end_block(block, start);
     }
@@ -164,8 +150,8 @@ pub struct Lowered<I> {
     pub has_calls: bool,
 }
 
-impl<'f, I: MachInst> Lower<'f, I> {
-    fn new<B: Backend<Inst = I>>(
+impl<'f, I: Isa> Lower<'f, I> {
+    fn new(
         func: &'f Function,
         order: &BlockOrder,
         features: CpuFeatures,
@@ -210,18 +196,18 @@ impl<'f, I: MachInst> Lower<'f, I> {
                 continue;
             };
             for &param in func.dfg.block_params(block) {
-                lower.name_value::<B>(param, SourceLoc::default())?;
+                lower.name_value(param, SourceLoc::default())?;
             }
             for inst in func.layout.block_insts(block) {
                 let pinned = func.dfg.insts[inst].opcode() == Opcode::GetPinnedReg;
                 for &result in func.dfg.inst_results(inst) {
                     if pinned {
-                        lower.value_regs[result] = B::pinned_reg();
+                        lower.value_regs[result] = I::CONVENTION.vmctx;
                     } else {
                         // The rules of the users of an i128, a type without a register class, look through it to
                         // its halves. Where they do not, its instruction would have to be lowered, and no rule does
                         // that.
-                        let class = B::class(func.dfg.value_type(result));
+                        let class = I::class(func.dfg.value_type(result));
                         let class = class.unwrap_or(RegClass::Int);
                         lower.value_regs[result] = lower.aliases.fresh(class);
                     }
@@ -231,13 +217,9 @@ impl<'f, I: MachInst> Lower<'f, I> {
         Ok(lower)
     }
 
-    fn name_value<B: Backend<Inst = I>>(
-        &mut self,
-        value: Value,
-        loc: SourceLoc,
-    ) -> Result<(), Unlowered> {
+    fn name_value(&mut self, value: Value, loc: SourceLoc) -> Result<(), Unlowered> {
         let ty = self.func.dfg.value_type(value);
-        let class = B::class(ty).ok_or_else(|| Unlowered::NoRule {
+        let class = I::class(ty).ok_or_else(|| Unlowered::NoRule {
             what: format!("values of type {ty}"),
             loc,
         })?;
@@ -296,7 +278,7 @@ impl<'f, I: MachInst> Lower<'f, I> {
         }
     }
 
-    fn lower_block<B: Backend<Inst = I>>(&mut self, block: Block) -> Result<(), Unlowered> {
+    fn lower_block(&mut self, block: Block) -> Result<(), Unlowered> {
         let func = self.func;
         for inst in func.layout.block_insts(block).rev() {
             let results = func.dfg.inst_results(inst);
@@ -313,7 +295,7 @@ impl<'f, I: MachInst> Lower<'f, I> {
             }
             self.root = Some(inst);
             self.begin_root();
-            let Some(output) = B::lower(self, inst) else {
+            let Some(output) = context::lower_inst(self, inst) else {
                 let ty = func.dfg.ctrl_typevar(inst);
                 let what = match ty.is_invalid() {
                     true => opcode.to_string(),
@@ -325,7 +307,7 @@ impl<'f, I: MachInst> Lower<'f, I> {
                 });
             };
             if opcode == Opcode::GetPinnedReg {
-                let pinned = InstOutput::One(B::pinned_reg());
+                let pinned = InstOutput::One(I::CONVENTION.vmctx);
                 assert_eq!(output, pinned, "the rule gives the pinned register");
             } else {
                 self.name_results(inst, output);
@@ -366,10 +348,10 @@ impl<'f, I: MachInst> Lower<'f, I> {
         }
     }
 
-    fn lower_edge<B: Backend<Inst = I>>(&mut self, dest: BlockCall) -> Result<(), Unlowered> {
+    fn lower_edge(&mut self, dest: BlockCall) -> Result<(), Unlowered> {
         self.begin_root();
-        self.pass_block_args::<B>(0, dest);
-        self.emit(B::jump());
+        self.pass_block_args(0, dest);
+        self.emit(I::jump());
         self.flush(SourceLoc::default(), |_| "edge".to_string());
         self.check_length(SourceLoc::default())
     }
@@ -381,7 +363,7 @@ impl<'f, I: MachInst> Lower<'f, I> {
         }
     }
 
-    fn lower_args<B: Backend<Inst = I>>(&mut self, block: &OrderedBlock) -> Result<(), Unlowered> {
+    fn lower_args(&mut self, block: &OrderedBlock) -> Result<(), Unlowered> {
         let Origin::Block(entry) = block.origin else {
             unreachable!("the entry is no edge")
         };
@@ -399,7 +381,7 @@ impl<'f, I: MachInst> Lower<'f, I> {
             .map(|&param| (param, self.value_regs[param]))
             .collect();
         self.begin_root();
-        B::take_args(self, &params);
+        abi::take_args(self, &params);
         self.flush(SourceLoc::default(), |_| "arguments".to_string());
         Ok(())
     }
@@ -443,7 +425,7 @@ impl<'f, I: MachInst> Lower<'f, I> {
         });
     }
 
-    fn finish(mut self, order: &BlockOrder) -> Lowered<I> {
+    fn finish(mut self, order: &BlockOrder) -> Lowered<I::Inst> {
         self.vcode.blocks.reverse();
         let (preds, ranges) = order.preds();
         let block = |index: u32| regalloc2::Block::new(index as usize);
@@ -474,10 +456,10 @@ fn only_traps<I: MachInst>(insts: &[I]) -> bool {
 }
 
 /// The functions that the Rust behind the rules calls.
-impl<'f, I: MachInst> Lower<'f, I> {
+impl<'f, I: Isa> Lower<'f, I> {
     /// Emits an instruction behind those that the current CLIF instruction has emitted so far.
     #[inline]
-    pub fn emit(&mut self, inst: I) {
+    pub fn emit(&mut self, inst: I::Inst) {
         self.emitted.push(inst);
     }
 
@@ -593,7 +575,7 @@ impl<'f, I: MachInst> Lower<'f, I> {
     }
 
     /// Puts the block arguments of a destination into registers and records them for the allocator.
-    pub fn pass_block_args<B: Backend<Inst = I>>(&mut self, succ: u32, dest: BlockCall) {
+    pub fn pass_block_args(&mut self, succ: u32, dest: BlockCall) {
         let edge = (self.succs.start + succ) as usize;
         if self.split[edge] {
             return;
@@ -603,7 +585,7 @@ impl<'f, I: MachInst> Lower<'f, I> {
             .args(&self.func.dfg.value_lists)
             .map(|arg| match arg {
                 BlockArg::Value(value) => {
-                    let reg = B::put_in_reg(self, value);
+                    let reg = context::block_arg(self, value);
                     reg.as_virtual()
                         .expect("block arguments are virtual registers")
                 }

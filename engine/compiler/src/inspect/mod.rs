@@ -1,12 +1,18 @@
 //! The stages of a function as text, for people and for tests to read.
 
-use crate::code::FunctionCode;
+use crate::emit::code::FunctionCode;
 use crate::flags::RegallocAlgorithm;
-use crate::isa::x86_64::{self, X86_64};
-use crate::lower::Backend;
+use crate::function::Observer;
+use crate::isa::{Isa, Target, with_isa};
 use crate::vcode::{MachInst, Origin, Trace, VCode};
+use cranelift_codegen::Context;
 use cranelift_codegen::ir::Function;
+use regalloc2::Output;
 use std::fmt::Write;
+use std::ops::Range;
+
+pub mod coverage;
+pub mod timing;
 
 /// One function at each stage of its compilation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -47,38 +53,6 @@ impl Inspection {
         }
     }
 
-    pub(crate) fn optimised(&mut self, func: &Function) {
-        self.clif_opt = func.display().to_string();
-    }
-
-    pub(crate) fn lowered<I: MachInst>(&mut self, vcode: &VCode<I>) {
-        let trace = vcode.trace.as_ref().expect("inspection traces");
-        self.rules = trace
-            .rules
-            .iter()
-            .map(|(rules, _)| rule_names(rules))
-            .collect();
-        self.vcode = vcode_text(vcode, trace, &self.rules);
-    }
-
-    pub(crate) fn encoded(&mut self, code: &FunctionCode, regalloc: RegallocAlgorithm) {
-        self.regalloc = regalloc;
-        self.asm = disassemble(&code.code[..code.code_size as usize]);
-        let mut marks = code.marks.iter().peekable();
-        let mut last = None;
-        for line in &mut self.asm {
-            while let Some(&(_, group)) = marks.next_if(|mark| mark.0 <= line.offset) {
-                // An instruction without bytes leaves its rules to the next one.
-                if marks.peek().is_some_and(|next| next.0 == line.offset) && last != Some(group) {
-                    continue;
-                }
-                if last.replace(group) != Some(group) {
-                    line.rules.clone_from(&self.rules[group as usize]);
-                }
-            }
-        }
-    }
-
     /// The names of the rules that fired, in the order of the code. Rules that emit no instruction are included.
     pub fn fired_rules(&self) -> Vec<&str> {
         // Lowering goes backwards, so the order is reversed.
@@ -110,11 +84,49 @@ impl Inspection {
     }
 }
 
-fn rule_names(rules: &[u16]) -> String {
-    let names: Vec<&str> = rules
-        .iter()
-        .map(|&rule| X86_64::RULES[usize::from(rule)])
-        .collect();
+impl Observer for Inspection {
+    fn traces(&self) -> bool {
+        true
+    }
+
+    fn optimised(&mut self, context: &Context) {
+        self.clif_opt = context.func.display().to_string();
+    }
+
+    fn lowered<I: Isa>(&mut self, vcode: &VCode<I::Inst>) {
+        let trace = vcode.trace.as_ref().expect("inspection traces");
+        self.rules = trace
+            .rules
+            .iter()
+            .map(|(rules, _)| rule_names(I::RULES, rules))
+            .collect();
+        self.vcode = vcode_text(vcode, trace, &self.rules);
+    }
+
+    fn allocated(&mut self, algorithm: RegallocAlgorithm, _output: &Output) {
+        self.regalloc = algorithm;
+    }
+
+    fn encoded<I: Isa>(&mut self, code: &FunctionCode) {
+        self.asm = lines(&code.code[..code.code_size as usize], I::disassemble);
+        let mut marks = code.marks.iter().peekable();
+        let mut last = None;
+        for line in &mut self.asm {
+            while let Some(&(_, group)) = marks.next_if(|mark| mark.0 <= line.offset) {
+                // An instruction without bytes leaves its rules to the next one.
+                if marks.peek().is_some_and(|next| next.0 == line.offset) && last != Some(group) {
+                    continue;
+                }
+                if last.replace(group) != Some(group) {
+                    line.rules.clone_from(&self.rules[group as usize]);
+                }
+            }
+        }
+    }
+}
+
+fn rule_names(names: &[&str], rules: &[u16]) -> String {
+    let names: Vec<&str> = rules.iter().map(|&rule| names[usize::from(rule)]).collect();
     names.join(", ")
 }
 
@@ -167,8 +179,12 @@ fn vcode_text<I: MachInst>(vcode: &VCode<I>, trace: &Trace, rules: &[String]) ->
 }
 
 /// The instructions of machine code, by a disassembler that shares nothing with the encoder.
-pub fn disassemble(code: &[u8]) -> Vec<AsmLine> {
-    x86_64::disassemble(code)
+pub fn disassemble(target: Target, code: &[u8]) -> Vec<AsmLine> {
+    with_isa!(target, I => lines(code, I::disassemble))
+}
+
+fn lines(code: &[u8], disassemble: fn(&[u8]) -> Vec<(Range<u32>, String)>) -> Vec<AsmLine> {
+    disassemble(code)
         .into_iter()
         .map(|(range, text)| AsmLine {
             offset: range.start,

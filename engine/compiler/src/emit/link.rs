@@ -1,30 +1,19 @@
 //! Linking: places functions one after another in the text, and makes them refer to each other.
 
-use crate::code::{FuncName, FunctionCode, Reloc};
+use crate::clif::names::FuncName;
+use crate::emit::code::{FunctionCode, Reloc};
 use crate::error::CompileError;
-use crate::translate::Namespace;
+use crate::isa::{Convention, Isa as _, Target, with_isa};
 use skerry_environ::tables::{AddressMapBuilder, TrapTableBuilder};
 use skerry_environ::{AddressMap, Trap, TrapTable};
 use std::collections::HashMap;
 use std::ops::Range;
 
-/// Functions begin at multiples of this many bytes.
-const FUNCTION_ALIGN: usize = 16;
-
-/// The size of the largest text, in bytes: a call reaches this far.
-const MAX_TEXT: usize = i32::MAX as usize;
-
-/// The name of a function of this namespace.
-pub(crate) fn name(namespace: Namespace, index: u32) -> FuncName {
-    FuncName {
-        namespace: namespace as u32,
-        index,
-    }
-}
-
 /// Appends functions to one text, and their entries to its tables.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Linker {
+    target: Target,
+    convention: Convention,
     text: Vec<u8>,
     traps: TrapTableBuilder,
     addrmap: AddressMapBuilder,
@@ -42,12 +31,22 @@ pub(crate) struct Linked {
 
 impl Linker {
     /// A linker with room for `functions` of `size` bytes of code.
-    pub(crate) fn with_capacity(functions: usize, size: usize) -> Linker {
+    pub(crate) fn with_capacity(target: Target, functions: usize, size: usize) -> Linker {
+        let convention = with_isa!(target, I => I::CONVENTION);
         Linker {
-            text: Vec::with_capacity(size + functions * FUNCTION_ALIGN),
+            target,
+            convention,
+            text: Vec::with_capacity(size + functions * convention.function_align),
+            traps: TrapTableBuilder::default(),
+            addrmap: AddressMapBuilder::default(),
             starts: HashMap::with_capacity(functions),
-            ..Linker::default()
+            relocs: Vec::new(),
         }
+    }
+
+    /// A linker for a few functions.
+    pub(crate) fn new(target: Target) -> Linker {
+        Linker::with_capacity(target, 0, 0)
     }
 
     /// Appends a function. Returns the range of its code in the text.
@@ -61,24 +60,27 @@ impl Linker {
         name: FuncName,
         code: FunctionCode,
     ) -> Result<Range<u32>, CompileError> {
-        let start = self.text.len().next_multiple_of(FUNCTION_ALIGN);
+        let start = self.text.len();
+        let start = start.next_multiple_of(self.convention.function_align);
         let end = start + code.code.len();
-        if end > MAX_TEXT {
+        if end > self.convention.max_text {
             return Err(CompileError::Limit {
                 offset: code.addrmap.first().map_or(0, |&(_, wasm)| wasm.into()),
                 what: "machine code of the module in bytes",
-                limit: MAX_TEXT as u64,
+                limit: self.convention.max_text as u64,
                 actual: end as u64,
             });
         }
-        // The gap is filled with INT3, so that control which gets there by mistake stops.
-        self.text.resize(start, 0xcc);
+        // The gap is filled so that control which gets there by mistake stops.
+        while self.text.len() < start {
+            self.text.extend_from_slice(self.convention.filler);
+        }
         self.text.extend_from_slice(&code.code);
         let start = start as u32;
         self.starts.insert(name, start);
         self.relocs.extend(code.relocs.iter().map(|reloc| Reloc {
             offset: start + reloc.offset,
-            target: reloc.target,
+            ..*reloc
         }));
         for &(offset, code) in &code.traps {
             let Some(trap) = Trap::from_code(code) else {
@@ -96,13 +98,18 @@ impl Linker {
     /// Applies the relocations, in one pass from the start of the text to its end.
     pub(crate) fn finish(self) -> Linked {
         let mut text = self.text;
-        for Reloc { offset, target } in self.relocs {
+        for Reloc {
+            offset,
+            kind,
+            target,
+        } in self.relocs
+        {
             let target = *self
                 .starts
                 .get(&target)
                 .expect("calls are to functions of the compilation");
-            let distance = target as i32 - (offset as i32 + 4);
-            text[offset as usize..][..4].copy_from_slice(&distance.to_le_bytes());
+            let (offset, target) = (offset as usize, target as usize);
+            with_isa!(self.target, I => I::relocate(&mut text, offset, kind, target));
         }
         Linked {
             text,

@@ -220,3 +220,4 @@ macro_rules! prelude_methods {
         }
     };
 }
+pub(crate) use prelude_methods;

@@ -3,9 +3,9 @@
 //!
 //! Everything else that has no rule is found by lowering itself.
 
+use crate::abi::frame::MAX_FRAME;
 use crate::error::CompileError;
-use crate::isa::x86_64::{MAX_FRAME, X86_64};
-use crate::lower::Backend;
+use crate::isa::{Isa as _, Target, with_isa};
 use cranelift_codegen::ir::{Endianness, Function, Inst, InstructionData, Opcode, types};
 
 /// Checks one function of a text.
@@ -15,7 +15,7 @@ use cranelift_codegen::ir::{Endianness, Function, Inst, InstructionData, Opcode,
 /// [`CompileError::Invalid`] for a function without blocks, [`CompileError::Unsupported`] for accesses in big-endian
 /// byte order, for addresses that are not of 64 bits, for types without registers (except an `i128` that is only
 /// compared), and for offsets far outside a stack slot.
-pub fn check(func: &Function) -> Result<(), CompileError> {
+pub fn check(func: &Function, target: Target) -> Result<(), CompileError> {
     if func.layout.entry_block().is_none() {
         return Err(CompileError::Invalid {
             offset: 0,
@@ -24,7 +24,7 @@ pub fn check(func: &Function) -> Result<(), CompileError> {
     }
     for block in func.layout.blocks() {
         for inst in func.layout.block_insts(block) {
-            if let Some(what) = refused(func, inst) {
+            if let Some(what) = refused(func, inst, target) {
                 return Err(CompileError::Unsupported {
                     offset: 0,
                     feature: format!("{what} in {}", func.name),
@@ -36,14 +36,14 @@ pub fn check(func: &Function) -> Result<(), CompileError> {
 }
 
 /// The part of an instruction for which there is no proof, in words for a message; `None` if all of it is proven.
-fn refused(func: &Function, inst: Inst) -> Option<String> {
+fn refused(func: &Function, inst: Inst, target: Target) -> Option<String> {
     let data = &func.dfg.insts[inst];
     let opcode = data.opcode();
     let ty = |value| func.dfg.value_type(value);
     let makes_i128 = matches!(opcode, Opcode::Iconcat | Opcode::Uextend | Opcode::Sextend);
     for &result in func.dfg.inst_results(inst) {
-        let known =
-            X86_64::class(ty(result)).is_some() || (ty(result) == types::I128 && makes_i128);
+        let class = with_isa!(target, I => I::class(ty(result)));
+        let known = class.is_some() || (ty(result) == types::I128 && makes_i128);
         if !known {
             return Some(format!("{opcode}.{}", ty(result)));
         }

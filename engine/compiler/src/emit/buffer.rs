@@ -6,7 +6,8 @@
 //! therefore a pair (bytes before it, sites before it), from which the final offset follows in constant time once
 //! the lengths are known.
 
-use crate::code::{FuncName, FunctionCode, Reloc};
+use crate::clif::names::FuncName;
+use crate::emit::code::{FunctionCode, Reloc};
 use cranelift_codegen::ir::SourceLoc;
 
 /// A label: a place in the code that branches go to.
@@ -18,7 +19,7 @@ pub trait BranchEncoding: Copy {
     /// The length of the branch in bytes, in its short or long form.
     fn len(self, long: bool) -> u32;
     /// Whether the short form reaches over this distance in bytes, counted from the end of the branch.
-    fn short_reaches(distance: i64) -> bool;
+    fn short_reaches(self, distance: i64) -> bool;
     /// Appends the branch to `code`. `distance` is in bytes from the end of the branch.
     fn encode(self, long: bool, distance: i32, code: &mut Vec<u8>);
     /// Appends `len` bytes of instructions that have no effect.
@@ -52,7 +53,7 @@ pub struct CodeBuffer<B> {
     labels: Vec<Position>,
     traps: Vec<(Position, u8)>,
     locs: Vec<(Position, SourceLoc)>,
-    relocs: Vec<(Position, FuncName)>,
+    relocs: Vec<(Position, u8, FuncName)>,
     fixups: Vec<(Position, Label)>,
     tables: Vec<(Label, Box<[Label]>)>,
     /// For each label of a table, in order, the distance in bytes of the table from the end of the code.
@@ -161,9 +162,9 @@ impl<B: BranchEncoding> CodeBuffer<B> {
         self.notes.push((self.position(), text));
     }
 
-    /// Notes that the next four bytes are the distance from their end to a function.
-    pub fn reloc(&mut self, func: FuncName) {
-        self.relocs.push((self.position(), func));
+    /// Notes that what comes next refers to a function, in a way that the instruction set numbers.
+    pub fn reloc(&mut self, kind: u8, func: FuncName) {
+        self.relocs.push((self.position(), kind, func));
     }
 
     /// Notes that the next four bytes are the distance from their end to a label.
@@ -237,8 +238,9 @@ impl<B: BranchEncoding> CodeBuffer<B> {
             relocs: self
                 .relocs
                 .iter()
-                .map(|&(position, target)| Reloc {
+                .map(|&(position, kind, target)| Reloc {
                     offset: at(position),
+                    kind,
                     target,
                 })
                 .collect(),
@@ -296,7 +298,7 @@ impl<B: BranchEncoding> CodeBuffer<B> {
             }
             let mut changed = false;
             for (index, site) in self.sites.iter().enumerate() {
-                let SiteKind::Branch(_, target) = site.kind else {
+                let SiteKind::Branch(branch, target) = site.kind else {
                     continue;
                 };
                 if lengths.long[index] {
@@ -307,7 +309,7 @@ impl<B: BranchEncoding> CodeBuffer<B> {
                 let end = i64::from(site.bytes + lengths.ends[index]);
                 let distance = i64::from(target.bytes + lengths.before(target.sites)) - end;
                 // Lengthening a branch or two in each pass can go on for long, so in the last pass all become long.
-                if pass == MAX_PASSES || !B::short_reaches(distance) {
+                if pass == MAX_PASSES || !branch.short_reaches(distance) {
                     lengths.long[index] = true;
                     changed = true;
                 }
@@ -351,7 +353,7 @@ mod tests {
         fn len(self, long: bool) -> u32 {
             if long { 5 } else { 2 }
         }
-        fn short_reaches(distance: i64) -> bool {
+        fn short_reaches(self, distance: i64) -> bool {
             i8::try_from(distance).is_ok()
         }
         fn encode(self, long: bool, distance: i32, code: &mut Vec<u8>) {

@@ -7,8 +7,12 @@
 //! Invariants: there are no critical edges; block parameters are passed by unconditional jumps or to a block with
 //! one predecessor; each virtual register is defined once.
 
-use crate::reg::{OperandVisitor, Reg};
+pub mod effort;
+pub mod reg;
+pub mod regalloc;
+
 use cranelift_codegen::ir::SourceLoc;
+use reg::{OperandVisitor, Reg};
 use regalloc2::{
     Block, Inst as InstIndex, InstRange, Operand, OperandConstraint, OperandKind, OperandPos, PReg,
     PRegSet, RegClass, VReg,

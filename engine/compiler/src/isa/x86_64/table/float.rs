@@ -32,8 +32,8 @@ macro_rules! by_precision {
 macro_rules! scalar {
     ($term:ident: $ss:ident $sd:ident | $vss:ident $vsd:ident) => {
         fn $term(&mut self, size: &FloatSize, a: Xmm, b: XmmMem) -> Xmm {
-            if self.lower.features.avx {
-                let dst = self.xmm();
+            if self.lower.features.has(AVX) {
+                let dst = self.vec();
                 self.emit(by_precision!(
                     size,
                     asm::$vss::new(dst, a, b),
@@ -56,8 +56,8 @@ macro_rules! scalar_unary {
     ($term:ident: $ss:ident $sd:ident | $vss:ident $vsd:ident) => {
         fn $term(&mut self, size: &FloatSize, a: XmmMem) -> Xmm {
             let above = self.bits_above(a);
-            if self.lower.features.avx {
-                let dst = self.xmm();
+            if self.lower.features.has(AVX) {
+                let dst = self.vec();
                 self.emit(by_precision!(
                     size,
                     asm::$vss::new(dst, above, a),
@@ -80,8 +80,8 @@ macro_rules! scalar_convert {
     ($term:ident: $sse:ident | $avx:ident) => {
         fn $term(&mut self, a: XmmMem) -> Xmm {
             let above = self.bits_above(a);
-            if self.lower.features.avx {
-                let dst = self.xmm();
+            if self.lower.features.has(AVX) {
+                let dst = self.vec();
                 self.emit(asm::$avx::new(dst, above, a));
                 return dst;
             }
@@ -102,9 +102,9 @@ macro_rules! rounds {
                 RoundMode::Ceil => 10,
                 RoundMode::Trunc => 11,
             };
-            if self.lower.features.avx {
+            if self.lower.features.has(AVX) {
                 let above = self.bits_above(a);
-                let dst = self.xmm();
+                let dst = self.vec();
                 self.emit(by_precision!(
                     size,
                     asm::$vss::new(dst, above, a, mode),
@@ -112,7 +112,7 @@ macro_rules! rounds {
                 ));
                 return dst;
             }
-            let dst = self.xmm();
+            let dst = self.vec();
             self.emit(by_precision!(
                 size,
                 asm::$ss::new(dst, a, mode),
@@ -139,8 +139,8 @@ macro_rules! cmps {
                 ComparePredicate::Neq => 4,
                 ComparePredicate::Ord => 7,
             };
-            if self.lower.features.avx {
-                let dst = self.xmm();
+            if self.lower.features.has(AVX) {
+                let dst = self.vec();
                 self.emit(by_precision!(
                     size,
                     asm::$vss::new(dst, a, b, predicate),
@@ -163,8 +163,8 @@ macro_rules! packed {
     ($term:ident: $sse:ident | $avx:ident) => {
         fn $term(&mut self, a: Xmm, b: Xmm) -> Xmm {
             let b = assembler::XmmMem::Xmm(b);
-            if self.lower.features.avx {
-                let dst = self.xmm();
+            if self.lower.features.has(AVX) {
+                let dst = self.vec();
                 self.emit(asm::$avx::new(dst, a, b));
                 return dst;
             }
@@ -178,8 +178,8 @@ macro_rules! packed {
 macro_rules! packed_shift {
     ($term:ident: $d:ident $q:ident | $vd:ident $vq:ident) => {
         fn $term(&mut self, size: &FloatSize, a: Xmm, amount: u8) -> Xmm {
-            if self.lower.features.avx {
-                let dst = self.xmm();
+            if self.lower.features.has(AVX) {
+                let dst = self.vec();
                 self.emit(by_precision!(
                     size,
                     asm::$vd::new(dst, a, amount),
@@ -202,7 +202,7 @@ macro_rules! compare_xmm {
     ($term:ident: $ss:ident $sd:ident) => {
         fn $term(&mut self, size: &FloatSize, a: Xmm, b: XmmMem) -> Flags {
             let inst = by_precision!(size, asm::$ss::new(a, b), asm::$sd::new(a, b));
-            self.flags(inst)
+            self.asm_flags(inst)
         }
     };
 }
@@ -210,7 +210,7 @@ macro_rules! compare_xmm {
 macro_rules! to_int {
     ($term:ident: $ss_l:ident $ss_q:ident $sd_l:ident $sd_q:ident) => {
         fn $term(&mut self, from: &FloatSize, to: &OperandSize, x: XmmMem) -> Gpr {
-            let dst = self.gpr();
+            let dst = self.int();
             self.emit(by_precision!(
                 from,
                 sized!(self, to, asm::$ss_l::new(dst, x), asm::$ss_q::new(dst, x)),
@@ -226,8 +226,8 @@ macro_rules! from_int {
      | $vss_l:ident $vss_q:ident $vsd_l:ident $vsd_q:ident) => {
         fn $term(&mut self, to: &FloatSize, from: &OperandSize, x: GprMem) -> Xmm {
             let zero = self.x64_xmm_zero();
-            if self.lower.features.avx {
-                let dst = self.xmm();
+            if self.lower.features.has(AVX) {
+                let dst = self.vec();
                 self.emit(by_precision!(
                     to,
                     sized!(

@@ -28,6 +28,22 @@ impl Allocator {
         }
     }
 
+    /// The number of registers for integers.
+    pub fn int_regs(&self) -> u64 {
+        let sets = [
+            &self.env.preferred_regs_by_class,
+            &self.env.non_preferred_regs_by_class,
+        ];
+        sets.iter()
+            .map(|sets| sets[0].into_iter().count() as u64)
+            .sum()
+    }
+
+    /// The last allocation.
+    pub fn output(&self) -> &Output {
+        &self.ctx.output
+    }
+
     /// Allocates the registers of a function; `check` proves the result right by an independent
     /// data-flow analysis.
     ///

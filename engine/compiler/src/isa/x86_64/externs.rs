@@ -1,20 +1,23 @@
 //! x86_64: the Rust behind the extern terms of the rules (`isle-rules/`, "extern" declarations).
 //!
 //! Each function here is small enough to be read beside its `spec`. Instructions of a common shape are one line in
-//! `insts.rs`; the functions over CLIF that all ISAs share are in `crate::prelude`.
+//! `table/`; the functions over CLIF that all ISAs share are in `crate::lower::externs`.
 
-use super::abi::{self, CallKind, PlaceList, Placed};
-use super::inst::{Callee, Inst as MInst};
+use super::X86_64;
+use super::features::{AVX, Available, BMI1, BMI2, LZCNT, POPCNT, SSE41};
+use super::inst::Inst as MInst;
 use super::operands::*;
 use super::regs::{Pair, VMCTX};
-use crate::block_order::TableEdges;
-use crate::lower::{Backend, InstOutput, Lower};
-use crate::prelude::*;
-use crate::reg::Reg;
+use crate::abi::{CallKind, Callee, PlaceList};
+use crate::lower::InstOutput;
+use crate::lower::context::Flags;
+use crate::lower::externs::*;
+use crate::lower::order::TableEdges;
+use crate::vcode::reg::Reg;
 use cranelift_assembler_x64::{self as assembler, inst as asm};
-use generated::{ComparePredicate, Context, FloatSize, OperandSize, RoundMode, constructor_lower};
+use generated::{ComparePredicate, Context, FloatSize, OperandSize, RoundMode};
+pub use generated::{RULES, constructor_lower};
 use regalloc2::RegClass;
-use smallvec::SmallVec;
 
 #[allow(
     clippy::all,
@@ -37,69 +40,10 @@ mod generated {
 /// The lists of places of calls and returns.
 type Places = PlaceList;
 
-/// The context in which the rules lower one CLIF instruction.
-pub struct Isle<'a, 'f> {
-    /// The function being lowered.
-    pub lower: &'a mut Lower<'f, MInst>,
-    /// Producers of flags that are not emitted yet, since their consumer has not been emitted.
-    pending: SmallVec<[Option<MInst>; 2]>,
-    places: SmallVec<[Placed; 1]>,
-}
+/// The context of the rules for x86_64.
+type Isle<'a, 'f> = crate::lower::context::Isle<'a, 'f, X86_64>;
 
-/// The rules for x86_64.
-#[derive(Debug)]
-pub struct X86_64;
-
-impl Backend for X86_64 {
-    type Inst = MInst;
-    const RULES: &'static [&'static str] = generated::RULES;
-
-    fn lower(lower: &mut Lower<'_, MInst>, inst: Inst) -> Option<InstOutput> {
-        let output = constructor_lower(&mut Isle::new(lower), inst)?;
-        // If the result is in the vmctx register, because the value is an alias of it in CLIF, it is copied: the
-        // instructions that use it were lowered before, and refer to a virtual register.
-        let pinned = lower.func.dfg.insts[inst].opcode() == Opcode::GetPinnedReg;
-        Some(match output {
-            InstOutput::One(reg) if reg.as_virtual().is_none() && !pinned => {
-                InstOutput::One(Isle::new(lower).copied(reg))
-            }
-            output => output,
-        })
-    }
-
-    fn put_in_reg(lower: &mut Lower<'_, MInst>, value: Value) -> Reg {
-        let mut isle = Isle::new(lower);
-        let reg = isle.reg_of(value);
-        isle.copied(reg)
-    }
-
-    fn jump() -> MInst {
-        MInst::Jump
-    }
-
-    fn take_args(lower: &mut Lower<'_, MInst>, args: &[(Value, Reg)]) {
-        abi::take_args(lower, args);
-    }
-
-    fn pinned_reg() -> Reg {
-        VMCTX
-    }
-
-    fn class(ty: Type) -> Option<RegClass> {
-        abi::class(ty)
-    }
-}
-
-impl<'a, 'f> Isle<'a, 'f> {
-    /// A context for one CLIF instruction.
-    pub fn new(lower: &'a mut Lower<'f, MInst>) -> Self {
-        Isle {
-            lower,
-            pending: SmallVec::new(),
-            places: SmallVec::new(),
-        }
-    }
-
+impl<'f> Isle<'_, 'f> {
     /// Emits an instruction of the assembler.
     #[inline]
     pub fn emit(&mut self, inst: impl Into<AsmInst>) {
@@ -114,28 +58,10 @@ impl<'a, 'f> Isle<'a, 'f> {
     fn check_features(&self, inst: &MInst) {
         if let MInst::Asm(asm) = inst {
             debug_assert!(
-                asm.is_available(&self.lower.features),
+                asm.is_available(&Available(self.lower.features)),
                 "{asm} needs a feature that is not there"
             );
         }
-    }
-
-    /// Emits an instruction.
-    #[inline]
-    pub fn inst(&mut self, inst: MInst) {
-        self.lower.emit(inst);
-    }
-
-    /// A fresh virtual general-purpose register.
-    #[inline]
-    pub fn gpr(&mut self) -> Gpr {
-        self.lower.fresh(RegClass::Int)
-    }
-
-    /// A fresh virtual XMM register.
-    #[inline]
-    pub fn xmm(&mut self) -> Xmm {
-        self.lower.fresh(RegClass::Float)
     }
 
     /// A register for the bits above a scalar's result, which are never read: the operand's own register, so that
@@ -145,17 +71,6 @@ impl<'a, 'f> Isle<'a, 'f> {
             assembler::XmmMem::Xmm(reg) => reg,
             assembler::XmmMem::Mem(_) => self.x64_xmm_zero(),
         }
-    }
-
-    /// The register itself, or a copy of it if it is a real one, since a real register cannot be constrained or
-    /// overwritten.
-    pub fn copied(&mut self, reg: Reg) -> Reg {
-        if reg.as_virtual().is_some() {
-            return reg;
-        }
-        let dst = self.lower.fresh(reg.class());
-        self.inst(MInst::Move { dst, src: reg });
-        dst
     }
 
     /// The register that an instruction reads and overwrites, as the register it reads and a fresh one that it
@@ -181,30 +96,11 @@ impl<'a, 'f> Isle<'a, 'f> {
         }
     }
 
-    /// The register of a value. A constant is lowered again here, by its rule.
-    pub fn reg_of(&mut self, value: Value) -> Reg {
-        let Some(inst) = self.lower.constant(value) else {
-            return self.lower.value_reg(value);
-        };
-        if let Some(reg) = self.lower.rematerialised(value) {
-            return reg;
-        }
-        match constructor_lower(self, inst) {
-            Some(InstOutput::One(reg)) => {
-                self.lower.set_rematerialised(value, reg);
-                reg
-            }
-            // If no rule matches, lowering the constant itself reports it.
-            _ => self.lower.value_reg(value),
-        }
-    }
-
-    /// A producer of flags, which is emitted when its consumer is.
-    fn flags(&mut self, inst: impl Into<MInst>) -> Flags {
-        let inst = inst.into();
+    /// An instruction that produces flags, emitted when their consumer is.
+    fn asm_flags(&mut self, inst: impl Into<AsmInst>) -> Flags {
+        let inst = MInst::Asm(inst.into());
         self.check_features(&inst);
-        self.pending.push(Some(inst));
-        Flags(self.pending.len() as u32 - 1)
+        self.flags(inst)
     }
 
     /// TEST of a register with itself, which has one operand, so that this may be in a spill slot.
@@ -219,12 +115,6 @@ impl<'a, 'f> Isle<'a, 'f> {
         self.flags(MInst::TestZero { bits, value })
     }
 
-    /// Emits the producer of flags. The caller emits the consumer next.
-    fn consume(&mut self, flags: Flags) {
-        let producer = self.pending[flags.0 as usize].take();
-        self.inst(producer.expect("flags have one consumer"));
-    }
-
     fn trap_code(&self, flags: MemFlags) -> Option<assembler::TrapCode> {
         let code = self.lower.func.dfg.mem_flags[flags].trap_code()?;
         Some(assembler::TrapCode(code.as_raw()))
@@ -232,15 +122,6 @@ impl<'a, 'f> Isle<'a, 'f> {
 
     fn args(&self, args: ValueSlice) -> &'f [Value] {
         &args.0.as_slice(&self.lower.func.dfg.value_lists)[args.1..]
-    }
-
-    fn placed(&mut self, placed: Placed) -> PlaceList {
-        self.places.push(placed);
-        PlaceList(self.places.len() as u32 - 1)
-    }
-
-    fn take_placed(&mut self, places: PlaceList) -> Placed {
-        std::mem::take(&mut self.places[places.0 as usize])
     }
 }
 
@@ -297,7 +178,7 @@ impl Context for Isle<'_, '_> {
 
     fn amode_slot(&mut self, slot: StackSlot, offset: i32) -> Amode {
         let slots = &self.lower.func.sized_stack_slots;
-        slot_amode(crate::frame::slot_offset(slots, slot) as i32 + offset)
+        slot_amode(crate::abi::frame::slot_offset(slots, slot) as i32 + offset)
     }
 
     fn high_half_amount_of(&mut self, amount: u64) -> u8 {
@@ -375,31 +256,31 @@ impl Context for Isle<'_, '_> {
     }
 
     fn has_bmi1(&mut self) -> bool {
-        self.lower.features.bmi1
+        self.lower.features.has(BMI1)
     }
 
     fn has_bmi2(&mut self) -> bool {
-        self.lower.features.bmi2
+        self.lower.features.has(BMI2)
     }
 
     fn has_lzcnt(&mut self) -> bool {
-        self.lower.features.lzcnt
+        self.lower.features.has(LZCNT)
     }
 
     fn has_popcnt(&mut self) -> bool {
-        self.lower.features.popcnt
+        self.lower.features.has(POPCNT)
     }
 
     // Terms of inst/int.isle.
 
     fn x64_imm(&mut self, value: u64) -> Gpr {
-        let dst = self.gpr();
+        let dst = self.int();
         self.inst(MInst::Imm { dst, value });
         dst
     }
 
     fn x64_lea(&mut self, size: &OperandSize, address: Amode) -> Gpr {
-        let dst = self.gpr();
+        let dst = self.int();
         self.emit(sized!(
             self,
             size,
@@ -410,7 +291,7 @@ impl Context for Isle<'_, '_> {
     }
 
     fn x64_movzx(&mut self, from: &OperandSize, x: GprMem) -> Gpr {
-        let dst = self.gpr();
+        let dst = self.int();
         self.emit(any_size!(
             from,
             asm::movzbl_rm::new(dst, x),
@@ -422,7 +303,7 @@ impl Context for Isle<'_, '_> {
     }
 
     fn x64_movsx(&mut self, from: &OperandSize, to: &OperandSize, x: GprMem) -> Gpr {
-        let dst = self.gpr();
+        let dst = self.int();
         let wide = *to == OperandSize::Size64;
         let inst: AsmInst = match (from, wide) {
             (OperandSize::Size8, false) => asm::movsbl_rm::new(dst, x).into(),
@@ -471,17 +352,17 @@ impl Context for Isle<'_, '_> {
     }
 
     fn has_sse41(&mut self) -> bool {
-        self.lower.features.sse41
+        self.lower.features.has(SSE41)
     }
 
     fn x64_xmm_zero(&mut self) -> Xmm {
-        let dst = self.xmm();
+        let dst = self.vec();
         self.inst(MInst::XmmZero { dst });
         dst
     }
 
     fn x64_gpr_to_xmm(&mut self, size: &FloatSize, reg: Gpr) -> Xmm {
-        let dst = self.xmm();
+        let dst = self.vec();
         self.emit(by_precision!(
             size,
             asm::movd_a::new(dst, assembler::GprMem::Gpr(reg)),
@@ -491,7 +372,7 @@ impl Context for Isle<'_, '_> {
     }
 
     fn x64_xmm_to_gpr(&mut self, size: &FloatSize, reg: Xmm) -> Gpr {
-        let dst = self.gpr();
+        let dst = self.int();
         self.emit(by_precision!(
             size,
             asm::movd_b::new(assembler::GprMem::Gpr(dst), reg),
@@ -501,7 +382,7 @@ impl Context for Isle<'_, '_> {
     }
 
     fn x64_xmm_load(&mut self, size: &FloatSize, address: Amode, flags: MemFlags) -> Xmm {
-        let dst = self.xmm();
+        let dst = self.vec();
         let address = with_trap(address, self.trap_code(flags));
         self.emit(by_precision!(
             size,
@@ -532,7 +413,7 @@ impl Context for Isle<'_, '_> {
     }
 
     fn x64_cvts2si(&mut self, from: &FloatSize, x: XmmMem) -> Gpr {
-        let dst = self.gpr();
+        let dst = self.int();
         self.emit(by_precision!(
             from,
             asm::cvtss2si_aq::new(dst, x),
@@ -593,7 +474,7 @@ impl Context for Isle<'_, '_> {
     // Terms of inst/control.isle.
 
     fn x64_jmp(&mut self, target: BlockCall) -> Unit {
-        self.lower.pass_block_args::<X86_64>(0, target);
+        self.lower.pass_block_args(0, target);
         self.inst(MInst::Jump);
     }
 
@@ -605,8 +486,8 @@ impl Context for Isle<'_, '_> {
         } else {
             self.lower.successor(not_taken)
         };
-        self.lower.pass_block_args::<X86_64>(first, taken);
-        self.lower.pass_block_args::<X86_64>(second, not_taken);
+        self.lower.pass_block_args(first, taken);
+        self.lower.pass_block_args(second, not_taken);
         self.consume(cond.flags);
         self.inst(MInst::JumpIf(if first == 0 {
             cond.cc
@@ -622,12 +503,12 @@ impl Context for Isle<'_, '_> {
     fn x64_jump_table(&mut self, index: Gpr, table: JumpTable) -> Unit {
         let edges = TableEdges::new(self.lower.func, table);
         for (succ, &dest) in edges.dests.iter().enumerate() {
-            self.lower.pass_block_args::<X86_64>(succ as u32, dest);
+            self.lower.pass_block_args(succ as u32, dest);
         }
         // In CLIF the default comes first; in the machine's table it is the last entry.
         let mut entries = edges.entries;
         entries.rotate_left(1);
-        let temps = [self.gpr(), self.gpr()];
+        let temps = [self.int(), self.int()];
         self.inst(MInst::JumpTable {
             index,
             temps,
@@ -723,7 +604,7 @@ impl Context for Isle<'_, '_> {
     }
 
     fn x64_func_addr(&mut self, func: FuncRef) -> Gpr {
-        let dst = self.gpr();
+        let dst = self.int();
         let func = self.func_name(func);
         self.inst(MInst::FuncAddr { dst, func });
         dst

@@ -110,7 +110,7 @@ macro_rules! modify {
 macro_rules! unary {
     ($term:ident: $l:ident $q:ident) => {
         fn $term(&mut self, size: &OperandSize, a: GprMem) -> Gpr {
-            let dst = self.gpr();
+            let dst = self.int();
             self.emit(sized!(
                 self,
                 size,
@@ -141,7 +141,7 @@ macro_rules! binary_rm {
 macro_rules! binary_imm {
     ($term:ident: $l_i:ident $l_i8:ident $q_i:ident $q_i8:ident) => {
         fn $term(&mut self, size: &OperandSize, a: GprMem, imm: i32) -> Gpr {
-            let dst = self.gpr();
+            let dst = self.int();
             let inst = match i8::try_from(imm) {
                 Ok(imm) => sized!(
                     self,
@@ -229,7 +229,7 @@ macro_rules! rotate_imm {
 macro_rules! vex_rvm {
     ($term:ident: $l:ident $q:ident) => {
         fn $term(&mut self, size: &OperandSize, a: Gpr, b: GprMem) -> Gpr {
-            let dst = self.gpr();
+            let dst = self.int();
             self.emit(sized!(
                 self,
                 size,
@@ -244,7 +244,7 @@ macro_rules! vex_rvm {
 macro_rules! vex_rmv {
     ($term:ident: $l:ident $q:ident) => {
         fn $term(&mut self, size: &OperandSize, a: GprMem, b: Gpr) -> Gpr {
-            let dst = self.gpr();
+            let dst = self.int();
             self.emit(sized!(
                 self,
                 size,
@@ -285,7 +285,7 @@ macro_rules! compare {
                     ),
                 },
             };
-            self.flags(inst)
+            self.asm_flags(inst)
         }
     };
 }
@@ -314,7 +314,7 @@ macro_rules! test {
                     asm::$q_i::new(a, imm)
                 ),
             };
-            self.flags(inst)
+            self.asm_flags(inst)
         }
     };
 }
@@ -338,7 +338,7 @@ macro_rules! test_rm {
                     asm::$q_i::new(a, imm)
                 ),
             };
-            self.flags(inst)
+            self.asm_flags(inst)
         }
     };
 }
@@ -352,7 +352,7 @@ macro_rules! bit_test {
                 asm::$l::new(bits, index),
                 asm::$q::new(bits, index)
             );
-            self.flags(inst)
+            self.asm_flags(inst)
         }
     };
 }
@@ -366,7 +366,7 @@ macro_rules! bit_test_imm {
                 asm::$l::new(bits, index),
                 asm::$q::new(bits, index)
             );
-            self.flags(inst)
+            self.asm_flags(inst)
         }
     };
 }
@@ -437,7 +437,7 @@ macro_rules! by_condition {
 macro_rules! setcc {
     ($term:ident: $($form:ident)*) => {
         fn $term(&mut self, cond: Cond) -> Gpr {
-            let dst = self.gpr();
+            let dst = self.int();
             self.consume(cond.flags);
             self.emit(by_condition!(cond.cc, (dst), $($form)*));
             dst
@@ -465,7 +465,7 @@ macro_rules! multiply_high {
     ($term:ident: $q:ident) => {
         fn $term(&mut self, a: Gpr, b: GprMem) -> Gpr {
             let lo = self.modify(a);
-            let hi = self.gpr();
+            let hi = self.int();
             self.emit(asm::$q::new(lo, hi, b));
             hi
         }
@@ -498,7 +498,7 @@ macro_rules! divide {
 macro_rules! sign {
     ($term:ident: $l:ident $q:ident) => {
         fn $term(&mut self, size: &OperandSize, lo: Gpr) -> Gpr {
-            let hi = self.gpr();
+            let hi = self.int();
             let lo = self.copied(lo);
             self.emit(sized!(
                 self,
@@ -514,7 +514,7 @@ macro_rules! sign {
 macro_rules! vex_rmi {
     ($term:ident: $l:ident $q:ident) => {
         fn $term(&mut self, size: &OperandSize, a: GprMem, imm: u8) -> Gpr {
-            let dst = self.gpr();
+            let dst = self.int();
             self.emit(sized!(
                 self,
                 size,
@@ -555,7 +555,7 @@ macro_rules! compare_rm {
                     ),
                 },
             };
-            self.flags(inst)
+            self.asm_flags(inst)
         }
     };
 }

@@ -4,7 +4,11 @@
 //! allocation is one that the allocator never sees (frame, stack and vmctx pointers).
 
 use regalloc2::{PReg, RegClass, VReg};
+use smallvec::SmallVec;
 use std::fmt;
+
+/// Virtual registers, each with the real register that the ABI requires for it.
+pub type Fixed = SmallVec<[(Reg, PReg); 6]>;
 
 /// A virtual or real register. An operand that need not be a register may also be a spill slot after allocation.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]

@@ -1,14 +1,16 @@
 //! The driver of CLIF functions: compiles those of a text, and keeps the stages of each for people to read.
 
-use crate::clif_support;
-use crate::clif_text::ClifText;
+use super::names::Namespace;
+use super::support;
+use super::text::ClifText;
+use super::verify::verify;
 use crate::compiled::{CompiledModule, CompiledParts};
+use crate::emit::link::Linker;
 use crate::error::CompileError;
 use crate::flags::Flags;
 use crate::function::FunctionCompiler;
 use crate::inspect::Inspection;
-use crate::link::{Linker, name};
-use crate::translate::{Namespace, entry_trampoline, verify};
+use crate::translate::entry_trampoline;
 use cranelift_codegen::ir::Function;
 use skerry_environ::{
     self as environ, CompiledFunction, CompiledMetadata, EntityIndex, FuncType, TrapTable,
@@ -84,7 +86,7 @@ impl CompiledClif {
 /// them.
 pub fn compile_clif(functions: Vec<Function>, flags: &Flags) -> Result<CompiledClif, CompileError> {
     let mut compiler = FunctionCompiler::new(*flags);
-    let mut linker = Linker::default();
+    let mut linker = Linker::new(flags.features.target());
     let mut compiled = CompiledClif::default();
     let names: HashMap<String, u32> = functions
         .iter()
@@ -95,10 +97,10 @@ pub fn compile_clif(functions: Vec<Function>, flags: &Flags) -> Result<CompiledC
         let clif_name = func.name.to_string();
         let ty = clif_func_type(&func);
         number_names(&mut func, &names)?;
-        clif_support::check(&func)?;
+        support::check(&func, flags.features.target())?;
         func.name = CLIF.func_name(index as u32);
         let (code, inspection) = compiler.inspect(func)?;
-        let text = linker.add(name(CLIF, index as u32), code)?;
+        let text = linker.add(CLIF.name(index as u32), code)?;
         compiled
             .functions
             .push((clif_name.trim_start_matches('%').to_string(), text));
@@ -108,7 +110,7 @@ pub fn compile_clif(functions: Vec<Function>, flags: &Flags) -> Result<CompiledC
             && let Ok(code) =
                 compiler.compile(entry_trampoline(TypeIndex::from_u32(index as u32), &ty))
         {
-            let name = name(Namespace::EntryTrampoline, index as u32);
+            let name = Namespace::EntryTrampoline.name(index as u32);
             entry = Some((ty, linker.add(name, code)?));
         }
         compiled.entries.push(entry);

@@ -1,12 +1,14 @@
 //! Machine code of one function, before it is linked.
 
-pub use crate::isa::x86_64::FuncName;
+use crate::clif::names::FuncName;
 
-/// A relocation: four bytes that are the distance from their end to a function.
+/// A relocation: an instruction that refers to a function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reloc {
-    /// The offset of the four bytes from the start of the function that contains them.
+    /// The offset of what is to be changed, in bytes from the start of the function that contains it.
     pub offset: u32,
+    /// How the instruction refers to the function, as the instruction set numbers it.
+    pub kind: u8,
     /// The function that they refer to.
     pub target: FuncName,
 }

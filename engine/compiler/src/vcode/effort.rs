@@ -8,9 +8,9 @@
 //!
 //! The counts depend only on the module, never on time or on other threads, and so do the decisions.
 
-use crate::block_order::destinations;
 use crate::error::CompileError;
 use crate::flags::RegallocAlgorithm;
+use crate::lower::order::destinations;
 use crate::translate::ModuleTranslation;
 use crate::vcode::VCode;
 use cranelift_codegen::dominator_tree::DominatorTree;

@@ -7,6 +7,11 @@
 //! results' slots does not depend on the signature, and the callee of a tail call finds them although it has other
 //! arguments. A vmctx parameter has a register of its own and takes part in none of this.
 
+pub mod call;
+pub mod frame;
+
+pub use call::{Call, CallKind, Callee, PlaceList, Placed, TailCall, take_args};
+
 use cranelift_codegen::ir::{AbiParam, ArgumentPurpose, Signature};
 use regalloc2::PReg;
 use smallvec::SmallVec;
