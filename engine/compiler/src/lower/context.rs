@@ -3,13 +3,18 @@
 //! An instruction set implements the trait that ISLE generates for [`Isle`] (`isa/*/externs.rs`); the terms of
 //! `isle-rules/shared/` are the same for all of them (`externs.rs`).
 
+use super::externs::ValueSlice;
+use super::order::TableEdges;
 use super::{InstOutput, Lower};
 use crate::abi::{PlaceList, Placed};
 use crate::isa::Isa;
 use crate::vcode::reg::Reg;
-use cranelift_codegen::ir::{self, Opcode, Value};
+use cranelift_codegen::ir::{
+    self, BlockCall, FuncRef, JumpTable, MemFlags, Opcode, SigRef, Signature, Value,
+};
 use regalloc2::RegClass;
 use smallvec::SmallVec;
+use std::num::NonZeroU8;
 
 /// A producer of flags, by its number in the context.
 #[derive(Clone, Copy, Debug)]
@@ -91,6 +96,55 @@ impl<'a, 'f, I: Isa> Isle<'a, 'f, I> {
     pub fn consume(&mut self, flags: Flags) {
         let producer = self.pending[flags.0 as usize].take();
         self.inst(producer.expect("flags have one consumer"));
+    }
+
+    /// The code of the trap that an access with these flags can cause.
+    pub fn access_trap(&self, flags: MemFlags) -> Option<NonZeroU8> {
+        let code = self.lower.func.dfg.mem_flags[flags].trap_code()?;
+        Some(code.as_raw())
+    }
+
+    /// The values of a list from an index on.
+    pub fn args(&self, args: ValueSlice) -> &'f [Value] {
+        &args.0.as_slice(&self.lower.func.dfg.value_lists)[args.1..]
+    }
+
+    /// Passes block arguments to both destinations of a conditional branch, and gives the number of the successor that the
+    /// first one is.
+    pub fn pass_to_both(&mut self, taken: BlockCall, not_taken: BlockCall) -> u32 {
+        let first = self.lower.successor(taken);
+        // Two equal destinations are nevertheless two successors.
+        let second = if taken == not_taken {
+            1 - first
+        } else {
+            self.lower.successor(not_taken)
+        };
+        self.lower.pass_block_args(first, taken);
+        self.lower.pass_block_args(second, not_taken);
+        first
+    }
+
+    /// Passes block arguments to all destinations of a jump table, and gives the number of the successor of each entry. In
+    /// CLIF the default comes first; here it is the last entry.
+    pub fn pass_to_table(&mut self, table: JumpTable) -> Box<[u32]> {
+        let edges = TableEdges::new(self.lower.func, table);
+        for (succ, &dest) in edges.dests.iter().enumerate() {
+            self.lower.pass_block_args(succ as u32, dest);
+        }
+        let mut entries = edges.entries;
+        entries.rotate_left(1);
+        entries.into()
+    }
+
+    /// The signature of a function that is called by name.
+    pub fn signature_of(&self, callee: FuncRef) -> &'f Signature {
+        let dfg = &self.lower.func.dfg;
+        &dfg.signatures[dfg.ext_funcs[callee].signature]
+    }
+
+    /// The signature of an indirect call.
+    pub fn signature(&self, signature: SigRef) -> &'f Signature {
+        &self.lower.func.dfg.signatures[signature]
     }
 
     /// Keeps the values that are in the places of a call or return, under a number.

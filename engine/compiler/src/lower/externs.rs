@@ -1,7 +1,10 @@
 //! The Rust behind the extern terms of `isle-rules/shared/`: functions over CLIF that all ISAs share.
 //!
-//! [`prelude_methods`] expands to methods of an ISLE `Context` that has a field `lower`.
+//! [`prelude_methods`] expands to methods of an ISLE `Context` for [`Isle`](super::context::Isle).
 
+pub use crate::abi::{CallKind, PlaceList};
+pub use crate::lower::InstOutput;
+pub use crate::vcode::reg::Reg;
 pub use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
 pub use cranelift_codegen::ir::immediates::{Ieee32, Ieee64, Imm64, Offset32};
 pub use cranelift_codegen::ir::types::{F32, F64, I8, I16, I32, I64, I128};
@@ -9,6 +12,7 @@ pub use cranelift_codegen::ir::{
     BlockCall, FuncRef, Inst, InstructionData, JumpTable, MemFlags, Opcode, SigRef, StackSlot,
     TrapCode, Type, Value, ValueList,
 };
+pub use regalloc2::RegClass;
 
 /// CLIF's arguments of an instruction with two operands.
 pub type ValueArray2 = [Value; 2];
@@ -217,6 +221,84 @@ macro_rules! prelude_methods {
         #[inline]
         fn offset32(&mut self, offset: Offset32) -> i32 {
             offset.into()
+        }
+
+        // Registers, and places of calls.
+        fn put_in_int(&mut self, value: Value) -> Reg {
+            let reg = self.reg_of(value);
+            debug_assert_eq!(
+                reg.class(),
+                RegClass::Int,
+                "rules put integers in integer registers"
+            );
+            reg
+        }
+
+        fn output_int(&mut self, reg: Reg) -> InstOutput {
+            InstOutput::One(reg)
+        }
+
+        fn output_none(&mut self, (): Unit) -> InstOutput {
+            InstOutput::None
+        }
+
+        fn high_half_amount_of(&mut self, amount: u64) -> u8 {
+            32 | (amount as u8 & 31)
+        }
+
+        fn high_half_amount(&mut self, value: Value) -> Option<()> {
+            matches!(self.iconst_u64(value)?, 32..=63).then_some(())
+        }
+
+        fn sinkable(&mut self, value: Value) -> Option<Inst> {
+            self.lower.sinkable(value)
+        }
+
+        fn put_in_vec(&mut self, value: Value) -> Reg {
+            let reg = self.reg_of(value);
+            debug_assert_eq!(
+                reg.class(),
+                RegClass::Float,
+                "rules put numbers in vector registers"
+            );
+            reg
+        }
+
+        fn output_vec(&mut self, reg: Reg) -> InstOutput {
+            InstOutput::One(reg)
+        }
+
+        fn jump_table_len(&mut self, table: JumpTable) -> u64 {
+            self.lower.func.dfg.jump_tables[table].as_slice().len() as u64
+        }
+
+        fn put_in_results(&mut self, results: ValueSlice) -> PlaceList {
+            let placed = self.place_results(self.args(results));
+            self.placed(placed)
+        }
+
+        fn put_in_args(&mut self, callee: FuncRef, args: ValueSlice) -> PlaceList {
+            let signature = self.signature_of(callee);
+            let placed = self.place_args(signature, self.args(args), CallKind::Call);
+            self.placed(placed)
+        }
+
+        fn put_in_args_of_sig(&mut self, signature: SigRef, args: ValueSlice) -> PlaceList {
+            let signature = self.signature(signature);
+            let placed = self.place_args(signature, self.args(args), CallKind::Call);
+            self.placed(placed)
+        }
+
+        fn put_in_tail_args(&mut self, callee: FuncRef, args: ValueSlice) -> PlaceList {
+            let signature = self.signature_of(callee);
+            let placed = self.place_args(signature, self.args(args), CallKind::TailCall);
+            self.placed(placed)
+        }
+
+        fn put_in_tail_args_of_sig(&mut self, signature: SigRef, args: ValueSlice) -> PlaceList {
+            let signature = self.signature(signature);
+            let placed = self.place_args(signature, self.args(args), CallKind::TailCall);
+            self.placed(placed)
         }
     };
 }

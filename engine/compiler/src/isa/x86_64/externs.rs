@@ -8,16 +8,12 @@ use super::features::{AVX, Available, BMI1, BMI2, LZCNT, POPCNT, SSE41};
 use super::inst::Inst as MInst;
 use super::operands::*;
 use super::regs::{Pair, VMCTX};
-use crate::abi::{CallKind, Callee, PlaceList};
-use crate::lower::InstOutput;
+use crate::abi::Callee;
 use crate::lower::context::Flags;
 use crate::lower::externs::*;
-use crate::lower::order::TableEdges;
-use crate::vcode::reg::Reg;
 use cranelift_assembler_x64::{self as assembler, inst as asm};
 use generated::{ComparePredicate, Context, FloatSize, OperandSize, RoundMode};
 pub use generated::{RULES, constructor_lower};
-use regalloc2::RegClass;
 
 #[allow(
     clippy::all,
@@ -116,12 +112,7 @@ impl<'f> Isle<'_, 'f> {
     }
 
     fn trap_code(&self, flags: MemFlags) -> Option<assembler::TrapCode> {
-        let code = self.lower.func.dfg.mem_flags[flags].trap_code()?;
-        Some(assembler::TrapCode(code.as_raw()))
-    }
-
-    fn args(&self, args: ValueSlice) -> &'f [Value] {
-        &args.0.as_slice(&self.lower.func.dfg.value_lists)[args.1..]
+        self.access_trap(flags).map(assembler::TrapCode)
     }
 }
 
@@ -131,24 +122,6 @@ impl Context for Isle<'_, '_> {
     float_instruction_table!();
 
     // Terms of inst/operands.isle.
-
-    fn put_in_int(&mut self, value: Value) -> Gpr {
-        let reg = self.reg_of(value);
-        debug_assert_eq!(
-            reg.class(),
-            RegClass::Int,
-            "rules put integers in general-purpose registers"
-        );
-        reg
-    }
-
-    fn output_int(&mut self, reg: Gpr) -> InstOutput {
-        InstOutput::One(reg)
-    }
-
-    fn output_none(&mut self, (): Unit) -> InstOutput {
-        InstOutput::None
-    }
 
     fn operand_size(&mut self, ty: Type) -> OperandSize {
         if ty.bits() == 64 {
@@ -181,14 +154,6 @@ impl Context for Isle<'_, '_> {
         slot_amode(crate::abi::frame::slot_offset(slots, slot) as i32 + offset)
     }
 
-    fn high_half_amount_of(&mut self, amount: u64) -> u8 {
-        32 | (amount as u8 & 31)
-    }
-
-    fn high_half_amount(&mut self, value: Value) -> Option<()> {
-        matches!(self.iconst_u64(value)?, 32..=63).then_some(())
-    }
-
     fn scale_shift(&mut self, value: Value) -> Option<u8> {
         match self.iconst_u64(value)? {
             shift @ 1..=3 => Some(shift as u8),
@@ -218,10 +183,6 @@ impl Context for Isle<'_, '_> {
 
     fn gpr_imm_const(&mut self, imm: i32) -> GprImm {
         GprImm::Imm(imm)
-    }
-
-    fn sinkable(&mut self, value: Value) -> Option<Inst> {
-        self.lower.sinkable(value)
     }
 
     fn sunk_load(&mut self, inst: Inst, flags: MemFlags, address: Amode) -> GprMem {
@@ -319,20 +280,6 @@ impl Context for Isle<'_, '_> {
     }
 
     // Terms of inst/float.isle.
-
-    fn put_in_vec(&mut self, value: Value) -> Xmm {
-        let reg = self.reg_of(value);
-        debug_assert_eq!(
-            reg.class(),
-            RegClass::Float,
-            "rules put numbers in XMM registers"
-        );
-        reg
-    }
-
-    fn output_vec(&mut self, reg: Xmm) -> InstOutput {
-        InstOutput::One(reg)
-    }
 
     fn float_size(&mut self, ty: Type) -> FloatSize {
         if ty.bits() == 64 {
@@ -479,15 +426,7 @@ impl Context for Isle<'_, '_> {
     }
 
     fn x64_jcc(&mut self, cond: Cond, taken: BlockCall, not_taken: BlockCall) -> Unit {
-        let first = self.lower.successor(taken);
-        // Two equal destinations are nevertheless two successors.
-        let second = if taken == not_taken {
-            1 - first
-        } else {
-            self.lower.successor(not_taken)
-        };
-        self.lower.pass_block_args(first, taken);
-        self.lower.pass_block_args(second, not_taken);
+        let first = self.pass_to_both(taken, not_taken);
         self.consume(cond.flags);
         self.inst(MInst::JumpIf(if first == 0 {
             cond.cc
@@ -496,23 +435,13 @@ impl Context for Isle<'_, '_> {
         }));
     }
 
-    fn jump_table_len(&mut self, table: JumpTable) -> u64 {
-        self.lower.func.dfg.jump_tables[table].as_slice().len() as u64
-    }
-
     fn x64_jump_table(&mut self, index: Gpr, table: JumpTable) -> Unit {
-        let edges = TableEdges::new(self.lower.func, table);
-        for (succ, &dest) in edges.dests.iter().enumerate() {
-            self.lower.pass_block_args(succ as u32, dest);
-        }
-        // In CLIF the default comes first; in the machine's table it is the last entry.
-        let mut entries = edges.entries;
-        entries.rotate_left(1);
+        let entries = self.pass_to_table(table);
         let temps = [self.int(), self.int()];
         self.inst(MInst::JumpTable {
             index,
             temps,
-            entries: entries.into(),
+            entries,
         });
     }
 
@@ -527,66 +456,24 @@ impl Context for Isle<'_, '_> {
 
     // Terms of inst/call.isle.
 
-    fn put_in_results(&mut self, results: ValueSlice) -> Places {
-        let placed = self.place_results(self.args(results));
-        self.placed(placed)
-    }
-
-    fn put_in_args(&mut self, callee: FuncRef, args: ValueSlice) -> Places {
-        let dfg = &self.lower.func.dfg;
-        let signature = &dfg.signatures[dfg.ext_funcs[callee].signature];
-        let placed = self.place_args(signature, self.args(args), CallKind::Call);
-        self.placed(placed)
-    }
-
-    fn put_in_args_of_sig(&mut self, signature: SigRef, args: ValueSlice) -> Places {
-        let func = self.lower.func;
-        let signature = &func.dfg.signatures[signature];
-        let placed = self.place_args(signature, self.args(args), CallKind::Call);
-        self.placed(placed)
-    }
-
-    fn put_in_tail_args(&mut self, callee: FuncRef, args: ValueSlice) -> Places {
-        let dfg = &self.lower.func.dfg;
-        let signature = &dfg.signatures[dfg.ext_funcs[callee].signature];
-        let placed = self.place_args(signature, self.args(args), CallKind::TailCall);
-        self.placed(placed)
-    }
-
-    fn put_in_tail_args_of_sig(&mut self, signature: SigRef, args: ValueSlice) -> Places {
-        let func = self.lower.func;
-        let signature = &func.dfg.signatures[signature];
-        let placed = self.place_args(signature, self.args(args), CallKind::TailCall);
-        self.placed(placed)
-    }
-
     fn x64_ret(&mut self, results: Places) -> Unit {
         let placed = self.take_placed(results);
         self.inst(MInst::Ret(Box::new(placed.regs)));
     }
 
     fn x64_call(&mut self, callee: FuncRef, args: Places) -> InstOutput {
-        let func = self.lower.func;
-        let signature = &func.dfg.signatures[func.dfg.ext_funcs[callee].signature];
-        let placed = self.take_placed(args);
+        let (signature, placed) = (self.signature_of(callee), self.take_placed(args));
         let callee = Callee::Direct(self.func_name(callee));
         self.emit_call(signature, callee, placed)
     }
 
     fn x64_call_indirect(&mut self, signature: SigRef, callee: GprMem, args: Places) -> InstOutput {
-        let func = self.lower.func;
-        let placed = self.take_placed(args);
-        self.emit_call(
-            &func.dfg.signatures[signature],
-            Callee::Indirect(callee),
-            placed,
-        )
+        let (signature, placed) = (self.signature(signature), self.take_placed(args));
+        self.emit_call(signature, Callee::Indirect(callee), placed)
     }
 
     fn x64_return_call(&mut self, callee: FuncRef, args: Places) -> Unit {
-        let func = self.lower.func;
-        let signature = &func.dfg.signatures[func.dfg.ext_funcs[callee].signature];
-        let placed = self.take_placed(args);
+        let (signature, placed) = (self.signature_of(callee), self.take_placed(args));
         let callee = Callee::Direct(self.func_name(callee));
         self.emit_tail_call(signature, callee, placed);
     }
@@ -597,9 +484,7 @@ impl Context for Isle<'_, '_> {
         callee: GprMem,
         args: Places,
     ) -> Unit {
-        let func = self.lower.func;
-        let placed = self.take_placed(args);
-        let signature = &func.dfg.signatures[signature];
+        let (signature, placed) = (self.signature(signature), self.take_placed(args));
         self.emit_tail_call(signature, Callee::Indirect(callee), placed);
     }
 
