@@ -337,7 +337,7 @@ impl Engine {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Func, Linker, Module, Store};
+    use crate::{Func, Linker, Module, Store, Target};
 
     #[test]
     fn features_that_the_processor_lacks_are_refused_by_name() {

@@ -453,7 +453,8 @@ fn dominator_steps<I>(vcode: &VCode<I>, most: u64) -> u64 {
 mod tests {
     use super::*;
     use crate::flags::{Flags, OptLevel};
-    use crate::function::FunctionCompiler;
+    use crate::function::{FunctionCompiler, Observer};
+    use crate::isa::Isa;
 
     /// The result for a function with a loop whose head is `block1`, as written.
     fn live(head: &str, after: &str) -> u64 {
@@ -469,13 +470,20 @@ mod tests {
         let mut compiler = FunctionCompiler::new(flags);
         let mut functions = cranelift_reader::parse_functions(&text).expect("it is CLIF");
         let func = functions.pop().expect("there is one function");
-        let alone = Allowance::alone();
+        let mut live = LiveBlocks(0);
         compiler
-            .optimise(alone, func)
-            .expect("the mid-end takes all");
-        let lowered = compiler.lower(false).expect("it has rules");
-        assert_eq!(lowered.vcode.blocks.len(), 4);
-        Effort::of(&lowered.vcode, Allowance::alone()).live_blocks
+            .run_to_vcode(Allowance::alone(), func, &mut live)
+            .expect("it has rules");
+        live.0
+    }
+
+    struct LiveBlocks(u64);
+
+    impl Observer for LiveBlocks {
+        fn lowered<I: Isa>(&mut self, vcode: &VCode<I::Inst>) {
+            assert_eq!(vcode.blocks.len(), 4);
+            self.0 = Effort::of(vcode, Allowance::alone()).live_blocks;
+        }
     }
 
     #[test]

@@ -40,7 +40,7 @@ pub(crate) fn describe(flags: &Flags) -> String {
     format!(
         "skerry {VERSION}\ntarget {}\nfeatures {}\noptimise {:?}\nregalloc {:?}\nmemory {}\nfuel {}\n",
         target(),
-        names(flags.features).join(" "),
+        flags.features.names().collect::<Vec<_>>().join(" "),
         flags.opt_level,
         flags.regalloc,
         memory(flags.memory),
