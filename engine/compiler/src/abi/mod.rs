@@ -1,11 +1,31 @@
-//! The assignment of places (registers or stack slots) to arguments and results, which one function does.
+//! The internal calling convention, as far as all instruction sets share it. (`isa/*/abi.rs` has the registers of each.)
 //!
-//! The convention is Skerry's own (`isa/x86_64/abi.rs` has it on one page). Integers and floats each take registers
+//! **Places.** One function, [`assign`], gives arguments and results their places. Integers and floats each take registers
 //! from a list in order. Those for which no register is left go to 8-byte slots of the caller's outgoing area,
 //! which begins at the stack pointer at the call: first the slots of arguments, then, above them, those of results.
 //! The callee frees the arguments' slots, so their number is even: the stack stays aligned. So the start of the
 //! results' slots does not depend on the signature, and the callee of a tail call finds them although it has other
-//! arguments. A vmctx parameter has a register of its own and takes part in none of this.
+//! arguments. A vmctx parameter has a register of its own and takes part in none of this. A value is represented in its
+//! place as in any register (`isle-rules/contract.isle`): an i32 has its high half zero. Slots hold the whole register.
+//!
+//! **Tail calls.** A function that tail-calls g leaves the stack as its own caller would have left it for g. The
+//! address B at which the results' slots begin is fixed: the caller looks for results there, whichever function
+//! returns, and functions with the same results use the same slots. So g's arguments end at B, g's return address
+//! lies directly below them, and g frees up to B. However long a chain of tail calls is, the stack is at most one
+//! frame and the largest argument area deeper than at the first call.
+//!
+//! If g has no more argument slots than the function, they are within the function's own, which are no longer
+//! needed (it loaded its arguments at its entry), and lowering stores arguments directly there. Otherwise they
+//! overlap the function's frame: lowering stores them in the outgoing area, and the epilogue (`isa/*/emit.rs`) copies
+//! them up, last first, when it has restored the callee-saved registers and holds the return address and the saved frame
+//! pointer in registers.
+//!
+//! **The vmctx.** A function may tail-call a function of another instance. Then the vmctx register has changed when the
+//! call returns, and only the caller can restore it. So a call that sets the callee's vmctx (its signature has a `vmctx`
+//! parameter) restores the register from the caller's frame afterwards. Every function must be called in this way unless it
+//! *keeps* the vmctx: it makes no tail call with a vmctx parameter, and tail calls only functions that keep it.
+//! Which functions of a module do is decided before the first is translated (`translate/tail.rs`); in a module
+//! without tail calls all do. Builtins always do: their signatures are not `CallConv::Tail`.
 
 pub mod call;
 pub mod frame;

@@ -25,7 +25,7 @@
 //! Time and memory are linear in the size of the module up to fixed factors: nothing recurses, unreachable code is
 //! validated and skipped, a local costs nothing until it is used, and the products that Wasm permits (operands of
 //! branches, values, locals times blocks, uses times loops around them) run into [`CompileError::Limit`]. The cost
-//! of register allocation is bounded in `effort.rs`.
+//! of register allocation is bounded in `vcode/effort.rs`.
 //!
 //! Architecture invariant: nothing here knows an instruction set.
 

@@ -1,6 +1,6 @@
 //! VCode: a function as machine instructions over virtual registers, in the order of emission.
 //!
-//! It is built backwards by `lower.rs` (so that a use is seen before its definition and unused pure instructions
+//! It is built backwards by `lower/` (so that a use is seen before its definition and unused pure instructions
 //! are never lowered), and turned around once by [`VCode::finish`]. Then the register allocator reads it through
 //! `regalloc2::Function`, and the emitter encodes it.
 //!

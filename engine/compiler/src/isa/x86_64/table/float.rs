@@ -1,7 +1,7 @@
 //! x86_64: the instruction table of `isle-rules/x86_64/inst/{float,convert}.isle`, with one line for each
 //! instruction.
 //!
-//! As in `insts.rs`: a line names a term and the forms of the assembler that encode it. Each line has the
+//! As in `int.rs`: a line names a term and the forms of the assembler that encode it. Each line has the
 //! SSE forms and, behind the bar, the AVX forms, which have a destination of their own and so save a copy.
 //! Which one is taken depends on the processor alone. A spec says nothing of the bits above the scalar, where
 //! the two differ, so it is the spec of both.

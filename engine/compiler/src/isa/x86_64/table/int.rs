@@ -4,7 +4,7 @@
 //! forms of the assembler (`cranelift_assembler_x64::inst`) that encode it. The line's macro is its
 //! *shape*: the signature of the term, and how operands and sizes choose the form. From the form follow
 //! the operands for the register allocator, the encoding and the printing. Floating point is in
-//! `float_insts.rs`.
+//! `float.rs`.
 //!
 //! # How to add an instruction
 //!
@@ -39,7 +39,7 @@
 //! | `sign` | `(OperandSize Gpr) Gpr` | cdq, cqo |
 //!
 //! `commutes` before the colon says that the first two operands may be exchanged where they are registers.
-//! An instruction of another shape is a function in `isle.rs` (loads, stores, control, calls), or a new
+//! An instruction of another shape is a function in `externs.rs` (loads, stores, control, calls), or a new
 //! shape here.
 
 /// The table. It expands to methods of the ISLE `Context`.
