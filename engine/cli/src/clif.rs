@@ -26,7 +26,7 @@ use skerry_runtime::{ClifProgram, Engine};
 use crate::clif_program::{call, from_bits, to_bits};
 use crate::error::Error;
 use crate::files::{expand, read_text};
-use crate::filetest::{Lowered, Stale, bless, check};
+use crate::filetest::{Lowered, Stale, bless, check, check_directives};
 use crate::options::ClifOptions;
 
 /// The result of checking one file.
@@ -52,9 +52,10 @@ pub struct ClifReport {
 ///
 /// # Errors
 ///
-/// A message with the line, for a text that is not CLIF, has two functions of one name, or has no function; or the
-/// compiler's message.
+/// A message with the line, for a text that is not CLIF, has two functions of one name, has no function, or has a comment that is
+/// nearly a directive; or the compiler's message.
 pub fn check_text(text: &str, required: bool) -> Result<ClifReport, String> {
+    check_directives(text)?;
     let options = ParseOptions {
         default_calling_convention: CallConv::Tail,
         ..ParseOptions::default()
@@ -145,7 +146,10 @@ fn check_braces(text: &str, parsed: &TestFile<'_>) -> Result<(), String> {
 /// The processor features that expectations are for: all of them, whatever this processor has, or, after a line `;
 /// cpu: baseline`, none.
 fn expected_features(text: &str) -> CpuFeatures {
-    if text.lines().any(|line| line == "; cpu: baseline") {
+    if text
+        .lines()
+        .any(|line| line.trim_end() == "; cpu: baseline")
+    {
         CpuFeatures::default()
     } else {
         CpuFeatures::all()
