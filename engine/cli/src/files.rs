@@ -279,6 +279,9 @@ fn replace_with(path: &Path, bytes: &[u8], most: u32) -> std::io::Result<()> {
     file.publish(&path)
 }
 
+/// The folder in which Linux shows the open files of this process.
+const DESCRIPTORS: &str = "/proc/self/fd";
+
 /// A file that is being written. If the process is killed meanwhile, nothing stays behind, unless the file system has no
 /// nameless files.
 enum NewFile<'a> {
@@ -294,7 +297,10 @@ impl<'a> NewFile<'a> {
         let flags = OFlags::TMPFILE.bits() as i32;
         let mut options = OpenOptions::new();
         options.write(true).mode(mode).custom_flags(flags);
-        if let Ok(file) = options.open(directory) {
+        // The name is given through this folder.
+        if Path::new(DESCRIPTORS).is_dir()
+            && let Ok(file) = options.open(directory)
+        {
             return Ok(NewFile::Nameless { file, directory });
         }
         let mut builder = tempfile::Builder::new();
@@ -313,7 +319,7 @@ impl<'a> NewFile<'a> {
     fn publish(self, path: &Path) -> std::io::Result<()> {
         match self {
             NewFile::Nameless { file, directory } => {
-                let source = format!("/proc/self/fd/{}", file.as_raw_fd());
+                let source = format!("{DESCRIPTORS}/{}", file.as_raw_fd());
                 let link = |to: &Path| -> std::io::Result<()> {
                     Ok(linkat(CWD, &source, CWD, to, AtFlags::SYMLINK_FOLLOW)?)
                 };
@@ -438,7 +444,9 @@ mod tests {
             assert!(input.1 <= 2 * START, "{} bytes of {bytes:?}", input.1);
         }
         // In the middle of a character, nothing is wrong yet.
-        assert!(may_be_module("(;\u{20ac}".as_bytes().split_last().unwrap().1));
+        assert!(may_be_module(
+            "(;\u{20ac}".as_bytes().split_last().unwrap().1
+        ));
         assert!(may_be_module(b"\0asm") && may_be_module(b" \n(module"));
         assert!(!may_be_module(b"(\0") && !may_be_module(b"(\xff)") && !may_be_module(b"hello"));
     }
@@ -446,7 +454,10 @@ mod tests {
     #[test]
     fn devices_are_refused_by_their_start() {
         let error = read(Path::new("/dev/zero")).unwrap_err().to_string();
-        assert!(error.starts_with("/dev/zero: not a valid module"), "{error}");
+        assert!(
+            error.starts_with("/dev/zero: not a valid module"),
+            "{error}"
+        );
         let error = read_text(Path::new("/dev/zero")).unwrap_err().to_string();
         assert_eq!(error, "/dev/zero: not text: a zero byte at offset 0");
     }
@@ -476,7 +487,10 @@ mod tests {
                 assert_eq!(names(), round);
             }
             new.publish(&path).unwrap();
-            assert_eq!((names(), &std::fs::read(&path).unwrap()[..]), (1, &bytes[..]));
+            assert_eq!(
+                (names(), &std::fs::read(&path).unwrap()[..]),
+                (1, &bytes[..])
+            );
         }
         let mode = std::fs::metadata(&path).unwrap().permissions().mode();
         assert_eq!(mode & 0o222, 0);

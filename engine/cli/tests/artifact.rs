@@ -138,7 +138,7 @@ fn options_that_do_not_fit_are_refused() {
         &skerry(directory.path(), &compile),
         1,
         "",
-        "wrong.wat: type mismatch",
+        "wrong.wat: not a valid module: type mismatch",
     );
     assert_eq!(entries(directory.path()), 1);
 }
@@ -289,15 +289,22 @@ fn cargo_skerry_has_the_key_of_the_user() {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
     };
-    let package = "[package]\nname = \"skerry\"\nversion = \"0.0.0\"\nedition = \"2024\"\n[workspace]\n";
+    let package =
+        "[package]\nname = \"skerry\"\nversion = \"0.0.0\"\nedition = \"2024\"\n[workspace]\n";
     write("Cargo.toml", package);
-    let program = r#"fn main() { print!("{:?}", std::env::var_os("SKERRY_TRUST_DIR").unwrap_or_default()) }"#;
+    let program =
+        r#"fn main() { print!("{:?}", std::env::var_os("SKERRY_TRUST_DIR").unwrap_or_default()) }"#;
     write("src/main.rs", program);
-    write(".cargo/config.toml", include_str!("../../../.cargo/config.toml"));
+    write(
+        ".cargo/config.toml",
+        include_str!("../../../.cargo/config.toml"),
+    );
     let cargo = |alias: &[&str], set: Option<&str>| {
         let mut command = Command::new(env!("CARGO"));
         command.current_dir(&directory).args(alias);
-        command.env_remove("SKERRY_TRUST_DIR").env_remove("CARGO_TARGET_DIR");
+        command
+            .env_remove("SKERRY_TRUST_DIR")
+            .env_remove("CARGO_TARGET_DIR");
         command.envs(set.map(|value| ("SKERRY_TRUST_DIR", value)));
         let output = command.output().unwrap();
         let log = String::from_utf8_lossy(&output.stderr);
@@ -308,4 +315,24 @@ fn cargo_skerry_has_the_key_of_the_user() {
     assert_eq!(cargo(&["skerry"], Some("/own")), "\"/own\"");
     let own = cargo(&["run", "--release", "--quiet"], None);
     assert!(own.ends_with("target/trust\""), "{own}");
+}
+
+#[test]
+fn a_compiled_library_says_what_can_be_called() {
+    let directory = tempfile::tempdir().unwrap();
+    let library = r#"(module (func (export "b")) (func (export "a")) (memory (export "m") 1))"#;
+    let starts = r#"(module (func $start) (start $start))"#;
+    let told = "lib.cwasm: there is nothing to run: it exports no `_start`";
+    for (text, code) in [(library, 2), ("(module)", 2), (starts, 0)] {
+        let [source, artifact] = ["lib.wat", "lib.cwasm"].map(|name| directory.path().join(name));
+        fs::write(&source, text).unwrap();
+        let [source, artifact] = [&source, &artifact].map(|path| path.to_str().unwrap());
+        let compiled = skerry(directory.path(), &["compile", source, "-o", artifact]);
+        check(&compiled, 0, "", "");
+        let run = skerry(directory.path(), &["run", artifact]);
+        check(&run, code, "", if code == 0 { "" } else { told });
+        if text == library {
+            check(&run, 2, "", "a function that it exports: \"a\", \"b\"\n");
+        }
+    }
 }
