@@ -27,7 +27,7 @@ use skerry_runtime::{ClifProgram, Engine};
 use crate::clif_program::{call, from_bits, to_bits};
 use crate::error::Error;
 use crate::files::{expand, read_text};
-use crate::filetest::{Lowered, Stale, bless, check};
+use crate::filetest::{Lowered, Stale, bless, check, check_directives};
 use crate::options::ClifOptions;
 use crate::variant::{Variant, variants};
 
@@ -54,9 +54,10 @@ pub struct ClifReport {
 ///
 /// # Errors
 ///
-/// A message with the line, for a text that is not CLIF, has two functions of one name, or has no function; or the
-/// compiler's message.
+/// A message with the line, for a text that is not CLIF, has two functions of one name, has no function, or has a comment that is
+/// nearly a directive; or the compiler's message.
 pub fn check_text(text: &str, required: bool) -> Result<ClifReport, String> {
+    check_directives(text)?;
     let options = ParseOptions {
         default_calling_convention: CallConv::Tail,
         ..ParseOptions::default()

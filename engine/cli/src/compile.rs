@@ -15,6 +15,7 @@ use crate::files::{
     check_output, directory_of, is_standard_output, name, read_module, replace, write_text,
 };
 use crate::load;
+use crate::mistakes;
 use crate::options::{CompileOptions, Emit};
 use crate::progress::Bar;
 
@@ -45,7 +46,7 @@ pub fn command(options: &CompileOptions, out: &mut dyn Write) -> Result<(), Erro
     let path = name(&options.file);
     let failed = |error: CompileError| Error::Invalid {
         path: path.clone(),
-        message: explain(&wasm, error).to_string(),
+        message: mistakes::of_module(&explain(&wasm, error)),
     };
     let mut config = Config::new();
     config.consume_fuel(options.fuel);
@@ -113,7 +114,10 @@ fn write_artifact(options: &CompileOptions, wasm: &[u8], output: &Path) -> Resul
     };
     compiled.map_err(|error| Error::Invalid {
         path: name(&options.file),
-        message: error.to_string(),
+        message: match &error {
+            skerry_runtime::Error::Compile(error) => mistakes::of_module(error),
+            other => other.to_string(),
+        },
     })?;
     replace(output, &artifact).map_err(cannot_write)
 }

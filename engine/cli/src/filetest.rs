@@ -47,6 +47,83 @@ const RULES: &str = "; rules:";
 const ASM: &str = "; asm:";
 const ASM_LINE: &str = ";   ";
 
+/// The words that, with a colon, begin a comment with a meaning.
+const DIRECTIVES: [&str; 6] = ["run", "print", "traps", "rules", "asm", "cpu"];
+
+/// Checks that no comment is nearly one with a meaning, which would be ignored as any other comment is: a word that is a typing
+/// error away from one of these, one without its colon, or one that is not at the place where it is looked for.
+///
+/// # Errors
+///
+/// A message with the line of the first such comment.
+pub(crate) fn check_directives(text: &str) -> Result<(), String> {
+    for (index, line) in text.lines().enumerate() {
+        if let Some(meant) = nearly_directive(line) {
+            let (number, line) = (index + 1, line.trim());
+            return Err(format!(
+                "{number}: `{line}` is nearly a directive, but would be ignored: write `; {meant}:` as the whole start of the line, or \
+                 other words"
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// The directive that a line is nearly.
+fn nearly_directive(line: &str) -> Option<&'static str> {
+    let comment = line.trim_start().strip_prefix(';')?.trim_start_matches(';');
+    if line.starts_with(ASM_LINE) {
+        return None;
+    }
+    let comment = comment.trim_start();
+    let end = comment.find(|char: char| !char.is_alphanumeric());
+    let (word, rest) = comment.split_at(end?);
+    let lower = word.to_ascii_lowercase();
+    let meant = DIRECTIVES.into_iter().find(|known| {
+        // Short words have many neighbours that are words, too.
+        let most = if known.len() > 3 { 2 } else { 1 };
+        distance(&lower, known) <= most
+    })?;
+    // Without a colon it is taken for one if a call or code follows.
+    let followed = rest.trim_start();
+    if !followed.starts_with(':') {
+        return (word == meant && followed.starts_with('%')).then_some(meant);
+    }
+    let exact = word == meant && rest.starts_with(':');
+    let found = match meant {
+        "run" | "print" | "traps" => exact,
+        "asm" => line.trim_end() == ASM,
+        _ => exact && line.starts_with("; "),
+    };
+    (!found).then_some(meant)
+}
+
+/// The number of letters to insert, to remove, to replace, or to exchange with the next one, that make one word of another.
+fn distance(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    // No directive is that long.
+    if a.len() > b.len() + 2 {
+        return a.len() - b.len();
+    }
+    let mut rows = vec![vec![0; b.len() + 1]; a.len() + 1];
+    for i in 0..=a.len() {
+        for j in 0..=b.len() {
+            rows[i][j] = match (i, j) {
+                (0, _) | (_, 0) => i + j,
+                _ => {
+                    let replaced = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
+                    let mut least = replaced.min(rows[i - 1][j] + 1).min(rows[i][j - 1] + 1);
+                    if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                        least = least.min(rows[i - 2][j - 2] + 1);
+                    }
+                    least
+                }
+            };
+        }
+    }
+    rows[a.len()][b.len()]
+}
+
 /// The comments after one function.
 #[derive(Debug, Default)]
 struct Expectation {
@@ -279,6 +356,55 @@ block0:
             name: name.into(),
             rules: strings(rules),
             asm: strings(asm),
+        }
+    }
+
+    #[test]
+    fn what_is_nearly_a_directive_is_refused() {
+        for (line, meant) in [
+            ("; runn: %f() == 1", "run"),
+            ("; rn: %f() == 1", "run"),
+            ("; rnu: %f() == 1", "run"),
+            ("; Run: %f() == 1", "run"),
+            ("; run : %f() == 1", "run"),
+            ("; run %f() == 1", "run"),
+            (";prnt: %f()", "print"),
+            ("; trap: %f()", "traps"),
+            ("  ; trasp: %f()", "traps"),
+            ("; rule: iadd", "rules"),
+            (";rules: iadd", "rules"),
+            (";; rules: iadd", "rules"),
+            (" ; rules: iadd", "rules"),
+            ("; asm: ret", "asm"),
+            (";asm:", "asm"),
+            ("; cpo: baseline", "cpu"),
+        ] {
+            assert_eq!(nearly_directive(line), Some(meant), "{line}");
+            let message = check_directives(&format!("; text\n{line}\n")).unwrap_err();
+            assert!(
+                message.starts_with("2: ") && message.contains(line.trim()),
+                "{message}"
+            );
+        }
+        for line in [
+            "; run: %f() == 1",
+            ";run: %f() == 1",
+            "  ;; run: %f() == 1",
+            "; rules:",
+            "; asm:",
+            "; cpu: baseline",
+            ";   run: 1",
+            "; not: a directive",
+            "; check: v1",
+            "; sum: of two",
+            "; running: twice",
+            "; run it twice",
+            "; the rules: none",
+            ";",
+            "",
+            "function %rules() {",
+        ] {
+            assert_eq!(nearly_directive(line), None, "{line}");
         }
     }
 

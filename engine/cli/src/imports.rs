@@ -37,29 +37,6 @@ pub(crate) fn compiled(module: &Module) -> Vec<Import> {
     imports.collect()
 }
 
-/// Whether a module does nothing by itself: it has no start function and exports no function that [`crate::run`]
-/// calls. A malformed module is not a library.
-pub(crate) fn is_library(wasm: &[u8]) -> bool {
-    for payload in Parser::new(0).parse_all(wasm) {
-        match payload {
-            Ok(Payload::ExportSection(section)) => {
-                let entry = |name: &str| name == "_start" || name == "_initialize";
-                if section
-                    .into_iter()
-                    .flatten()
-                    .any(|export| entry(export.name))
-                {
-                    return false;
-                }
-            }
-            Ok(Payload::StartSection { .. }) | Err(_) => return false,
-            Ok(Payload::CodeSectionStart { .. } | Payload::End(_)) => return true,
-            Ok(_) => {}
-        }
-    }
-    false
-}
-
 /// Reads the module up to the end of its imports.
 fn read(wasm: &[u8], found: &mut Vec<Import>) -> wasmparser::Result<()> {
     let mut types: Vec<Option<FuncType>> = Vec::new();

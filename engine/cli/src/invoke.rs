@@ -25,18 +25,23 @@ pub(crate) fn function(
         Some(other) => format!("the export {name:?} is a {}, not a function", other.kind()),
         None => format!("no function is exported as {name:?}"),
     };
+    let names = exported_functions(module);
+    Err(program.usage(format!("{found}; functions that are: {names}")))
+}
+
+/// The names of the functions that a module exports, for messages.
+pub(crate) fn exported_functions(module: &Module) -> String {
     let functions = module.exports().filter_map(|export| match export.ty {
         ExternType::Func(_) => Some(format!("{:?}", export.name)),
         _ => None,
     });
     let mut names: Vec<String> = functions.collect();
     names.sort();
-    let names = match names.len() {
+    match names.len() {
         0 => "none".into(),
         1..=50 => names.join(", "),
         count => format!("{}, .. ({count})", names[..50].join(", ")),
-    };
-    Err(program.usage(format!("{found}; functions that are: {names}")))
+    }
 }
 
 /// The arguments of a function of this type.

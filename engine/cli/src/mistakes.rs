@@ -1,6 +1,6 @@
 //! Errors of the engine that an option of the command line causes or avoids, in the words of the command line.
 
-use skerry_runtime::{ArtifactError, Error, TrustStore};
+use skerry_runtime::{ArtifactError, CompileError, Error, LimitKind, TrustStore};
 
 use crate::limits::LimitOptions;
 
@@ -8,13 +8,15 @@ use crate::limits::LimitOptions;
 pub(crate) fn message(error: &Error, name: &str, limits: &LimitOptions) -> Option<String> {
     match error {
         Error::Artifact(error) => artifact(error, name, limits),
-        Error::Limit { what, actual, .. } => {
-            let is_total = |kind: &str| what.starts_with(kind) && what.contains("of all");
-            let (unit, option, limit) = match (limits.max_memory, limits.max_table_elements) {
-                (Some(limit), _) if is_total("bytes") => ("bytes of memory", "memory", limit),
-                (_, Some(limit)) if is_total("elements") => {
-                    ("elements of tables", "table-elements", limit)
-                }
+        Error::Compile(error) => Some(of_module(error)),
+        Error::Limit { kind, actual, .. } => {
+            let (unit, option, limit) = match kind {
+                LimitKind::TotalMemorySize => ("bytes of memory", "memory", limits.max_memory?),
+                LimitKind::TotalTableElements => (
+                    "elements of tables",
+                    "table-elements",
+                    limits.max_table_elements?,
+                ),
                 _ => return None,
             };
             Some(format!(
@@ -25,13 +27,19 @@ pub(crate) fn message(error: &Error, name: &str, limits: &LimitOptions) -> Optio
     }
 }
 
+/// The message for a module that is not compiled.
+pub(crate) fn of_module(error: &CompileError) -> String {
+    match error {
+        CompileError::Invalid { .. } => format!("not a valid module: {error}"),
+        _ => error.to_string(),
+    }
+}
+
 /// The message for a compiled module that does not fit.
 fn artifact(error: &ArtifactError, name: &str, limits: &LimitOptions) -> Option<String> {
     Some(match error {
         ArtifactError::Untrusted => {
-            // The marks are in a folder beside the key.
-            let mark = TrustStore::of_user().ok()?.mark_of(&[]);
-            let key = mark.ancestors().nth(2)?.join("artifact.key");
+            let key = TrustStore::of_user().ok()?.key_path();
             format!(
                 "it was not compiled with the key in {} (SKERRY_TRUST_DIR says where it is), and its code is not \
                  confined as WebAssembly is: compile it again, or run `skerry trust {name}`",

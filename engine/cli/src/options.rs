@@ -347,6 +347,7 @@ After a function, as comments:
                            the rules that fired
   ; asm:                   the machine code, on the lines that follow
   ;   lea (%rdi,%rsi),%eax
+Other comments mean nothing, but one that is nearly one of these, such as `; runn:`, is an error.
 BLESS=1 in the environment writes the last two anew. Each call is made twice, with and without the
 processor's optional instructions.
 CLIF may access any memory, so it runs in a process of its own: a function that loads from a wrong

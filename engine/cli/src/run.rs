@@ -82,7 +82,6 @@ pub fn command(options: &RunOptions, out: &mut dyn Write) -> Result<u8, Error> {
         if let Source::Wasm(wasm) = &source {
             program.check_imports(&linker, store, &imports::declared(wasm), lenient)?;
         }
-        let is_library = matches!(&source, Source::Wasm(wasm) if imports::is_library(wasm));
         let load = || load::module(&engine, &source, cache.as_ref());
         let module =
             Phases::time(&mut phases.compile, load).map_err(|error| program.error(error))?;
@@ -100,11 +99,7 @@ pub fn command(options: &RunOptions, out: &mut dyn Write) -> Result<u8, Error> {
             }
             None => {
                 program.check_entry(&module, "_start")?;
-                if is_library {
-                    let message = "there is nothing to run: it has no `_start`, no `_initialize` and no start function";
-                    let remedy = "--invoke NAME before the file calls what it exports";
-                    return Err(program.usage(format!("{message}; {remedy}")).into());
-                }
+                program.check_runs(&module)?;
                 None
             }
         };
@@ -126,7 +121,18 @@ pub fn command(options: &RunOptions, out: &mut dyn Write) -> Result<u8, Error> {
             None => Err(program.error(error)),
         },
     };
+    if let Err(error) = &ended {
+        finish_line(&store.data().state, error);
+    }
     with_times(ended, &phases, options.time_json.as_deref(), out)
+}
+
+/// Ends the line that the program has left unfinished, so that the message about `error` starts on one of its own.
+fn finish_line(ctx: &WasiCtx, error: &Error) {
+    if ctx.is_line_unfinished() && !error.is_broken_pipe() {
+        // If it cannot be written, neither can the message.
+        _ = writeln!(std::io::stderr());
+    }
 }
 
 /// Writes the times to `path`, if there is one, or to `out` if it is `-`. A failure to write counts only if the program was successful.
@@ -245,6 +251,20 @@ impl Program<'_> {
             path: self.name.into(),
             message,
         })
+    }
+
+    /// Checks that running the module without `--invoke` does something.
+    fn check_runs(&self, module: &Module) -> Result<(), Error> {
+        let entries = ["_start", "_initialize"];
+        let exports = entries.map(|name| module.export(name).is_some());
+        if exports.contains(&true) || module.has_start() {
+            return Ok(());
+        }
+        let message = "there is nothing to run: it exports no `_start` and no `_initialize`, and has no start function";
+        let functions = invoke::exported_functions(module);
+        Err(self.usage(format!(
+            "{message}; --invoke NAME before the file calls a function that it exports: {functions}"
+        )))
     }
 
     /// Checks that the entry of this name, `_start` or `_initialize`, has no parameters and no results if there is one.

@@ -65,21 +65,26 @@ fn state() -> MutexGuard<'static, State> {
 
 /// Starts waiting for Ctrl-C, and for the end of the time if one is given.
 ///
+/// Whoever started the process may have had it ignore SIGINT, as a shell does for what it runs in the background of a script.
+/// Then Ctrl-C is meant for others, and it stays ignored.
+///
 /// # Errors
 ///
 /// If the threads cannot be started or the signal handler cannot be installed.
 pub fn watch(timeout: Option<Duration>) -> std::io::Result<()> {
-    let second = Arc::new(AtomicBool::new(false));
-    // The order matters: the first signal must find the flag unset.
-    signal_hook::flag::register_conditional_default(SIGINT, second.clone())?;
-    let mut signals = Signals::new([SIGINT])?;
     let thread = || std::thread::Builder::new().stack_size(256 << 10);
-    thread().name("skerry ctrl-c".into()).spawn(move || {
-        for _ in signals.forever() {
-            second.store(true, Ordering::SeqCst);
-            stop(Reason::Interrupt);
-        }
-    })?;
+    if !is_ignored(SIGINT) {
+        let second = Arc::new(AtomicBool::new(false));
+        // The order matters: the first signal must find the flag unset.
+        signal_hook::flag::register_conditional_default(SIGINT, second.clone())?;
+        let mut signals = Signals::new([SIGINT])?;
+        thread().name("skerry ctrl-c".into()).spawn(move || {
+            for _ in signals.forever() {
+                second.store(true, Ordering::SeqCst);
+                stop(Reason::Interrupt);
+            }
+        })?;
+    }
     if let Some(time) = timeout {
         thread().name("skerry timeout".into()).spawn(move || {
             std::thread::sleep(time);
@@ -87,6 +92,16 @@ pub fn watch(timeout: Option<Duration>) -> std::io::Result<()> {
         })?;
     }
     Ok(())
+}
+
+/// Whether this process ignores a signal. If the kernel does not tell, it does not.
+fn is_ignored(signal: i32) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mut lines = status.lines();
+    // The mask has signal 1 as its lowest bit.
+    let mask = lines.find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
 }
 
 /// Stops the command.

@@ -4,7 +4,7 @@
 //! that makes bytes trusted.
 
 use std::fs::{DirBuilder, OpenOptions};
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
@@ -18,7 +18,8 @@ use crate::options::TrustOptions;
 ///
 /// # Errors
 ///
-/// A file that cannot be read or is not a compiled module, or a mark that cannot be written.
+/// A file that cannot be read or is not a compiled module, or a mark that cannot be written, or would not count because others
+/// can write to its folder.
 pub fn command(options: &TrustOptions, out: &mut dyn Write) -> Result<(), Error> {
     let trust = TrustStore::of_user().map_err(|error| Error::Usage(error.to_string()))?;
     for path in &options.files {
@@ -31,6 +32,7 @@ pub fn command(options: &TrustOptions, out: &mut dyn Write) -> Result<(), Error>
             });
         }
         let mark = trust.mark_of(&bytes);
+        check_folders(&trust, &mark)?;
         make(&mark, path).map_err(|source| Error::Write {
             path: mark.clone(),
             source,
@@ -45,6 +47,14 @@ pub fn command(options: &TrustOptions, out: &mut dyn Write) -> Result<(), Error>
     Ok(())
 }
 
+/// Checks that others cannot write to the folders of a mark, which would not count then.
+fn check_folders(trust: &TrustStore, mark: &Path) -> Result<(), Error> {
+    // The mark itself is made anew.
+    let folder = mark.parent().unwrap_or(mark);
+    let checked = trust.check_mark(&folder.join("mark"));
+    checked.map_err(|error| Error::Usage(error.to_string()))
+}
+
 /// Makes the file that marks an artifact as trusted. Its content names the artifact, for people to read.
 fn make(mark: &Path, artifact: &Path) -> std::io::Result<()> {
     if let Some(folder) = mark.parent() {
@@ -53,8 +63,13 @@ fn make(mark: &Path, artifact: &Path) -> std::io::Result<()> {
             .mode(0o700)
             .create(folder)?;
     }
+    // One that is there may be one that does not count, because others can write to it.
+    match std::fs::remove_file(mark) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
     let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true).mode(0o600);
+    options.write(true).create_new(true).mode(0o600);
     let mut file = options.open(mark)?;
     writeln!(file, "{}", std::path::absolute(artifact)?.display())
 }

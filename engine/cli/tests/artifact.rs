@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -137,7 +138,7 @@ fn options_that_do_not_fit_are_refused() {
         &skerry(directory.path(), &compile),
         1,
         "",
-        "wrong.wat: type mismatch",
+        "wrong.wat: not a valid module: type mismatch",
     );
     assert_eq!(entries(directory.path()), 1);
 }
@@ -210,6 +211,29 @@ fn what_others_have_compiled_runs_when_it_is_trusted() {
     let told = String::from_utf8_lossy(&trusted.stdout).into_owned();
     assert!(told.contains("hello.cwasm is trusted until"), "{trusted:?}");
     check(&user("other", &["run", artifact]), 0, "hello, world\n", "");
+    // A mark that others could have made does not count, so none is made where they can write, and one that they can write to
+    // is made anew.
+    let folder = directory.path().join("other/trusted");
+    let mark = fs::read_dir(&folder).unwrap().next().unwrap().unwrap();
+    let set = |path: &Path, mode| {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    };
+    for path in [directory.path().join("other"), folder] {
+        set(&path, 0o770);
+        let refused = user("other", &["trust", artifact]);
+        let told = format!("`chmod go-w '{}'`", path.display());
+        check(&refused, 2, "", &told);
+        check(&user("other", &["run", artifact]), 1, "", "skerry trust");
+        set(&path, 0o700);
+    }
+    set(&mark.path(), 0o666);
+    check(&user("other", &["run", artifact]), 1, "", "skerry trust");
+    assert!(user("other", &["trust", artifact]).status.success());
+    check(&user("other", &["run", artifact]), 0, "hello, world\n", "");
+    set(&directory.path().join("other/artifact.key"), 0o620);
+    let refused = user("other", &["trust", artifact]);
+    check(&refused, 2, "", "remove it, and it is made anew");
+    set(&directory.path().join("other/artifact.key"), 0o600);
     // Another file is not trusted.
     let mut changed = fs::read(artifact).unwrap();
     changed[88..120].fill(7);
@@ -253,4 +277,62 @@ fn code_that_counts_fuel_or_does_not_names_the_option() {
     check(&command(&[&compile[..], &["--fuel"]].concat()), 0, "", "");
     let run = command(&["run", artifact]);
     check(&run, 1, "", "it was compiled with --fuel");
+}
+
+/// `cargo skerry` is for users, so it has their key; only tests and examples have one in the target folder. A package that prints
+/// the variable stands for the command.
+#[test]
+fn cargo_skerry_has_the_key_of_the_user() {
+    let directory = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let path = directory.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    };
+    let package =
+        "[package]\nname = \"skerry\"\nversion = \"0.0.0\"\nedition = \"2024\"\n[workspace]\n";
+    write("Cargo.toml", package);
+    let program =
+        r#"fn main() { print!("{:?}", std::env::var_os("SKERRY_TRUST_DIR").unwrap_or_default()) }"#;
+    write("src/main.rs", program);
+    write(
+        ".cargo/config.toml",
+        include_str!("../../../.cargo/config.toml"),
+    );
+    let cargo = |alias: &[&str], set: Option<&str>| {
+        let mut command = Command::new(env!("CARGO"));
+        command.current_dir(&directory).args(alias);
+        command
+            .env_remove("SKERRY_TRUST_DIR")
+            .env_remove("CARGO_TARGET_DIR");
+        command.envs(set.map(|value| ("SKERRY_TRUST_DIR", value)));
+        let output = command.output().unwrap();
+        let log = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{log}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert_eq!(cargo(&["skerry"], None), "\"\"");
+    assert_eq!(cargo(&["skerry"], Some("/own")), "\"/own\"");
+    let own = cargo(&["run", "--release", "--quiet"], None);
+    assert!(own.ends_with("target/trust\""), "{own}");
+}
+
+#[test]
+fn a_compiled_library_says_what_can_be_called() {
+    let directory = tempfile::tempdir().unwrap();
+    let library = r#"(module (func (export "b")) (func (export "a")) (memory (export "m") 1))"#;
+    let starts = r#"(module (func $start) (start $start))"#;
+    let told = "lib.cwasm: there is nothing to run: it exports no `_start`";
+    for (text, code) in [(library, 2), ("(module)", 2), (starts, 0)] {
+        let [source, artifact] = ["lib.wat", "lib.cwasm"].map(|name| directory.path().join(name));
+        fs::write(&source, text).unwrap();
+        let [source, artifact] = [&source, &artifact].map(|path| path.to_str().unwrap());
+        let compiled = skerry(directory.path(), &["compile", source, "-o", artifact]);
+        check(&compiled, 0, "", "");
+        let run = skerry(directory.path(), &["run", artifact]);
+        check(&run, code, "", if code == 0 { "" } else { told });
+        if text == library {
+            check(&run, 2, "", "a function that it exports: \"a\", \"b\"\n");
+        }
+    }
 }

@@ -138,3 +138,14 @@ fn headers_and_numbers() {
         "{log}"
     );
 }
+
+#[test]
+fn a_mistyped_directive_is_no_comment() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("mistyped.clif").display().to_string();
+    fs::write(&path, GOOD.replace("; run:", "; runn:")).unwrap();
+    let (code, out, log) = clif(&[&path], false);
+    assert_eq!(code, Some(1), "{out}{log}");
+    let told = format!("{path}: 6: `; runn: %a() == 1` is nearly a directive");
+    assert!(log.contains(&told) && log.contains("`; run:`"), "{log}");
+}

@@ -163,3 +163,42 @@ fn a_long_table_of_files_is_not_stored() {
     // The table would take 1.1 GB.
     assert!(most.parse::<u64>().unwrap() < 700_000, "{most} kB");
 }
+
+/// The instructions of a line program add files (`DW_LNE_define_file`), of which a reader stores a hundred bytes for each seven.
+/// The first ones are found; beyond some thousands they are not stored.
+#[test]
+fn files_that_a_line_program_adds_are_counted() {
+    let abbreviations = vec![1, 0x11, 0, 0x10, 0x17, 0x11, 0x01, 0x12, 0x06, 0, 0, 0];
+    let address = |at: u32| at.to_le_bytes();
+    let entry = [&[1][..], &address(0), &address(1), &address(u32::MAX / 2)].concat();
+    let text = |number: usize, added: usize| {
+        // Version 4: no directory and no file in the header, and ten standard opcodes with their numbers of operands.
+        let header = [1, 1, 1, 0, 1, 10, 0, 1, 1, 1, 1, 0, 0, 0, 1, 0, 0];
+        let define = [0, 6, 3, b'x', 0, 0, 0, 0].repeat(added);
+        // Set the address to 1, the file, and line 1 + 6; copy; advance by a million; end the sequence.
+        let set_address = [&[0, 5, 2][..], &address(1)].concat();
+        let row = [&[4][..], &leb(number), &[3, 6, 1, 2], &leb(1_000_000)].concat();
+        let end = [0, 1, 1];
+        let after_length = [
+            &[4, 0][..],
+            &address(header.len() as u32),
+            &header,
+            &define,
+            &set_address,
+            &row,
+            &end,
+        ]
+        .concat();
+        let lines = [&address(after_length.len() as u32)[..], &after_length].concat();
+        let sections = [
+            (".debug_abbrev", abbreviations.clone()),
+            (".debug_info", unit(&entry)),
+            (".debug_line", lines),
+        ];
+        backtrace(&Engine::default(), &with_sections(&sections)).unwrap()
+    };
+    assert!(text(1, 1).contains("x:7"), "{}", text(1, 1));
+    assert!(text(1000, 1000).contains("x:7"));
+    assert!(!text(1000, 999).contains("x:7"));
+    assert!(!text(50_000, 50_000).contains("x:7"));
+}

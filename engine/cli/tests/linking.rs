@@ -107,7 +107,11 @@ fn wrong_preloads_are_told() {
             "only the program can be read from standard input",
         ),
         ("lib=none.wat", 1, "cannot read \"none.wat\""),
-        ("lib=bad.wat", 1, "bad.wat: not a module in the text format"),
+        (
+            "lib=bad.wat",
+            1,
+            "bad.wat: not a valid module in the text format",
+        ),
         ("wasi_snapshot_preview1=wasi.wat", 1, "wasi.wat"),
     ] {
         let (ended, _, log) = folder.run(&["--preload", option, "user.wat"]);

@@ -35,7 +35,7 @@ fn every_answer_names_the_file_and_what_to_do() {
         assert_eq!(out, "", "{arguments:?}");
         (code.unwrap(), log)
     };
-    let cases: [(&[&str], i32, &[&str]); 24] = [
+    let cases: [(&[&str], i32, &[&str]); 26] = [
         (&["run"], 2, &["<FILE [ARGS]>", "--help"]),
         (
             &["run", "none.wasm"],
@@ -51,15 +51,37 @@ fn every_answer_names_the_file_and_what_to_do() {
             &["run", "text.wasm"],
             1,
             &[
-                "text.wasm: not a module in the text format, nor a binary",
+                "text.wasm: not a valid module in the text format, nor in the binary format",
                 "1:1",
             ],
         ),
         (&["run", "script.js"], 1, &["script.js: ", "`skerry js`"]),
-        (&["run", "empty.wasm"], 1, &["empty.wasm: it is empty"]),
-        (&["run", "elf.wasm"], 1, &["elf.wasm: ", "a native program"]),
+        (
+            &["run", "empty.wasm"],
+            1,
+            &["empty.wasm: not a valid module: the file is empty"],
+        ),
+        (
+            &["run", "elf.wasm"],
+            1,
+            &["elf.wasm: not a valid module: ", "a native program"],
+        ),
         (&["run", "packed.wasm"], 1, &["packed.wasm: ", "gzip"]),
-        (&["run", "cut.wasm"], 1, &["cut.wasm: ", "at offset 0x9"]),
+        (
+            &["run", "cut.wasm"],
+            1,
+            &["cut.wasm: not a valid module: ", "at offset 0x9"],
+        ),
+        (
+            &["compile", "cut.wasm", "-o", "cut.cwasm"],
+            1,
+            &["cut.wasm: not a valid module: ", "at offset 0x9"],
+        ),
+        (
+            &["compile", "cut.wasm"],
+            1,
+            &["cut.wasm: not a valid module: ", "at offset 0x9"],
+        ),
         (
             &["run", "other.cwasm"],
             1,
@@ -69,8 +91,9 @@ fn every_answer_names_the_file_and_what_to_do() {
             &["run", "add.wat"],
             2,
             &[
-                "add.wat: there is nothing to run",
+                "add.wat: there is nothing to run: it exports no `_start`",
                 "--invoke NAME before the file",
+                ": \"add\"\n",
             ],
         ),
         (

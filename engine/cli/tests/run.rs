@@ -3,7 +3,7 @@
 #![forbid(unsafe_code)]
 
 use std::ffi::OsStr;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -448,9 +448,10 @@ fn modules_that_are_wrong_are_told_with_the_place() {
         &run_bytes(&[], b"(module (func"),
         1,
         "",
-        &["not a module in the text format", "1:"],
+        &["not a valid module in the text format", "1:"],
     );
-    check(&run_bytes(&[], b"\0asm\x01\0\0"), 1, "", &["offset"]);
+    let told = ["not a valid module: ", "(at offset 0x"];
+    check(&run_bytes(&[], b"\0asm\x01\0\0"), 1, "", &told);
     check(
         &run_bytes(&[], b"\0asm\x01\0\0\0\x01\xff"),
         1,
@@ -682,4 +683,43 @@ fn a_limit_of_files_is_an_error_of_writing() {
     limited.env("SKERRY_CACHE_DIR", folder.path());
     let output = limited.output().expect("sh starts");
     check(&output, 0, "hello, world\n", &["warning: "]);
+}
+
+/// A message about a program starts on a line of its own where the program's output goes to the same place.
+#[test]
+fn messages_are_not_glued_to_the_output() {
+    let module = |text: &str| {
+        let data: String = text.bytes().map(|byte| format!("\\{byte:02x}")).collect();
+        format!(
+            r#"(module
+                (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+                (memory (export "memory") 1)
+                (data (i32.const 0) "\10\00\00\00\{:02x}\00\00\00") (data (i32.const 16) "{data}")
+                (func (export "_start")
+                  (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))
+                  unreachable))"#,
+            text.len()
+        )
+    };
+    let directory = tempfile::tempdir().unwrap();
+    for (text, between) in [("all\n", ""), ("half", "\n"), ("", "")] {
+        let path = directory.path().join("program.wat");
+        std::fs::write(&path, module(text)).unwrap();
+        let arguments = ["run", path.to_str().unwrap()];
+        let (mut reader, writer) = std::io::pipe().unwrap();
+        let mut joined = command(&arguments);
+        joined.stdout(writer.try_clone().unwrap()).stderr(writer);
+        let mut child = joined.spawn().unwrap();
+        // The command holds the ends for writing.
+        drop(joined);
+        let mut found = String::new();
+        reader.read_to_string(&mut found).unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(134));
+        let start = format!("{text}{between}error: ");
+        assert!(found.starts_with(&start), "{found:?}");
+        // If they go to different places, nothing is added.
+        let apart = skerry(&arguments);
+        assert_eq!(apart.stdout, text.as_bytes());
+        assert!(apart.stderr.starts_with(b"error: "));
+    }
 }

@@ -2,7 +2,7 @@
 
 #![forbid(unsafe_code)]
 
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -145,4 +145,39 @@ fn control_c_ends_a_program_in_order() {
     let mut rest = String::new();
     stdout.read_to_string(&mut rest).unwrap();
     assert_eq!(rest, "");
+}
+
+/// A shell has what it runs in the background of a script ignore SIGINT, since Ctrl-C is meant for others.
+#[test]
+fn an_ignored_control_c_stays_ignored() {
+    let cat = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/programs/cat.wat");
+    let skerry = skerry(&["run", cat]);
+    let mut command = Command::new("sh");
+    command.args(["-c", "trap '' INT; exec \"$0\" \"$@\""]);
+    command.arg(skerry.get_program()).args(skerry.get_args());
+    for (name, value) in skerry.get_envs() {
+        command.env(name, value.unwrap());
+    }
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = child.stdin.take().unwrap();
+    let mut output = BufReader::new(child.stdout.take().unwrap());
+    let mut echo = |line: &str| {
+        input.write_all(line.as_bytes()).unwrap();
+        let mut found = String::new();
+        output.read_line(&mut found).unwrap();
+        assert_eq!(found, line);
+    };
+    echo("before\n");
+    for _ in 0..3 {
+        interrupt(&child);
+    }
+    // The first signal would have ended the program within this time.
+    std::thread::sleep(Duration::from_millis(100));
+    echo("after\n");
+    drop(input);
+    assert_eq!(child.wait().unwrap().code(), Some(0));
 }

@@ -262,6 +262,9 @@ impl Cache {
 /// whatever the umask is.
 const MODE: u32 = 0o400;
 
+/// The folder in which Linux shows the open files of this process.
+const DESCRIPTORS: &str = "/proc/self/fd";
+
 /// An entry that is being written.
 enum NewEntry<'a> {
     /// The file has no name yet, and disappears with its process.
@@ -279,7 +282,10 @@ impl<'a> NewEntry<'a> {
     fn new(directory: &'a Path, name: &'a str) -> std::io::Result<Self> {
         let mut options = OpenOptions::new();
         options.write(true).mode(MODE).custom_flags(libc::O_TMPFILE);
-        if let Ok(file) = options.open(directory) {
+        // The name is given through this folder.
+        if Path::new(DESCRIPTORS).is_dir()
+            && let Ok(file) = options.open(directory)
+        {
             return Ok(Self::Nameless {
                 file,
                 directory,
@@ -311,7 +317,7 @@ impl<'a> NewEntry<'a> {
                 directory,
                 name,
             } => {
-                let source = format!("/proc/self/fd/{}", file.as_raw_fd());
+                let source = format!("{DESCRIPTORS}/{}", file.as_raw_fd());
                 let link = |to: &Path| -> std::io::Result<()> {
                     Ok(linkat(CWD, &source, CWD, to, AtFlags::SYMLINK_FOLLOW)?)
                 };

@@ -1,6 +1,7 @@
 //! The errors of loading, linking and running modules.
 
 use crate::artifact::ArtifactError;
+use crate::limits::LimitKind;
 use crate::trap::{Backtrace, Trap, TrapCode, printable};
 use crate::trust::TrustError;
 use crate::types::ExternType;
@@ -163,20 +164,20 @@ pub enum Error {
     #[error("the engine does not count fuel: `Config::consume_fuel` has it do so")]
     FuelNotConsumed,
     /// More was asked for than a limit allows.
-    #[error("{what}: {actual} is over the limit of {limit}")]
+    #[error("{kind}: {actual} is over the limit of {limit}")]
     Limit {
-        /// What the limit counts, as the error message names it.
-        what: &'static str,
+        /// What the limit counts.
+        kind: LimitKind,
         /// The largest number that is allowed.
         limit: u64,
         /// The number that was asked for.
         actual: u64,
     },
     /// The limiter of the store refused to let something be created or grow.
-    #[error("{what}: the limiter of the store refuses {actual}")]
+    #[error("{kind}: the limiter of the store refuses {actual}")]
     Refused {
-        /// The kind that was asked for.
-        what: &'static str,
+        /// What was asked for.
+        kind: LimitKind,
         /// The number that was asked for.
         actual: u64,
     },
@@ -244,12 +245,12 @@ impl Error {
     }
 }
 
-/// Checks that `actual` is at most `limit`; otherwise the error names `what`.
-pub(crate) fn within(what: &'static str, limit: u64, actual: u64) -> Result<()> {
+/// Checks that `actual` is at most `limit`; otherwise the error names what it counts, `kind`.
+pub(crate) fn within(kind: LimitKind, limit: u64, actual: u64) -> Result<()> {
     match actual <= limit {
         true => Ok(()),
         false => Err(Error::Limit {
-            what,
+            kind,
             limit,
             actual,
         }),

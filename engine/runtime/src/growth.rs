@@ -5,7 +5,7 @@
 
 use crate::error::{Error, Result, within};
 use crate::interrupt::outside;
-use crate::limits::{MEMORY_BYTES, ResourceLimiter, TABLE_ELEMENTS};
+use crate::limits::{LimitKind, ResourceLimiter};
 use crate::store::StoreInner;
 use crate::vm::context::DynStore;
 use skerry_environ::{MemoryType, TableType};
@@ -23,7 +23,7 @@ pub(crate) fn grow_memory(store: &mut DynStore, index: u32, delta: u64) -> Grown
     };
     let wanted = pages.saturating_add(delta);
     let grow = |inner: &mut StoreInner| {
-        within("pages of a memory", limit, wanted)?;
+        within(LimitKind::MemoryPages, limit, wanted)?;
         let grown = inner.grow_memory(index, delta);
         let grown = grown.map_err(|trap| outside(inner.context(), trap))?;
         grown.ok_or_else(out_of_memory)
@@ -33,13 +33,21 @@ pub(crate) fn grow_memory(store: &mut DynStore, index: u32, delta: u64) -> Grown
     };
     let (current, desired) = (bytes(pages), bytes(wanted));
     if !limiter.memory_growing(current, desired, memory_maximum(ty, limit))? {
-        return Ok(Err(refused(MEMORY_BYTES, limiter.memory_size(), desired)));
+        return Ok(Err(refused(
+            LimitKind::MemorySize,
+            limiter.memory_size(),
+            desired,
+        )));
     }
     let allowed = || {
         let total = inner.memory_bytes() + (desired as u64 - current as u64);
-        within(ALL_MEMORY_BYTES, limiter.total_memory_size() as u64, total)
+        within(
+            LimitKind::TotalMemorySize,
+            limiter.total_memory_size() as u64,
+            total,
+        )
     };
-    match within("pages of a memory", limit, wanted)
+    match within(LimitKind::MemoryPages, limit, wanted)
         .and_then(|()| allowed())
         .and_then(|()| grow(inner))
     {
@@ -61,7 +69,7 @@ pub(crate) fn grow_table(store: &mut DynStore, index: u32, delta: u64, init: u64
     };
     let wanted = len.saturating_add(delta);
     let grow = |inner: &mut StoreInner| {
-        within(TABLE_ELEMENTS, limit, wanted)?;
+        within(LimitKind::TableElements, limit, wanted)?;
         let (table, ctx) = inner.table_and_context(index);
         let grown = table.grow(ctx, delta, init);
         let grown = grown.map_err(|trap| outside(ctx, trap))?;
@@ -73,7 +81,7 @@ pub(crate) fn grow_table(store: &mut DynStore, index: u32, delta: u64, init: u64
     let desired = clamp(wanted);
     if !limiter.table_growing(clamp(len), desired, Some(clamp(limit)))? {
         return Ok(Err(refused(
-            TABLE_ELEMENTS,
+            LimitKind::TableElements,
             limiter.table_elements(),
             desired,
         )));
@@ -81,9 +89,9 @@ pub(crate) fn grow_table(store: &mut DynStore, index: u32, delta: u64, init: u64
     let allowed = || {
         let total = inner.table_elements().saturating_add(delta);
         let limit = limiter.total_table_elements();
-        within(ALL_TABLE_ELEMENTS, limit as u64, total)
+        within(LimitKind::TotalTableElements, limit as u64, total)
     };
-    match within(TABLE_ELEMENTS, limit, wanted)
+    match within(LimitKind::TableElements, limit, wanted)
         .and_then(|()| allowed())
         .and_then(|()| grow(inner))
     {
@@ -114,11 +122,11 @@ impl Creation<'_> {
         let engine = inner.engine().limits();
         for ty in self.memories {
             let limit = ty.maximum.unwrap_or(u64::MAX).min(engine.memory_pages);
-            within("pages of a memory", limit, ty.minimum)?;
+            within(LimitKind::MemoryPages, limit, ty.minimum)?;
         }
         for ty in self.tables {
             let limit = ty.maximum.unwrap_or(u64::MAX).min(engine.table_elements);
-            within(TABLE_ELEMENTS, limit, ty.minimum)?;
+            within(LimitKind::TableElements, limit, ty.minimum)?;
         }
         match limiter {
             Some(limiter) => self.ask_limiter(inner, limiter),
@@ -130,14 +138,10 @@ impl Creation<'_> {
         let counts = inner.counts();
         let new = [self.instances, self.memories.len(), self.tables.len()];
         let limits = [limiter.instances(), limiter.memories(), limiter.tables()];
-        let names = [
-            "instances of a store",
-            "memories of a store",
-            "tables of a store",
-        ];
-        for (((what, count), new), limit) in names.into_iter().zip(counts).zip(new).zip(limits) {
+        let kinds = [LimitKind::Instances, LimitKind::Memories, LimitKind::Tables];
+        for (((kind, count), new), limit) in kinds.into_iter().zip(counts).zip(new).zip(limits) {
             if new > 0 {
-                within(what, limit as u64, count as u64 + new as u64)?;
+                within(kind, limit as u64, count as u64 + new as u64)?;
             }
         }
         let engine = inner.engine().limits();
@@ -146,28 +150,37 @@ impl Creation<'_> {
             let desired = bytes(ty.minimum);
             let limit = ty.maximum.unwrap_or(u64::MAX).min(engine.memory_pages);
             if !limiter.memory_growing(0, desired, memory_maximum(ty, limit))? {
-                return Err(refused(MEMORY_BYTES, limiter.memory_size(), desired));
+                return Err(refused(
+                    LimitKind::MemorySize,
+                    limiter.memory_size(),
+                    desired,
+                ));
             }
             total = total.saturating_add(desired as u64);
-            within(ALL_MEMORY_BYTES, limiter.total_memory_size() as u64, total)?;
+            within(
+                LimitKind::TotalMemorySize,
+                limiter.total_memory_size() as u64,
+                total,
+            )?;
         }
         let mut total = inner.table_elements();
         for ty in self.tables {
             let desired = clamp(ty.minimum);
             let limit = ty.maximum.unwrap_or(u64::MAX).min(engine.table_elements);
             if !limiter.table_growing(0, desired, Some(clamp(limit)))? {
-                return Err(refused(TABLE_ELEMENTS, limiter.table_elements(), desired));
+                return Err(refused(
+                    LimitKind::TableElements,
+                    limiter.table_elements(),
+                    desired,
+                ));
             }
             total = total.saturating_add(desired as u64);
             let limit = limiter.total_table_elements();
-            within(ALL_TABLE_ELEMENTS, limit as u64, total)?;
+            within(LimitKind::TotalTableElements, limit as u64, total)?;
         }
         Ok(())
     }
 }
-
-const ALL_MEMORY_BYTES: &str = "bytes of all memories of a store";
-const ALL_TABLE_ELEMENTS: &str = "elements of all tables of a store";
 
 /// The size in bytes that a memory cannot exceed; `None` if only the 32-bit address space limits it.
 fn memory_maximum(ty: MemoryType, limit: u64) -> Option<usize> {
@@ -189,15 +202,15 @@ fn out_of_memory() -> Error {
 
 /// The error for a refusal of the limiter. If the limiter names a limit that `desired` exceeds, the error does,
 /// too.
-fn refused(what: &'static str, limit: Option<usize>, desired: usize) -> Error {
+fn refused(kind: LimitKind, limit: Option<usize>, desired: usize) -> Error {
     let actual = desired as u64;
     match limit {
         Some(limit) if limit < desired => Error::Limit {
-            what,
+            kind,
             limit: limit as u64,
             actual,
         },
-        _ => Error::Refused { what, actual },
+        _ => Error::Refused { kind, actual },
     }
 }
 
@@ -205,11 +218,11 @@ fn refused(what: &'static str, limit: Option<usize>, desired: usize) -> Error {
 fn same(error: &Error) -> Error {
     match *error {
         Error::Limit {
-            what,
+            kind,
             limit,
             actual,
         } => Error::Limit {
-            what,
+            kind,
             limit,
             actual,
         },

@@ -66,7 +66,7 @@ pub use func::{Func, TypedFunc};
 pub use global::Global;
 pub use instance::Instance;
 pub use interrupt::InterruptHandle;
-pub use limits::{ResourceLimiter, StoreLimits, StoreLimitsBuilder};
+pub use limits::{LimitKind, ResourceLimiter, StoreLimits, StoreLimitsBuilder};
 pub use linker::{InstancePre, Linker};
 pub use memory::Memory;
 pub use module::Module;

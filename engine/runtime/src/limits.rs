@@ -159,8 +159,8 @@ impl Default for StoreLimits {
 
 impl StoreLimits {
     /// Whether a growth of one memory or table is granted. A refusal is an error if the builder was told so.
-    fn grows(&self, what: &'static str, limit: Option<usize>, desired: usize) -> Result<bool> {
-        match within(what, limit.unwrap_or(usize::MAX) as u64, desired as u64) {
+    fn grows(&self, kind: LimitKind, limit: Option<usize>, desired: usize) -> Result<bool> {
+        match within(kind, limit.unwrap_or(usize::MAX) as u64, desired as u64) {
             Ok(()) => Ok(true),
             Err(error) if self.trap_on_grow_failure => Err(error),
             Err(_) => Ok(false),
@@ -182,7 +182,7 @@ impl ResourceLimiter for StoreLimits {
         desired: usize,
         _maximum: Option<usize>,
     ) -> Result<bool> {
-        self.grows(MEMORY_BYTES, self.memory_size, desired)
+        self.grows(LimitKind::MemorySize, self.memory_size, desired)
     }
 
     fn memory_grow_failed(&mut self, error: Error) -> Result<()> {
@@ -195,7 +195,7 @@ impl ResourceLimiter for StoreLimits {
         desired: usize,
         _maximum: Option<usize>,
     ) -> Result<bool> {
-        self.grows(TABLE_ELEMENTS, self.table_elements, desired)
+        self.grows(LimitKind::TableElements, self.table_elements, desired)
     }
 
     fn table_grow_failed(&mut self, error: Error) -> Result<()> {
@@ -231,10 +231,42 @@ impl ResourceLimiter for StoreLimits {
     }
 }
 
-/// The size of one memory that the store's limiter bounds, as [`Error::Limit`] names it.
-pub(crate) const MEMORY_BYTES: &str = "bytes of a memory";
-/// The size of one table that the store's limiter bounds, as [`Error::Limit`] names it.
-pub(crate) const TABLE_ELEMENTS: &str = "elements of a table";
+/// What a limit of the engine or a store counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LimitKind {
+    /// The pages of one memory, of 64 KiB, which its type and the engine limit.
+    MemoryPages,
+    /// The bytes of one memory, which the store's limiter limits.
+    MemorySize,
+    /// The elements of one table.
+    TableElements,
+    /// The bytes of all memories of a store: [`ResourceLimiter::total_memory_size`].
+    TotalMemorySize,
+    /// The elements of all tables of a store: [`ResourceLimiter::total_table_elements`].
+    TotalTableElements,
+    /// The instances of a store.
+    Instances,
+    /// The memories of a store.
+    Memories,
+    /// The tables of a store.
+    Tables,
+}
+
+impl std::fmt::Display for LimitKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::MemoryPages => "pages of a memory",
+            Self::MemorySize => "bytes of a memory",
+            Self::TableElements => "elements of a table",
+            Self::TotalMemorySize => "bytes of all memories of a store",
+            Self::TotalTableElements => "elements of all tables of a store",
+            Self::Instances => "instances of a store",
+            Self::Memories => "memories of a store",
+            Self::Tables => "tables of a store",
+        })
+    }
+}
 
 /// Builds [`StoreLimits`].
 #[derive(Clone, Debug, Default)]

@@ -265,6 +265,11 @@ impl Module {
             .map(|index| ExternType::of(self.environ(), index))
     }
 
+    /// Whether the module has a start function, which instantiation calls.
+    pub fn has_start(&self) -> bool {
+        self.environ().start.is_some()
+    }
+
     /// The size of the machine code in bytes.
     pub fn code_size(&self) -> usize {
         self.inner.code.len()

@@ -29,12 +29,26 @@ pub struct TrustStore {
 
 /// The reason why it is not known which compiled code a user trusts.
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "cannot use the key {path:?}, which tells modules that you have compiled from those of others: {source}"
-)]
-pub struct TrustError {
-    path: PathBuf,
-    source: Error,
+#[non_exhaustive]
+pub enum TrustError {
+    /// The key cannot be used.
+    #[error(
+        "cannot use the key {path:?}, which tells modules that you have compiled from those of others: {source}"
+    )]
+    Key {
+        /// The file of the key.
+        path: PathBuf,
+        /// What is wrong, and what to do.
+        source: Error,
+    },
+    /// Marks of trusted artifacts do not count, because somebody else could have made them.
+    #[error("cannot use {path:?}, which says what modules of others you trust: {source}")]
+    Marks {
+        /// The folder, or the file in it.
+        path: PathBuf,
+        /// What is wrong, and what to do.
+        source: Error,
+    },
 }
 
 impl std::fmt::Debug for TrustStore {
@@ -54,7 +68,7 @@ impl TrustStore {
     /// If the key cannot be read or made, or other users can read it.
     pub fn of_user() -> Result<Self, TrustError> {
         let directory = directory(|name| std::env::var_os(name).map(PathBuf::from));
-        let directory = directory.ok_or_else(|| TrustError {
+        let directory = directory.ok_or_else(|| TrustError::Key {
             path: KEY.into(),
             source: Error::new(
                 ErrorKind::NotFound,
@@ -72,7 +86,7 @@ impl TrustStore {
         });
         match key {
             Ok(key) => Ok(Self { directory, key }),
-            Err(source) => Err(TrustError { path, source }),
+            Err(source) => Err(TrustError::Key { path, source }),
         }
     }
 
@@ -83,14 +97,41 @@ impl TrustStore {
         self.directory.join("trusted").join(hash.as_str())
     }
 
+    /// The path of the file with this user's key.
+    pub fn key_path(&self) -> PathBuf {
+        self.directory.join(KEY)
+    }
+
+    /// Checks that a mark counts: nobody but this user and root can have made the file, or one of its name in its folder. A
+    /// file or folder that does not exist is no error.
+    ///
+    /// # Errors
+    /// [`TrustError::Marks`] for the first of the folders, or the file, that somebody else can write to.
+    pub fn check_mark(&self, mark: &Path) -> Result<(), TrustError> {
+        // The user named the directory, perhaps by a symbolic link; what is in it is no link.
+        let found = [(self.directory.as_path(), std::fs::metadata(&self.directory))]
+            .into_iter()
+            .chain(mark.parent().map(|path| (path, symlink_metadata(path))))
+            .chain([(mark, symlink_metadata(mark))]);
+        for (path, metadata) in found {
+            let wrong = match metadata {
+                Err(error) if error.kind() == ErrorKind::NotFound => continue,
+                Err(error) => error,
+                Ok(metadata) if is_ours(&metadata) => continue,
+                Ok(metadata) => Error::new(ErrorKind::PermissionDenied, not_ours(path, &metadata)),
+            };
+            return Err(TrustError::Marks {
+                path: path.into(),
+                source: wrong,
+            });
+        }
+        Ok(())
+    }
+
     /// Whether the user has said that an artifact of these bytes is trusted.
     pub(crate) fn is_marked(&self, artifact: &[u8]) -> bool {
         let mark = self.mark_of(artifact);
-        let folder = mark.parent().expect("a mark is in a folder");
-        let ours = |path: &Path| symlink_metadata(path).is_ok_and(|metadata| is_ours(&metadata));
-        // The user named the directory, perhaps by a symbolic link; what is in it is no link.
-        let named = std::fs::metadata(&self.directory).is_ok_and(|metadata| is_ours(&metadata));
-        named && ours(folder) && ours(&mark)
+        symlink_metadata(&mark).is_ok() && self.check_mark(&mark).is_ok()
     }
 
     /// The authentication code of an artifact whose checksums are these bytes.
@@ -151,6 +192,19 @@ fn make_key(directory: &Path, path: &Path) -> IoResult<()> {
 pub(crate) fn is_ours(metadata: &Metadata) -> bool {
     let owners = [0, rustix::process::geteuid().as_raw()];
     metadata.mode() & 0o022 == 0 && owners.contains(&metadata.uid())
+}
+
+/// Says why a file or folder is not [ours](is_ours), and what to do.
+fn not_ours(path: &Path, metadata: &Metadata) -> String {
+    if metadata.is_symlink() {
+        return "it is a symbolic link: remove it, and it is made anew".into();
+    }
+    let user = rustix::process::geteuid().as_raw();
+    if metadata.uid() != user && metadata.uid() != 0 {
+        return "it is another user's: remove it, and it is made anew".into();
+    }
+    let shown = path.display();
+    format!("others can write to it: look at what is in it, then say `chmod go-w '{shown}'`")
 }
 
 /// Opens a regular file for reading. It does not wait if the path is not one: opening a pipe would wait for a
@@ -248,7 +302,25 @@ mod tests {
         std::os::unix::fs::symlink(folder.path(), &link).unwrap();
         let linked = TrustStore::in_directory(link).unwrap();
         assert!(linked.is_marked(b"artifact"));
-        fs::set_permissions(&mark, fs::Permissions::from_mode(0o666)).unwrap();
-        assert!(!store.is_marked(b"artifact"));
+        // What others can write to does not count, and the error names it with the remedy.
+        for path in [folder.path(), mark.parent().unwrap(), &mark] {
+            let right = fs::metadata(path).unwrap().permissions();
+            for others in [0o020, 0o002] {
+                let mode = right.mode() | others;
+                fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+                assert!(!store.is_marked(b"artifact"));
+                let told = store.check_mark(&mark).unwrap_err().to_string();
+                let remedy = format!("`chmod go-w '{}'`", path.display());
+                assert!(told.contains(&remedy), "{told}");
+            }
+            fs::set_permissions(path, right).unwrap();
+            assert!(store.is_marked(b"artifact"));
+        }
+        fs::remove_file(&mark).unwrap();
+        assert!(store.check_mark(&mark).is_ok() && !store.is_marked(b"artifact"));
+        std::os::unix::fs::symlink("/proc/version", &mark).unwrap();
+        let told = store.check_mark(&mark).unwrap_err().to_string();
+        assert!(told.contains("symbolic link"), "{told}");
+        assert_eq!(store.key_path(), folder.path().join(KEY));
     }
 }

@@ -3,8 +3,9 @@
 #![forbid(unsafe_code)]
 
 use skerry_runtime::{
-    Config, Engine, Error, FuncType, Instance, Linker, Memory, MemoryType, Module, ResourceLimiter,
-    Result, Store, StoreLimits, StoreLimitsBuilder, Table, TableType, TrapCode, Val, ValType,
+    Config, Engine, Error, FuncType, Instance, LimitKind, Linker, Memory, MemoryType, Module,
+    ResourceLimiter, Result, Store, StoreLimits, StoreLimitsBuilder, Table, TableType, TrapCode,
+    Val, ValType,
 };
 
 const PAGE: usize = 65536;
@@ -25,15 +26,15 @@ fn call<T>(store: &mut Store<T>, instance: &Instance, name: &str, argument: i32)
     func.call(store, argument)
 }
 
-/// The fields `what`, `limit` and `actual` of an [`Error::Limit`].
+/// The fields `kind`, `limit` and `actual` of an [`Error::Limit`].
 #[track_caller]
-fn limit<T>(result: Result<T>) -> (&'static str, u64, u64) {
+fn limit<T>(result: Result<T>) -> (LimitKind, u64, u64) {
     match result.map(|_| ()) {
         Err(Error::Limit {
-            what,
+            kind,
             limit,
             actual,
-        }) => (what, limit, actual),
+        }) => (kind, limit, actual),
         other => panic!("no limit: {other:?}"),
     }
 }
@@ -62,12 +63,12 @@ fn growth_stops_at_the_limit() {
     assert_eq!(call(&mut store, &instance, "table.grow", 2).unwrap(), 3);
     assert_eq!(call(&mut store, &instance, "table.grow", 1).unwrap(), -1);
     // The embedder meets the same limits, and the error names them.
-    let bytes = "bytes of a memory";
+    let bytes = LimitKind::MemorySize;
     let found = limit(memory.grow(&mut store, 1));
     assert_eq!(found, (bytes, 3 * PAGE as u64 + 1, 4 * PAGE as u64));
     let null = Val::FuncRef(None);
     let found = limit(table.grow(&mut store, 1, null));
-    assert_eq!(found, ("elements of a table", 5, 6));
+    assert_eq!(found, (LimitKind::TableElements, 5, 6));
     assert_eq!(memory.grow(&mut store, 0).unwrap(), 3);
     assert_eq!(
         memory
@@ -95,11 +96,7 @@ fn all_together_have_a_limit_of_their_own() {
     assert_eq!(call(&mut store, &second, "table.grow", 5).unwrap(), -1);
     assert_eq!(call(&mut store, &second, "table.grow", 4).unwrap(), 3);
     let memory = second.get_memory(&mut store, "memory").unwrap();
-    let all = (
-        "bytes of all memories of a store",
-        5 * PAGE as u64,
-        6 * PAGE as u64,
-    );
+    let all = (LimitKind::TotalMemorySize, 5 * PAGE as u64, 6 * PAGE as u64);
     assert_eq!(limit(memory.grow(&mut store, 1)), all);
     let one = MemoryType {
         minimum: 1,
@@ -108,7 +105,7 @@ fn all_together_have_a_limit_of_their_own() {
     assert_eq!(limit(Memory::new(&mut store, one)), all);
     assert_eq!(limit(instantiate(&mut store, "(module (memory 1))")), all);
     let found = limit(instantiate(&mut store, "(module (table 1 funcref))"));
-    assert_eq!(found, ("elements of all tables of a store", 10, 11));
+    assert_eq!(found, (LimitKind::TotalTableElements, 10, 11));
     instantiate(&mut store, "(module (memory 0) (table 0 funcref))").unwrap();
 }
 
@@ -132,7 +129,7 @@ fn many_tables_stop_at_the_limit_of_the_store() {
     assert_eq!(call(&mut store, &instance, "f", 0).unwrap(), 100);
     let mut store = limited(StoreLimitsBuilder::new().tables(99));
     let refused = limit(instantiate(&mut store, &text));
-    assert_eq!(refused, ("tables of a store", 99, 100));
+    assert_eq!(refused, (LimitKind::Tables, 99, 100));
 }
 
 #[test]
@@ -147,18 +144,18 @@ fn what_is_too_much_at_the_start_is_an_error_that_leaves_the_store_as_it_was() {
     let refused = |store: &mut Store<_>, text: &str| limit(instantiate(store, text));
     assert_eq!(
         refused(&mut store, "(module (memory 1) (memory 3))"),
-        ("bytes of a memory", 2 * PAGE as u64, 3 * PAGE as u64)
+        (LimitKind::MemorySize, 2 * PAGE as u64, 3 * PAGE as u64)
     );
     assert_eq!(
         refused(
             &mut store,
             "(module (memory 1) (table 4 funcref) (table 5 funcref))"
         ),
-        ("elements of a table", 4, 5)
+        (LimitKind::TableElements, 4, 5)
     );
     assert_eq!(
         refused(&mut store, "(module (memory 1) (memory 1) (memory 1))"),
-        ("memories of a store", 2, 3)
+        (LimitKind::Memories, 2, 3)
     );
     // None of them counts, so there is room for all that the limits allow.
     let pages = |minimum| MemoryType {
@@ -179,21 +176,21 @@ fn what_is_too_much_at_the_start_is_an_error_that_leaves_the_store_as_it_was() {
     let found = limit(Memory::new(&mut store, pages(3)));
     assert_eq!(
         found,
-        ("bytes of a memory", 2 * PAGE as u64, 3 * PAGE as u64)
+        (LimitKind::MemorySize, 2 * PAGE as u64, 3 * PAGE as u64)
     );
     Memory::new(&mut store, pages(2)).unwrap();
     let found = limit(Memory::new(&mut store, pages(0)));
-    assert_eq!(found, ("memories of a store", 2, 3));
+    assert_eq!(found, (LimitKind::Memories, 2, 3));
     let found = limit(Table::new(&mut store, elements(5), null.clone()));
-    assert_eq!(found, ("elements of a table", 4, 5));
+    assert_eq!(found, (LimitKind::TableElements, 4, 5));
     Table::new(&mut store, elements(4), null.clone()).unwrap();
     let found = limit(Table::new(&mut store, elements(0), null));
-    assert_eq!(found, ("tables of a store", 3, 4));
+    assert_eq!(found, (LimitKind::Tables, 3, 4));
     // An imported item is not counted again.
     instantiate(&mut store, "(module)").unwrap();
     assert_eq!(
         refused(&mut store, "(module)"),
-        ("instances of a store", 2, 3)
+        (LimitKind::Instances, 2, 3)
     );
     let message = instantiate(&mut store, "(module)").unwrap_err().to_string();
     assert_eq!(message, "instances of a store: 3 is over the limit of 2");
@@ -212,7 +209,7 @@ fn imports_are_not_counted_again_and_instances_that_trapped_are() {
     let trapped = instantiate(&mut store, "(module (func unreachable) (start 0))").unwrap_err();
     assert_eq!(trapped.trap_code(), Some(TrapCode::Unreachable));
     let found = limit(linker.instantiate(&mut store, &importer));
-    assert_eq!(found, ("instances of a store", 3, 4));
+    assert_eq!(found, (LimitKind::Instances, 3, 4));
 }
 
 #[test]
@@ -226,17 +223,17 @@ fn growth_beyond_a_limit_can_be_the_end() {
         (func (export "memory.grow") (param i32) (result i32) (memory.grow (local.get 0)))
         (func (export "table.grow") (param i32) (result i32) (table.grow (ref.null func) (local.get 0))))"#;
     let instance = instantiate(&mut store, text).unwrap();
-    let bytes = ("bytes of a memory", 2 * PAGE as u64, 3 * PAGE as u64);
+    let bytes = (LimitKind::MemorySize, 2 * PAGE as u64, 3 * PAGE as u64);
     assert_eq!(limit(call(&mut store, &instance, "memory.grow", 2)), bytes);
     assert_eq!(call(&mut store, &instance, "memory.grow", 1).unwrap(), 1);
     // The number is within the limiter's limit, but over the type's.
-    let elements = ("elements of a table", 4, 5);
+    let elements = (LimitKind::TableElements, 4, 5);
     assert_eq!(
         limit(call(&mut store, &instance, "table.grow", 2)),
         elements
     );
     instantiate(&mut store, "(module (table 1 funcref))").unwrap();
-    let all = ("elements of all tables of a store", 5, 6);
+    let all = (LimitKind::TotalTableElements, 5, 6);
     assert_eq!(call(&mut store, &instance, "table.grow", 1).unwrap(), 3);
     assert_eq!(
         limit(instantiate(&mut store, "(module (table 1 funcref))")),

@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
-use rustix::fs::OFlags;
+use rustix::fs::{OFlags, fstat};
 
 use crate::errno::Errno;
 use crate::preview1::blocking::Interrupts;
@@ -28,6 +28,24 @@ pub struct WasiCtx {
     pub(crate) start: Instant,
     /// The requests to stop the program during the current call.
     pub(crate) interrupts: Interrupts,
+    /// The stream of this process that the program has written to last, if that left a line unfinished.
+    pub(crate) unfinished: Option<BorrowedFd<'static>>,
+}
+
+impl WasiCtx {
+    /// Whether what the program wrote last to a stream that it inherited ends within a line, and leads to where standard error
+    /// of this process leads, so that a message there would be glued to it.
+    ///
+    /// ```
+    /// let ctx = skerry_wasi::WasiCtxBuilder::new().build().unwrap();
+    /// assert!(!ctx.is_line_unfinished());
+    /// ```
+    pub fn is_line_unfinished(&self) -> bool {
+        let place = |fd: BorrowedFd<'_>| fstat(fd).map(|stat| (stat.st_dev, stat.st_ino));
+        self.unfinished.is_some_and(|fd| {
+            place(fd).is_ok_and(|there| Ok(there) == place(rustix::stdio::stderr()))
+        })
+    }
 }
 
 /// The reason why a [`WasiCtx`] cannot be built.
@@ -249,6 +267,7 @@ impl WasiCtxBuilder {
             table,
             start: Instant::now(),
             interrupts: Interrupts::default(),
+            unfinished: None,
         })
     }
 }

@@ -8,8 +8,8 @@ use super::FrameSymbol;
 use super::metered::{Metered, charge};
 use super::sections::Dwarf;
 use gimli::{
-    Abbreviation, AttributeValue, DebugInfoOffset, EntriesRaw, LineProgramHeader, Reader, Result,
-    UnitHeader, UnitOffset,
+    Abbreviation, AttributeValue, DebugInfoOffset, EntriesRaw, FileEntry, LineInstruction,
+    LineInstructions, LineProgramHeader, LineRow, Reader, Result, UnitHeader, UnitOffset,
 };
 use std::cell::Cell;
 use std::sync::Arc;
@@ -21,6 +21,8 @@ const ALLOWANCE: usize = 1 << 25;
 const ALLOWANCE_OF_MODULE: usize = 1 << 30;
 /// The reads that opening a unit may make. Each may store an entry of its abbreviations or files, of some hundred bytes.
 const ALLOWANCE_OF_UNIT: usize = 1 << 20;
+/// The number of files that the instructions of a line program may add (`DW_LNE_define_file`); rows of more have no file.
+const MAX_ADDED_FILES: usize = 1 << 12;
 /// The number of functions that may be inlined into one another at a place.
 const MAX_INLINED: usize = 32;
 /// The number of references from one description of a function to another that are followed.
@@ -140,6 +142,78 @@ struct Extent<'a> {
     ranges: Option<Attribute<'a>>,
 }
 
+/// The table of files of a line program, with those that its instructions add.
+struct Files<'a, 'u> {
+    header: &'u LineProgramHeader<Metered<'a>>,
+    added: Vec<FileEntry<Metered<'a>>>,
+}
+
+impl<'a> Files<'a, '_> {
+    /// The entry of a file, by its number in a row.
+    fn entry(&self, number: u64) -> Option<&FileEntry<Metered<'a>>> {
+        // Only versions up to 4, which count files from 1, have the instruction that adds one.
+        let after = || number.checked_sub(1 + self.header.file_names().len() as u64);
+        let found = self.header.file(number);
+        found.or_else(|| self.added.get(usize::try_from(after()?).ok()?))
+    }
+}
+
+impl<'a> gimli::LineProgram<Metered<'a>> for Files<'a, '_> {
+    fn header(&self) -> &LineProgramHeader<Metered<'a>> {
+        self.header
+    }
+
+    fn add_file(&mut self, file: FileEntry<Metered<'a>>) {
+        if self.added.len() < MAX_ADDED_FILES {
+            self.added.push(file);
+        }
+    }
+}
+
+/// Executes a line program, as gimli's own iterator over rows does, which would store any number of files.
+struct Rows<'a, 'u> {
+    files: Files<'a, 'u>,
+    instructions: LineInstructions<Metered<'a>>,
+    row: LineRow,
+    /// Whether the rows are of code that the linker has removed.
+    removed: bool,
+}
+
+impl<'a, 'u> Rows<'a, 'u> {
+    fn new(header: &'u LineProgramHeader<Metered<'a>>) -> Self {
+        Self {
+            files: Files {
+                header,
+                added: Vec::new(),
+            },
+            instructions: header.instructions(),
+            row: LineRow::new(header),
+            removed: false,
+        }
+    }
+
+    /// Executes instructions up to the next row of code that is there. The result is `false` at the end of the program.
+    fn advance(&mut self) -> Result<bool> {
+        let header = self.files.header;
+        self.row.reset(header);
+        while let Some(instruction) = self.instructions.next_instruction(header)? {
+            if let LineInstruction::SetAddress(address) = instruction {
+                // The last two addresses mean that, and so does one that is lower than those before it in its sequence.
+                let unused = 64 - 8 * u32::from(header.address_size().clamp(1, 8));
+                self.removed = address < self.row.address() || address >= (u64::MAX >> unused) - 1;
+            }
+            if self.row.execute(instruction, &mut self.files)? {
+                if !self.removed {
+                    return Ok(true);
+                }
+                self.removed = !self.row.end_sequence();
+                self.row.reset(header);
+            }
+        }
+        Ok(false)
+    }
+}
+
 struct Lookup<'a, 'b> {
     sections: &'b Sections<'a>,
     allowance: &'a Cell<usize>,
@@ -214,14 +288,16 @@ impl<'a> Lookup<'a, '_> {
 
     /// Finds the lines of the places in a unit.
     fn lines(&self, unit: &Unit<'a>, places: &mut [Place], missing: &mut usize) -> Result<()> {
-        let Some(program) = unit.line_program.clone() else {
+        let Some(program) = &unit.line_program else {
             return Ok(());
         };
-        let mut rows = program.rows();
+        let header = program.header();
+        let mut rows = Rows::new(header);
         // The row before this one: its address and contents. It is `None` at the start of a sequence.
         let mut before: Option<(u64, u64, Line)> = None;
         let mut path: Option<(u64, Option<Arc<str>>)> = None;
-        while let Some((header, row)) = rows.next_row()? {
+        while rows.advance()? {
+            let row = &rows.row;
             let end = row.address();
             if let Some((begin, file, line)) = before.take() {
                 for &(_, index) in self.inside(&gimli::Range { begin, end })? {
@@ -229,7 +305,8 @@ impl<'a> Lookup<'a, '_> {
                         continue;
                     }
                     if path.as_ref().is_none_or(|(known, _)| *known != file) {
-                        path = Some((file, self.file(unit, header, file)));
+                        let entry = rows.files.entry(file);
+                        path = Some((file, entry.and_then(|entry| self.path(unit, header, entry))));
                     }
                     let file = path.as_ref().and_then(|(_, path)| path.clone());
                     let line = line.clone();
@@ -260,7 +337,16 @@ impl<'a> Lookup<'a, '_> {
         header: &LineProgramHeader<Metered<'a>>,
         index: u64,
     ) -> Option<Arc<str>> {
-        let entry = header.file(index)?;
+        self.path(unit, header, header.file(index)?)
+    }
+
+    /// The path that an entry of the table of files gives.
+    fn path(
+        &self,
+        unit: &Unit<'a>,
+        header: &LineProgramHeader<Metered<'a>>,
+        entry: &FileEntry<Metered<'a>>,
+    ) -> Option<Arc<str>> {
         let name = self.text(unit, entry.path_name())?;
         if name.starts_with('/') {
             return Some(name.into());

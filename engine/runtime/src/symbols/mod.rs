@@ -5,8 +5,8 @@
 //!
 //! Invariant: names and DWARF are the module's own, so anything may be in them. `demangle` bounds the length of
 //! names; `locate` bounds how much is read, so that time does not depend on what the sections claim. Reading stores entries of
-//! some hundred bytes, each for as little as one byte of a section, so the reads that open a unit are bounded once more;
-//! the instructions of a line program add no more than some dozens of bytes for each of theirs.
+//! some hundred bytes, each for as little as one byte of a section, so the reads that open a unit are bounded once more,
+//! and so is the number of files that the instructions of a line program add.
 
 mod demangle;
 mod locate;

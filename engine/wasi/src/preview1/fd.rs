@@ -1,5 +1,7 @@
 //! Functions of descriptors: read, write, seek, close, their attributes, and the preopened directories.
 
+use std::io::IoSlice;
+
 use rustix::fd::BorrowedFd;
 use rustix::fs::{OFlags, SeekFrom, fcntl_getfl, fcntl_setfl, seek, tell};
 
@@ -65,7 +67,24 @@ pub(super) fn fd_write(
             blocking::write(&ctx.interrupts, host, &slices)?
         }
     };
+    if let Descriptor::Inherited(stream) = entry.descriptor
+        && let Some(last) = last_byte(&slices, count)
+    {
+        ctx.unfinished = (last != b'\n').then_some(stream);
+    }
     Ok(memory.write_u32(nwritten, count as u32)?)
+}
+
+/// The last of the first `count` bytes of the buffers.
+fn last_byte(buffers: &[IoSlice<'_>], count: usize) -> Option<u8> {
+    let mut at = count.checked_sub(1)?;
+    for buffer in buffers {
+        match buffer.get(at) {
+            Some(byte) => return Some(*byte),
+            None => at -= buffer.len(),
+        }
+    }
+    None
 }
 
 pub(super) fn fd_pread(

@@ -79,8 +79,8 @@ pub(super) fn sock_recv(
     let (count, cut) = if slices.is_empty() {
         (0, false)
     } else {
-        let message = blocking::receive(&ctx.interrupts, host, &mut slices, options)?;
-        (message.bytes, message.flags.contains(ReturnFlags::TRUNC))
+        let received = blocking::receive(&ctx.interrupts, host, &mut slices, options);
+        received.map(|(count, told)| (count, told.contains(ReturnFlags::TRUNC)))?
     };
     memory.write_u32(nread, count as u32)?;
     Ok(memory.write_u16(out_flags, if cut { RECV_DATA_TRUNCATED } else { 0 })?)

@@ -12,6 +12,7 @@
 //! calls are made directly.
 
 mod file;
+mod receive;
 mod stream;
 
 use std::io::{IoSlice, IoSliceMut};
@@ -23,12 +24,13 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::io::Errno as HostErrno;
-use rustix::net::{RecvAncillaryBuffer, RecvFlags, RecvMsg, SocketFlags};
+use rustix::net::SocketFlags;
 use rustix::rand::GetRandomFlags;
 use skerry_runtime::InterruptHandle;
 
 pub(super) use self::file::{read_at, write_at};
 use self::file::{read_file, write_file};
+pub(super) use self::receive::receive;
 use self::stream::{is_stream, read_stream, write_stream};
 use crate::errno::Errno;
 
@@ -62,17 +64,27 @@ impl Interrupts {
         }
     }
 
-    /// Makes a call that may have to wait for `flags` of a descriptor, at a time when it need not. `call` is told
-    /// whether the descriptor itself never waits; if so, it is called at once.
+    /// Makes a call that may have to wait for `flags` of a descriptor, at a time when it need not. If the descriptor
+    /// itself never waits, it is called at once.
     fn when_ready<T>(
+        &self,
+        host: BorrowedFd<'_>,
+        flags: PollFlags,
+        call: impl FnMut() -> rustix::io::Result<T>,
+    ) -> Result<T, Errno> {
+        if self.0.is_none() || never_waits(host)? {
+            return self.retry(call);
+        }
+        self.until_ready(host, flags, call)
+    }
+
+    /// Waits for `flags` of a descriptor and makes the call, again and again until it does not fail with `again`.
+    fn until_ready<T>(
         &self,
         host: BorrowedFd<'_>,
         flags: PollFlags,
         mut call: impl FnMut() -> rustix::io::Result<T>,
     ) -> Result<T, Errno> {
-        if self.0.is_none() || never_waits(host)? {
-            return self.retry(call);
-        }
         loop {
             poll(self, &mut [PollFd::from_borrowed_fd(host, flags)], None)?;
             match call() {
@@ -211,7 +223,9 @@ pub(super) fn open(
     }
 }
 
-/// Accepts a connection.
+/// Accepts a connection. The host has no call for that which does not wait and leaves the flags of the socket alone, which
+/// other processes may share: if one of them takes the connection between the two calls, this waits for the next one, and a
+/// request to stop is noticed by its signal.
 pub(super) fn accept(
     interrupts: &Interrupts,
     host: BorrowedFd<'_>,
@@ -219,19 +233,6 @@ pub(super) fn accept(
 ) -> Result<OwnedFd, Errno> {
     interrupts.when_ready(host, PollFlags::IN, || {
         rustix::net::accept_with(host, flags)
-    })
-}
-
-/// Receives one message, or the bytes of a stream that are there.
-pub(super) fn receive(
-    interrupts: &Interrupts,
-    host: BorrowedFd<'_>,
-    buffers: &mut [IoSliceMut<'_>],
-    flags: RecvFlags,
-) -> Result<RecvMsg, Errno> {
-    let mut control = RecvAncillaryBuffer::default();
-    interrupts.when_ready(host, PollFlags::IN, || {
-        rustix::net::recvmsg(host, buffers, &mut control, flags)
     })
 }
 

@@ -159,6 +159,53 @@ fn sockets_end() {
 }
 
 /// A message without bytes is a message: reading takes it and ends, though nothing more is there.
+/// A socket that has some bytes is ready, but waiting for all of them can be interrupted, too.
+#[test]
+fn waiting_for_all_bytes_ends() {
+    const PEEK: u64 = 1;
+    const ALL: u64 = 2;
+    let mut program = Stoppable::new(Guest::new(|_| ()));
+    let (mut ours, theirs) = UnixStream::pair().unwrap();
+    let fd = u64::from(program.insert(theirs));
+    let receive = |flags| [fd, IOVEC.into(), 2, flags, OUT.into(), u64::from(OUT) + 8];
+    let bytes = |guest: &Guest| guest.memory[BUFFER as usize..][..10].to_vec();
+    program.guest.iovecs(&[(BUFFER, 4), (BUFFER + 4, 6)]);
+    ours.write_all(b"abc").unwrap();
+    program.assert_ends(|guest| guest.call("sock_recv", &receive(PEEK | ALL)));
+    program.guest.ok("sock_recv", &receive(PEEK));
+    assert_eq!(program.guest.u32(OUT), 3, "nothing was taken");
+    let mut writer = ours.try_clone().unwrap();
+    let other = after(20, move || writer.write_all(b"defghijklm").unwrap());
+    for flags in [PEEK | ALL, ALL] {
+        program.guest.ok("sock_recv", &receive(flags));
+        assert_eq!(program.guest.u32(OUT), 10);
+        assert_eq!(bytes(&program.guest), b"abcdefghij");
+    }
+    other.join().unwrap();
+    // At the end there are fewer.
+    drop(ours);
+    for flags in [PEEK | ALL, ALL] {
+        program.guest.ok("sock_recv", &receive(flags));
+        assert_eq!(program.guest.u32(OUT), 3);
+        assert_eq!(&bytes(&program.guest)[..3], b"klm");
+    }
+    program.guest.ok("sock_recv", &receive(ALL));
+    assert_eq!(program.guest.u32(OUT), 0);
+    // What was taken before a request is lost with the program, which it ends.
+    let (mut ours, theirs) = UnixStream::pair().unwrap();
+    let fd = u64::from(program.insert(theirs));
+    let receive = [fd, IOVEC.into(), 2, ALL, OUT.into(), u64::from(OUT) + 8];
+    ours.write_all(b"abc").unwrap();
+    program.assert_ends(|guest| guest.call("sock_recv", &receive));
+    // A message is whole, however short it is.
+    let (ours, theirs) = UnixDatagram::pair().unwrap();
+    let fd = u64::from(program.insert(theirs));
+    ours.send(b"abc").unwrap();
+    let receive = [fd, IOVEC.into(), 2, ALL, OUT.into(), u64::from(OUT) + 8];
+    program.guest.ok("sock_recv", &receive);
+    assert_eq!(program.guest.u32(OUT), 3);
+}
+
 #[test]
 fn empty_messages_arrive() {
     let mut program = Stoppable::new(Guest::new(|_| ()));
