@@ -48,7 +48,7 @@ const ASM: &str = "; asm:";
 const ASM_LINE: &str = ";   ";
 
 /// The words that, with a colon, begin a comment with a meaning.
-const DIRECTIVES: [&str; 6] = ["run", "print", "traps", "rules", "asm", "cpu"];
+const DIRECTIVES: [&str; 7] = ["run", "print", "traps", "rules", "asm", "cpu", "opt_level"];
 
 /// Checks that no comment is nearly one with a meaning, which would be ignored as any other comment is: a word that is a typing
 /// error away from one of these, one without its colon, or one that is not at the place where it is looked for.
@@ -76,7 +76,7 @@ fn nearly_directive(line: &str) -> Option<&'static str> {
         return None;
     }
     let comment = comment.trim_start();
-    let end = comment.find(|char: char| !char.is_alphanumeric());
+    let end = comment.find(|char: char| !char.is_alphanumeric() && char != '_');
     let (word, rest) = comment.split_at(end?);
     let lower = word.to_ascii_lowercase();
     let meant = DIRECTIVES.into_iter().find(|known| {
@@ -378,6 +378,7 @@ block0:
             ("; asm: ret", "asm"),
             (";asm:", "asm"),
             ("; cpo: baseline", "cpu"),
+            ("; optlevel: none", "opt_level"),
         ] {
             assert_eq!(nearly_directive(line), Some(meant), "{line}");
             let message = check_directives(&format!("; text\n{line}\n")).unwrap_err();
@@ -393,6 +394,7 @@ block0:
             "; rules:",
             "; asm:",
             "; cpu: baseline",
+            "; opt_level: none",
             ";   run: 1",
             "; not: a directive",
             "; check: v1",
