@@ -224,7 +224,7 @@ impl<'p> Path<'p, '_> {
         if known {
             self.assume(fact)?;
         } else if self.dag.as_bool(fact) != Some(true) {
-            let variables = self.dag.variable_exprs(before);
+            let variables = self.new_variables(before)?;
             let label = format!("possibility of the provide of `{}`", spec.term.0);
             self.items.push(Item::Exists {
                 variables,
@@ -241,6 +241,21 @@ impl<'p> Path<'p, '_> {
             self.assume(fact)?;
         }
         Ok(())
+    }
+
+    /// The variables from number `before` on whose values a spec may choose. A fact about the machine is none of them,
+    /// wherever it is met first: no instruction decides which features the processor has.
+    fn new_variables(&mut self, before: usize) -> Eval<Vec<ExprId>> {
+        let program = self.program;
+        let mut machine = Vec::new();
+        for &fact in program.machine_facts.values() {
+            if let Some(value) = self.pure_results.get(&(fact, vec![])).cloned() {
+                machine.push(self.truth(&value)?);
+            }
+        }
+        let mut variables = self.dag.variable_exprs(before);
+        variables.retain(|variable| !machine.contains(variable));
+        Ok(variables)
     }
 
     fn condition(
