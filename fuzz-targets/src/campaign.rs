@@ -141,7 +141,7 @@ impl Summary {
 
     /// The rules with the number of times that each fired, the rarest first, and those that never did.
     pub fn rules(&self) -> String {
-        let known = skerry_compiler::rule_names();
+        let known = skerry_compiler::rule_names(skerry_compiler::Target::host());
         let mut fired: Vec<(u64, &str)> = known
             .iter()
             .map(|name| (self.count(&format!("rule:{name}")), *name))

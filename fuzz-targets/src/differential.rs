@@ -160,7 +160,15 @@ fn memory(u: &mut Unstructured<'_>) -> Result<MemoryStyle> {
 /// Every feature on its own, or all that this machine has.
 fn flags(u: &mut Unstructured<'_>) -> Result<Flags> {
     let host = CpuFeatures::host();
-    let [none, all, bmi1, bmi2, lzcnt, popcnt, sse41, avx] = u.arbitrary::<[bool; 8]>()?;
+    let [none, all] = u.arbitrary::<[bool; 2]>()?;
+    let (mut features, mut chosen) = (CpuFeatures::default(), Vec::new());
+    for name in host.target().feature_names().iter() {
+        let on = u.arbitrary::<bool>()?;
+        chosen.push(on);
+        if (all || on) && host.names().any(|present| present == *name) {
+            features = features.with(name).expect("the name is its own");
+        }
+    }
     let memory = memory(u)?;
     Ok(Flags {
         memory,
@@ -170,19 +178,14 @@ fn flags(u: &mut Unstructured<'_>) -> Result<Flags> {
             OptLevel::Speed
         },
         // Half of the modules with each; of no byte of its own, so that findings keep their bytes.
-        regalloc: if bmi1 ^ popcnt {
+        regalloc: if none && chosen.is_empty()
+            || chosen.iter().step_by(3).fold(false, |odd, &on| odd ^ on)
+        {
             RegallocAlgorithm::SinglePass
         } else {
             RegallocAlgorithm::Backtracking
         },
-        features: CpuFeatures {
-            bmi1: host.bmi1 && (all || bmi1),
-            bmi2: host.bmi2 && (all || bmi2),
-            lzcnt: host.lzcnt && (all || lzcnt),
-            popcnt: host.popcnt && (all || popcnt),
-            sse41: host.sse41 && (all || sse41),
-            avx: host.avx && (all || avx),
-        },
+        features,
         fuel: u.ratio(1, 4)?,
         check: true,
     })

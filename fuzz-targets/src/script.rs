@@ -37,23 +37,12 @@ pub struct ScriptError {
 /// The word for the other allocator.
 const SINGLE_PASS: &str = "single-pass";
 
-const FEATURES: [&str; 6] = ["bmi1", "bmi2", "lzcnt", "popcnt", "sse41", "avx"];
-
 impl Script {
     /// The script as comments.
     pub fn text(&self) -> String {
         let mut text = String::new();
         let sure = "strings take all";
         if let Some(flags) = &self.flags {
-            let features = flags.features;
-            let present = [
-                features.bmi1,
-                features.bmi2,
-                features.lzcnt,
-                features.popcnt,
-                features.sse41,
-                features.avx,
-            ];
             let level = match flags.opt_level {
                 OptLevel::None => "none",
                 OptLevel::Speed => "speed",
@@ -65,7 +54,7 @@ impl Script {
             if flags.fuel {
                 text.push_str(" fuel");
             }
-            for (name, _) in FEATURES.iter().zip(present).filter(|(_, present)| *present) {
+            for name in flags.features.names() {
                 write!(text, " {name}").expect(sure);
             }
             let memory = flags.memory;
@@ -145,12 +134,18 @@ impl Script {
 
 fn parse_flags<'t>(words: &[&'t str]) -> Result<Flags, &'t str> {
     let (level, features) = words.split_first().ok_or("flags")?;
-    let known = |word: &&&str| !FEATURES.contains(*word) && ![SINGLE_PASS, "fuel"].contains(*word);
-    if let Some(unknown) = features.iter().find(known) {
+    let target = CpuFeatures::host().target();
+    let is_feature = |word: &str| target.feature_names().contains(&word);
+    let known = |word: &str| is_feature(word) || [SINGLE_PASS, "fuel"].contains(&word);
+    if let Some(unknown) = features.iter().find(|word| !known(word)) {
         return Err(unknown);
     }
-    let host = CpuFeatures::host();
     let has = |name| features.contains(&name);
+    // Features that this machine lacks are left out.
+    let present = CpuFeatures::host().names().filter(|name| has(name));
+    let present = present.fold(CpuFeatures::default(), |features, name| {
+        features.with(name).expect("the name is its own")
+    });
     Ok(Flags {
         opt_level: match *level {
             "none" => OptLevel::None,
@@ -162,14 +157,7 @@ fn parse_flags<'t>(words: &[&'t str]) -> Result<Flags, &'t str> {
         } else {
             RegallocAlgorithm::Backtracking
         },
-        features: CpuFeatures {
-            bmi1: host.bmi1 && has("bmi1"),
-            bmi2: host.bmi2 && has("bmi2"),
-            lzcnt: host.lzcnt && has("lzcnt"),
-            popcnt: host.popcnt && has("popcnt"),
-            sse41: host.sse41 && has("sse41"),
-            avx: host.avx && has("avx"),
-        },
+        features: present,
         memory: MemoryStyle::default(),
         fuel: has("fuel"),
         check: true,

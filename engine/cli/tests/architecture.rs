@@ -303,6 +303,31 @@ fn modules_begin_with_their_documentation() {
     );
 }
 
+/// Invariant 9: in the engine an instruction set is one folder of the compiler and one file of the runtime; nothing else names
+/// it. (Tests name them where they are about files of an instruction set.)
+#[test]
+fn instruction_sets_are_named_in_one_place() {
+    let names = ["x86_64", "x86-64", "x64_", "aarch64", "a64_", "target_arch"];
+    let mut named = 0;
+    for (path, source) in sources(&["rs"]) {
+        let library = path.starts_with("engine/") && path.contains("/src/");
+        let home = path.contains("/src/isa/") || path.contains("/src/vm/arch/");
+        // What CLIF's own test files say stands in unit tests.
+        let text = source.split("#[cfg(test)]").next().unwrap_or_default();
+        let found = text.lines().enumerate().find_map(|(index, line)| {
+            names
+                .iter()
+                .find(|name| line.contains(**name))
+                .map(|name| (index + 1, name))
+        });
+        named += usize::from(home && found.is_some());
+        if let Some((line, name)) = found.filter(|_| library && !home) {
+            panic!("{path}:{line}: {name} is named outside isa/ and vm/arch/");
+        }
+    }
+    assert!(named > 10, "the instruction sets are somewhere");
+}
+
 /// Nothing pretends: no unfinished marks, no stub macros, no catch-all module names.
 #[test]
 fn nothing_is_left_for_later() {

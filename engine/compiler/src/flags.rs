@@ -1,55 +1,86 @@
 //! The flags: everything that a compilation depends on besides its input.
 
+use crate::isa::Target;
 use skerry_environ::MemoryStyle;
+use std::fmt;
 
-/// Optional instructions of the processor that the code runs on. Each is the guard of rules, but for AVX, which
-/// chooses among encodings of one instruction.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+/// An instruction set, and those of its optional features that the code may use. Each is the guard of rules or chooses among
+/// encodings of one instruction.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct CpuFeatures {
-    /// The instructions ANDN, BLSI, BLSMSK, BLSR and TZCNT.
-    pub bmi1: bool,
-    /// The instructions RORX, SARX, SHLX and SHRX.
-    pub bmi2: bool,
-    /// The instruction LZCNT.
-    pub lzcnt: bool,
-    /// The instruction POPCNT.
-    pub popcnt: bool,
-    /// SSE4.1, of which ROUNDSS and ROUNDSD are used.
-    pub sse41: bool,
-    /// AVX, of which the three-operand forms of scalar instructions are used.
-    pub avx: bool,
+    target: Target,
+    present: u32,
 }
 
 impl CpuFeatures {
-    /// All features that a rule can ask for. The code runs only on a processor that has all of them.
-    pub fn all() -> CpuFeatures {
+    /// None of the optional features of an instruction set: the code runs on every processor that has the set.
+    pub fn baseline(target: Target) -> CpuFeatures {
+        CpuFeatures { target, present: 0 }
+    }
+
+    /// All features of an instruction set that a rule can ask for. The code runs only on a processor that has all of them.
+    pub fn all(target: Target) -> CpuFeatures {
+        let count = target.feature_names().len() as u32;
         CpuFeatures {
-            bmi1: true,
-            bmi2: true,
-            lzcnt: true,
-            popcnt: true,
-            sse41: true,
-            avx: true,
+            target,
+            present: (1 << count) - 1,
         }
     }
 
-    /// The features of this machine's processor.
-    #[cfg(target_arch = "x86_64")]
+    /// The instruction set and the features of this machine's processor.
     pub fn host() -> CpuFeatures {
+        let target = Target::host();
         CpuFeatures {
-            bmi1: std::arch::is_x86_feature_detected!("bmi1"),
-            bmi2: std::arch::is_x86_feature_detected!("bmi2"),
-            lzcnt: std::arch::is_x86_feature_detected!("lzcnt"),
-            popcnt: std::arch::is_x86_feature_detected!("popcnt"),
-            sse41: std::arch::is_x86_feature_detected!("sse4.1"),
-            avx: std::arch::is_x86_feature_detected!("avx"),
+            target,
+            present: target.detected(),
         }
     }
 
-    /// The features of this machine's processor, none of which compiled code could use.
-    #[cfg(not(target_arch = "x86_64"))]
-    pub fn host() -> CpuFeatures {
-        CpuFeatures::default()
+    /// The instruction set.
+    pub fn target(self) -> Target {
+        self.target
+    }
+
+    /// The names of the features that are present, in the order of [`Target::feature_names`].
+    pub fn names(self) -> impl Iterator<Item = &'static str> {
+        let names = self.target.feature_names().iter().enumerate();
+        names
+            .filter(move |&(number, _)| self.has(number as u32))
+            .map(|(_, &name)| name)
+    }
+
+    /// The same with one feature more; `None` if the instruction set has no feature of this name.
+    #[must_use]
+    pub fn with(mut self, name: &str) -> Option<CpuFeatures> {
+        let mut names = self.target.feature_names().iter();
+        self.present |= 1 << names.position(|&feature| feature == name)?;
+        Some(self)
+    }
+
+    /// The names of the features that are present here and not in `other`, which is of the same instruction set.
+    pub fn missing_from(self, other: CpuFeatures) -> impl Iterator<Item = &'static str> {
+        let present = self.present & !other.present;
+        CpuFeatures { present, ..self }.names()
+    }
+
+    /// Whether the feature with this number is present.
+    #[inline]
+    pub(crate) fn has(self, number: u32) -> bool {
+        self.present >> number & 1 != 0
+    }
+}
+
+impl Default for CpuFeatures {
+    /// The baseline of this machine's instruction set.
+    fn default() -> CpuFeatures {
+        CpuFeatures::baseline(Target::host())
+    }
+}
+
+impl fmt::Debug for CpuFeatures {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.target.name())?;
+        self.names().try_for_each(|name| write!(f, "+{name}"))
     }
 }
 
@@ -82,7 +113,7 @@ pub struct Flags {
     pub opt_level: OptLevel,
     /// The algorithm that allocates registers.
     pub regalloc: RegallocAlgorithm,
-    /// The optional features of the processor that the code runs on.
+    /// The instruction set and the optional features of the processor that the code runs on.
     pub features: CpuFeatures,
     /// How memories are laid out in address space. The code works only in an engine with memories of this style.
     pub memory: MemoryStyle,

@@ -1,19 +1,24 @@
-//! The driver of one function: its phases from CLIF to machine code.
+//! The driver of one function: its phases from CLIF to machine code. The list of the phases is written once, in
+//! [`FunctionCompiler::run`]; an [`Observer`] sees what each has made.
 
-use crate::code::FunctionCode;
-use crate::effort::{self, Allowance};
+use crate::abi::frame::{MAX_FRAME, slots_size};
+use crate::emit::code::FunctionCode;
+use crate::emit::emit;
 use crate::error::CompileError;
 use crate::flags::{Flags, OptLevel, RegallocAlgorithm};
 use crate::inspect::Inspection;
-use crate::isa::x86_64::{self, X86_64};
+use crate::isa::{Isa, with_isa};
 use crate::lower::{Lowered, MAX_INSTS, Unlowered, lower};
 use crate::module::allowance;
-use crate::regalloc::Allocator;
 use crate::translate::{ModuleTranslation, verify};
+use crate::vcode::VCode;
+use crate::vcode::effort::{self, Allowance};
+use crate::vcode::regalloc::Allocator;
 use cranelift_codegen::Context;
 use cranelift_codegen::control::ControlPlane;
 use cranelift_codegen::ir::{Function, SourceLoc};
 use cranelift_codegen::settings::{self, Configurable};
+use regalloc2::Output;
 use skerry_environ::DefinedFuncIndex;
 
 /// Compiles functions one after another and reuses its memory from one to the next.
@@ -23,8 +28,8 @@ use skerry_environ::DefinedFuncIndex;
 pub struct FunctionCompiler {
     flags: Flags,
     pub(crate) settings: settings::Flags,
-    pub(crate) context: Context,
-    pub(crate) allocator: Allocator,
+    context: Context,
+    allocator: Allocator,
 }
 
 impl FunctionCompiler {
@@ -48,30 +53,18 @@ impl FunctionCompiler {
             flags,
             settings: settings::Flags::new(builder),
             context: Context::new(),
-            allocator: Allocator::new(x86_64::machine_env()),
+            allocator: with_isa!(flags.features.target(), I => Allocator::new(I::machine_env())),
         }
     }
 
-    /// Compiles CLIF to machine code, in one call for each phase.
+    /// Compiles CLIF to machine code.
     ///
     /// # Errors
     ///
     /// [`CompileError::Unsupported`] for an instruction that no rule lowers, [`CompileError::Limit`] for a frame
     /// that is too large.
     pub fn compile(&mut self, func: Function) -> Result<FunctionCode, CompileError> {
-        self.compile_within(Allowance::alone(), func)
-    }
-
-    /// [`compile`](Self::compile) for a function of a module.
-    pub(crate) fn compile_within(
-        &mut self,
-        allowance: Allowance,
-        func: Function,
-    ) -> Result<FunctionCode, CompileError> {
-        self.optimise(allowance, func)?;
-        let lowered = self.lower(false)?;
-        self.allocate_and_encode(lowered, allowance)
-            .map(|done| done.0)
+        self.run(Allowance::alone(), func, &mut ())
     }
 
     /// Like [`compile`](Self::compile), but keeps the text of every stage.
@@ -104,21 +97,56 @@ impl FunctionCompiler {
         func: Function,
     ) -> Result<(FunctionCode, Inspection), CompileError> {
         let mut inspection = Inspection::new(&func);
-        self.optimise(allowance, func)?;
-        inspection.optimised(&self.context.func);
-        let lowered = self.lower(true)?;
-        inspection.lowered(&lowered.vcode);
-        let (code, algorithm) = self.allocate_and_encode(lowered, allowance)?;
-        inspection.encoded(&code, algorithm);
+        let code = self.run(allowance, func, &mut inspection)?;
         Ok((code, inspection))
     }
 
-    /// Runs the mid-end, which is Cranelift's without an instruction set. A function on which it would work too long is left as it is.
-    pub(crate) fn optimise(
+    /// The phases of a compilation, all of which `observer` sees.
+    pub(crate) fn run(
         &mut self,
         allowance: Allowance,
         func: Function,
+        observer: &mut impl Observer,
+    ) -> Result<FunctionCode, CompileError> {
+        with_isa!(self.flags.features.target(), I => {
+            let lowered = self.lower_to::<I>(allowance, func, observer)?;
+            let algorithm = self.choose_algorithm::<I>(&lowered, allowance)?;
+            let allocation = self.allocate::<I>(&lowered, algorithm)?;
+            observer.allocated(algorithm, allocation);
+            let code = self.encode::<I>(lowered)?;
+            observer.encoded::<I>(&code);
+            Ok(code)
+        })
+    }
+
+    /// The phases up to the machine instructions over virtual registers.
+    pub(crate) fn run_to_vcode(
+        &mut self,
+        allowance: Allowance,
+        func: Function,
+        observer: &mut impl Observer,
     ) -> Result<(), CompileError> {
+        with_isa!(self.flags.features.target(), I => {
+            self.lower_to::<I>(allowance, func, observer)?;
+            Ok(())
+        })
+    }
+
+    fn lower_to<I: Isa>(
+        &mut self,
+        allowance: Allowance,
+        func: Function,
+        observer: &mut impl Observer,
+    ) -> Result<Lowered<I::Inst>, CompileError> {
+        self.optimise(allowance, func)?;
+        observer.optimised(&self.context);
+        let lowered = self.lower::<I>(observer.traces())?;
+        observer.lowered::<I>(&lowered.vcode);
+        Ok(lowered)
+    }
+
+    /// Runs the mid-end, which is Cranelift's without an instruction set. A function on which it would work too long is left as it is.
+    fn optimise(&mut self, allowance: Allowance, func: Function) -> Result<(), CompileError> {
         if self.flags.check
             && let Err(report) = verify(&func, &self.settings)
         {
@@ -148,19 +176,19 @@ impl FunctionCompiler {
         Ok(())
     }
 
-    pub(crate) fn lower(&self, trace: bool) -> Result<Lowered<x86_64::Inst>, CompileError> {
+    fn lower<I: Isa>(&self, trace: bool) -> Result<Lowered<I::Inst>, CompileError> {
         let func = &self.context.func;
-        let slots = crate::frame::slots_size(&func.sized_stack_slots);
-        if slots > x86_64::MAX_FRAME {
+        let slots = slots_size(&func.sized_stack_slots);
+        if slots > MAX_FRAME {
             return Err(CompileError::Limit {
                 offset: offset(start(func)),
                 what: FRAME,
-                limit: x86_64::MAX_FRAME,
+                limit: MAX_FRAME,
                 actual: slots,
             });
         }
-        lower::<X86_64>(func, &self.context.domtree, self.flags.features, trace).map_err(
-            |unlowered| match unlowered {
+        lower::<I>(func, &self.context.domtree, self.flags.features, trace).map_err(|unlowered| {
+            match unlowered {
                 Unlowered::NoRule { what, loc } => CompileError::Unsupported {
                     offset: offset(loc),
                     feature: format!("no rule lowers {what} in {}", func.name),
@@ -171,35 +199,65 @@ impl FunctionCompiler {
                     limit: MAX_INSTS as u64,
                     actual: MAX_INSTS as u64 + 1,
                 },
-            },
-        )
+            }
+        })
     }
 
-    fn allocate_and_encode(
-        &mut self,
-        lowered: Lowered<x86_64::Inst>,
+    fn choose_algorithm<I: Isa>(
+        &self,
+        lowered: &Lowered<I::Inst>,
         allowance: Allowance,
-    ) -> Result<(FunctionCode, RegallocAlgorithm), CompileError> {
-        let func = &self.context.func;
-        let start = start(func);
-        let limit = |what, limit, actual| CompileError::Limit {
-            offset: offset(start),
-            what,
-            limit,
-            actual,
-        };
-        let slots = crate::frame::slots_size(&func.sized_stack_slots);
-        let algorithm = effort::algorithm(&lowered.vcode, self.flags.regalloc, allowance)
-            .map_err(|excess| excess.at(offset(start)))?;
-        let allocation = self
-            .allocator
+    ) -> Result<RegallocAlgorithm, CompileError> {
+        effort::algorithm(&lowered.vcode, self.flags.regalloc, allowance)
+            .map_err(|excess| excess.at(offset(start(&self.context.func))))
+    }
+
+    fn allocate<I: Isa>(
+        &mut self,
+        lowered: &Lowered<I::Inst>,
+        algorithm: RegallocAlgorithm,
+    ) -> Result<&Output, CompileError> {
+        let (offset, registers) = (offset(start(&self.context.func)), self.allocator.int_regs());
+        self.allocator
             .run(&lowered.vcode, algorithm, self.flags.check)
-            .map_err(|_| limit("registers that one instruction needs", 13, 14))?;
-        let code = x86_64::emit(lowered, allocation, slots)
-            .map_err(|size| limit(FRAME, x86_64::MAX_FRAME, size))?;
-        Ok((code, algorithm))
+            .map_err(|_| CompileError::Limit {
+                offset,
+                what: "registers that one instruction needs",
+                limit: registers,
+                actual: registers + 1,
+            })
+    }
+
+    fn encode<I: Isa>(&self, lowered: Lowered<I::Inst>) -> Result<FunctionCode, CompileError> {
+        let func = &self.context.func;
+        let slots = slots_size(&func.sized_stack_slots);
+        emit::<I>(lowered, self.allocator.output(), slots).map_err(|size| CompileError::Limit {
+            offset: offset(start(func)),
+            what: FRAME,
+            limit: MAX_FRAME,
+            actual: size,
+        })
     }
 }
+
+/// Sees the stages of a compilation.
+pub(crate) trait Observer {
+    /// Whether the rules behind each instruction are kept.
+    fn traces(&self) -> bool {
+        false
+    }
+    /// The mid-end has run.
+    fn optimised(&mut self, _context: &Context) {}
+    /// The function has been lowered.
+    fn lowered<I: Isa>(&mut self, _vcode: &VCode<I::Inst>) {}
+    /// Registers have been allocated.
+    fn allocated(&mut self, _algorithm: RegallocAlgorithm, _output: &Output) {}
+    /// The function has been encoded.
+    fn encoded<I: Isa>(&mut self, _code: &FunctionCode) {}
+}
+
+/// Nobody looks.
+impl Observer for () {}
 
 const FRAME: &str = "size of a stack frame in bytes";
 

@@ -16,46 +16,33 @@
 
 extern crate alloc;
 
-#[macro_use]
-mod prelude;
-
 mod abi;
-mod block_order;
-mod buffer;
-mod clif_functions;
-mod clif_support;
-mod clif_text;
-mod code;
+mod clif;
 mod compiled;
-mod coverage;
-mod effort;
+mod emit;
 pub mod error;
 mod flags;
-mod frame;
 mod function;
-mod image;
 mod inspect;
 mod isa;
-mod link;
 mod lower;
 mod module;
-mod phases;
-mod reg;
-mod regalloc;
 pub mod translate;
 mod vcode;
 mod workers;
 
-pub use clif_functions::{CompiledClif, compile_clif, compile_clif_text};
-pub use clif_text::ClifText;
-pub use code::{FuncName, FunctionCode, Reloc};
+pub use clif::functions::{CompiledClif, compile_clif, compile_clif_text};
+pub use clif::names::FuncName;
+pub use clif::text::ClifText;
 pub use compiled::{CompiledModule, CompiledParts};
-pub use coverage::{fired_rules, rule_names};
+pub use emit::code::{FunctionCode, Reloc};
 pub use error::CompileError;
 pub use flags::{CpuFeatures, Flags, OptLevel, RegallocAlgorithm};
 pub use function::FunctionCompiler;
+pub use inspect::coverage::{fired_rules, rule_names};
+pub use inspect::timing::phase_times;
 pub use inspect::{AsmLine, Inspection, disassemble};
+pub use isa::Target;
 pub use module::{Progress, compile_module, compile_module_on, compile_trampolines, validate};
-pub use phases::phase_times;
 pub use skerry_environ::MemoryStyle;
 pub use workers::Workers;

@@ -7,18 +7,19 @@
 //! what; neither does the error, which is that of the first function that has one. There is one exception: if a
 //! function is refused and all functions together are too much as well, the error may be either of the two.
 
-use crate::code::FunctionCode;
+use crate::clif::names::Namespace;
 use crate::compiled::{CompiledModule, CompiledParts};
-use crate::effort::{self, Allowance, Work};
+use crate::emit::code::FunctionCode;
+use crate::emit::link::Linker;
 use crate::error::CompileError;
 use crate::flags::Flags;
 use crate::function::FunctionCompiler;
-use crate::image::images;
-use crate::link::{Linker, name};
+use crate::isa::Target;
 use crate::translate::{
-    FunctionTranslator, ModuleTranslation, Namespace, entry_trampoline, explain, host_trampoline,
+    FunctionTranslator, ModuleTranslation, entry_trampoline, explain, host_trampoline, images,
     translate_module,
 };
+use crate::vcode::effort::{self, Allowance, Work};
 use crate::workers::Workers;
 use skerry_environ::{
     CompiledFunction, CompiledMetadata, CompiledTrampolines, DefinedFuncIndex, EntityRef, FuncType,
@@ -70,7 +71,7 @@ pub fn compile_module_on(
         let done = workers.run(jobs.useful_workers(), || jobs.work(flags));
         let codes = collect(jobs.len(), done)?;
         let trampolines = jobs.trampolines;
-        link(translation, &trampolines, codes)
+        link(flags.features.target(), translation, &trampolines, codes)
     };
     compile().map_err(|error| explain(wasm, error))
 }
@@ -170,11 +171,15 @@ impl<'a> Jobs<'a> {
             let allowance = Allowance::new(size, self.total as u64, rank);
             let func = translator.translate(self.translation, body)?;
             self.work.add(&func, body.body.range().start)?;
-            return compiler.compile_within(allowance, func);
+            return compiler.run(allowance, func, &mut ());
         }
         let index = self.trampolines[job - bodies.len()];
         let ty = &self.translation.module.types[index];
-        match compiler.compile_within(Allowance::trampoline(ty), entry_trampoline(index, ty)) {
+        match compiler.run(
+            Allowance::trampoline(ty),
+            entry_trampoline(index, ty),
+            &mut (),
+        ) {
             // The type has values that no rule can pass: nothing of this type was compiled, and the empty code
             // tells the runtime so.
             Err(CompileError::Unsupported { .. }) => Ok(FunctionCode::default()),
@@ -250,25 +255,26 @@ fn collect(jobs: usize, done: Vec<Results>) -> Result<Vec<FunctionCode>, Compile
 
 /// Puts the code of all jobs together, in their order.
 fn link(
+    target: Target,
     translation: ModuleTranslation<'_>,
     trampolines: &[TypeIndex],
     codes: Vec<FunctionCode>,
 ) -> Result<CompiledModule, CompileError> {
     let size = codes.iter().map(|code| code.code.len()).sum();
-    let mut linker = Linker::with_capacity(codes.len(), size);
+    let mut linker = Linker::with_capacity(target, codes.len(), size);
     // Each function's code is freed as soon as it is in the text.
     let mut codes = codes.into_iter();
     let mut functions = PrimaryMap::with_capacity(translation.bodies.len());
     for (body, code) in translation.bodies.values().zip(codes.by_ref()) {
         functions.push(CompiledFunction {
-            text: linker.add(name(Namespace::Function, body.index.as_u32()), code)?,
+            text: linker.add(Namespace::Function.name(body.index.as_u32()), code)?,
             wasm_offset: body.body.range().start as u32,
         });
     }
     let mut linked_trampolines = HashMap::with_capacity(trampolines.len());
     for (&index, code) in trampolines.iter().zip(codes) {
         if !code.code.is_empty() {
-            let name = name(Namespace::EntryTrampoline, index.as_u32());
+            let name = Namespace::EntryTrampoline.name(index.as_u32());
             let range = linker.add(name, code)?;
             linked_trampolines.insert(&translation.module.types[index], range);
         }
@@ -327,10 +333,10 @@ pub fn compile_trampolines(
     effort::check_type(ty)?;
     let index = TypeIndex::from_u32(0);
     let mut compiler = FunctionCompiler::new(*flags);
-    let mut linker = Linker::default();
+    let mut linker = Linker::new(flags.features.target());
     let mut add = |namespace: Namespace, func| -> Result<Range<u32>, CompileError> {
-        let code = compiler.compile_within(Allowance::trampoline(ty), func)?;
-        linker.add(name(namespace, 0), code)
+        let code = compiler.run(Allowance::trampoline(ty), func, &mut ())?;
+        linker.add(namespace.name(0), code)
     };
     let entry = add(Namespace::EntryTrampoline, entry_trampoline(index, ty))?;
     let host = add(Namespace::HostTrampoline, host_trampoline(index, ty))?;

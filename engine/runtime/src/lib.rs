@@ -72,7 +72,7 @@ pub use memory::Memory;
 pub use module::Module;
 pub use profile::ProfilingStrategy;
 pub use skerry_compiler::{
-    CompileError, CpuFeatures, Flags, MemoryStyle, OptLevel, Progress, RegallocAlgorithm,
+    CompileError, CpuFeatures, Flags, MemoryStyle, OptLevel, Progress, RegallocAlgorithm, Target,
 };
 pub use skerry_environ::{FuncType, GlobalType, MemoryType, TableType, ValType};
 pub use store::{AsContext, AsContextMut, Store, StoreContext, StoreContextMut};

@@ -1,13 +1,7 @@
-//! The parts that all operators share when they emit CLIF: alias regions, flags of memory accesses, trap codes, and
-//! the check of the result.
+//! The parts that all operators share when they emit CLIF: alias regions, flags of memory accesses, and trap codes.
 
 use crate::CompileError;
-use cranelift_codegen::ir::immediates::Imm64;
-use cranelift_codegen::ir::{
-    AliasRegion, AliasRegionData, Function, InstructionData, MemFlagsData, Opcode, TrapCode,
-};
-use cranelift_codegen::settings::Flags;
-use cranelift_codegen::{cursor::Cursor, cursor::FuncCursor};
+use cranelift_codegen::ir::{AliasRegion, AliasRegionData, Function, MemFlagsData, TrapCode};
 use skerry_environ::Trap;
 
 /// The disjoint parts of memory that compiled code accesses.
@@ -89,31 +83,6 @@ pub(super) fn constant_flags(func: &mut Function) -> MemFlagsData {
 /// The code of `trap` in CLIF.
 pub fn trap_code(trap: Trap) -> TrapCode {
     TrapCode::from_raw(trap.code())
-}
-
-/// Runs CLIF's own verifier. It accepts `get_pinned_reg` only with one of Cranelift's back
-/// ends, which are not linked; so it sees a copy with a constant in its place.
-///
-/// # Errors
-///
-/// Returns the verifier's report.
-pub fn verify(func: &Function, flags: &Flags) -> Result<(), String> {
-    let mut copy = func.clone();
-    let mut cursor = FuncCursor::new(&mut copy);
-    while cursor.next_block().is_some() {
-        while let Some(inst) = cursor.next_inst() {
-            let data = &mut cursor.func.dfg.insts[inst];
-            if data.opcode() == Opcode::GetPinnedReg {
-                *data = InstructionData::UnaryImm {
-                    opcode: Opcode::Iconst,
-                    imm: Imm64::new(0),
-                };
-            }
-        }
-    }
-    cranelift_codegen::verify_function(&copy, flags).map_err(|errors| {
-        cranelift_codegen::print_errors::pretty_verifier_error(&copy, None, errors)
-    })
 }
 
 /// The limits on one function that keep translation linear, and what follows it bounded.

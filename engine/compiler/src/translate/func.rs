@@ -4,12 +4,13 @@ use super::clif::{Limits, constant_flags};
 use super::control::Frame;
 use super::fuel::Fuel;
 use super::module::{FunctionBody, ModuleTranslation};
-use super::signature::{self, Namespace};
+use super::signature;
 use super::temporaries::temporaries;
 use super::trampoline::frontend_config;
 use super::variable::Locals;
 use crate::CompileError;
-use crate::effort;
+use crate::clif::names::Namespace;
+use crate::vcode::effort;
 use cranelift_codegen::cursor::{Cursor, FuncCursor};
 use cranelift_codegen::ir::{
     self, Block, FuncRef, InstBuilder, SigRef, SourceLoc, Type, Value, types,

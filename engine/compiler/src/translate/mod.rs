@@ -25,7 +25,7 @@
 //! Time and memory are linear in the size of the module up to fixed factors: nothing recurses, unreachable code is
 //! validated and skipped, a local costs nothing until it is used, and the products that Wasm permits (operands of
 //! branches, values, locals times blocks, uses times loops around them) run into [`CompileError::Limit`]. The cost
-//! of register allocation is bounded in `effort.rs`.
+//! of register allocation is bounded in `vcode/effort.rs`.
 //!
 //! Architecture invariant: nothing here knows an instruction set.
 
@@ -36,6 +36,7 @@ mod control;
 mod float;
 mod fuel;
 mod func;
+mod image;
 mod int;
 mod memory;
 mod module;
@@ -48,14 +49,17 @@ mod temporaries;
 mod trampoline;
 mod variable;
 
-pub use clif::{Region, trap_code, verify};
+pub use crate::clif::names::Namespace;
+pub use crate::clif::verify::verify;
+pub use clif::{Region, trap_code};
 pub use func::FunctionTranslator;
+pub(crate) use image::images;
 pub use module::{
     FEATURES, FunctionBody, ModuleTranslation, translate_module, translate_module_with,
 };
 pub use proposal::explain;
 pub(crate) use proposal::proposal_name;
-pub use signature::{Namespace, clif_type, indirect_signature, signature};
+pub use signature::{clif_type, indirect_signature, signature};
 pub use trampoline::{entry_trampoline, host_trampoline};
 
 pub use wasmparser::WasmFeatures;

@@ -1,35 +1,9 @@
-//! CLIF types, signatures and names.
+//! CLIF types and signatures.
 
-use cranelift_codegen::ir::{
-    AbiParam, ArgumentPurpose, Signature, Type, UserExternalName, UserFuncName, types,
-};
+use cranelift_codegen::ir::{AbiParam, ArgumentPurpose, Signature, Type, types};
 use cranelift_codegen::isa::CallConv;
 use skerry_environ::builtins::BuiltinType;
 use skerry_environ::{Builtin, FuncType, ValType};
-
-/// The namespaces of function names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[repr(u32)]
-pub enum Namespace {
-    /// A function of the module, by `DefinedFuncIndex`.
-    Function = 0,
-    /// The entry trampoline of a type, by `TypeIndex`.
-    EntryTrampoline = 1,
-    /// The host trampoline of a type, by `TypeIndex`.
-    HostTrampoline = 2,
-}
-
-impl Namespace {
-    /// The name of function `index` of this namespace where it is called.
-    pub fn external_name(self, index: u32) -> UserExternalName {
-        UserExternalName::new(self as u32, index)
-    }
-
-    /// The name of function `index` of this namespace where it is defined.
-    pub fn func_name(self, index: u32) -> UserFuncName {
-        UserFuncName::user(self as u32, index)
-    }
-}
 
 /// The CLIF type of a Wasm type.
 pub fn clif_type(ty: ValType) -> Type {

@@ -2,7 +2,7 @@
 //! the value that it had at the call.
 //!
 //! A tail call of an imported function, or of one in a table, goes to another vmctx and does not come back, so
-//! the caller must restore its own (`isa/x86_64/abi.rs` has the convention). A caller of a function
+//! the caller must restore its own (`crate::abi` has the convention). A caller of a function
 //! that keeps the vmctx need not, and in a module without tail calls that is every function. To know it before the
 //! first function is translated, each body that could hold a tail call is read once more, without validation: a
 //! malformed body is cut short here and refused by the translation.

@@ -5,7 +5,8 @@
 //! above is unspecified.
 
 use super::clif::{Region, constant_flags};
-use super::signature::{Namespace, builtin_signature, clif_type, indirect_signature, signature};
+use super::signature::{builtin_signature, clif_type, indirect_signature, signature};
+use crate::clif::names::Namespace;
 use cranelift_codegen::ir::types::I64;
 use cranelift_codegen::ir::{
     AbiParam, Function, InstBuilder, Signature, StackSlotData, StackSlotKind, Value,

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! skerry 0.1.0 (0123456789abcdef)
-//! target x86_64-linux, pages of 4096 bytes
+//! target ARCH-linux, pages of 4096 bytes
 //! features bmi1 bmi2 lzcnt popcnt
 //! optimise Speed
 //! memory not checked, guard of 2147549184 bytes
@@ -12,7 +12,7 @@
 //! An entry of a cache has one more line, `entry` with its name.
 
 use super::error::ArtifactError;
-use skerry_compiler::{CpuFeatures, Flags, MemoryStyle};
+use skerry_compiler::{CpuFeatures, Flags, MemoryStyle, Target};
 
 /// The version, with the hash of the sources that compiled code depends on.
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("SKERRY_BUILD"), ")");
@@ -40,7 +40,7 @@ pub(crate) fn describe(flags: &Flags) -> String {
     format!(
         "skerry {VERSION}\ntarget {}\nfeatures {}\noptimise {:?}\nregalloc {:?}\nmemory {}\nfuel {}\n",
         target(),
-        names(flags.features).join(" "),
+        flags.features.names().collect::<Vec<_>>().join(" "),
         flags.opt_level,
         flags.regalloc,
         memory(flags.memory),
@@ -113,13 +113,16 @@ pub(super) fn check(lines: &str, flags: &Flags) -> Result<(), ArtifactError> {
     Ok(())
 }
 
-/// The names of those of `features` that `host` lacks, for a message.
+/// The names of those of `features` that `host` lacks, for a message; for another instruction set, its own name.
 pub(crate) fn missing_features(features: CpuFeatures, host: CpuFeatures) -> Option<String> {
-    missing(names(features).into_iter(), host)
+    if features.target() != host.target() {
+        return Some(features.target().name().into());
+    }
+    missing(features.names(), host)
 }
 
 fn missing<'a>(wanted: impl Iterator<Item = &'a str>, host: CpuFeatures) -> Option<String> {
-    let host = names(host);
+    let host: Vec<&str> = host.names().collect();
     let missing: Vec<&str> = wanted.filter(|name| !host.contains(name)).collect();
     (!missing.is_empty()).then(|| missing.join(", "))
 }
@@ -127,36 +130,10 @@ fn missing<'a>(wanted: impl Iterator<Item = &'a str>, host: CpuFeatures) -> Opti
 fn target() -> String {
     format!(
         "{}-{}, pages of {} bytes",
-        std::env::consts::ARCH,
+        Target::host().name(),
         std::env::consts::OS,
         crate::vm::page_size()
     )
-}
-
-/// The names of the features that are present, as the processor's manual gives them.
-fn names(features: CpuFeatures) -> Vec<&'static str> {
-    // The pattern has no `..`, so that a new feature must be named here.
-    let CpuFeatures {
-        bmi1,
-        bmi2,
-        lzcnt,
-        popcnt,
-        sse41,
-        avx,
-    } = features;
-    let named = [
-        (bmi1, "bmi1"),
-        (bmi2, "bmi2"),
-        (lzcnt, "lzcnt"),
-        (popcnt, "popcnt"),
-        (sse41, "sse4.1"),
-        (avx, "avx"),
-    ];
-    named
-        .iter()
-        .filter(|(has, _)| *has)
-        .map(|(_, name)| *name)
-        .collect()
 }
 
 #[cfg(test)]

@@ -3,72 +3,13 @@
 
 use super::operands::{AsmInst, CC, GprMem, XmmMem, spill_amode};
 use super::regs::{Pair, Regs, int};
-use crate::reg::{OperandVisitor, Reg};
+use crate::abi::{Call, Callee, TailCall};
+use crate::clif::names::FuncName;
+use crate::vcode::reg::{Fixed, OperandVisitor, Reg};
 use crate::vcode::{Flow, MachInst};
 use cranelift_assembler_x64 as asm;
 use regalloc2::{PReg, PRegSet};
-use smallvec::SmallVec;
 use std::num::NonZeroU8;
-
-/// Virtual registers, each with the real register that the ABI requires for it.
-pub type Fixed = SmallVec<[(Reg, PReg); 6]>;
-
-/// The name of a function of this compilation: namespace and index, as in CLIF's `UserExternalName`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct FuncName {
-    /// The kind of function, as a number.
-    pub namespace: u32,
-    /// The index of the function in its namespace.
-    pub index: u32,
-}
-
-/// The function that a call goes to.
-#[derive(Clone, Copy, Debug)]
-pub enum Callee {
-    /// A function of this compilation.
-    Direct(FuncName),
-    /// The function whose address is in a register or in memory.
-    Indirect(GprMem),
-}
-
-/// A call.
-#[derive(Clone, Debug)]
-pub struct Call {
-    /// The function that is called.
-    pub callee: Callee,
-    /// The vmctx that the callee needs in r15, if it is not the caller's own.
-    pub vmctx: Option<Reg>,
-    /// Whether the caller's own vmctx is restored from its frame after the call.
-    pub restores_vmctx: bool,
-    /// The number of bytes of arguments that the callee frees, and that the caller reserves again.
-    pub freed: u32,
-    /// The arguments in registers.
-    pub uses: Fixed,
-    /// The results in registers.
-    pub defs: Fixed,
-    /// A register that is destroyed. It holds the callee's address, if that is in memory and the vmctx changes
-    /// before the call.
-    pub temp: Option<Reg>,
-    /// The other registers that it destroys.
-    pub clobbers: PRegSet,
-}
-
-/// A tail call: a jump to another function after the epilogue.
-#[derive(Clone, Debug)]
-pub struct TailCall {
-    /// The function that is called. Its address is not in memory, and if it is in a register then in r11, which is
-    /// one of the uses.
-    pub callee: Callee,
-    /// The vmctx that the callee needs in r15, if it is not the function's own.
-    pub vmctx: Option<Reg>,
-    /// The arguments in registers, and the address of an indirect callee.
-    pub uses: Fixed,
-    /// The number of bytes by which the callee's return address is above the function's own (negative if below).
-    pub rise: i32,
-    /// The number of bytes of arguments, a multiple of 16, that are in the outgoing area and must be copied to
-    /// their places.
-    pub copied: u32,
-}
 
 /// A machine instruction.
 #[derive(Clone, Debug)]
@@ -120,11 +61,11 @@ pub enum Inst {
         func: FuncName,
     },
     /// Calls a function.
-    Call(Box<Call>),
+    Call(Box<Call<GprMem>>),
     /// The epilogue and `ret`. The results are in registers.
     Ret(Box<Fixed>),
     /// The epilogue and a jump to another function.
-    TailCall(Box<TailCall>),
+    TailCall(Box<TailCall<GprMem>>),
     /// Jumps to the only successor.
     Jump,
     /// Jumps to successor 0 if the condition holds, else to successor 1.
@@ -236,7 +177,7 @@ impl MachInst for Inst {
                 .collect();
             list.join(" ")
         };
-        let callee_text = |callee: Callee| match callee {
+        let callee_text = |callee: Callee<GprMem>| match callee {
             Callee::Direct(func) => func_text(func),
             Callee::Indirect(address) => {
                 format!("*{}", address.to_string(asm::gpr::Size::Quadword))

@@ -1,15 +1,20 @@
 //! x86_64: the Rust side of the operand types of `isle-rules/x86_64/inst/operands.isle`.
 
 use super::regs::Regs;
-use crate::reg::Reg;
+use crate::lower::context::Flags;
+use crate::vcode::reg::Reg;
 use cranelift_assembler_x64 as asm;
 
 /// An instruction of the assembler over this crate's registers.
 pub type AsmInst = asm::Inst<Regs>;
-/// A general-purpose register.
-pub type Gpr = Reg;
-/// An XMM register.
-pub type Xmm = Reg;
+/// A register of the class `int`: a general-purpose register.
+pub type IntReg = Reg;
+/// A register of the class `vec`: an XMM register.
+pub type VecReg = Reg;
+/// The SDM's name of [`IntReg`].
+pub type Gpr = IntReg;
+/// The SDM's name of [`VecReg`].
+pub type Xmm = VecReg;
 /// An effective address (addressing mode).
 pub type Amode = asm::Amode<Reg>;
 /// A register or memory operand.
@@ -36,13 +41,8 @@ pub enum GprImm {
     Imm(i32),
 }
 
-/// The status flags, given by the instruction that produces them: the number of a pending instruction, which is
-/// emitted directly before the consumer of the flags.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Flags(pub u32);
-
 /// A condition over flags.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub struct Cond {
     /// The condition code.
     pub cc: CC,

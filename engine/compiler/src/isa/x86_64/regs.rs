@@ -1,6 +1,6 @@
 //! x86_64: the registers and their uses. (The table of the internal calling convention is in `abi.rs`.)
 
-use crate::reg::Reg;
+use crate::vcode::reg::Reg;
 use cranelift_assembler_x64::{AsReg, Registers, gpr};
 use regalloc2::{MachineEnv, PReg, PRegSet, RegClass};
 

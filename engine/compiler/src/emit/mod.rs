@@ -1,0 +1,151 @@
+//! Encodes VCode over real registers as bytes: the frame, the moves of the allocator, and the blocks in their final
+//! order. An instruction set encodes its instructions (`isa/*/emit.rs`).
+
+use crate::abi::frame::{Frame, lay_out};
+use crate::clif::names::FuncName;
+use crate::isa::Isa;
+use crate::lower::Lowered;
+use crate::vcode::reg::Reg;
+use crate::vcode::{MachInst, VCode};
+use buffer::{CodeBuffer, Label};
+use code::FunctionCode;
+use cranelift_codegen::ir::SourceLoc;
+use layout::Layout;
+use regalloc2::{Allocation, Edit, Output, ProgPoint};
+use rewrite::Rewriter;
+use smallvec::SmallVec;
+use std::num::NonZeroU8;
+
+pub mod buffer;
+pub mod code;
+mod layout;
+pub mod link;
+mod rewrite;
+
+/// Encodes an allocated function.
+///
+/// # Errors
+///
+/// Returns the size of the frame in bytes, if it is larger than [`MAX_FRAME`](crate::abi::frame::MAX_FRAME).
+pub fn emit<I: Isa>(
+    mut lowered: Lowered<I::Inst>,
+    allocation: &Output,
+    slots_size: u64,
+) -> Result<FunctionCode, u64> {
+    let frame = lay_out::<I>(&lowered, allocation, slots_size)?;
+    let vcode = std::mem::take(&mut lowered.vcode);
+    let buffer = CodeBuffer::new(vcode.insts.len() * 5, vcode.blocks.len());
+    let mut emitter = Emitter::<I> {
+        buffer,
+        frame,
+        stubs: Vec::new(),
+        funcs: Vec::new(),
+        listing: vcode.trace.is_some(),
+    };
+    emitter.function(vcode, allocation);
+    Ok(emitter.buffer.finish())
+}
+
+/// The state of the encoding of one function.
+pub struct Emitter<I: Isa> {
+    /// The code so far.
+    pub buffer: CodeBuffer<I::Branch>,
+    /// The layout of the frame.
+    pub frame: Frame,
+    /// Traps out of line: each with its label, its trap code and its source location.
+    stubs: Vec<(Label, NonZeroU8, SourceLoc)>,
+    /// The functions that the instruction being encoded refers to.
+    pub funcs: Vec<FuncName>,
+    /// Whether to keep the assembler's text for each instruction.
+    pub listing: bool,
+}
+
+impl<I: Isa> Emitter<I> {
+    fn function(&mut self, mut vcode: VCode<I::Inst>, allocation: &Output) {
+        let layout = Layout::new::<I>(&vcode, allocation);
+        I::prologue(self);
+        for (position, &block) in layout.order.iter().enumerate() {
+            let next = layout.order.get(position + 1).copied();
+            self.block(&mut vcode, allocation, &layout, block as usize, next);
+        }
+        for (label, code, loc) in std::mem::take(&mut self.stubs) {
+            self.buffer.loc = loc;
+            self.buffer.bind(label);
+            I::emit_trap(self, code);
+        }
+    }
+
+    fn block(
+        &mut self,
+        vcode: &mut VCode<I::Inst>,
+        allocation: &Output,
+        layout: &Layout,
+        block: usize,
+        next: Option<u32>,
+    ) {
+        self.buffer.bind(Label(block as u32));
+        let insts = vcode.blocks[block].insts.clone();
+        let succs = vcode.blocks[block].succs.clone();
+        let mut edits = allocation.edits[layout.edits[block].clone()]
+            .iter()
+            .peekable();
+        let target = |succ: usize| {
+            let succ = vcode.succs[succs.start as usize + succ];
+            layout.target[succ.index()]
+        };
+        let targets: SmallVec<[u32; 2]> = (0..succs.len()).map(target).collect();
+        for index in insts {
+            let index = index as usize;
+            let before = ProgPoint::before(regalloc2::Inst::new(index));
+            if let Some(trace) = &vcode.trace {
+                self.buffer.mark(trace.groups[index]);
+            }
+            while let Some((_, Edit::Move { from, to })) = edits.next_if(|edit| edit.0 <= before) {
+                self.copy(*from, *to);
+            }
+            let inst = &mut vcode.insts[index];
+            let allocs = allocation.inst_allocs(regalloc2::Inst::new(index));
+            let mut rewriter = Rewriter {
+                allocs: allocs.iter(),
+            };
+            inst.visit_operands(&mut rewriter);
+            assert!(
+                rewriter.allocs.next().is_none(),
+                "both visits see the same operands"
+            );
+            self.buffer.loc = vcode.locs[index];
+            I::emit(self, inst, &targets, next);
+        }
+    }
+
+    /// A label at which the code traps, out of line.
+    pub fn trap_label(&mut self, code: NonZeroU8) -> Label {
+        let label = self.buffer.label();
+        self.stubs.push((label, code, self.buffer.loc));
+        label
+    }
+
+    /// A move of the allocator.
+    fn copy(&mut self, from: Allocation, to: Allocation) {
+        let slot = |frame: &Frame, place: Allocation| {
+            let slot = place
+                .as_stack()
+                .expect("an allocation is a register or a slot");
+            frame.spill(slot.index())
+        };
+        match (from.as_reg(), to.as_reg()) {
+            (Some(from), Some(to)) => I::emit_move(self, Reg::from_real(to), Reg::from_real(from)),
+            (Some(from), None) => {
+                let offset = slot(&self.frame, to);
+                I::emit_spill(self, offset, Reg::from_real(from));
+            }
+            (None, Some(to)) => {
+                let offset = slot(&self.frame, from);
+                I::emit_reload(self, Reg::from_real(to), offset);
+            }
+            (None, None) => {
+                unreachable!("the allocator has scratch registers for moves between slots")
+            }
+        }
+    }
+}
