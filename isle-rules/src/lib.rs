@@ -27,8 +27,12 @@ pub struct Unit {
 pub const UNITS: &[Unit] = &[Unit {
     name: "x86_64",
     files: &[
-        "prelude.isle",
+        "shared/types.isle",
+        "shared/constants.isle",
+        "shared/comparisons.isle",
         "contract.isle",
+        "shared/registers.isle",
+        "shared/calls.isle",
         "clif/int.isle",
         "clif/float.isle",
         "clif/convert.isle",

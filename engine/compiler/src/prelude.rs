@@ -1,4 +1,4 @@
-//! The Rust behind the extern terms of `isle-rules/prelude.isle`: functions over CLIF that all ISAs share.
+//! The Rust behind the extern terms of `isle-rules/shared/`: functions over CLIF that all ISAs share.
 //!
 //! [`prelude_methods`] expands to methods of an ISLE `Context` that has a field `lower`.
 

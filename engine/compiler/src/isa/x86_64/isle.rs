@@ -251,7 +251,7 @@ impl Context for Isle<'_, '_> {
 
     // Terms of inst/operands.isle.
 
-    fn put_in_gpr(&mut self, value: Value) -> Gpr {
+    fn put_in_int(&mut self, value: Value) -> Gpr {
         let reg = self.reg_of(value);
         debug_assert_eq!(
             reg.class(),
@@ -261,7 +261,7 @@ impl Context for Isle<'_, '_> {
         reg
     }
 
-    fn output_gpr(&mut self, reg: Gpr) -> InstOutput {
+    fn output_int(&mut self, reg: Gpr) -> InstOutput {
         InstOutput::One(reg)
     }
 
@@ -439,7 +439,7 @@ impl Context for Isle<'_, '_> {
 
     // Terms of inst/float.isle.
 
-    fn put_in_xmm(&mut self, value: Value) -> Xmm {
+    fn put_in_vec(&mut self, value: Value) -> Xmm {
         let reg = self.reg_of(value);
         debug_assert_eq!(
             reg.class(),
@@ -449,7 +449,7 @@ impl Context for Isle<'_, '_> {
         reg
     }
 
-    fn output_xmm(&mut self, reg: Xmm) -> InstOutput {
+    fn output_vec(&mut self, reg: Xmm) -> InstOutput {
         InstOutput::One(reg)
     }
 

@@ -6,10 +6,14 @@ use cranelift_assembler_x64 as asm;
 
 /// An instruction of the assembler over this crate's registers.
 pub type AsmInst = asm::Inst<Regs>;
-/// A general-purpose register.
-pub type Gpr = Reg;
-/// An XMM register.
-pub type Xmm = Reg;
+/// A register of the class `int`: a general-purpose register.
+pub type IntReg = Reg;
+/// A register of the class `vec`: an XMM register.
+pub type VecReg = Reg;
+/// The SDM's name of [`IntReg`].
+pub type Gpr = IntReg;
+/// The SDM's name of [`VecReg`].
+pub type Xmm = VecReg;
 /// An effective address (addressing mode).
 pub type Amode = asm::Amode<Reg>;
 /// A register or memory operand.
