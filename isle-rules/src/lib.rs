@@ -4,6 +4,10 @@
 //! which order. The engine's build script compiles exactly these files and the verifier proves exactly
 //! these files, so what runs is what was proven. It depends on nothing else of Skerry.
 //!
+//! The files of a unit are those of `shared/` and the contract, then, for each of [`GROUPS`], what the CLIF operators
+//! mean (`clif/`), what the instructions do (`<isa>/inst/`), and the rules (`<isa>/lower/`). The same name holds the
+//! same subject in all three folders and for every instruction set.
+//!
 //! The declarations of the CLIF operators are not written here: [`clif_declarations`] has
 //! `cranelift-codegen-meta` (same version as the linked `cranelift-codegen`) write them, so opcodes
 //! cannot drift.
@@ -13,47 +17,59 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// One compilation of ISLE: files that are compiled, or proven, together.
+/// The subjects of operators, instructions and rules: a file of this name is in `clif/`, and in `inst/` and `lower/`
+/// of each instruction set.
+pub const GROUPS: &[&str] = &[
+    "constant", "add", "multiply", "divide", "logic", "shift", "bits", "compare", "select",
+    "extend", "float", "round", "convert", "load", "store", "branch", "trap", "call",
+];
+
+/// What every unit begins with, in this order.
+const SHARED: &[&str] = &[
+    "shared/types.isle",
+    "shared/constants.isle",
+    "shared/comparisons.isle",
+    "contract.isle",
+    "shared/registers.isle",
+    "shared/calls.isle",
+];
+
+/// One compilation of ISLE: the files that are compiled, or proven, together for one instruction set.
 #[derive(Clone, Copy, Debug)]
 pub struct Unit {
-    /// The name of the unit: Rust's `target_arch` string of the instruction set.
+    /// The name of the unit and of its folder: Rust's `target_arch` string of the instruction set.
     pub name: &'static str,
-    /// Files relative to this crate's folder, in the order they are read. The generated CLIF
-    /// declarations come before all of them.
-    pub files: &'static [&'static str],
+    /// The groups for which the instruction set has no instruction of its own, and so no file in `inst/`. For every
+    /// other group a missing file is an error.
+    pub without_inst: &'static [&'static str],
 }
 
-/// Every unit. The engine's build script and the verifier both read this list.
+/// Every unit. The engine's build script and the verifier both read this list, so an instruction set is one entry.
 pub const UNITS: &[Unit] = &[Unit {
     name: "x86_64",
-    files: &[
-        "shared/types.isle",
-        "shared/constants.isle",
-        "shared/comparisons.isle",
-        "contract.isle",
-        "shared/registers.isle",
-        "shared/calls.isle",
-        "clif/int.isle",
-        "clif/float.isle",
-        "clif/convert.isle",
-        "clif/memory.isle",
-        "clif/control.isle",
-        "clif/call.isle",
-        "x86_64/inst/operands.isle",
-        "x86_64/inst/int.isle",
-        "x86_64/inst/float.isle",
-        "x86_64/inst/convert.isle",
-        "x86_64/inst/memory.isle",
-        "x86_64/inst/control.isle",
-        "x86_64/inst/call.isle",
-        "x86_64/lower/int.isle",
-        "x86_64/lower/float.isle",
-        "x86_64/lower/convert.isle",
-        "x86_64/lower/memory.isle",
-        "x86_64/lower/control.isle",
-        "x86_64/lower/call.isle",
-    ],
+    without_inst: &[],
 }];
+
+impl Unit {
+    /// The files relative to [`rules_dir`], in the order in which they are read. The generated CLIF declarations come
+    /// before all of them.
+    #[must_use]
+    pub fn files(&self) -> Vec<String> {
+        let isa = self.name;
+        let with_inst = |group: &&&str| !self.without_inst.contains(*group);
+        let mut files: Vec<String> = SHARED.iter().map(ToString::to_string).collect();
+        files.extend(GROUPS.iter().map(|group| format!("clif/{group}.isle")));
+        files.push(format!("{isa}/inst/operands.isle"));
+        let groups = GROUPS.iter().filter(with_inst);
+        files.extend(groups.map(|group| format!("{isa}/inst/{group}.isle")));
+        files.extend(
+            GROUPS
+                .iter()
+                .map(|group| format!("{isa}/lower/{group}.isle")),
+        );
+        files
+    }
+}
 
 /// The folder that the unit files are relative to.
 #[must_use]
@@ -86,6 +102,6 @@ pub fn clif_declarations(dir: &Path) -> io::Result<PathBuf> {
 /// The generated file cannot be written.
 pub fn unit_paths(unit: &Unit, dir: &Path) -> io::Result<Vec<PathBuf>> {
     let mut paths = vec![clif_declarations(dir)?];
-    paths.extend(unit.files.iter().map(|file| rules_dir().join(file)));
+    paths.extend(unit.files().iter().map(|file| rules_dir().join(file)));
     Ok(paths)
 }

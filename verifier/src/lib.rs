@@ -77,7 +77,7 @@ pub fn load_unit(name: &str) -> Result<Program, VerifyError> {
     })?;
     let mut paths = vec![declarations(name)?];
     paths.extend(
-        unit.files
+        unit.files()
             .iter()
             .map(|file| skerry_isle_rules::rules_dir().join(file)),
     );
