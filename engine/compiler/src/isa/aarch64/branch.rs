@@ -1,9 +1,12 @@
 //! aarch64: branches to labels: their conditions, ranges and encodings.
 
-use super::operands::{CC, OperandSize};
-use super::regs::encoding;
-use super::table::{View, show};
-use crate::reg::{OperandVisitor, Reg};
+use super::encode::Sink;
+use super::operands::{CC, ExtendKind, OperandSize};
+use super::regs::{ADDRESS_SCRATCH, MOVE_SCRATCH, encoding};
+use super::table::{View, int, plain, show};
+use crate::emit::buffer::BranchEncoding;
+use crate::vcode::reg::{OperandVisitor, Reg};
+use std::num::NonZeroU8;
 
 /// The condition of a branch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,13 +67,15 @@ impl Condition {
     }
 }
 
-/// A branch to a label.
+/// A branch to a label, or another reference to one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Branch {
     /// `b`.
     Always,
-    /// A branch on a condition.
+    /// A branch on a condition. The long form is the opposite branch over `b`.
     If(Condition),
+    /// The address of a jump table, in x16. The long form also takes x17.
+    Table,
 }
 
 /// The word without its distance, the number of bits of the distance in words, and their lowest bit.
@@ -106,21 +111,23 @@ impl Branch {
             Branch::If(Condition::NotZero(size, reg)) => compare(0x3500_0000, size, reg),
             Branch::If(Condition::BitClear(reg, bit)) => test(0x3600_0000, reg, bit),
             Branch::If(Condition::BitSet(reg, bit)) => test(0x3700_0000, reg, bit),
+            // Tables are aligned, so that the two low bits of the distance, which are elsewhere, are zero.
+            Branch::Table => layout(adr(ADDRESS_SCRATCH), 19, 5),
         }
     }
 
-    /// Whether it reaches over a distance in bytes, counted from its own start.
-    pub fn reaches(self, distance: i64) -> bool {
+    /// Whether its short form reaches over a distance in bytes, counted from its own start.
+    fn reaches(self, distance: i64) -> bool {
         let half = 1i64 << (self.layout().width + 1);
         distance % 4 == 0 && (-half..half).contains(&distance)
     }
 
-    /// The word for a distance in bytes, counted from its own start.
+    /// The word of its short form for a distance in bytes, counted from its own start.
     ///
     /// # Panics
     ///
     /// If it does not reach.
-    pub fn encode(self, distance: i64) -> u32 {
+    pub fn word(self, distance: i64) -> u32 {
         assert!(self.reaches(distance), "a branch reaches its target");
         let Layout {
             bits,
@@ -130,28 +137,65 @@ impl Branch {
         let words = (distance >> 2) as u32 & ((1 << width) - 1);
         bits | words << position
     }
+}
 
-    /// The opposite branch; `None` for one without a condition.
-    pub fn invert(self) -> Option<Branch> {
-        match self {
-            Branch::Always => None,
-            Branch::If(condition) => Some(Branch::If(condition.invert())),
+impl BranchEncoding for Branch {
+    fn len(self, long: bool) -> u32 {
+        match (long, self) {
+            (false, _) | (true, Branch::Always) => 4,
+            (true, Branch::If(_)) => 8,
+            (true, Branch::Table) => 16,
+        }
+    }
+
+    fn short_reaches(self, distance: i64) -> bool {
+        self.reaches(distance + 4)
+    }
+
+    fn encode(self, long: bool, distance: i32, code: &mut Vec<u8>) {
+        // From the start of the branch.
+        let distance = i64::from(distance) + i64::from(self.len(long));
+        match (long, self) {
+            (false, _) | (true, Branch::Always) => code.put(self.word(distance)),
+            (true, Branch::If(condition)) => {
+                code.put(Branch::If(condition.invert()).word(8));
+                code.put(Branch::Always.word(distance - 4));
+            }
+            (true, Branch::Table) => far_table(distance, code),
+        }
+    }
+
+    fn pad(len: u32, code: &mut Vec<u8>) {
+        for _ in 0..len / 4 {
+            code.inst(&plain::nop.inst());
         }
     }
 }
 
-/// The word of ADR: the address `distance` bytes from it, which is at most 1 MiB away.
-///
-/// # Panics
-///
-/// If the distance is too large.
-pub fn adr(dst: Reg, distance: i64) -> u32 {
-    assert!(
-        (-(1 << 20)..1 << 20).contains(&distance),
-        "adr reaches 1 MiB"
-    );
+impl Sink for Vec<u8> {
+    fn put(&mut self, word: u32) {
+        self.extend_from_slice(&word.to_le_bytes());
+    }
+
+    fn trap(&mut self, _: NonZeroU8) {
+        unreachable!("a branch does not trap")
+    }
+}
+
+/// The address of a table at any distance, in x16, by way of x17: three words after an ADR of itself.
+fn far_table(distance: i64, sink: &mut impl Sink) {
+    const X: OperandSize = OperandSize::Size64;
+    let (table, scratch) = (ADDRESS_SCRATCH, Reg::from_real(MOVE_SCRATCH));
     let distance = distance as u32;
-    0x1000_0000 | (distance & 3) << 29 | (distance >> 2 & 0x7_ffff) << 5 | encoding(dst)
+    sink.put(adr(table));
+    sink.inst(&plain::movz.inst(X, scratch, distance as u16, 0));
+    sink.inst(&plain::movk.inst(X, scratch, scratch, (distance >> 16) as u16, 1));
+    sink.inst(&int::a64_add_extended.inst(X, table, table, scratch, ExtendKind::Sxtw, 0));
+}
+
+/// The word of ADR without its distance: the address of itself.
+fn adr(dst: Reg) -> u32 {
+    0x1000_0000 | encoding(dst)
 }
 
 /// The word of ADRP without its distance in pages.
@@ -159,11 +203,77 @@ pub fn adrp(dst: Reg) -> u32 {
     0x9000_0000 | encoding(dst)
 }
 
-/// The word of BL for a distance in bytes, which is at most 128 MiB.
-///
-/// # Panics
-///
-/// If the distance is too large.
-pub fn bl(distance: i64) -> u32 {
-    Branch::Always.encode(distance) | 1 << 31
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::isa::aarch64::disassemble;
+    use crate::isa::aarch64::regs::int;
+
+    fn conditions() -> Vec<Condition> {
+        let mut conditions: Vec<Condition> = CC::ALL.map(Condition::Flags).to_vec();
+        for reg in [5, 26].map(|number| Reg::from_real(int(number))) {
+            for size in OperandSize::ALL {
+                conditions.push(Condition::Zero(size, reg));
+                conditions.push(Condition::NotZero(size, reg));
+            }
+            for bit in [0, 21, 31, 32, 42, 63] {
+                conditions.push(Condition::BitClear(reg, bit));
+                conditions.push(Condition::BitSet(reg, bit));
+            }
+        }
+        conditions
+    }
+
+    fn texts(branch: Branch, long: bool, distance: i32) -> Vec<String> {
+        let mut code = Vec::new();
+        branch.encode(long, distance, &mut code);
+        assert_eq!(code.len() as u32, branch.len(long));
+        let texts = disassemble(&code).into_iter().map(|(_, text)| text);
+        texts.collect()
+    }
+
+    #[test]
+    fn short_branches_are_what_the_disassembler_reads() {
+        for condition in conditions() {
+            for distance in [0, 4, 0x5554, 0x7ff8, -0x5554, -0x8004] {
+                assert!(Branch::If(condition).short_reaches(distance.into()));
+                let from_start = distance + 4;
+                let sign = if from_start < 0 { "-" } else { "+" };
+                let target = format!("${sign}{:#x}", from_start.unsigned_abs());
+                let text = format!("{} {target}", condition.text());
+                assert_eq!(texts(Branch::If(condition), false, distance), [text]);
+            }
+        }
+        assert_eq!(texts(Branch::Always, false, 0x7ff_fff8), ["b $+0x7fffffc"]);
+        assert_eq!(
+            texts(Branch::Table, false, 0xf_fff8),
+            ["adr x16, $+0xffffc"]
+        );
+    }
+
+    #[test]
+    fn what_does_not_reach_is_long() {
+        for condition in conditions() {
+            let branch = Branch::If(condition);
+            let reach = match condition {
+                Condition::BitClear(..) | Condition::BitSet(..) => 1 << 15,
+                _ => 1i64 << 20,
+            };
+            assert!(branch.short_reaches(reach - 8) && !branch.short_reaches(reach - 4));
+            assert!(branch.short_reaches(-reach - 4) && !branch.short_reaches(-reach - 8));
+            let [over, jump] = &texts(branch, true, 0x50_0000)[..] else {
+                panic!("the long form has two instructions");
+            };
+            assert_eq!(*over, format!("{} $+0x8", condition.invert().text()));
+            assert_eq!(jump, "b $+0x500004");
+        }
+        assert!(!Branch::Table.short_reaches(1 << 20));
+        let far = [
+            "adr x16, $+0x0",
+            "mov x17, #0x10",
+            "movk x17, #0x50, lsl #16",
+            "add x16, x16, w17, sxtw",
+        ];
+        assert_eq!(texts(Branch::Table, true, 0x50_0000), far);
+    }
 }

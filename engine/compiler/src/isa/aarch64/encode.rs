@@ -2,10 +2,10 @@
 
 use super::immediates::{ConstantStep, Imm12, constant};
 use super::inst::Inst;
-use super::operands::{Amode, ExtendKind, FrameOffsets, IndexKind, OperandSize, ScalarSize};
+use super::operands::{ExtendKind, OperandSize};
 use super::regs::{ADDRESS_SCRATCH, STACK, ZERO};
-use super::table::{float, int, vector};
-use crate::reg::Reg;
+use super::table::{int, plain, text};
+use crate::vcode::reg::Reg;
 use regalloc2::RegClass;
 use std::num::NonZeroU8;
 
@@ -15,6 +15,8 @@ pub trait Sink {
     fn put(&mut self, word: u32);
     /// Notes that the word that is appended next may trap.
     fn trap(&mut self, code: NonZeroU8);
+    /// Notes what the word that is appended next is meant to be, if that is wanted.
+    fn note(&mut self, _text: impl FnOnce() -> String) {}
 
     /// Appends an instruction of the table.
     ///
@@ -24,7 +26,10 @@ pub trait Sink {
     #[inline]
     fn inst(&mut self, inst: &Inst) {
         match inst {
-            Inst::Word { form, bits, regs } => self.put(form.encode(*bits, regs)),
+            Inst::Word { form, bits, regs } => {
+                self.note(|| text(form, *bits, regs));
+                self.put(form.encode(*bits, regs));
+            }
             other => unreachable!(
                 "{} is not in the table",
                 crate::vcode::MachInst::print(other)
@@ -40,12 +45,12 @@ const W: OperandSize = OperandSize::Size32;
 pub fn load_constant(dst: Reg, value: u64, sink: &mut impl Sink) {
     for step in constant(value) {
         sink.inst(&match step {
-            ConstantStep::Movz(half, index) => int::a64_movz.inst(X, dst, half, index),
-            ConstantStep::Movn(half, index) => int::a64_movn.inst(X, dst, half, index),
-            ConstantStep::Movn32(half, index) => int::a64_movn.inst(W, dst, half, index),
+            ConstantStep::Movz(half, index) => plain::movz.inst(X, dst, half, index),
+            ConstantStep::Movn(half, index) => plain::movn.inst(X, dst, half, index),
+            ConstantStep::Movn32(half, index) => plain::movn.inst(W, dst, half, index),
             ConstantStep::Orr(imm) => int::a64_orr_imm.inst(X, dst, ZERO, imm),
             ConstantStep::Orr32(imm) => int::a64_orr_imm.inst(W, dst, ZERO, imm),
-            ConstantStep::Movk(half, index) => int::a64_movk.inst(X, dst, dst, half, index),
+            ConstantStep::Movk(half, index) => plain::movk.inst(X, dst, dst, half, index),
         });
     }
 }
@@ -57,10 +62,10 @@ pub fn move_reg(dst: Reg, src: Reg, sink: &mut impl Sink) {
     }
     sink.inst(&match src.class() {
         RegClass::Int if src == STACK || dst == STACK => {
-            int::a64_add_imm.inst(X, dst, src, Imm12::new(0).expect("zero fits"))
+            int::a64_add_imm.inst(X, dst, src, Imm12::ZERO)
         }
         RegClass::Int => int::a64_orr.inst(X, dst, ZERO, src),
-        _ => vector::a64_orr_16b.inst(dst, src, src),
+        _ => plain::mov_16b.inst(dst, src),
     });
 }
 
@@ -98,52 +103,14 @@ pub fn add_constant(dst: Reg, base: Reg, number: i64, sink: &mut impl Sink) {
     }
 }
 
-/// Puts an address in a register.
-pub fn load_address(dst: Reg, address: Amode, frame: &FrameOffsets, sink: &mut impl Sink) {
-    match address.placed(frame) {
-        Amode::Base { base, disp } => add_constant(dst, base, disp.into(), sink),
-        Amode::Index {
-            base,
-            index,
-            kind,
-            shift,
-        } => {
-            let kind = match kind {
-                IndexKind::Lsl => ExtendKind::Uxtx,
-                IndexKind::Uxtw => ExtendKind::Uxtw,
-                IndexKind::Sxtw => ExtendKind::Sxtw,
-            };
-            sink.inst(&int::a64_add_extended.inst(X, dst, base, index, kind, shift));
-        }
-        Amode::Slot(_) | Amode::Spill(_) => unreachable!("slots are placed"),
-    }
-}
-
-/// Puts the bits of a floating-point number in a vector register: in one instruction if it is zero or FMOV has it,
-/// and else by way of x16.
-pub fn load_float(dst: Reg, size: ScalarSize, bits: u64, sink: &mut impl Sink) {
-    use super::immediates::{float_imm8, float_imm8_32};
-    let imm8 = match size {
-        ScalarSize::Size32 => float_imm8_32(bits as u32),
-        ScalarSize::Size64 => float_imm8(bits),
-    };
-    match imm8 {
-        _ if bits == 0 => sink.inst(&vector::a64_movi_zero.inst(dst)),
-        Some(imm8) => sink.inst(&float::a64_fmov_imm.inst(size, dst, imm8)),
-        None => {
-            load_constant(ADDRESS_SCRATCH, bits, sink);
-            sink.inst(&float::a64_fmov_from_int.inst(size, dst, ADDRESS_SCRATCH));
-        }
-    }
-}
-
 impl Inst {
-    /// Appends the words of an instruction that is straight-line code.
+    /// Appends the words of an instruction that is straight-line code. `slots` is the offset of the stack slots from the
+    /// stack pointer.
     ///
     /// # Panics
     ///
     /// If it depends on labels, on other functions or on the convention.
-    pub fn encode(&self, frame: &FrameOffsets, sink: &mut impl Sink) {
+    pub fn encode(&self, slots: i32, sink: &mut impl Sink) {
         match self {
             Inst::Word { .. } => sink.inst(self),
             Inst::Memory {
@@ -151,14 +118,16 @@ impl Inst {
                 reg,
                 address,
                 trap,
-            } => access.encode(*reg, *address, *trap, frame, sink),
+            } => access.encode(*reg, *address, *trap, slots, sink),
             Inst::Imm { dst, value } => load_constant(*dst, *value, sink),
-            Inst::FloatImm { dst, size, bits } => load_float(*dst, *size, *bits, sink),
             Inst::Move { dst, src } => move_reg(*dst, *src, sink),
-            Inst::LoadAddr { dst, address } => load_address(*dst, *address, frame, sink),
+            Inst::SlotAddr { dst, offset } => {
+                add_constant(*dst, STACK, (slots + offset).into(), sink);
+            }
             Inst::Args(_) => {}
             Inst::Udf(code) => {
                 sink.trap(*code);
+                sink.note(|| format!("udf #{code:#x}"));
                 sink.put(udf(*code));
             }
             other => unreachable!(

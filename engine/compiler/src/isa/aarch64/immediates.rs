@@ -1,5 +1,7 @@
 //! aarch64: the immediates that an instruction word can hold, and the shortest instructions for those that none can.
 
+use super::operands::ScalarSize;
+
 /// The immediate of ADD and SUB: 12 bits, perhaps shifted left by 12 (Arm ARM, C6.2, "ADD (immediate)").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Imm12 {
@@ -8,6 +10,12 @@ pub struct Imm12 {
 }
 
 impl Imm12 {
+    /// The number 0.
+    pub const ZERO: Imm12 = Imm12 {
+        bits: 0,
+        shifted: false,
+    };
+
     /// The immediate for this number, if there is one.
     pub fn new(number: u64) -> Option<Imm12> {
         match number {
@@ -24,6 +32,7 @@ impl Imm12 {
     }
 
     /// The number.
+    #[cfg(test)]
     pub fn value(self) -> u64 {
         u64::from(self.bits) << if self.shifted { 12 } else { 0 }
     }
@@ -90,6 +99,7 @@ impl ImmLogic {
     }
 
     /// The pattern of 64 bits.
+    #[cfg(test)]
     pub fn value(self) -> u64 {
         decode_bit_masks(self.n, self.immr, self.imms).expect("only patterns are made")
     }
@@ -133,17 +143,44 @@ pub(super) fn decode_bit_masks(n: u8, immr: u8, imms: u8) -> Option<u64> {
     Some(pattern)
 }
 
-/// The eight bits of FMOV (immediate) for a number of 64 bits, if there are any (Arm ARM, pseudocode function
-/// `VFPExpandImm`).
-pub fn float_imm8(bits: u64) -> Option<u8> {
-    let imm8 = (bits >> 56 & 0x80 | bits >> 48 & 0x7f) as u8;
-    (expand_imm8(imm8) == bits).then_some(imm8)
+/// The immediate of FMOV: a floating-point number that eight bits say (Arm ARM, pseudocode function `VFPExpandImm`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FloatImm(u8);
+
+impl FloatImm {
+    /// The immediate for a number of this size, if there is one. Of a number of 32 bits the high half is zero.
+    pub fn new(size: ScalarSize, bits: u64) -> Option<FloatImm> {
+        let imm8 = match size {
+            ScalarSize::Size64 => (bits >> 56 & 0x80 | bits >> 48 & 0x7f) as u8,
+            ScalarSize::Size32 => (bits >> 24 & 0x80 | bits >> 19 & 0x7f) as u8,
+        };
+        let made = match size {
+            ScalarSize::Size64 => expand_imm8(imm8),
+            ScalarSize::Size32 => expand_imm8_32(imm8).into(),
+        };
+        (made == bits).then_some(FloatImm(imm8))
+    }
+
+    /// The field `imm8`, as it is in the word.
+    pub(super) fn encode(self) -> u32 {
+        u32::from(self.0) << 13
+    }
 }
 
-/// The eight bits of FMOV (immediate) for a number of 32 bits, if there are any.
-pub fn float_imm8_32(bits: u32) -> Option<u8> {
-    float_imm8(f64::from(f32::from_bits(bits)).to_bits())
-        .filter(|&imm8| expand_imm8_32(imm8) == bits)
+/// The immediate of CCMP and CCMN: 0 to 31.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Imm5(u8);
+
+impl Imm5 {
+    /// The immediate for this number, if there is one.
+    pub fn new(number: u64) -> Option<Imm5> {
+        (number < 32).then_some(Imm5(number as u8))
+    }
+
+    /// The field `imm5`, as it is in the word.
+    pub(super) fn encode(self) -> u32 {
+        u32::from(self.0) << 16
+    }
 }
 
 /// The number of 64 bits that FMOV (immediate) makes of eight bits.
@@ -349,23 +386,27 @@ mod tests {
 
     #[test]
     fn the_256_float_immediates_and_nothing_else() {
+        use ScalarSize::{Size32, Size64};
         let all: BTreeSet<u64> = (0..=255).map(expand_imm8).collect();
-        assert_eq!(all.len(), 256);
+        let all_32: BTreeSet<u64> = (0..=255).map(|imm8| expand_imm8_32(imm8).into()).collect();
+        assert_eq!((all.len(), all_32.len()), (256, 256));
         for imm8 in 0..=255u8 {
             let bits = expand_imm8(imm8);
             // (16 + fraction) / 16 times a power of two from 1/8 to 16.
             let magnitude = f64::from_bits(bits).abs();
             assert!((0.125..=31.0).contains(&magnitude), "{magnitude}");
-            assert_eq!(float_imm8(bits), Some(imm8));
-            let single = f64::from_bits(bits) as f32;
-            assert_eq!(float_imm8_32(single.to_bits()), Some(imm8));
+            let single = u64::from((f64::from_bits(bits) as f32).to_bits());
+            assert_eq!(FloatImm::new(Size64, bits), Some(FloatImm(imm8)));
+            assert_eq!(FloatImm::new(Size32, single), Some(FloatImm(imm8)));
             for bit in 0..64 {
                 let near = bits ^ 1 << bit;
-                assert_eq!(float_imm8(near).is_some(), all.contains(&near));
+                assert_eq!(FloatImm::new(Size64, near).is_some(), all.contains(&near));
+                let near = single ^ 1 << bit;
+                assert_eq!(
+                    FloatImm::new(Size32, near).is_some(),
+                    all_32.contains(&near)
+                );
             }
-        }
-        for none in [0, 1, 0x7f80_0000, 0x8000_0000, 0x7fc0_0001, 0x3f80_0001] {
-            assert_eq!(float_imm8_32(none), None, "{none:#x}");
         }
     }
 }

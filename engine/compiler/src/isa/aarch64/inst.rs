@@ -2,63 +2,15 @@
 //! the frame, the ABI or the control flow.
 
 use super::branch::Condition;
-use super::memory::{Access, address_text};
-use super::operands::{Amode, ScalarSize};
+use super::memory::Access;
+use super::operands::Amode;
 use super::table::{Form, Role, View, show, text};
-use crate::code::FuncName;
-use crate::reg::{OperandVisitor, Reg};
+use crate::abi::{Call, Callee, TailCall};
+use crate::clif::names::FuncName;
+use crate::vcode::reg::{Fixed, OperandVisitor, Reg};
 use crate::vcode::{Flow, MachInst};
-use regalloc2::{PReg, PRegSet, RegClass};
-use smallvec::SmallVec;
+use regalloc2::{PRegSet, RegClass};
 use std::num::NonZeroU8;
-
-/// Virtual registers, each with the real register that the ABI requires for it.
-pub type Fixed = SmallVec<[(Reg, PReg); 6]>;
-
-/// The function that a call goes to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Callee {
-    /// A function of this compilation.
-    Direct(FuncName),
-    /// The function whose address is in a register.
-    Indirect(Reg),
-}
-
-/// A call.
-#[derive(Clone, Debug)]
-pub struct Call {
-    /// The function that is called.
-    pub callee: Callee,
-    /// The vmctx that the callee needs in x21, if it is not the caller's own.
-    pub vmctx: Option<Reg>,
-    /// Whether the caller's own vmctx is restored from its frame after the call.
-    pub restores_vmctx: bool,
-    /// The number of bytes of arguments that the callee frees, and that the caller reserves again.
-    pub freed: u32,
-    /// The arguments in registers.
-    pub uses: Fixed,
-    /// The results in registers.
-    pub defs: Fixed,
-    /// The other registers that it destroys.
-    pub clobbers: PRegSet,
-}
-
-/// A tail call: a jump to another function after the epilogue.
-#[derive(Clone, Debug)]
-pub struct TailCall {
-    /// The function that is called. If its address is in a register, that is a real one, which holds no argument and
-    /// is one of the uses.
-    pub callee: Callee,
-    /// The vmctx that the callee needs in x21, if it is not the function's own.
-    pub vmctx: Option<Reg>,
-    /// The arguments in registers, and the address of an indirect callee.
-    pub uses: Fixed,
-    /// The number of bytes by which the end of the callee's arguments is above the function's own (negative if below).
-    pub rise: i32,
-    /// The number of bytes of arguments, a multiple of 16, that are in the outgoing area and must be copied to
-    /// their places.
-    pub copied: u32,
-}
 
 /// A machine instruction.
 #[derive(Clone, Debug)]
@@ -92,15 +44,6 @@ pub enum Inst {
         /// The constant, with all its 64 bits.
         value: u64,
     },
-    /// Loads a floating-point number, in a short form.
-    FloatImm {
-        /// The register that is written.
-        dst: Reg,
-        /// The size of the number.
-        size: ScalarSize,
-        /// The bits of the number.
-        bits: u64,
-    },
     /// Copies a register.
     Move {
         /// The register that is written.
@@ -108,12 +51,12 @@ pub enum Inst {
         /// The register that is read.
         src: Reg,
     },
-    /// Loads an address.
-    LoadAddr {
+    /// Loads an address within the stack slots of the function.
+    SlotAddr {
         /// The register that is written.
         dst: Reg,
-        /// The address.
-        address: Amode,
+        /// The offset from the first byte of the slots.
+        offset: i32,
     },
     /// Loads the address of a function of this compilation.
     FuncAddr {
@@ -123,21 +66,19 @@ pub enum Inst {
         func: FuncName,
     },
     /// Calls a function.
-    Call(Box<Call>),
+    Call(Box<Call<Reg>>),
     /// The epilogue and `ret`. The results are in registers.
     Ret(Box<Fixed>),
     /// The epilogue and a jump to another function.
-    TailCall(Box<TailCall>),
+    TailCall(Box<TailCall<Reg>>),
     /// Jumps to the only successor.
     Jump,
     /// Jumps to successor 0 if the condition holds, else to successor 1.
     JumpIf(Condition),
-    /// Jumps to the successor that a table gives. The index is in range.
+    /// Jumps to the successor that a table gives. The index is in range. It takes the scratch registers.
     JumpTable {
         /// The register with the number of the entry.
         index: Reg,
-        /// A register that is destroyed. The scratch registers are the others that it takes.
-        temp: Reg,
         /// The number of the successor for each entry.
         entries: Box<[u32]>,
     },
@@ -147,18 +88,6 @@ pub enum Inst {
     Udf(NonZeroU8),
 }
 
-impl Inst {
-    /// A load or store that cannot trap.
-    pub fn memory(access: &'static Access, reg: Reg, address: Amode) -> Inst {
-        Inst::Memory {
-            access,
-            reg,
-            address,
-            trap: None,
-        }
-    }
-}
-
 fn visit_address(address: &mut Amode, visitor: &mut impl OperandVisitor) {
     match address {
         Amode::Base { base, .. } => visitor.read(base),
@@ -166,7 +95,7 @@ fn visit_address(address: &mut Amode, visitor: &mut impl OperandVisitor) {
             visitor.read(base);
             visitor.read(index);
         }
-        Amode::Slot(_) | Amode::Spill(_) => {}
+        Amode::Slot(_) => {}
     }
 }
 
@@ -188,15 +117,11 @@ impl MachInst for Inst {
                 }
             }
             Inst::Args(defs) => fixed_writes(defs, visitor),
-            Inst::Imm { dst, .. } | Inst::FloatImm { dst, .. } | Inst::FuncAddr { dst, .. } => {
+            Inst::Imm { dst, .. } | Inst::SlotAddr { dst, .. } | Inst::FuncAddr { dst, .. } => {
                 visitor.write(dst);
             }
             Inst::Move { dst, src } => {
                 visitor.read(src);
-                visitor.write(dst);
-            }
-            Inst::LoadAddr { dst, address } => {
-                visit_address(address, visitor);
                 visitor.write(dst);
             }
             Inst::Call(call) => {
@@ -217,10 +142,7 @@ impl MachInst for Inst {
                 }
             }
             Inst::JumpIf(condition) | Inst::TrapIf(condition, _) => condition.visit(visitor),
-            Inst::JumpTable { index, temp, .. } => {
-                visitor.read(index);
-                visitor.write_early(temp);
-            }
+            Inst::JumpTable { index, .. } => visitor.read(index),
             Inst::Jump | Inst::Udf(_) => {}
         }
     }
@@ -256,7 +178,7 @@ impl MachInst for Inst {
                 .collect();
             list.join(" ")
         };
-        let callee = |callee: Callee| match callee {
+        let callee = |callee: Callee<Reg>| match callee {
             Callee::Direct(func) => func_text(func),
             Callee::Indirect(address) => format!("*{}", x(address)),
         };
@@ -272,17 +194,8 @@ impl MachInst for Inst {
             } => access.text(*reg, *address),
             Inst::Args(defs) => format!("args {}", places(defs)),
             Inst::Imm { dst, value } => format!("mov {}, #{value:#x}", x(*dst)),
-            Inst::FloatImm { dst, size, bits } => {
-                let (view, number) = match size {
-                    ScalarSize::Size32 => (View::S, f32::from_bits(*bits as u32).into()),
-                    ScalarSize::Size64 => (View::D, f64::from_bits(*bits)),
-                };
-                format!("fmov {}, #{number:?}", show(*dst, view, 0))
-            }
             Inst::Move { dst, src } => format!("mov {}, {}", x(*dst), x(*src)),
-            Inst::LoadAddr { dst, address } => {
-                format!("add {}, {}", x(*dst), address_text(*address, 4))
-            }
+            Inst::SlotAddr { dst, offset } => format!("add {}, slots, #{offset:#x}", x(*dst)),
             Inst::FuncAddr { dst, func } => format!("adr {}, {}", x(*dst), func_text(*func)),
             Inst::Call(call) => format!(
                 "call {}{} ({}) -> ({})",

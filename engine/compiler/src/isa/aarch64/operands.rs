@@ -1,19 +1,15 @@
 //! aarch64: the Rust side of the operand types of `isle-rules/aarch64/inst/operands.isle`. Immediates are in
 //! `immediates.rs`.
 
-use crate::reg::Reg;
+use crate::lower::context::Flags;
+use crate::vcode::reg::Reg;
 
-/// The size of the integer registers that an instruction works on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OperandSize {
-    /// W registers: the low 32 bits. A write sets the high half to zero.
-    Size32,
-    /// X registers.
-    Size64,
-}
+// The enumerations are those of the rules.
+pub use super::externs::{ExtendKind, OperandSize, ScalarSize, ShiftKind};
 
 impl OperandSize {
     /// Both sizes.
+    #[cfg(test)]
     pub const ALL: [OperandSize; 2] = [OperandSize::Size32, OperandSize::Size64];
 
     /// The number of bits.
@@ -35,33 +31,15 @@ impl OperandSize {
     }
 }
 
-/// The size of a floating-point number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ScalarSize {
-    /// S registers.
-    Size32,
-    /// D registers.
-    Size64,
-}
-
 impl ScalarSize {
     /// Both sizes.
+    #[cfg(test)]
     pub const ALL: [ScalarSize; 2] = [ScalarSize::Size32, ScalarSize::Size64];
 
     /// The field `ftype`.
     pub(super) const fn ftype(self) -> u32 {
         (self as u32) << 22
     }
-}
-
-/// How a register operand is shifted by a constant.
-#[allow(missing_docs)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ShiftKind {
-    Lsl,
-    Lsr,
-    Asr,
-    Ror,
 }
 
 impl ShiftKind {
@@ -72,20 +50,6 @@ impl ShiftKind {
         ShiftKind::Asr,
         ShiftKind::Ror,
     ];
-}
-
-/// How a register operand is extended from its low bits.
-#[allow(missing_docs)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ExtendKind {
-    Uxtb,
-    Uxth,
-    Uxtw,
-    Uxtx,
-    Sxtb,
-    Sxth,
-    Sxtw,
-    Sxtx,
 }
 
 impl ExtendKind {
@@ -169,6 +133,7 @@ pub enum IndexKind {
 
 impl IndexKind {
     /// All kinds.
+    #[cfg(test)]
     pub const ALL: [IndexKind; 3] = [IndexKind::Lsl, IndexKind::Uxtw, IndexKind::Sxtw];
 
     /// The field `option`.
@@ -204,33 +169,29 @@ pub enum Amode {
     },
     /// So many bytes into the stack slots of the function. Where those are is known when the frame is laid out.
     Slot(i32),
-    /// A spill slot, by its number.
-    Spill(u32),
-}
-
-/// The offsets of parts of the frame from the stack pointer, in bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct FrameOffsets {
-    /// The offset of the first byte of CLIF's stack slots.
-    pub slots: u32,
-    /// The offset of spill slot 0; slots with higher numbers have higher addresses.
-    pub spills: u32,
 }
 
 impl Amode {
-    /// The address, with the stack pointer in place of what the layout of the frame decides.
-    pub(super) fn placed(self, frame: &FrameOffsets) -> Amode {
-        let base = super::regs::STACK;
+    /// The address, with the stack pointer in place of what the layout of the frame decides: `slots` is the offset of the
+    /// first byte of the stack slots from it.
+    pub(super) fn placed(self, slots: i32) -> Amode {
         match self {
             Amode::Slot(disp) => Amode::Base {
-                base,
-                disp: frame.slots as i32 + disp,
-            },
-            Amode::Spill(slot) => Amode::Base {
-                base,
-                disp: (frame.spills + slot * 8) as i32,
+                base: super::regs::STACK,
+                disp: slots + disp,
             },
             other => other,
         }
     }
+}
+
+/// A condition: the condition code over flags, or what a branch reads from a register itself.
+#[derive(Clone, Copy, Debug)]
+pub enum Cond {
+    /// A condition code over flags.
+    Flags(CC, Flags),
+    /// Whether a register is zero (`true`) or not.
+    Zero(bool, OperandSize, Reg),
+    /// Whether a bit of a register is zero (`true`) or one.
+    Bit(bool, Reg, u8),
 }

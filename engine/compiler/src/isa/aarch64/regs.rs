@@ -16,7 +16,7 @@
 //! | v8 to v30 | destroyed by calls |
 //! | v31 | scratch: moves of the allocator |
 
-use crate::reg::Reg;
+use crate::vcode::reg::Reg;
 use regalloc2::{MachineEnv, PReg, PRegSet, RegClass};
 
 /// The integer register with this number.

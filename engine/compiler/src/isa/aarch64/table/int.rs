@@ -13,20 +13,9 @@ macro_rules! int_table {
             BinaryShifted a64_sub_shifted "sub" 0x4b00_0000;
             BinaryExtended a64_add_extended "add" 0x0b20_0000;
             BinaryExtended a64_sub_extended "sub" 0x4b20_0000;
-            UnaryM a64_neg "neg" 0x4b00_03e0;
-            UnaryShifted a64_neg_shifted "neg" 0x4b00_03e0;
-            // Addition and subtraction with carry, which also produce or consume flags.
-            Binary a64_adds "adds" 0x2b00_0000;
-            Binary a64_subs "subs" 0x6b00_0000;
-            Binary a64_adc "adc" 0x1a00_0000;
-            Binary a64_sbc "sbc" 0x5a00_0000;
             // Multiplication and division.
-            Binary a64_mul "mul" 0x1b00_7c00;
-            Binary a64_mneg "mneg" 0x1b00_fc00;
             MultiplyAdd a64_madd "madd" 0x1b00_0000;
             MultiplyAdd a64_msub "msub" 0x1b00_8000;
-            MultiplyLong a64_smull "smull" 0x9b20_7c00;
-            MultiplyLong a64_umull "umull" 0x9ba0_7c00;
             MultiplyAddLong a64_smaddl "smaddl" 0x9b20_0000;
             MultiplyAddLong a64_smsubl "smsubl" 0x9b20_8000;
             MultiplyAddLong a64_umaddl "umaddl" 0x9ba0_0000;
@@ -42,14 +31,12 @@ macro_rules! int_table {
             Binary a64_bic "bic" 0x0a20_0000;
             Binary a64_orn "orn" 0x2a20_0000;
             Binary a64_eon "eon" 0x4a20_0000;
-            UnaryM a64_mvn "mvn" 0x2a20_03e0;
             LogicShifted a64_and_shifted "and" 0x0a00_0000;
             LogicShifted a64_orr_shifted "orr" 0x2a00_0000;
             LogicShifted a64_eor_shifted "eor" 0x4a00_0000;
             LogicShifted a64_bic_shifted "bic" 0x0a20_0000;
             LogicShifted a64_orn_shifted "orn" 0x2a20_0000;
             LogicShifted a64_eon_shifted "eon" 0x4a20_0000;
-            LogicUnaryShifted a64_mvn_shifted "mvn" 0x2a20_03e0;
             BinaryLogic a64_and_imm "and" 0x1200_0000;
             BinaryLogic a64_orr_imm "orr" 0x3200_0000;
             BinaryLogic a64_eor_imm "eor" 0x5200_0000;
@@ -61,7 +48,6 @@ macro_rules! int_table {
             ShiftLeftImm a64_lsl_imm "lsl" 0x5300_0000;
             ShiftRightImm a64_lsr_imm "lsr" 0x5300_0000;
             ShiftRightImm a64_asr_imm "asr" 0x1300_0000;
-            RotateRightImm a64_ror_imm "ror" 0x1380_0000;
             Extract a64_extr "extr" 0x1380_0000;
             BitfieldExtract a64_ubfx "ubfx" 0x5300_0000;
             BitfieldExtract a64_sbfx "sbfx" 0x1300_0000;
@@ -72,34 +58,22 @@ macro_rules! int_table {
             // Bits and bytes.
             Unary a64_rbit "rbit" 0x5ac0_0000;
             Unary a64_clz "clz" 0x5ac0_1000;
-            Unary a64_cls "cls" 0x5ac0_1400;
-            Unary a64_rev16 "rev16" 0x5ac0_0400;
-            UnaryX a64_rev32 "rev32" 0xdac0_0800;
+            UnaryW a64_rev16 "rev16" 0x5ac0_0400;
             Reverse a64_rev "rev" 0x5ac0_0800;
-            // Extensions.
-            ZeroExtend a64_uxtb "uxtb" 0x5300_1c00;
-            ZeroExtend a64_uxth "uxth" 0x5300_3c00;
-            SignExtend a64_sxtb "sxtb" 0x1300_1c00;
-            SignExtend a64_sxth "sxth" 0x1300_3c00;
-            ExtendWord a64_sxtw "sxtw" 0x9340_7c00;
-            // Constants.
-            MoveZero a64_movz "movz" 0x5280_0000;
-            MoveNot a64_movn "movn" 0x1280_0000;
-            MoveKeep a64_movk "movk" 0x7280_0000;
             // Comparisons, which produce flags.
             Compare a64_cmp "cmp" 0x6b00_001f;
             Compare a64_cmn "cmn" 0x2b00_001f;
             Compare a64_tst "tst" 0x6a00_001f;
+            CompareToZero a64_bics "bics" 0x6a20_001f;
             CompareImm12 a64_cmp_imm "cmp" 0x7100_001f;
             CompareImm12 a64_cmn_imm "cmn" 0x3100_001f;
             CompareShifted a64_cmp_shifted "cmp" 0x6b00_001f;
-            CompareShifted a64_cmn_shifted "cmn" 0x2b00_001f;
             CompareExtended a64_cmp_extended "cmp" 0x6b20_001f;
-            CompareExtended a64_cmn_extended "cmn" 0x2b20_001f;
             TestShifted a64_tst_shifted "tst" 0x6a00_001f;
             TestLogic a64_tst_imm "tst" 0x7200_001f;
+            // Comparisons that also consume flags.
+            CompareCarry a64_sbcs "sbcs" 0xfa00_001f;
             CompareIf a64_ccmp "ccmp" 0x7a40_0000;
-            CompareIf a64_ccmn "ccmn" 0x3a40_0000;
             CompareImmIf a64_ccmp_imm "ccmp" 0x7a40_0800;
             CompareImmIf a64_ccmn_imm "ccmn" 0x3a40_0800;
             // Selections, which consume flags.
@@ -107,11 +81,7 @@ macro_rules! int_table {
             Select a64_csinc "csinc" 0x1a80_0400;
             Select a64_csinv "csinv" 0x5a80_0000;
             Select a64_csneg "csneg" 0x5a80_0400;
-            SelectOne a64_cinc "cinc" 0x1a80_0400;
-            SelectOne a64_cinv "cinv" 0x5a80_0000;
-            SelectOne a64_cneg "cneg" 0x5a80_0400;
             SetIf a64_cset "cset" 0x1a9f_07e0;
-            SetIf a64_csetm "csetm" 0x5a9f_03e0;
         }
     };
 }

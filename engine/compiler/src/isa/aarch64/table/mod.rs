@@ -36,15 +36,17 @@ pub mod int;
 pub mod float;
 #[macro_use]
 pub mod vector;
-pub mod frame;
+#[macro_use]
+pub mod terms;
+pub mod plain;
 #[cfg(test)]
-mod tests;
+pub mod tests;
 
 pub use print::{show, text};
 
 use super::inst::Inst;
 use super::regs::encoding;
-use crate::reg::{OperandVisitor, Reg};
+use crate::vcode::reg::{OperandVisitor, Reg};
 use regalloc2::RegClass;
 
 /// What a line of the table says, its shape included.
@@ -117,17 +119,13 @@ pub enum View {
     Float,
     /// The low 8 bits of a vector register.
     B,
-    /// The low 16 bits of a vector register.
-    H,
     /// The low 32 bits of a vector register.
     S,
     /// The low 64 bits of a vector register.
     D,
     /// The 128 bits of a vector register.
     Q,
-    /// A vector of bytes: 8 or 16, as the bit `Q` says.
-    Bytes,
-    /// A vector, with the arrangement that the bit `Q` and the field `size` say.
+    /// Two lanes of 32 bits, or 64 bits, as the bit that tells a scalar says.
     Lanes,
     /// A vector with this arrangement.
     Arranged(&'static str),
@@ -152,6 +150,8 @@ pub enum Operand {
     Reg(Place, Role, View),
     /// Rm is the same register as Rn. It is not written a second time.
     Again,
+    /// The zero register, which takes a result of which only the flags matter. It is in the fixed bits.
+    ZeroReg,
     /// `sh` and `imm12`: 12 bits, perhaps shifted by 12.
     Imm12,
     /// `N`, `immr` and `imms`: a logical immediate.
@@ -178,9 +178,9 @@ pub enum Operand {
     Imm5,
     /// `imm8` at bit 13, a floating-point number.
     Float8,
-    /// The number 0.0, which is not in the word.
+    /// The number 0.0, which is in the fixed bits.
     ZeroFloat,
-    /// The number 0, which is not in the word.
+    /// The number 0, which is in the fixed bits.
     Zero,
     /// `immh` and `immb`: the amount of a shift to the left.
     ShiftLeft,
@@ -188,8 +188,6 @@ pub enum Operand {
     ShiftRight,
     /// `imm7` at bit 15, times this number of bytes: the offset of a pair from the base before it.
     PairOffset(PairMode, u8),
-    /// `imm16` at bit 5, as in BRK.
-    Code,
 }
 
 /// What a load or store of a pair does with its base.

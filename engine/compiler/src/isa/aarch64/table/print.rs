@@ -4,7 +4,7 @@ use super::{Form, OVERWRITTEN, Operand, PairMode, Place, Role, View};
 use crate::isa::aarch64::immediates::{decode_bit_masks, expand_imm8};
 use crate::isa::aarch64::operands::{CC, ExtendKind, ShiftKind};
 use crate::isa::aarch64::regs::{STACK, ZERO};
-use crate::reg::Reg;
+use crate::vcode::reg::Reg;
 use regalloc2::RegClass;
 
 /// The bits of a word from `low` on, `width` of them.
@@ -38,27 +38,12 @@ pub fn show(reg: Reg, view: View, word: u32) -> String {
             (_, false) => format!("w{number}"),
         };
     }
-    let full = bits(word, 30, 1) == 1;
     match view {
         View::B => format!("b{number}"),
-        View::H => format!("h{number}"),
         View::S => format!("s{number}"),
         View::Q => format!("q{number}"),
         View::Float if bits(word, 22, 2) == 0 => format!("s{number}"),
-        View::Bytes => format!("v{number}.{}", if full { "16b" } else { "8b" }),
-        View::Lanes => {
-            let arrangement = match (bits(word, 22, 2), full) {
-                (0, false) => "8b",
-                (0, true) => "16b",
-                (1, false) => "4h",
-                (1, true) => "8h",
-                (2, false) => "2s",
-                (2, true) => "4s",
-                (_, false) => "1d",
-                (_, true) => "2d",
-            };
-            format!("v{number}.{arrangement}")
-        }
+        View::Lanes if bits(word, 28, 1) == 0 => format!("v{number}.2s"),
         View::Arranged(arrangement) => format!("v{number}.{arrangement}"),
         _ => format!("d{number}"),
     }
@@ -115,6 +100,7 @@ impl Printer {
                 self.operands.push(text);
             }
             Operand::Again => {}
+            Operand::ZeroReg => self.operands.push(show(ZERO, View::Sized, self.word)),
             Operand::Imm12 => {
                 self.number(self.bits(10, 12));
                 if self.bits(22, 1) == 1 {
@@ -158,7 +144,6 @@ impl Printer {
             Operand::ShiftLeft => self.number(self.bits(16, 7) - self.lane()),
             Operand::ShiftRight => self.number(2 * self.lane() - self.bits(16, 7)),
             Operand::PairOffset(mode, scale) => self.pair_offset(mode, scale),
-            Operand::Code => self.number(self.bits(5, 16)),
         }
     }
 
@@ -273,7 +258,7 @@ impl Printer {
     /// The aliases for operands that are the zero register, the stack pointer or equal, of the instructions to which
     /// the rules give such operands.
     fn prefer_alias(&mut self, regs: &[Reg; 4]) {
-        let [_, n, m, _] = *regs;
+        let [_, n, m, a] = *regs;
         match self.name {
             "sub" if n == ZERO => {
                 self.name = "neg";
@@ -292,6 +277,17 @@ impl Printer {
                     && self.operands.last().is_some_and(|last| last == "#0x0") =>
             {
                 self.name = "mov";
+                self.operands.pop();
+            }
+            "madd" | "msub" | "smaddl" | "smsubl" | "umaddl" | "umsubl" if a == ZERO => {
+                self.name = match self.name {
+                    "madd" => "mul",
+                    "msub" => "mneg",
+                    "smaddl" => "smull",
+                    "smsubl" => "smnegl",
+                    "umaddl" => "umull",
+                    _ => "umnegl",
+                };
                 self.operands.pop();
             }
             "extr" if n == m => {

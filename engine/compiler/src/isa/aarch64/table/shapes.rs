@@ -1,32 +1,35 @@
 //! aarch64: the shapes of instructions. The operands of a shape are given as the assembler writes them, then what
 //! its function takes, with corner values for tests, and then what that becomes: registers at Rd, Rn, Rm and Ra, and bits.
 
-use super::Operand::{self, *};
+use super::Operand::{
+    self, Again, Bitfield, Cond, CondInverted, Extend, Float8, Imm16, Logic, Lsb, Nzcv, PairOffset,
+    Reg as RegOperand, Shift, ShiftLeft, ShiftRight, Wide, Zero, ZeroFloat, ZeroReg,
+};
 use super::Role::{Read, ReadWrite, Write};
 #[cfg(test)]
 use super::tests::samples::*;
 #[cfg(test)]
 use super::tests::{Line, Sample, Tell};
 use super::{Form, PairMode, Place, View};
-use crate::isa::aarch64::immediates::{Imm12, ImmLogic};
+use crate::isa::aarch64::immediates::{FloatImm, Imm5, Imm12, ImmLogic};
 use crate::isa::aarch64::inst::Inst;
 use crate::isa::aarch64::operands::{CC, ExtendKind, OperandSize, ScalarSize, ShiftKind};
-use crate::reg::Reg;
+use crate::vcode::reg::Reg;
 
 /// The place of a register that an instruction does not have.
 const NONE: Reg = Reg::INVALID;
 
 const fn d(view: View) -> Operand {
-    Reg(Place::D, Write, view)
+    RegOperand(Place::D, Write, view)
 }
 const fn n(view: View) -> Operand {
-    Reg(Place::N, Read, view)
+    RegOperand(Place::N, Read, view)
 }
 const fn m(view: View) -> Operand {
-    Reg(Place::M, Read, view)
+    RegOperand(Place::M, Read, view)
 }
 const fn a(view: View) -> Operand {
-    Reg(Place::A, Read, view)
+    RegOperand(Place::A, Read, view)
 }
 
 /// The fields of a shifted register.
@@ -85,24 +88,29 @@ fn nzcv(flags: u8) -> u32 {
     flags.into()
 }
 
-fn imm5(imm: u8) -> u32 {
-    assert!(imm < 32, "the immediate has five bits");
-    u32::from(imm) << 16
+/// The bits that tell a shift of 64 bits from one of two lanes of 32, and the width of a lane.
+fn lanes(size: ScalarSize) -> (u32, u8) {
+    match size {
+        ScalarSize::Size32 => (0, 32),
+        ScalarSize::Size64 => (0x5000_0000, 64),
+    }
 }
 
 /// The fields of a vector shift to the left: the width of a lane plus the amount.
-fn shift_left(lane: u8, amount: u8) -> u32 {
+fn shift_left(size: ScalarSize, amount: u8) -> u32 {
+    let (bits, lane) = lanes(size);
     assert!(amount < lane, "the amount is below the width of a lane");
-    u32::from(lane + amount) << 16
+    bits | u32::from(lane + amount) << 16
 }
 
 /// The fields of a vector shift to the right: twice the width of a lane less the amount.
-fn shift_right(lane: u8, amount: u8) -> u32 {
+fn shift_right(size: ScalarSize, amount: u8) -> u32 {
+    let (bits, lane) = lanes(size);
     assert!(
         (1..=lane).contains(&amount),
         "the amount is from 1 to the width of a lane"
     );
-    u32::from(2 * u16::from(lane) - u16::from(amount)) << 16
+    bits | u32::from(2 * u16::from(lane) - u16::from(amount)) << 16
 }
 
 fn pair_offset(scale: u8, bytes: i32) -> u32 {
@@ -175,9 +183,6 @@ shapes! {
     /// An operation on two X registers.
     BinaryX [d(View::X), n(View::X), m(View::X)]
         (d: Reg = D, n: Reg = N, m: Reg = M) => [d, n, m, NONE], 0;
-    /// A product of 64 bits of two W registers.
-    MultiplyLong [d(View::X), n(View::W), m(View::W)]
-        (d: Reg = D, n: Reg = N, m: Reg = M) => [d, n, m, NONE], 0;
     /// A product that is added to a third register, or subtracted from it.
     MultiplyAdd [d(View::Sized), n(View::Sized), m(View::Sized), a(View::Sized)]
         (size: OperandSize = SIZES, d: Reg = D, n: Reg = N, m: Reg = M, a: Reg = A) => [d, n, m, a], size.sf();
@@ -185,8 +190,8 @@ shapes! {
     MultiplyAddLong [d(View::X), n(View::W), m(View::W), a(View::X)]
         (d: Reg = D, n: Reg = N, m: Reg = M, a: Reg = A) => [d, n, m, a], 0;
     /// An operation on a register and 12 bits. The registers may be the stack pointer.
-    BinaryImm12 [d(View::SizedSp), n(View::SizedSp), Imm12]
-        (size: OperandSize = SIZES, d: Reg = D_SP, n: Reg = N_SP, imm: Imm12 = IMM12) => [d, n, NONE, NONE], size.sf() | imm.encode();
+    BinaryImm12 [d(View::SizedSp), n(View::SizedSp), Operand::Imm12]
+        (size: OperandSize = SIZES, d: Reg = D_SP, n: Reg = N_SP, imm: Imm12 = imm12s()) => [d, n, NONE, NONE], size.sf() | imm.encode();
     /// An operation on a register and a logical immediate.
     BinaryLogic [d(View::SizedSp), n(View::Sized), Logic]
         (size: OperandSize = SIZES, d: Reg = D_SP, n: Reg = N, imm: ImmLogic = logics(size)) => [d, n, NONE, NONE], size.sf() | logic(size, imm);
@@ -205,19 +210,8 @@ shapes! {
     /// An operation on one register, at Rn.
     Unary [d(View::Sized), n(View::Sized)]
         (size: OperandSize = SIZES, d: Reg = D, n: Reg = N) => [d, n, NONE, NONE], size.sf();
-    /// An operation on one register, at Rm.
-    UnaryM [d(View::Sized), m(View::Sized)]
-        (size: OperandSize = SIZES, d: Reg = D, m: Reg = M) => [d, NONE, m, NONE], size.sf();
-    /// An operation on one shifted register.
-    UnaryShifted [d(View::Sized), m(View::Sized), Shift]
-        (size: OperandSize = SIZES, d: Reg = D, m: Reg = M, kind: ShiftKind = SHIFTS, amount: u8 = amounts(size))
-        => [d, NONE, m, NONE], size.sf() | shifted(size, kind, amount);
-    /// The same of logical instructions, which also rotate.
-    LogicUnaryShifted [d(View::Sized), m(View::Sized), Shift]
-        (size: OperandSize = SIZES, d: Reg = D, m: Reg = M, kind: ShiftKind = ShiftKind::ALL, amount: u8 = amounts(size))
-        => [d, NONE, m, NONE], size.sf() | shifted(size, kind, amount);
-    /// An operation on one X register.
-    UnaryX [d(View::X), n(View::X)]
+    /// An operation on one W register.
+    UnaryW [d(View::W), n(View::W)]
         (d: Reg = D, n: Reg = N) => [d, n, NONE, NONE], 0;
     /// REV, of which the field `opc` also depends on the size.
     Reverse [d(View::Sized), n(View::Sized)]
@@ -239,11 +233,11 @@ shapes! {
         (size: OperandSize = SIZES, d: Reg = D, n: Reg = N, low: u8 = lows(size), width: u8 = widths(size, low))
         => [d, n, NONE, NONE], bitfield(size, negated(size, low), width - 1);
     /// BFI: so many low bits of Rn replace those of Rd from bit `low` on.
-    BitfieldInsert [Reg(Place::D, ReadWrite, View::Sized), n(View::Sized), Bitfield]
+    BitfieldInsert [RegOperand(Place::D, ReadWrite, View::Sized), n(View::Sized), Bitfield]
         (size: OperandSize = SIZES, d: Reg = D, old: Reg = [d], n: Reg = N, low: u8 = lows(size), width: u8 = widths(size, low))
         => [d, n, NONE, old], bitfield(size, negated(size, low), width - 1);
     /// BFXIL: so many bits of Rn from bit `low` on replace the low bits of Rd.
-    BitfieldInsertLow [Reg(Place::D, ReadWrite, View::Sized), n(View::Sized), Bitfield]
+    BitfieldInsertLow [RegOperand(Place::D, ReadWrite, View::Sized), n(View::Sized), Bitfield]
         (size: OperandSize = SIZES, d: Reg = D, old: Reg = [d], n: Reg = N, low: u8 = lows(size), width: u8 = widths(size, low))
         => [d, n, NONE, old], bitfield(size, low, low + width - 1);
     /// An extension to 32 or 64 bits: a bit field whose `imms` is fixed.
@@ -258,9 +252,6 @@ shapes! {
     /// EXTR: a register of bits from two.
     Extract [d(View::Sized), n(View::Sized), m(View::Sized), Lsb]
         (size: OperandSize = SIZES, d: Reg = D, n: Reg = N, m: Reg = M, low: u8 = amounts(size)) => [d, n, m, NONE], lsb(size, low);
-    /// A rotation to the right by a constant: EXTR of a register with itself.
-    RotateRightImm [d(View::Sized), n(View::Sized), Again, Lsb]
-        (size: OperandSize = SIZES, d: Reg = D, n: Reg = N, amount: u8 = amounts(size)) => [d, n, NONE, NONE], lsb(size, amount);
     /// MOVZ: 16 bits at a halfword.
     MoveZero [d(View::Sized), Wide(false)]
         (size: OperandSize = SIZES, d: Reg = D, imm: u16 = HALVES, halfword: u8 = 0..size.bits() / 16) => [d, NONE, NONE, NONE], wide(size, imm, halfword);
@@ -268,24 +259,24 @@ shapes! {
     MoveNot [d(View::Sized), Wide(true)]
         (size: OperandSize = SIZES, d: Reg = D, imm: u16 = HALVES, halfword: u8 = 0..size.bits() / 16) => [d, NONE, NONE, NONE], wide(size, imm, halfword);
     /// MOVK: 16 bits replace a halfword.
-    MoveKeep [Reg(Place::D, ReadWrite, View::Sized), Imm16]
+    MoveKeep [RegOperand(Place::D, ReadWrite, View::Sized), Imm16]
         (size: OperandSize = SIZES, d: Reg = D, old: Reg = [d], imm: u16 = HALVES, halfword: u8 = 0..size.bits() / 16)
         => [d, NONE, NONE, old], wide(size, imm, halfword);
     /// One of two registers, by a condition.
     Select [d(View::Sized), n(View::Sized), m(View::Sized), Cond]
         (size: OperandSize = SIZES, cc: CC = CC::ALL, d: Reg = D, n: Reg = N, m: Reg = M) => [d, n, m, NONE], size.sf() | cond(cc);
-    /// A register that is changed if the condition holds: the opposite condition selects it unchanged.
-    SelectOne [d(View::Sized), n(View::Sized), Again, CondInverted]
-        (size: OperandSize = SIZES, cc: CC = CC::ALL, d: Reg = D, n: Reg = N) => [d, n, NONE, NONE], size.sf() | cond(cc.invert());
-    /// CSET and CSETM: a condition as a number.
-    SetIf [d(View::Sized), CondInverted]
-        (size: OperandSize = SIZES, cc: CC = CC::ALL, d: Reg = D) => [d, NONE, NONE, NONE], size.sf() | cond(cc.invert());
+    /// CSET: a condition as a number.
+    SetIf [d(View::W), CondInverted]
+        (cc: CC = CC::ALL, d: Reg = D) => [d, NONE, NONE, NONE], cond(cc.invert());
     /// A comparison of two registers.
     Compare [n(View::Sized), m(View::Sized)]
         (size: OperandSize = SIZES, n: Reg = N, m: Reg = M) => [NONE, n, m, NONE], size.sf();
+    /// The same, where the text names the zero register that takes the result.
+    CompareToZero [ZeroReg, n(View::Sized), m(View::Sized)]
+        (size: OperandSize = SIZES, n: Reg = N, m: Reg = M) => [NONE, n, m, NONE], size.sf();
     /// A comparison with 12 bits. The register may be the stack pointer.
-    CompareImm12 [n(View::SizedSp), Imm12]
-        (size: OperandSize = SIZES, n: Reg = N_SP, imm: Imm12 = IMM12) => [NONE, n, NONE, NONE], size.sf() | imm.encode();
+    CompareImm12 [n(View::SizedSp), Operand::Imm12]
+        (size: OperandSize = SIZES, n: Reg = N_SP, imm: Imm12 = imm12s()) => [NONE, n, NONE, NONE], size.sf() | imm.encode();
     /// A comparison with a shifted register.
     CompareShifted [n(View::Sized), m(View::Sized), Shift]
         (size: OperandSize = SIZES, n: Reg = N, m: Reg = M, kind: ShiftKind = SHIFTS, amount: u8 = amounts(size))
@@ -301,21 +292,20 @@ shapes! {
     /// TST with a logical immediate.
     TestLogic [n(View::Sized), Logic]
         (size: OperandSize = SIZES, n: Reg = N, imm: ImmLogic = logics(size)) => [NONE, n, NONE, NONE], size.sf() | logic(size, imm);
+    /// A comparison of X registers that continues another.
+    CompareCarry [ZeroReg, n(View::X), m(View::X)]
+        (n: Reg = N, m: Reg = M) => [NONE, n, m, NONE], 0;
     /// A comparison if a condition holds; else the flags are those given.
     CompareIf [n(View::Sized), m(View::Sized), Nzcv, Cond]
         (size: OperandSize = SIZES, n: Reg = N, m: Reg = M, flags: u8 = [0, 4, 15], cc: CC = CC::ALL)
         => [NONE, n, m, NONE], size.sf() | nzcv(flags) | cond(cc);
     /// A comparison with five bits if a condition holds; else the flags are those given.
-    CompareImmIf [n(View::Sized), Imm5, Nzcv, Cond]
-        (size: OperandSize = SIZES, n: Reg = N, imm: u8 = [0, 1, 31], flags: u8 = [0, 8, 15], cc: CC = CC::ALL)
-        => [NONE, n, NONE, NONE], size.sf() | imm5(imm) | nzcv(flags) | cond(cc);
-
+    CompareImmIf [n(View::Sized), Operand::Imm5, Nzcv, Cond]
+        (size: OperandSize = SIZES, n: Reg = N, imm: Imm5 = imm5s(), flags: u8 = [0, 8, 15], cc: CC = CC::ALL)
+        => [NONE, n, NONE, NONE], size.sf() | imm.encode() | nzcv(flags) | cond(cc);
     /// An operation on two floating-point numbers.
     FloatBinary [d(View::Float), n(View::Float), m(View::Float)]
         (size: ScalarSize = ScalarSize::ALL, d: Reg = VD, n: Reg = VN, m: Reg = VM) => [d, n, m, NONE], size.ftype();
-    /// An operation on three floating-point numbers.
-    FloatTernary [d(View::Float), n(View::Float), m(View::Float), a(View::Float)]
-        (size: ScalarSize = ScalarSize::ALL, d: Reg = VD, n: Reg = VN, m: Reg = VM, a: Reg = VA) => [d, n, m, a], size.ftype();
     /// An operation on one floating-point number.
     FloatUnary [d(View::Float), n(View::Float)]
         (size: ScalarSize = ScalarSize::ALL, d: Reg = VD, n: Reg = VN) => [d, n, NONE, NONE], size.ftype();
@@ -337,77 +327,55 @@ shapes! {
     FloatSelect [d(View::Float), n(View::Float), m(View::Float), Cond]
         (size: ScalarSize = ScalarSize::ALL, cc: CC = CC::ALL, d: Reg = VD, n: Reg = VN, m: Reg = VM) => [d, n, m, NONE], size.ftype() | cond(cc);
     /// A floating-point number that eight bits say.
-    FloatImm [d(View::Float), Float8]
-        (size: ScalarSize = ScalarSize::ALL, d: Reg = VD, imm: u8 = 0..=255) => [d, NONE, NONE, NONE], size.ftype() | u32::from(imm) << 13;
+    FloatConstant [d(View::Float), Float8]
+        (size: ScalarSize = ScalarSize::ALL, d: Reg = VD, imm: FloatImm = float_imms()) => [d, NONE, NONE, NONE], size.ftype() | imm.encode();
     /// From a floating-point number to an integer.
     FloatToInt [d(View::Sized), n(View::Float)]
-        (from: ScalarSize = ScalarSize::ALL, to: OperandSize = SIZES, d: Reg = D, n: Reg = VN) => [d, n, NONE, NONE], from.ftype() | to.sf();
+        (to: OperandSize = SIZES, from: ScalarSize = ScalarSize::ALL, d: Reg = D, n: Reg = VN) => [d, n, NONE, NONE], from.ftype() | to.sf();
     /// From an integer to a floating-point number.
     IntToFloat [d(View::Float), n(View::Sized)]
-        (from: OperandSize = SIZES, to: ScalarSize = ScalarSize::ALL, d: Reg = VD, n: Reg = N) => [d, n, NONE, NONE], to.ftype() | from.sf();
+        (to: ScalarSize = ScalarSize::ALL, from: OperandSize = SIZES, d: Reg = VD, n: Reg = N) => [d, n, NONE, NONE], to.ftype() | from.sf();
     /// FMOV to an integer register: W from S, or X from D.
     BitsToInt [d(View::Sized), n(View::Float)]
         (size: ScalarSize = ScalarSize::ALL, d: Reg = D, n: Reg = VN) => [d, n, NONE, NONE], size.ftype() | (size as u32) << 31;
     /// FMOV from an integer register: S from W, or D from X.
     IntToBits [d(View::Float), n(View::Sized)]
         (size: ScalarSize = ScalarSize::ALL, d: Reg = VD, n: Reg = N) => [d, n, NONE, NONE], size.ftype() | (size as u32) << 31;
-
-    /// An operation on the bits of two vectors of 8 or (if the fixed bit `Q` is set) 16 bytes.
-    BytesBinary [d(View::Bytes), n(View::Bytes), m(View::Bytes)]
-        (d: Reg = VD, n: Reg = VN, m: Reg = VM) => [d, n, m, NONE], 0;
-    /// The same, where Rd is also read.
-    BytesTernary [Reg(Place::D, ReadWrite, View::Bytes), n(View::Bytes), m(View::Bytes)]
-        (d: Reg = VD, old: Reg = [d], n: Reg = VN, m: Reg = VM) => [d, n, m, old], 0;
-    /// An operation on the lanes of two vectors, whose arrangement is in the fixed bits.
-    LanesBinary [d(View::Lanes), n(View::Lanes), m(View::Lanes)]
-        (d: Reg = VD, n: Reg = VN, m: Reg = VM) => [d, n, m, NONE], 0;
-    /// An operation on the lanes of a vector, whose arrangement is in the fixed bits.
-    LanesUnary [d(View::Lanes), n(View::Lanes)]
+    /// An operation on the eight low bytes of a vector.
+    BytesUnary [d(View::Arranged("8b")), n(View::Arranged("8b"))]
         (d: Reg = VD, n: Reg = VN) => [d, n, NONE, NONE], 0;
-    /// A byte from the eight bytes of a vector.
-    AcrossBytes [d(View::B), n(View::Bytes)]
+    /// A byte from the eight low bytes of a vector.
+    AcrossBytes [d(View::B), n(View::Arranged("8b"))]
         (d: Reg = VD, n: Reg = VN) => [d, n, NONE, NONE], 0;
-    /// A halfword from the eight bytes of a vector.
-    AcrossBytesLong [d(View::H), n(View::Bytes)]
-        (d: Reg = VD, n: Reg = VN) => [d, n, NONE, NONE], 0;
-    /// The number 0 in all 128 bits.
-    VectorZero [d(View::Arranged("2d")), Zero]
+    /// The lowest byte of a vector in a W register.
+    ByteToInt [d(View::W), n(View::Arranged("b[0]"))]
+        (d: Reg = D, n: Reg = VN) => [d, n, NONE, NONE], 0;
+    /// The number 0 in all bits.
+    VectorZero [d(View::D), Zero]
         (d: Reg = VD) => [d, NONE, NONE, NONE], 0;
-    /// A shift of 64 bits to the right.
-    ScalarShiftRight [d(View::D), n(View::D), ShiftRight]
-        (d: Reg = VD, n: Reg = VN, amount: u8 = [1, 2, 31, 63, 64]) => [d, n, NONE, NONE], shift_right(64, amount);
-    /// A shift of 64 bits to the left.
-    ScalarShiftLeft [d(View::D), n(View::D), ShiftLeft]
-        (d: Reg = VD, n: Reg = VN, amount: u8 = [0, 1, 31, 63]) => [d, n, NONE, NONE], shift_left(64, amount);
-    /// SLI: the bits of Rn, shifted to the left, replace those of Rd from bit `amount` on, in 64 bits.
-    ScalarInsertLeft [Reg(Place::D, ReadWrite, View::D), n(View::D), ShiftLeft]
-        (d: Reg = VD, old: Reg = [d], n: Reg = VN, amount: u8 = [0, 1, 31, 63]) => [d, n, NONE, old], shift_left(64, amount);
-    /// A shift to the right of two lanes of 32 bits.
-    PairShiftRight [d(View::Arranged("2s")), n(View::Arranged("2s")), ShiftRight]
-        (d: Reg = VD, n: Reg = VN, amount: u8 = [1, 2, 31, 32]) => [d, n, NONE, NONE], shift_right(32, amount);
-    /// A shift to the left of two lanes of 32 bits.
-    PairShiftLeft [d(View::Arranged("2s")), n(View::Arranged("2s")), ShiftLeft]
-        (d: Reg = VD, n: Reg = VN, amount: u8 = [0, 1, 31]) => [d, n, NONE, NONE], shift_left(32, amount);
-    /// SLI in two lanes of 32 bits.
-    PairInsertLeft [Reg(Place::D, ReadWrite, View::Arranged("2s")), n(View::Arranged("2s")), ShiftLeft]
-        (d: Reg = VD, old: Reg = [d], n: Reg = VN, amount: u8 = [0, 1, 31]) => [d, n, NONE, old], shift_left(32, amount);
-
+    /// A shift to the right of two lanes of 32 bits, or of 64 bits.
+    LanesShiftRight [d(View::Lanes), n(View::Lanes), ShiftRight]
+        (size: ScalarSize = ScalarSize::ALL, d: Reg = VD, n: Reg = VN, amount: u8 = [1, 2, 21, 31, 32]) => [d, n, NONE, NONE], shift_right(size, amount);
+    /// SLI: the bits of Rn, shifted to the left, replace those of Rd from bit `amount` on, in two lanes of 32 bits, or in 64 bits.
+    LanesInsertLeft [RegOperand(Place::D, ReadWrite, View::Lanes), n(View::Lanes), ShiftLeft]
+        (size: ScalarSize = ScalarSize::ALL, d: Reg = VD, old: Reg = [d], n: Reg = VN, amount: u8 = [0, 1, 21, 31]) => [d, n, NONE, old], shift_left(size, amount);
+    /// A copy of all 128 bits: ORR of a register with itself.
+    CopyVector [d(View::Arranged("16b")), n(View::Arranged("16b")), Again]
+        (d: Reg = VD, n: Reg = VN) => [d, n, NONE, NONE], 0;
     /// A load of two X registers at an offset.
-    LoadPair [d(View::X), Reg(Place::A, Write, View::X), n(View::Sp), PairOffset(PairMode::Offset, 8)]
+    LoadPair [d(View::X), RegOperand(Place::A, Write, View::X), n(View::Sp), PairOffset(PairMode::Offset, 8)]
         (d: Reg = D, a: Reg = A, n: Reg = N_SP, offset: i32 = PAIR_OFFSETS) => [d, n, NONE, a], pair_offset(8, offset);
     /// A load of two X registers, after which the offset is added to the base.
-    LoadPairPost [d(View::X), Reg(Place::A, Write, View::X), n(View::Sp), PairOffset(PairMode::Post, 8)]
+    LoadPairPost [d(View::X), RegOperand(Place::A, Write, View::X), n(View::Sp), PairOffset(PairMode::Post, 8)]
         (d: Reg = D, a: Reg = A, n: Reg = N_SP, offset: i32 = PAIR_OFFSETS) => [d, n, NONE, a], pair_offset(8, offset);
     /// A store of two X registers at an offset.
-    StorePair [Reg(Place::D, Read, View::X), a(View::X), n(View::Sp), PairOffset(PairMode::Offset, 8)]
+    StorePair [RegOperand(Place::D, Read, View::X), a(View::X), n(View::Sp), PairOffset(PairMode::Offset, 8)]
         (d: Reg = D, a: Reg = A, n: Reg = N_SP, offset: i32 = PAIR_OFFSETS) => [d, n, NONE, a], pair_offset(8, offset);
     /// A store of two X registers, before which the offset is added to the base.
-    StorePairPre [Reg(Place::D, Read, View::X), a(View::X), n(View::Sp), PairOffset(PairMode::Pre, 8)]
+    StorePairPre [RegOperand(Place::D, Read, View::X), a(View::X), n(View::Sp), PairOffset(PairMode::Pre, 8)]
         (d: Reg = D, a: Reg = A, n: Reg = N_SP, offset: i32 = PAIR_OFFSETS) => [d, n, NONE, a], pair_offset(8, offset);
     /// A branch to the address in a register.
     BranchTo [n(View::X)] (n: Reg = N) => [NONE, n, NONE, NONE], 0;
-    /// An instruction with a number for whoever catches it.
-    Exception [Code] (code: u16 = HALVES) => [NONE, NONE, NONE, NONE], u32::from(code) << 5;
     /// An instruction without operands.
     Plain [] () => [NONE, NONE, NONE, NONE], 0;
 }

@@ -3,16 +3,14 @@
 //! `SKERRY_A64_AS=1 cargo test -p skerry-compiler a64` also has GNU's assembler make the same bytes of the text
 //! (Debian's package `binutils-aarch64-linux-gnu`).
 
-use super::{float, frame, int, vector};
+use super::{float, int, plain, vector};
 use crate::isa::aarch64::disassemble;
 use crate::isa::aarch64::encode::Sink;
-use crate::isa::aarch64::immediates::{Imm12, ImmLogic};
+use crate::isa::aarch64::immediates::{FloatImm, Imm5, Imm12, ImmLogic};
 use crate::isa::aarch64::inst::Inst;
-use crate::isa::aarch64::operands::{
-    CC, ExtendKind, FrameOffsets, OperandSize, ScalarSize, ShiftKind,
-};
-use crate::reg::Reg;
+use crate::isa::aarch64::operands::{CC, ExtendKind, OperandSize, ScalarSize, ShiftKind};
 use crate::vcode::MachInst;
+use crate::vcode::reg::Reg;
 use std::num::NonZeroU8;
 
 /// An instruction with what its function was told: numbers, and names of conditions, shifts and extensions, in order.
@@ -56,6 +54,8 @@ tell! {
     CC: |cc| Some(cc.name().to_string());
     ShiftKind: |kind| Some(format!("{kind:?}").to_lowercase());
     ExtendKind: |kind| Some(format!("{kind:?}").to_lowercase());
+    Imm5: |imm| Some((imm.encode() >> 16).to_string());
+    FloatImm: |imm| Some((imm.encode() >> 13).to_string());
     Imm12: |imm| Some(imm.value().to_string());
     ImmLogic: |imm| Some(imm.value().to_string());
 }
@@ -85,18 +85,20 @@ pub mod samples {
     pub const SHIFTS: [ShiftKind; 3] = [ShiftKind::Lsl, ShiftKind::Lsr, ShiftKind::Asr];
     pub const HALVES: [u16; 4] = [1, 0x5555, 0xaaaa, 0xfffe];
     pub const PAIR_OFFSETS: [i32; 5] = [-512, -8, 8, 0x150, 504];
-    pub const IMM12: Imm12s = Imm12s;
-
-    /// Immediates of 12 bits at both places. A shifted zero has no encoding of its own.
-    pub struct Imm12s;
-    impl IntoIterator for Imm12s {
-        type Item = Imm12;
-        type IntoIter = std::vec::IntoIter<Imm12>;
-        fn into_iter(self) -> Self::IntoIter {
-            let numbers = [1, 0x555, 0xaaa, 0xfff, 0x1000, 0x55_5000, 0xff_f000];
-            let imms: Option<Vec<Imm12>> = numbers.into_iter().map(Imm12::new).collect();
-            imms.expect("all fit").into_iter()
-        }
+    /// Immediates of 12 bits at both places.
+    pub fn imm12s() -> Vec<Imm12> {
+        let numbers = [1, 0x555, 0xaaa, 0xfff, 0x1000, 0x55_5000, 0xff_f000];
+        numbers.into_iter().filter_map(Imm12::new).collect()
+    }
+    pub fn imm5s() -> Vec<Imm5> {
+        [0, 1, 21, 31].into_iter().filter_map(Imm5::new).collect()
+    }
+    /// The immediates of FMOV, found as those of numbers with few bits.
+    pub fn float_imms() -> Vec<FloatImm> {
+        let numbers = (0..=0xffff_u64).map(|high| high << 48);
+        numbers
+            .filter_map(|bits| FloatImm::new(ScalarSize::Size64, bits))
+            .collect()
     }
 
     pub fn amounts(size: OperandSize) -> Vec<u8> {
@@ -135,21 +137,24 @@ pub mod samples {
     }
 }
 
-/// Collects words.
+/// Collects words, and what they are meant to be.
 #[derive(Default)]
-pub struct Words(pub Vec<u32>);
+pub struct Words(pub Vec<u32>, pub Vec<String>);
 
 impl Sink for Words {
     fn put(&mut self, word: u32) {
         self.0.push(word);
     }
     fn trap(&mut self, _: NonZeroU8) {}
+    fn note(&mut self, text: impl FnOnce() -> String) {
+        self.1.push(text());
+    }
 }
 
 /// The words of an instruction.
 pub fn words(inst: &Inst) -> Vec<u32> {
     let mut words = Words::default();
-    inst.encode(&FrameOffsets::default(), &mut words);
+    inst.encode(0, &mut words);
     words.0
 }
 
@@ -163,12 +168,15 @@ pub fn all_lines() -> impl Iterator<Item = &'static (&'static str, &'static dyn 
         .iter()
         .chain(float::LINES)
         .chain(vector::LINES)
-        .chain(frame::LINES)
+        .chain(plain::LINES)
 }
 
 /// What yaxpeax-arm 0.5 gets wrong: of an extended register, it takes UXTW and UXTX at any size for LSL, and it leaves
 /// out the amount 0. (GNU's assembler agrees with the table.)
 fn corrected(text: &str, read: String) -> String {
+    if text == "csdb" && read == "hint #0x14" {
+        return text.to_string();
+    }
     if text.ends_with(" #0") && text == format!("{read} #0") {
         return text.to_string();
     }
@@ -188,6 +196,10 @@ fn corrected(text: &str, read: String) -> String {
 /// The words and numbers of a text: registers by their number, and numbers as they are.
 fn parts(text: &str) -> Vec<String> {
     let (_, operands) = text.split_once(' ').unwrap_or((text, ""));
+    let operands = operands
+        .replace(".b[0]", "")
+        .replace("xzr, ", "")
+        .replace("wzr, ", "");
     operands
         .split([',', ' ', '[', ']', '!', '#'])
         .filter(|part| !part.is_empty())
@@ -269,7 +281,7 @@ fn every_line_is_what_the_disassembler_reads() {
 #[test]
 fn every_operand_gets_to_its_place() {
     for (term, line) in all_lines() {
-        if matches!(*term, "a64_movz" | "a64_movn" | "a64_movk" | "a64_fmov_imm") {
+        if matches!(*term, "movz" | "movn" | "movk" | "a64_fmov_imm") {
             continue;
         }
         for Sample { inst, mut told } in line.samples() {
@@ -296,27 +308,27 @@ fn every_operand_gets_to_its_place() {
 
 #[test]
 fn move_wide_and_float_immediates() {
-    use super::{float::*, int::*};
+    use super::{float::*, plain::*};
     use crate::isa::aarch64::regs::{int, vec};
     use OperandSize::*;
     let (x3, d4) = (Reg::from_real(int(3)), Reg::from_real(vec(4)));
+    let one = FloatImm::new(ScalarSize::Size64, 1f64.to_bits()).expect("FMOV has 1");
+    let less =
+        FloatImm::new(ScalarSize::Size32, (-1.9375f32).to_bits().into()).expect("FMOV has it");
     for (inst, text) in [
+        (movz.inst(Size64, x3, 0x1234, 2), "mov x3, #0x123400000000"),
+        (movz.inst(Size32, x3, 0x1234, 1), "mov w3, #0x12340000"),
+        (movz.inst(Size64, x3, 0, 0), "mov x3, #0x0"),
         (
-            a64_movz.inst(Size64, x3, 0x1234, 2),
-            "mov x3, #0x123400000000",
-        ),
-        (a64_movz.inst(Size32, x3, 0x1234, 1), "mov w3, #0x12340000"),
-        (a64_movz.inst(Size64, x3, 0, 0), "mov x3, #0x0"),
-        (
-            a64_movn.inst(Size64, x3, 0x1234, 3),
+            movn.inst(Size64, x3, 0x1234, 3),
             "mov x3, #0xedcbffffffffffff",
         ),
-        (a64_movn.inst(Size32, x3, 0x1234, 0), "mov w3, #0xffffedcb"),
+        (movn.inst(Size32, x3, 0x1234, 0), "mov w3, #0xffffedcb"),
         (
-            a64_movk.inst(Size64, x3, x3, 0xabcd, 3),
+            movk.inst(Size64, x3, x3, 0xabcd, 3),
             "movk x3, #0xabcd, lsl #48",
         ),
-        (a64_movk.inst(Size32, x3, x3, 0xabcd, 0), "movk w3, #0xabcd"),
+        (movk.inst(Size32, x3, x3, 0xabcd, 0), "movk w3, #0xabcd"),
         (
             a64_fmov_imm.inst(ScalarSize::Size64, d4, 0x70),
             "fmov d4, #1.0",
@@ -374,6 +386,8 @@ fn zero_and_the_stack_pointer_choose_the_alias() {
             a64_csel.inst(Size64, CC::GT, x1, ZERO, x2),
             "csel x1, xzr, x2, gt",
         ),
+        (a64_madd.inst(Size32, x1, x2, x1, ZERO), "mul w1, w2, w1"),
+        (a64_umsubl.inst(x1, x2, x1, ZERO), "umnegl x1, w2, w1"),
         (a64_extr.inst(Size64, x1, x2, x2, 5), "ror x1, x2, #0x5"),
         (a64_ubfx.inst(Size32, x1, x2, 0, 8), "uxtb w1, w2"),
         (
