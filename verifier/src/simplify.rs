@@ -3,8 +3,9 @@
 //!
 //! Only equivalences are used, within one question, and they are remembered so that a model of the small question
 //! becomes one of the original: `v = e` without `v` in `e` (v is replaced by e), `v = extend(low bits of v)` (v is
-//! replaced by the extension of a new, narrower variable), `v` and `not v` of a truth value. A model is checked
-//! against the original question by evaluation before it is believed.
+//! replaced by the extension of a new, narrower variable), `v` and `not v` of a truth value. What one assertion says is
+//! true or false is so in the others, too. A model is checked against the original question by evaluation before it
+//! is believed.
 
 use crate::encode::Query;
 use crate::expr::{Assignment, Constant, Dag, ExprId, Node, Sort};
@@ -25,16 +26,21 @@ pub fn simplify(dag: &mut Dag, query: &Query) -> Simplified {
     let mut asserts = conjuncts(dag, &query.asserts);
     let mut forall = query.forall.clone();
     let mut replaced = Vec::new();
-    while let Some((index, variable, by)) = definition(dag, &asserts) {
-        asserts.remove(index);
-        let map = HashMap::from([(variable, by)]);
-        asserts = dag.replace(&asserts, &map);
-        // The narrowing of `v = extend(low bits of v)` holds by construction.
-        asserts = conjuncts(dag, &asserts);
-        if let Some((_, fact)) = &mut forall {
-            *fact = dag.replace(&[*fact], &map)[0];
+    loop {
+        while let Some((index, variable, by)) = definition(dag, &asserts) {
+            asserts.remove(index);
+            let map = HashMap::from([(variable, by)]);
+            asserts = dag.replace(&asserts, &map);
+            // The narrowing of `v = extend(low bits of v)` holds by construction.
+            asserts = conjuncts(dag, &asserts);
+            if let Some((_, fact)) = &mut forall {
+                *fact = dag.replace(&[*fact], &map)[0];
+            }
+            replaced.push((variable, by));
         }
-        replaced.push((variable, by));
+        if !settle(dag, &mut asserts) {
+            break;
+        }
     }
     Simplified {
         query: Query { asserts, forall },
@@ -75,19 +81,51 @@ impl Simplified {
     }
 }
 
-/// The parts of conjunctions, without those that are plainly true and without repetitions.
-fn conjuncts(dag: &Dag, asserts: &[ExprId]) -> Vec<ExprId> {
+/// The parts of conjunctions, and of disjunctions that are denied, without those that are plainly true and without
+/// repetitions.
+fn conjuncts(dag: &mut Dag, asserts: &[ExprId]) -> Vec<ExprId> {
     let mut result = Vec::new();
     let mut stack: Vec<ExprId> = asserts.iter().rev().copied().collect();
     while let Some(assert) = stack.pop() {
         match *dag.node(assert) {
             Node::Bool(true) => {}
             Node::And(a, b) => stack.extend([b, a]),
+            Node::Not(inner) if let Node::Or(a, b) = *dag.node(inner) => {
+                stack.extend([dag.not(b), dag.not(a)]);
+            }
             _ if result.contains(&assert) => {}
             _ => result.push(assert),
         }
     }
     result
+}
+
+/// Puts the truth value that an assertion gives to an expression into the other assertions. Says whether one became
+/// another.
+fn settle(dag: &mut Dag, asserts: &mut Vec<ExprId>) -> bool {
+    let mut changed = false;
+    for index in 0..asserts.len() {
+        let assert = asserts[index];
+        if dag.as_bool(assert).is_some() {
+            continue;
+        }
+        let (known, value) = match *dag.node(assert) {
+            Node::Not(inner) => (inner, false),
+            _ => (assert, true),
+        };
+        let map = HashMap::from([(known, dag.bool(value))]);
+        let settled = dag.replace(asserts, &map);
+        for (other, settled) in settled.into_iter().enumerate() {
+            if other != index && asserts[other] != settled {
+                asserts[other] = settled;
+                changed = true;
+            }
+        }
+    }
+    if changed {
+        *asserts = conjuncts(dag, asserts);
+    }
+    changed
 }
 
 /// Looks for an assertion that defines a variable. Gives its index, the variable, and what replaces it.

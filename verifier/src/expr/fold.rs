@@ -109,7 +109,22 @@ impl Dag {
         if let (Some(x), Some(y)) = (self.as_bits(a), self.as_bits(b)) {
             return self.bool(x == y);
         }
+        if let (&Node::ZeroExt(_, x), &Node::ZeroExt(_, y)) = (self.node(a), self.node(b))
+            && self.width(x) == self.width(y)
+        {
+            return self.eq(x, y);
+        }
         for (x, y) in [(a, b), (b, a)] {
+            if let Node::Ite(c, then, other) = *self.node(x) {
+                if other == y {
+                    let same = self.eq(then, y);
+                    return self.implies(c, same);
+                }
+                if then == y {
+                    let same = self.eq(other, y);
+                    return self.or(c, same);
+                }
+            }
             if let Some(value) = self.as_bits(y)
                 && let Some(folded) = self.eq_constant(x, value)
             {
@@ -211,8 +226,9 @@ impl Dag {
             BinOp::Mul if ca == zero || cb == Some(1) => Some(a),
             BinOp::Mul if cb == zero || ca == Some(1) => Some(b),
             BinOp::Shl | BinOp::Lshr | BinOp::Ashr if cb == zero => Some(a),
-            BinOp::Udiv | BinOp::Sdiv if cb == Some(1) && width > 1 => Some(a),
-            _ => None,
+            BinOp::Mul if cb == ones && ones.is_some() => Some(self.bvneg(a)),
+            BinOp::Mul if ca == ones && ones.is_some() => Some(self.bvneg(b)),
+            _ => self.division(op, a, b),
         }
     }
 

@@ -9,6 +9,7 @@
 
 mod circuits;
 mod concrete;
+mod division;
 mod float;
 mod fold;
 mod rebuild;

@@ -1,10 +1,10 @@
-//! Replaces variables in expressions. The results are built anew, so that they fold with what is known now.
+//! Replaces expressions within others. The results are built anew, so that they fold with what is known now.
 
 use super::{Dag, ExprId, Node};
 use std::collections::HashMap;
 
 impl Dag {
-    /// The roots with some variables replaced, each by an expression of the same sort.
+    /// The roots with some expressions replaced, wherever they occur, each by another one of the same sort.
     pub fn replace(
         &mut self,
         roots: &[ExprId],
@@ -24,9 +24,11 @@ impl Dag {
         replacements: &HashMap<ExprId, ExprId>,
         new: &HashMap<ExprId, ExprId>,
     ) -> ExprId {
+        if let Some(&replacement) = replacements.get(&id) {
+            return replacement;
+        }
         match self.node(id).clone() {
-            Node::Var(_) => replacements.get(&id).copied().unwrap_or(id),
-            Node::Bool(_) | Node::Bits { .. } => id,
+            Node::Var(_) | Node::Bool(_) | Node::Bits { .. } => id,
             Node::Not(a) => self.not(new[&a]),
             Node::And(a, b) => self.and(new[&a], new[&b]),
             Node::Or(a, b) => self.or(new[&a], new[&b]),

@@ -196,7 +196,8 @@ impl<B: BranchEncoding> CodeBuffer<B> {
             match site.kind {
                 SiteKind::Branch(branch, target) => {
                     let end = code.len() as u32 + lengths.of(index);
-                    let distance = at(self.labels[target.0 as usize]) as i32 - end as i32;
+                    let target = at(self.labels[target.0 as usize]) + self.table_offset(target);
+                    let distance = target as i32 - end as i32;
                     branch.encode(lengths.long[index], distance, &mut code);
                 }
                 SiteKind::Align(_) => B::pad(lengths.of(index), &mut code),
@@ -304,10 +305,15 @@ impl<B: BranchEncoding> CodeBuffer<B> {
                 if lengths.long[index] {
                     continue;
                 }
-                let target = self.labels[target.0 as usize];
-                assert_ne!(target, UNBOUND, "every label that is branched to is bound");
+                let position = self.labels[target.0 as usize];
+                assert_ne!(
+                    position, UNBOUND,
+                    "every label that is branched to is bound"
+                );
                 let end = i64::from(site.bytes + lengths.ends[index]);
-                let distance = i64::from(target.bytes + lengths.before(target.sites)) - end;
+                let target =
+                    position.bytes + lengths.before(position.sites) + self.table_offset(target);
+                let distance = i64::from(target) - end;
                 // Lengthening a branch or two in each pass can go on for long, so in the last pass all become long.
                 if pass == MAX_PASSES || !branch.short_reaches(distance) {
                     lengths.long[index] = true;

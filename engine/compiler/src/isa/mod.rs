@@ -16,8 +16,10 @@ use std::fmt::Debug;
 use std::num::NonZeroU8;
 use std::ops::Range;
 
+mod aarch64;
 mod x86_64;
 
+pub use aarch64::Aarch64;
 pub use x86_64::X86_64;
 
 /// An instruction set for which code can be compiled.
@@ -25,11 +27,13 @@ pub use x86_64::X86_64;
 pub enum Target {
     /// x86-64.
     X86_64,
+    /// The 64-bit instruction set of Arm.
+    Aarch64,
 }
 
 impl Target {
     /// All instruction sets.
-    pub const ALL: &'static [Target] = &[Target::X86_64];
+    pub const ALL: &'static [Target] = &[Target::X86_64, Target::Aarch64];
 
     /// The instruction set of this machine; the first one if there is no back end for this machine.
     pub fn host() -> Target {
@@ -40,6 +44,7 @@ impl Target {
     pub fn name(self) -> &'static str {
         match self {
             Target::X86_64 => "x86_64",
+            Target::Aarch64 => "aarch64",
         }
     }
 
@@ -71,6 +76,10 @@ macro_rules! with_isa {
         match $target {
             $crate::isa::Target::X86_64 => {
                 type $I = $crate::isa::X86_64;
+                $body
+            }
+            $crate::isa::Target::Aarch64 => {
+                type $I = $crate::isa::Aarch64;
                 $body
             }
         }

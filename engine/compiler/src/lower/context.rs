@@ -24,8 +24,9 @@ pub struct Flags(u32);
 pub struct Isle<'a, 'f, I: Isa> {
     /// The function being lowered.
     pub lower: &'a mut Lower<'f, I>,
-    /// Producers of flags that are not emitted yet, since their consumer has not been emitted.
-    pending: SmallVec<[Option<I::Inst>; 2]>,
+    /// Producers of flags that are not emitted yet, since their consumer has not been emitted; each with the producer that
+    /// comes directly before it, if it consumes flags itself.
+    pending: SmallVec<[Option<(I::Inst, Option<Flags>)>; 2]>,
     places: SmallVec<[Placed; 1]>,
 }
 
@@ -88,14 +89,24 @@ impl<'a, 'f, I: Isa> Isle<'a, 'f, I> {
 
     /// A producer of flags, which is emitted when its consumer is.
     pub fn flags(&mut self, producer: I::Inst) -> Flags {
-        self.pending.push(Some(producer));
+        self.pending.push(Some((producer, None)));
+        Flags(self.pending.len() as u32 - 1)
+    }
+
+    /// A producer of flags that consumes others, which is emitted when its consumer is.
+    pub fn flags_after(&mut self, consumed: Flags, producer: I::Inst) -> Flags {
+        self.pending.push(Some((producer, Some(consumed))));
         Flags(self.pending.len() as u32 - 1)
     }
 
     /// Emits the producer of flags. The caller emits the consumer next.
     pub fn consume(&mut self, flags: Flags) {
-        let producer = self.pending[flags.0 as usize].take();
-        self.inst(producer.expect("flags have one consumer"));
+        let pending = self.pending[flags.0 as usize].take();
+        let (producer, consumed) = pending.expect("flags have one consumer");
+        if let Some(consumed) = consumed {
+            self.consume(consumed);
+        }
+        self.inst(producer);
     }
 
     /// The code of the trap that an access with these flags can cause.
