@@ -46,7 +46,7 @@ pub enum VerifyError {
     /// A filter on the command line selects nothing.
     #[error("no {what} is called `{name}`{near}")]
     NoSuchName {
-        /// What the name should be that of: `rule` or `family`.
+        /// What the name should be that of: `rule` or `group`.
         what: &'static str,
         /// The name asked for.
         name: String,

@@ -27,8 +27,8 @@ pub struct RuleReport {
     pub id: usize,
     /// The name of the rule.
     pub name: String,
-    /// The family: the stem of the file's name.
-    pub family: String,
+    /// The group: the stem of the file's name.
+    pub group: String,
     /// The term that the rule belongs to.
     pub term: String,
     /// The path of the file.
@@ -59,7 +59,7 @@ pub struct Summary {
     pub unknown: usize,
     /// Instantiations that specs do not cover.
     pub uncovered: usize,
-    /// Wall-clock seconds of the run; in a family's row, seconds of solving.
+    /// Wall-clock seconds of the run; in a group's row, seconds of solving.
     pub seconds: f64,
 }
 
@@ -108,16 +108,16 @@ impl Report {
                 .all(|rule| !rule.instantiations.is_empty())
     }
 
-    /// The counts by family, as a table.
+    /// The counts by group, as a table.
     #[must_use]
     pub fn table(&self) -> String {
-        let mut families: BTreeMap<&str, Vec<&RuleReport>> = BTreeMap::new();
+        let mut groups: BTreeMap<&str, Vec<&RuleReport>> = BTreeMap::new();
         for rule in &self.rules {
-            families.entry(&rule.family).or_default().push(rule);
+            groups.entry(&rule.group).or_default().push(rule);
         }
         let mut out = format!(
             "{:<12} {:>6} {:>14} {:>9} {:>8} {:>8} {:>8} {:>10} {:>9}\n",
-            "family",
+            "group",
             "rules",
             "instantiations",
             "verified",
@@ -142,7 +142,7 @@ impl Report {
             )
             .expect("writing to a string");
         };
-        for (name, rules) in families {
+        for (name, rules) in groups {
             row(name, &count(rules.into_iter()));
         }
         row("total", &self.summary);

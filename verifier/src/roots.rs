@@ -34,9 +34,9 @@ pub fn roots(program: &Program) -> Roots {
     result
 }
 
-/// The family of a rule: the stem of its file's name.
+/// The group of a rule: the stem of its file's name.
 #[must_use]
-pub fn family(program: &Program, rule: RuleId) -> String {
+pub fn group(program: &Program, rule: RuleId) -> String {
     let rule = &program.terms.rules[rule.index()];
     Path::new(program.file_name(rule.pos))
         .file_stem()
@@ -47,23 +47,23 @@ pub fn family(program: &Program, rule: RuleId) -> String {
 ///
 /// # Errors
 ///
-/// No rule, or no family, has the given name.
+/// No rule, or no group, has the given name.
 pub fn select(
     program: &Program,
     rule: Option<&str>,
-    wanted_family: Option<&str>,
+    wanted_group: Option<&str>,
 ) -> Result<HashSet<RuleId>, VerifyError> {
     let all = || program.terms.rules.iter().map(|rule| rule.id);
     let mut selected: HashSet<RuleId> = all().collect();
-    if let Some(name) = wanted_family {
-        selected.retain(|&rule| family(program, rule) == name);
+    if let Some(name) = wanted_group {
+        selected.retain(|&rule| group(program, rule) == name);
         if selected.is_empty() {
-            let families: BTreeSet<String> = all().map(|rule| family(program, rule)).collect();
-            let families: Vec<String> = families.into_iter().collect();
+            let groups: BTreeSet<String> = all().map(|rule| group(program, rule)).collect();
+            let groups: Vec<String> = groups.into_iter().collect();
             return Err(VerifyError::NoSuchName {
-                what: "family",
+                what: "group",
                 name: name.to_owned(),
-                near: format!("; there are: {}", families.join(", ")),
+                near: format!("; there are: {}", groups.join(", ")),
             });
         }
     }

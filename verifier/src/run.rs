@@ -21,8 +21,8 @@ use std::time::{Duration, Instant};
 pub struct Options {
     /// Verify only the rule of this name.
     pub rule: Option<String>,
-    /// Verify only rules of this family (the stem of the file's name).
-    pub family: Option<String>,
+    /// Verify only rules of this group (the stem of the file's name).
+    pub group: Option<String>,
     /// The time limit for each question to the solver.
     pub timeout: Duration,
     /// The number of workers, each with a solver process of its own.
@@ -35,7 +35,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             rule: None,
-            family: None,
+            group: None,
             timeout: Duration::from_secs(60),
             jobs: std::thread::available_parallelism().map_or(1, usize::from),
             cache: Some(crate::target_dir().join("verify-cache")),
@@ -64,7 +64,7 @@ pub fn verify(
     progress: &(dyn Fn(Progress) + Sync),
 ) -> Result<Report, VerifyError> {
     let start = Instant::now();
-    let selected = roots::select(program, options.rule.as_deref(), options.family.as_deref())?;
+    let selected = roots::select(program, options.rule.as_deref(), options.group.as_deref())?;
     let sorted = roots::roots(program);
     if selected.is_empty() {
         return Err(VerifyError::NoRules);
@@ -243,7 +243,7 @@ fn new_report(program: &Program, rule: RuleId) -> RuleReport {
     RuleReport {
         id: rule.index(),
         name: program.rule_name(rule),
-        family: roots::family(program, rule),
+        group: roots::group(program, rule),
         term: program.term_name(data.root_term).to_owned(),
         file: program.file_name(data.pos).to_owned(),
         line: program.line(data.pos),

@@ -2,9 +2,8 @@
 //! file expects.
 //!
 //! `; run: %f(1, 2) == 3` and `; print: %f(1, 2)` are those of Cranelift's filetests; `; traps: %f(1, 0): integer
-//! divide by zero` is Skerry's own. Before the functions, `set opt_level=none` leaves out the mid-end and `; cpu:
-//! baseline` expects the code of a processor without any optional instruction. The rest is in
-//! [`filetest`](crate::filetest).
+//! divide by zero` is Skerry's own. Before the functions, `set opt_level=none` leaves out the mid-end for all of them;
+//! one function may be compiled in another [`variant`](crate::variant). The rest is in [`filetest`](crate::filetest).
 //!
 //! CLIF may access any memory, so the engine runs it in a process of its own: a function that loads from a wrong address is a
 //! failure of its line.
@@ -19,7 +18,7 @@ use cranelift_codegen::isa::CallConv;
 use cranelift_reader::{
     Invocation, ParseError, ParseOptions, RunCommand, TestFile, parse_run_command, parse_test,
 };
-use skerry_compiler::{ClifText, CompiledClif, CpuFeatures, Flags, compile_clif_text};
+use skerry_compiler::{ClifText, CompiledClif, CpuFeatures, Flags, OptLevel, compile_clif_text};
 use skerry_environ::Trap;
 use skerry_runtime::{ClifProgram, Engine};
 
@@ -28,6 +27,7 @@ use crate::error::Error;
 use crate::files::{expand, read_text};
 use crate::filetest::{Lowered, Stale, bless, check};
 use crate::options::ClifOptions;
+use crate::variant::{Variant, variants};
 
 /// The result of checking one file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -70,39 +70,27 @@ pub fn check_text(text: &str, required: bool) -> Result<ClifReport, String> {
         check_trap_codes(function)
             .map_err(|message| format!("{}: {message}", details.location.line_number))?;
     }
-    let flags = Flags {
-        opt_level: read.opt_level,
-        ..Flags::default()
+    let starts = parsed.functions.iter();
+    let starts: Vec<usize> = starts
+        .map(|(_, details)| details.location.line_number - 1)
+        .collect();
+    let variants = variants(text, &starts, read.opt_level)?;
+    let compile = |variant: Variant| {
+        let flags = Flags {
+            opt_level: variant.opt_level,
+            features: variant.features,
+            ..Flags::default()
+        };
+        compile_clif_text(text, &flags).map_err(|error| error.to_string())
     };
-    let compile = |features: CpuFeatures| {
-        compile_clif_text(text, &Flags { features, ..flags }).map_err(|error| error.to_string())
-    };
-    let lowered: Vec<Lowered> = lowered(&compile(expected_features(text))?);
+    let lowered = lowered_as(&variants, &compile)?;
     let mut report = ClifReport {
         functions: parsed.functions.len(),
         stale: check(text, &lowered, required),
         blessed: bless(text, &lowered),
         ..ClifReport::default()
     };
-    run_lines(
-        &read.text,
-        &parsed,
-        compile(CpuFeatures::host())?,
-        &mut report,
-    )?;
-    if CpuFeatures::host() != CpuFeatures::default() {
-        let mut plain = ClifReport::default();
-        run_lines(
-            &read.text,
-            &parsed,
-            compile(CpuFeatures::default())?,
-            &mut plain,
-        )?;
-        let failures = plain.failures.into_iter();
-        report
-            .failures
-            .extend(failures.map(|failure| format!("without CPU features: {failure}")));
-    }
+    run_functions(&read.text, &parsed, &variants, compile, &mut report)?;
     Ok(report)
 }
 
@@ -142,20 +130,46 @@ fn check_braces(text: &str, parsed: &TestFile<'_>) -> Result<(), String> {
     Ok(())
 }
 
-/// The processor features that expectations are for: all of them, whatever this processor has, or, after a line `;
-/// cpu: baseline`, none.
-fn expected_features(text: &str) -> CpuFeatures {
-    if text.lines().any(|line| line == "; cpu: baseline") {
-        CpuFeatures::default()
-    } else {
-        CpuFeatures::all()
+/// Runs the lines of all functions, each compiled at its own level, for this processor and for one without any
+/// optional instruction.
+fn run_functions(
+    text: &str,
+    parsed: &TestFile<'_>,
+    variants: &[Variant],
+    compile: impl Fn(Variant) -> Result<CompiledClif, String>,
+    report: &mut ClifReport,
+) -> Result<(), String> {
+    for opt_level in [OptLevel::None, OptLevel::Speed] {
+        let levels = variants.iter().map(|variant| variant.opt_level);
+        let is_run: Vec<bool> = levels.map(|level| level == opt_level).collect();
+        if !is_run.contains(&true) {
+            continue;
+        }
+        let run = |features: CpuFeatures, report: &mut ClifReport| {
+            let compiled = compile(Variant {
+                opt_level,
+                features,
+            })?;
+            run_lines(text, parsed, &is_run, compiled, report)
+        };
+        run(CpuFeatures::host(), report)?;
+        if CpuFeatures::host() != CpuFeatures::default() {
+            let mut plain = ClifReport::default();
+            run(CpuFeatures::default(), &mut plain)?;
+            let failures = plain.failures.into_iter();
+            report
+                .failures
+                .extend(failures.map(|failure| format!("without CPU features: {failure}")));
+        }
     }
+    Ok(())
 }
 
-/// Runs the lines of all functions.
+/// Runs the lines of those functions for which `is_run` says so.
 fn run_lines(
     text: &str,
     parsed: &TestFile<'_>,
+    is_run: &[bool],
     compiled: CompiledClif,
     report: &mut ClifReport,
 ) -> Result<(), String> {
@@ -166,7 +180,8 @@ fn run_lines(
         .collect();
     let program = ClifProgram::new(&Engine::default(), compiled);
     let mut program = program.map_err(|error| error.to_string())?;
-    for (function, details) in &parsed.functions {
+    let run = parsed.functions.iter().zip(is_run);
+    for ((function, details), _) in run.filter(|(_, is_run)| **is_run) {
         for comment in &details.comments {
             match run_line(
                 comment.text,
@@ -195,6 +210,24 @@ fn run_lines(
 fn line_of(text: &str, part: &str) -> usize {
     let offset = part.as_ptr().addr() - text.as_ptr().addr();
     text[..offset].matches('\n').count() + 1
+}
+
+/// The output for each function, compiled as its variant says.
+fn lowered_as(
+    variants: &[Variant],
+    compile: impl Fn(Variant) -> Result<CompiledClif, String>,
+) -> Result<Vec<Lowered>, String> {
+    let mut outputs: Vec<(Variant, Vec<Lowered>)> = Vec::new();
+    let mut chosen = Vec::new();
+    for (index, &variant) in variants.iter().enumerate() {
+        if !outputs.iter().any(|(other, _)| *other == variant) {
+            outputs.push((variant, lowered(&compile(variant)?)));
+        }
+        let output = outputs.iter().find(|(other, _)| *other == variant);
+        let (_, functions) = output.expect("compiled above");
+        chosen.push(functions[index].clone());
+    }
+    Ok(chosen)
 }
 
 fn lowered(compiled: &CompiledClif) -> Vec<Lowered> {

@@ -8,7 +8,7 @@
 //! - [`compile`]: a function, stage by stage, or an artifact.
 //! - [`limits`]: what a program may use.
 //! - [`trust`]: compiled modules of others that may run.
-//! - [`clif`]: CLIF functions, with the tests beside the rules ([`filetest`]).
+//! - [`clif`]: CLIF functions, with the tests beside the rules ([`filetest`], [`variant`]).
 #![forbid(unsafe_code)]
 
 pub mod clif;
@@ -33,6 +33,7 @@ pub mod run;
 pub mod session;
 pub mod stop;
 pub mod trust;
+pub mod variant;
 pub mod wast;
 
 use std::io::{self, BufWriter, Write};

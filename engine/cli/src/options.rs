@@ -331,9 +331,11 @@ pub struct TrustOptions {
 /// Options of `skerry clif`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Before the functions of a file there may stand, each as a whole line:
+Before the functions of a file there may stand, as a whole line:
   set opt_level=none       compile without the mid-end; other settings of Cranelift are read and have no
                            effect, but for those that change results, which are refused
+Directly above a function, as comments:
+  ; opt_level: none        compile this function without the mid-end
   ; cpu: baseline          expect the code of a processor without any optional instruction
 After a function, as comments:
   ; run: %f(1, 2) == 3     it is called and its results are compared: == or !=, with [1, 2] for

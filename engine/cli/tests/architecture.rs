@@ -215,8 +215,7 @@ fn crate_roots(workspace: &str) -> Vec<String> {
     paths.collect()
 }
 
-/// A file is one noun or one pass. `.clif` files have no limit: they are tables of run lines and of the code that
-/// each function has to become, which `BLESS=1` writes.
+/// A file is one noun or one pass. (`isle-rules/tests/layout.rs` has closer limits for rules and their tests.)
 #[test]
 fn files_are_short() {
     for (path, source) in sources(&["rs", "isle", "md"]) {

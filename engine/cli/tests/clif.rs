@@ -84,6 +84,7 @@ fn the_help_has_every_line_and_warns() {
     assert_eq!(code, Some(0));
     let told = [
         "set opt_level=none",
+        "; opt_level: none",
         "; cpu: baseline",
         "; run:",
         "; print:",

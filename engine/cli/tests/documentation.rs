@@ -45,7 +45,7 @@ fn a_rule_that_does_not_exist_is_found() {
     let isle = "(decl iadd_term (Value) Gpr)\n(spec (iadd ty x) (provide true))\n\
                 (rule iadd_imm 1 (lower (iadd x (iconst_s32 n))) x) ; (rule iadd_gone";
     let files = [
-        ("isle-rules/clif/int.isle", isle),
+        ("isle-rules/clif/add.isle", isle),
         (
             "a.rs",
             "fn iadd_call() {} // iadd_gone\nlet rule = \"iadd_gone\";",
@@ -87,6 +87,7 @@ fn a_rule_that_does_not_exist_is_found() {
         ["iadd_gone"]
     );
     assert_eq!(unknown("x.clif", "\n; more and fewer stack_slots"), none);
+    assert_eq!(unknown("x.clif", "\n; opt_level: none"), none);
 }
 
 /// READMEs name files by the end of their path, and link to files by relative paths.
@@ -309,7 +310,9 @@ fn rule_mentions(path: &str, text: &str, names: &Names) -> Vec<(usize, String, b
         if marker == ";" || marker.is_empty() {
             let text = prose.trim_start_matches([' ', ';']);
             let listed = text.strip_prefix("rules: ");
-            let is_heading = path.ends_with(".clif") && index > 0;
+            // `; opt_level: none` above a function is no heading.
+            let is_heading =
+                path.ends_with(".clif") && index > 0 && !text.starts_with("opt_level: ");
             let heading = is_heading.then(|| text.split(':').next().unwrap_or(text));
             for name in listed.or(heading).map_or(vec![], names_of_list) {
                 push(name, names.rules.contains(name));

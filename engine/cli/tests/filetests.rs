@@ -10,9 +10,9 @@ use skerry_cli::clif::{check_file, check_text};
 
 const COMMAND: &str = "BLESS=1 cargo test -p skerry-cli filetests";
 
-/// The files of tests beside the rules.
-fn clif_files() -> Vec<PathBuf> {
-    let folder = skerry_isle_rules::rules_dir().join("x86_64/lower");
+/// The files of tests beside the rules of an instruction set.
+fn clif_files(isa: &str) -> Vec<PathBuf> {
+    let folder = skerry_isle_rules::rules_dir().join(isa).join("lower");
     let mut paths: Vec<_> = std::fs::read_dir(&folder)
         .unwrap()
         .map(|entry| entry.unwrap().path())
@@ -29,7 +29,7 @@ fn clif_files() -> Vec<PathBuf> {
 #[test]
 fn filetests() {
     let blessing = std::env::var_os("BLESS").is_some_and(|value| value == "1");
-    let paths = clif_files();
+    let paths = clif_files("x86_64");
     let mut failures = Vec::new();
     for path in &paths {
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
@@ -48,38 +48,37 @@ fn filetests() {
     );
 }
 
-/// Invariant 3: the name of each rule of the unit is in the expected output of a test.
+/// Invariant 3: the name of each rule of a unit is in the expected output of a test.
 #[test]
 fn filetests_name_every_rule() {
-    let read = |path: &Path| std::fs::read_to_string(path).unwrap();
-    let (mut rules, mut named) = (BTreeSet::new(), BTreeSet::new());
-    let unit = skerry_isle_rules::unit("x86_64").expect("the unit of this ISA");
-    let files = unit.files();
-    for file in files
-        .iter()
-        .filter(|file| file.starts_with("x86_64/lower/"))
-    {
-        let text = read(&skerry_isle_rules::rules_dir().join(file));
-        let names = text.lines().filter_map(|line| line.strip_prefix("(rule "));
-        rules.extend(names.map(|rest| rest.split(' ').next().unwrap().to_string()));
-    }
-    for path in clif_files() {
-        let text = read(&path);
-        let lists = text
-            .lines()
-            .filter_map(|line| line.strip_prefix("; rules:"));
-        named.extend(
-            lists
-                .flat_map(|list| list.split(','))
-                .map(|name| name.trim().to_string()),
+    for unit in skerry_isle_rules::UNITS {
+        let read = |path: &Path| std::fs::read_to_string(path).unwrap();
+        let (mut rules, mut named) = (BTreeSet::new(), BTreeSet::new());
+        let folder = format!("{}/lower/", unit.name);
+        let files = unit.files();
+        for file in files.iter().filter(|file| file.starts_with(&folder)) {
+            let text = read(&skerry_isle_rules::rules_dir().join(file));
+            let names = text.lines().filter_map(|line| line.strip_prefix("(rule "));
+            rules.extend(names.map(|rest| rest.split(' ').next().unwrap().to_string()));
+        }
+        for path in clif_files(unit.name) {
+            let text = read(&path);
+            let lists = text
+                .lines()
+                .filter_map(|line| line.strip_prefix("; rules:"));
+            named.extend(
+                lists
+                    .flat_map(|list| list.split(','))
+                    .map(|name| name.trim().to_string()),
+            );
+        }
+        let missing: Vec<_> = rules.difference(&named).collect();
+        assert!(rules.len() > 100, "only {} rules", rules.len());
+        assert!(
+            missing.is_empty(),
+            "no expectation in {folder}*.clif names the rules {missing:?}"
         );
     }
-    let missing: Vec<_> = rules.difference(&named).collect();
-    assert!(rules.len() > 100, "only {} rules", rules.len());
-    assert!(
-        missing.is_empty(),
-        "no expectation in lower/*.clif names the rules {missing:?}"
-    );
 }
 
 const ADD: &str = "
@@ -230,4 +229,44 @@ fn filetests_say_how_a_line_is_written() {
                v1 = iconst.i8 2\n    return v0, v1\n}\n; run: %f()\n";
     assert!(first(two).ends_with("expected `; run: %f() == [i32, i8]`"));
     assert_eq!(first(&two.replace("%f()\n", "%f() == [1, 2]\n")), "");
+}
+
+/// Each function is compiled as the comments above it say, and the others are not.
+#[test]
+fn filetests_have_variants_of_functions() {
+    let body = "(i32) -> i32 {\nblock0(v0: i32):\n    v1 = iconst.i32 3\n    v2 = iconst.i32 4\n    v3 = imul v1, v2\n    \
+                v4 = popcnt v0\n    v5 = iadd v3, v4\n    return v5\n}\n";
+    let function = |name: &str| {
+        format!("function %{name}{body}\n; run: %{name}(7) == 15\n; rules:\n; asm:\n\n")
+    };
+    let text = format!(
+        "{}; opt_level: none\n{}; cpu: baseline\n{}",
+        function("usual"),
+        function("unoptimised"),
+        function("baseline"),
+    );
+    let report = check_text(&text, false).unwrap();
+    assert_eq!((report.functions, report.runs), (3, 3));
+    assert_eq!(report.failures, Vec::<String>::new());
+    let lists = report.blessed.lines();
+    let lists: Vec<&str> = lists
+        .filter_map(|line| line.strip_prefix("; rules: "))
+        .collect();
+    let has = |rule: &str| {
+        lists
+            .iter()
+            .map(|list| list.contains(rule))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(has("imul_imm32"), [false, true, false], "{lists:?}");
+    assert_eq!(has("one_bits_popcnt"), [true, true, false], "{lists:?}");
+
+    let error = check_text(
+        "; cpu: baseline\n\nfunction %f() {\nblock0:\n    return\n}\n",
+        false,
+    );
+    assert_eq!(
+        error.unwrap_err(),
+        "1: `; cpu: baseline` must stand directly above a function"
+    );
 }

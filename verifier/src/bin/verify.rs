@@ -19,9 +19,9 @@ struct Arguments {
     /// Verify only the rule of this name
     #[arg(long, value_name = "NAME")]
     rule: Option<String>,
-    /// Verify only rules of this family (the stem of their file: int, memory, ..)
+    /// Verify only rules of this group (the stem of their file: add, load, ..)
     #[arg(long, value_name = "NAME")]
-    family: Option<String>,
+    group: Option<String>,
     /// The unit to prove: an instruction set, named as Rust's `target_arch` names it
     #[arg(long, value_name = "NAME", default_value = "x86_64")]
     isa: String,
@@ -66,7 +66,7 @@ fn run(arguments: &Arguments) -> Result<Report, VerifyError> {
     let solver = skerry_verifier::provision::solver(&skerry_verifier::target_dir())?;
     let mut options = Options {
         rule: arguments.rule.clone(),
-        family: arguments.family.clone(),
+        group: arguments.group.clone(),
         timeout: Duration::from_secs(arguments.timeout.max(1)),
         ..Options::default()
     };
@@ -89,7 +89,7 @@ fn run(arguments: &Arguments) -> Result<Report, VerifyError> {
             source,
         })?;
     }
-    let whole = arguments.files.is_empty() && options.rule.is_none() && options.family.is_none();
+    let whole = arguments.files.is_empty() && options.rule.is_none() && options.group.is_none();
     if whole && report.passed() && std::env::var_os("BLESS").is_some_and(|value| value == "1") {
         let path = skerry_isle_rules::rules_dir()
             .join(&arguments.isa)
