@@ -45,10 +45,16 @@ pub struct Unit {
 }
 
 /// Every unit. The engine's build script and the verifier both read this list, so an instruction set is one entry.
-pub const UNITS: &[Unit] = &[Unit {
-    name: "x86_64",
-    without_inst: &[],
-}];
+pub const UNITS: &[Unit] = &[
+    Unit {
+        name: "x86_64",
+        without_inst: &[],
+    },
+    Unit {
+        name: "aarch64",
+        without_inst: &[],
+    },
+];
 
 impl Unit {
     /// The files relative to [`rules_dir`], in the order in which they are read. The generated CLIF declarations come
