@@ -6,6 +6,7 @@
 
 use skerry_verifier::encode::{Query, encode};
 use skerry_verifier::expr::{Assignment, BinOp, CmpOp, Constant, Dag, ExprId, Sort, mask, signed};
+use skerry_verifier::simplify::simplify;
 use skerry_verifier::solve::{Answer, Session};
 use std::collections::HashMap;
 use std::time::Duration;
@@ -148,6 +149,18 @@ fn grow(numbers: &mut Numbers, dag: &mut Dag, assignment: &mut Assignment) {
             "{:?}",
             dag.node(truth.expr)
         );
+    }
+    // What makes questions smaller keeps them true where they are.
+    let true_ones = truths.iter().filter(|truth| truth.value);
+    let query = Query {
+        asserts: true_ones.map(|truth| truth.expr).collect(),
+        forall: None,
+    };
+    let small = simplify(dag, &query).query.asserts;
+    if let Some(found) = dag.evaluate(&small, assignment) {
+        for (expr, found) in small.iter().zip(found) {
+            assert_eq!(found, Constant::Bool(true), "{:?}", dag.node(*expr));
+        }
     }
     // Replacing variables by their values folds everything to those constants.
     let map: HashMap<ExprId, ExprId> = assignment
@@ -295,6 +308,20 @@ fn folding_keeps_the_value() {
     for seed in 1..=4000 {
         let mut numbers = Numbers(u64::wrapping_mul(seed, 0x9e37_79b9_7f4a_7c15));
         grow(&mut numbers, &mut Dag::default(), &mut Assignment::new());
+    }
+}
+
+/// Two variables that are wider than constants are no constants of all ones.
+#[test]
+fn operators_wider_than_constants_stay() {
+    let mut dag = Dag::default();
+    let a = dag.fresh("a", Sort::BitVec(200));
+    let b = dag.fresh("b", Sort::BitVec(200));
+    for op in [BinOp::And, BinOp::Or, BinOp::Xor, BinOp::Mul] {
+        let result = dag.binary(op, a, b);
+        assert!(result != a && result != b, "{op:?}");
+        let negated = [dag.bvnot(a), dag.bvnot(b), dag.bvneg(a), dag.bvneg(b)];
+        assert!(!negated.contains(&result), "{op:?}");
     }
 }
 

@@ -1,9 +1,10 @@
-//! `cargo verify`: proves the rules of a unit and prints what is not proven.
+//! `cargo verify`: proves the rules of every instruction set and prints what is not proven.
 #![forbid(unsafe_code)]
 
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use skerry_verifier::{Options, Program, Report, VerifyError};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::OnceLock;
@@ -11,7 +12,7 @@ use std::time::{Duration, Instant};
 
 /// Proves every lowering rule at every instantiation of its types.
 ///
-/// Exit code: 0 if everything is verified, else 1. With BLESS=1 a pass over the whole unit writes the listing
+/// Exit code: 0 if everything is verified, else 1. With BLESS=1 a pass over a whole instruction set writes its listing
 /// `verdicts.txt` anew.
 #[derive(Debug, Parser)]
 #[command(name = "verify", version)]
@@ -22,16 +23,16 @@ struct Arguments {
     /// Verify only rules of this group (the stem of their file: add, load, ..)
     #[arg(long, value_name = "NAME")]
     group: Option<String>,
-    /// The unit to prove: an instruction set, named as Rust's `target_arch` names it
-    #[arg(long, value_name = "NAME", default_value = "x86_64")]
-    isa: String,
+    /// Verify only this instruction set, named as Rust's `target_arch` names it [default: all of them]
+    #[arg(long, value_name = "NAME")]
+    isa: Option<String>,
     /// Time limit of one question to the solver, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     timeout: u64,
     /// Number of solvers that work at once [default: one for each core]
     #[arg(long, value_name = "N")]
     jobs: Option<usize>,
-    /// Write the report as JSON to this file
+    /// Write the reports as JSON to this file: an object of one report for each instruction set, by its name
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
     /// Ask the solver every question anew, and use no cached answer
@@ -40,7 +41,7 @@ struct Arguments {
     /// Print every instantiation with its verdict and time
     #[arg(long, short)]
     verbose: bool,
-    /// Verify these ISLE files, in this order, in place of a unit
+    /// Verify these ISLE files, in this order, in place of an instruction set
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
 }
@@ -48,8 +49,8 @@ struct Arguments {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     match run(&arguments) {
-        Ok(report) if report.passed() => ExitCode::SUCCESS,
-        Ok(_) => ExitCode::FAILURE,
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("verify: {error}");
             ExitCode::FAILURE
@@ -57,12 +58,38 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(arguments: &Arguments) -> Result<Report, VerifyError> {
-    let program = if arguments.files.is_empty() {
-        skerry_verifier::load_unit(&arguments.isa)?
-    } else {
-        Program::load(&arguments.files)?
+/// What is proven under one name: an instruction set, or files of the command line.
+struct Subject {
+    name: String,
+    program: Program,
+}
+
+fn subjects(arguments: &Arguments) -> Result<Vec<Subject>, VerifyError> {
+    if !arguments.files.is_empty() {
+        let name = "files".to_owned();
+        let program = Program::load(&arguments.files)?;
+        return Ok(vec![Subject { name, program }]);
+    }
+    let names = match &arguments.isa {
+        Some(name) => vec![name.as_str()],
+        None => skerry_isle_rules::UNITS
+            .iter()
+            .map(|unit| unit.name)
+            .collect(),
     };
+    names
+        .into_iter()
+        .map(|name| {
+            let program = skerry_verifier::load_unit(name)?;
+            let name = name.to_owned();
+            Ok(Subject { name, program })
+        })
+        .collect()
+}
+
+/// Proves every subject. Says whether everything is verified.
+fn run(arguments: &Arguments) -> Result<bool, VerifyError> {
+    let subjects = subjects(arguments)?;
     let solver = skerry_verifier::provision::solver(&skerry_verifier::target_dir())?;
     let mut options = Options {
         rule: arguments.rule.clone(),
@@ -76,28 +103,49 @@ fn run(arguments: &Arguments) -> Result<Report, VerifyError> {
     if arguments.no_cache {
         options.cache = None;
     }
-    let bar = LateBar::new();
-    let report = skerry_verifier::verify(&program, &solver, &options, &|progress| {
-        bar.show(progress.done, progress.total);
-    })?;
-    bar.clear();
-    print(&report, arguments.verbose);
+    let whole = arguments.files.is_empty() && options.rule.is_none() && options.group.is_none();
+    let bless = whole && std::env::var_os("BLESS").is_some_and(|value| value == "1");
+    let mut reports = BTreeMap::new();
+    let mut absent = None;
+    for Subject { name, program } in &subjects {
+        let bar = LateBar::new();
+        let report = skerry_verifier::verify(program, &solver, &options, &|progress| {
+            bar.show(progress.done, progress.total);
+        });
+        bar.clear();
+        let report = match report {
+            Ok(report) => report,
+            // A rule need not be one of every instruction set, but of one.
+            Err(error @ VerifyError::NoSuchName { .. }) => {
+                absent = Some(error);
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
+        if subjects.len() > 1 {
+            println!("{name}:");
+        }
+        print(&report, arguments.verbose);
+        if bless && report.passed() {
+            let path = skerry_isle_rules::rules_dir()
+                .join(name)
+                .join("verdicts.txt");
+            std::fs::write(&path, report.listing())
+                .map_err(|source| VerifyError::Io { path, source })?;
+        }
+        reports.insert(name.as_str(), report);
+    }
+    if let (true, Some(error)) = (reports.is_empty(), absent) {
+        return Err(error);
+    }
     if let Some(path) = &arguments.json {
-        let text = serde_json::to_string_pretty(&report).expect("a report is plain data");
+        let text = serde_json::to_string_pretty(&reports).expect("a report is plain data");
         std::fs::write(path, text + "\n").map_err(|source| VerifyError::Io {
             path: path.clone(),
             source,
         })?;
     }
-    let whole = arguments.files.is_empty() && options.rule.is_none() && options.group.is_none();
-    if whole && report.passed() && std::env::var_os("BLESS").is_some_and(|value| value == "1") {
-        let path = skerry_isle_rules::rules_dir()
-            .join(&arguments.isa)
-            .join("verdicts.txt");
-        std::fs::write(&path, report.listing())
-            .map_err(|source| VerifyError::Io { path, source })?;
-    }
-    Ok(report)
+    Ok(reports.values().all(Report::passed))
 }
 
 fn print(report: &Report, verbose: bool) {

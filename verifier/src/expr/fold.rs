@@ -210,24 +210,39 @@ impl Dag {
     ) -> Option<ExprId> {
         let width = self.width(a);
         let zero = Some(0);
-        let ones = (width <= MAX_CONST).then(|| mask(width.min(MAX_CONST)));
+        let is_ones = |constant| width <= MAX_CONST && constant == Some(mask(width));
         match op {
-            BinOp::And if ca == zero || cb == ones || a == b => Some(a),
-            BinOp::And if cb == zero || ca == ones => Some(b),
-            BinOp::Or if cb == zero || ca == ones || a == b => Some(a),
-            BinOp::Or if ca == zero || cb == ones => Some(b),
+            BinOp::And if ca == zero || is_ones(cb) || a == b => Some(a),
+            BinOp::And if cb == zero || is_ones(ca) => Some(b),
+            // A mask of low bits: these bits, with zeros above them.
+            BinOp::And if let Some(low) = ca.and_then(low_mask) => {
+                let kept = self.extract(low - 1, 0, b);
+                Some(self.zero_ext(width, kept))
+            }
+            BinOp::And if let Some(low) = cb.and_then(low_mask) => {
+                let kept = self.extract(low - 1, 0, a);
+                Some(self.zero_ext(width, kept))
+            }
+            BinOp::Or if cb == zero || is_ones(ca) || a == b => Some(a),
+            BinOp::Or if ca == zero || is_ones(cb) => Some(b),
             BinOp::Xor | BinOp::Add if cb == zero => Some(a),
             BinOp::Xor | BinOp::Add if ca == zero => Some(b),
             BinOp::Xor | BinOp::Sub if a == b && width <= MAX_CONST => Some(self.bits(width, 0)),
-            BinOp::Xor if cb == ones => Some(self.bvnot(a)),
-            BinOp::Xor if ca == ones => Some(self.bvnot(b)),
+            BinOp::Xor if is_ones(cb) => Some(self.bvnot(a)),
+            BinOp::Xor if is_ones(ca) => Some(self.bvnot(b)),
             BinOp::Sub if cb == zero => Some(a),
             BinOp::Sub if ca == zero => Some(self.bvneg(b)),
+            BinOp::Sub
+                if let Node::Binary(BinOp::Sub, c, x) = *self.node(b)
+                    && a == c =>
+            {
+                Some(x)
+            }
             BinOp::Mul if ca == zero || cb == Some(1) => Some(a),
             BinOp::Mul if cb == zero || ca == Some(1) => Some(b),
             BinOp::Shl | BinOp::Lshr | BinOp::Ashr if cb == zero => Some(a),
-            BinOp::Mul if cb == ones && ones.is_some() => Some(self.bvneg(a)),
-            BinOp::Mul if ca == ones && ones.is_some() => Some(self.bvneg(b)),
+            BinOp::Mul if is_ones(cb) => Some(self.bvneg(a)),
+            BinOp::Mul if is_ones(ca) => Some(self.bvneg(b)),
             _ => self.division(op, a, b),
         }
     }
@@ -384,4 +399,9 @@ impl Dag {
             _ => self.intern(Node::SignExt(width, a), Sort::BitVec(width)),
         }
     }
+}
+
+/// The number of ones of a constant whose ones are its low bits.
+fn low_mask(value: u128) -> Option<u32> {
+    (value != 0 && value & value.wrapping_add(1) == 0).then(|| value.trailing_ones())
 }
