@@ -29,11 +29,21 @@ fn clif_files(isa: &str) -> Vec<PathBuf> {
 #[test]
 fn filetests() {
     let blessing = std::env::var_os("BLESS").is_some_and(|value| value == "1");
-    let paths = clif_files("x86_64");
     let mut failures = Vec::new();
-    for path in &paths {
-        let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        match check_file(path, true, blessing, &mut std::io::stdout()).unwrap() {
+    let units = skerry_isle_rules::UNITS.iter();
+    let paths = units.flat_map(|unit| {
+        clif_files(unit.name)
+            .into_iter()
+            .map(|path| (unit.name, path))
+    });
+    for (isa, path) in paths {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let name = format!("{isa}/{}", path.file_name().unwrap().to_string_lossy());
+        assert!(
+            text.lines().any(|line| line == format!("target {isa}")),
+            "{name} says that it is for {isa}"
+        );
+        match check_file(&path, true, blessing, &mut std::io::stdout()).unwrap() {
             Ok(line) => println!("{name}: {line}"),
             Err(messages) => {
                 failures.extend(messages.iter().map(|message| format!("{name}: {message}")));
