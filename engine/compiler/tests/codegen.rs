@@ -49,6 +49,12 @@ fn functions_of_the_suite_compile_and_the_checker_agrees() {
         with(CpuFeatures::host(), full, false),
         with(CpuFeatures::default(), full, false),
         with(CpuFeatures::host(), MemoryStyle::SMALL, true),
+        with(CpuFeatures::all(Target::Aarch64), full, false),
+        with(
+            CpuFeatures::baseline(Target::Aarch64),
+            MemoryStyle::SMALL,
+            true,
+        ),
     ] {
         let mut compiler = FunctionCompiler::new(flags);
         let mut translator = FunctionTranslator::new();
@@ -64,7 +70,7 @@ fn functions_of_the_suite_compile_and_the_checker_agrees() {
                     .and_then(|func| compiler.inspect(func));
                 let (code, inspection) = result.unwrap_or_else(|error| panic!("{file}: {error}"));
                 compiled += 1;
-                check_encoding(file, &code, &inspection);
+                check_encoding(file, flags.features.target(), &code, &inspection);
             }
         }
         println!("{compiled} functions compiled with {flags:?}");
@@ -76,19 +82,21 @@ fn functions_of_the_suite_compile_and_the_checker_agrees() {
 /// starts where the encoder started one.
 fn check_encoding(
     file: &str,
+    target: Target,
     code: &skerry_compiler::FunctionCode,
     inspection: &skerry_compiler::Inspection,
 ) {
     let starts: std::collections::HashSet<u32> =
         inspection.asm.iter().map(|line| line.offset).collect();
     for line in &inspection.asm {
-        assert!(!line.text.contains("(bad)"), "{file}: {:?}", line.bytes);
+        let bad = line.text.contains("(bad)") || line.text.starts_with(".word");
+        assert!(!bad, "{file}: {:?}", line.bytes);
     }
     for (offset, intended) in &code.listing {
         let line = inspection.asm.iter().find(|line| line.offset == *offset);
         let line = line.unwrap_or_else(|| panic!("{file}: no instruction starts at {offset:#x}"));
         assert!(
-            same_instruction(intended, &line.text),
+            same_instruction(target, intended, &line.text),
             "{file}: meant {intended:?}, encoded {:?}",
             line.text
         );
@@ -106,17 +114,32 @@ fn check_encoding(
         .map_or(0, |line| line.offset + line.bytes.len() as u32);
     assert_eq!(end, code.code_size, "{file}");
     assert_eq!(
-        disassemble(Target::host(), &code.code[..code.code_size as usize]).len(),
+        disassemble(target, &code.code[..code.code_size as usize]).len(),
         inspection.asm.len()
     );
 }
 
 /// Whether the assembler and the disassembler, which name and print things a little differently, mean the same
 /// instruction: the same mnemonic up to size suffixes and synonyms, and the same operands in the same order.
-fn same_instruction(intended: &str, decoded: &str) -> bool {
+fn same_instruction(target: Target, intended: &str, decoded: &str) -> bool {
+    if target == Target::Aarch64 {
+        return same_a64(intended, decoded);
+    }
     let intended = intended.split(";;").next().unwrap_or_default();
     let (intended, decoded) = (Parsed::new(intended), Parsed::new(decoded));
     intended.is_some() && intended == decoded
+}
+
+/// The same for aarch64, where both write the aliases that the manual prefers. The disassembler leaves out what extends an
+/// operand from its own size, and writes it as LSL where the operand is shifted as well; CSDB is a hint to it.
+fn same_a64(intended: &str, decoded: &str) -> bool {
+    let plain = |text: &str| {
+        let text = text.replace("uxtw #", "lsl #").replace("uxtx #", "lsl #");
+        let text = text.replace(" #0]", "]").replace("csdb", "hint #0x14");
+        let end = text.trim_end_matches(", uxtw").trim_end_matches(", uxtx");
+        end.to_string()
+    };
+    plain(intended) == plain(decoded)
 }
 
 /// The parts of an instruction's text in AT&T syntax.

@@ -206,7 +206,7 @@ pub fn adrp(dst: Reg) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::isa::aarch64::disassemble;
+    use crate::isa::aarch64::disassemble::disassemble;
     use crate::isa::aarch64::regs::int;
 
     fn conditions() -> Vec<Condition> {
@@ -235,7 +235,7 @@ mod tests {
     #[test]
     fn short_branches_are_what_the_disassembler_reads() {
         for condition in conditions() {
-            for distance in [0, 4, 0x5554, 0x7ff8, -0x5554, -0x8004] {
+            for distance in [0i32, 4, 0x5554, 0x7ff8, -0x5554, -0x8004] {
                 assert!(Branch::If(condition).short_reaches(distance.into()));
                 let from_start = distance + 4;
                 let sign = if from_start < 0 { "-" } else { "+" };

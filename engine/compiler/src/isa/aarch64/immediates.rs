@@ -194,7 +194,7 @@ pub(super) fn expand_imm8(imm8: u8) -> u64 {
 }
 
 /// The number of 32 bits that FMOV (immediate) makes of eight bits.
-fn expand_imm8_32(imm8: u8) -> u32 {
+pub(super) fn expand_imm8_32(imm8: u8) -> u32 {
     (f64::from_bits(expand_imm8(imm8)) as f32).to_bits()
 }
 
@@ -275,27 +275,28 @@ pub fn constant(value: u64) -> smallvec::SmallVec<[ConstantStep; 4]> {
         .collect()
 }
 
+/// All patterns of logical immediates, made from their definition: a run of ones in an element, rotated and repeated.
+#[cfg(test)]
+pub(super) fn patterns() -> std::collections::BTreeSet<u64> {
+    let mut patterns = std::collections::BTreeSet::new();
+    for size in [2u32, 4, 8, 16, 32, 64] {
+        let copies = |element: u64| -> u64 {
+            (0..64 / size).fold(0, |pattern, copy| pattern | element << (copy * size))
+        };
+        for ones in 1..size {
+            for start in 0..size {
+                let bits = (0..ones).map(|bit| 1u64 << ((start + bit) % size));
+                patterns.insert(copies(bits.sum()));
+            }
+        }
+    }
+    patterns
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::collections::BTreeSet;
-
-    /// All patterns, made from their definition: a run of ones in an element, rotated and repeated.
-    fn patterns() -> BTreeSet<u64> {
-        let mut patterns = BTreeSet::new();
-        for size in [2u32, 4, 8, 16, 32, 64] {
-            let copies = |element: u64| -> u64 {
-                (0..64 / size).fold(0, |pattern, copy| pattern | element << (copy * size))
-            };
-            for ones in 1..size {
-                for start in 0..size {
-                    let bits = (0..ones).map(|bit| 1u64 << ((start + bit) % size));
-                    patterns.insert(copies(bits.sum()));
-                }
-            }
-        }
-        patterns
-    }
 
     #[test]
     fn the_logical_immediates_are_all_patterns_and_nothing_else() {

@@ -228,7 +228,7 @@ pub fn address_text(address: Amode, log2: u8) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::isa::aarch64::disassemble;
+    use crate::isa::aarch64::disassemble::disassemble;
     use crate::isa::aarch64::regs::{STACK, ZERO, int, vec};
     use crate::isa::aarch64::table::tests::Words;
 

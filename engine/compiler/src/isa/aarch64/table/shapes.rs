@@ -165,10 +165,12 @@ macro_rules! shapes {
             fn samples(&'static self) -> Vec<Sample> {
                 let mut samples = Vec::new();
                 nest!([$($param = $corners,)*] {
-                    #[allow(unused_mut)]
-                    let mut told = Vec::new();
-                    $(<$ty as Tell>::tell(&$param, &mut told);)*
-                    samples.push(Sample { inst: self.inst($($param),*), told });
+                    samples.push(Sample {
+                        inst: self.inst($($param),*),
+                        told: [$(<$ty as Tell>::told($param)),*].into_iter().flatten().collect(),
+                        regs: vec![$(<$ty as Tell>::reg($param)),*],
+                        operands: vec![$(Box::new(move |state| <$ty as Tell>::operand($param, state))),*],
+                    });
                 });
                 samples
             }

@@ -1,10 +1,11 @@
 //! Each line of the table, over corner operands, is what a disassembler of other authors reads.
 //!
-//! `SKERRY_A64_AS=1 cargo test -p skerry-compiler a64` also has GNU's assembler make the same bytes of the text
+//! `SKERRY_A64_AS=1 cargo test -p skerry-compiler assembler` also has GNU's assembler make the same bytes of the text
 //! (Debian's package `binutils-aarch64-linux-gnu`).
 
+use super::execute::State;
 use super::{float, int, plain, vector};
-use crate::isa::aarch64::disassemble;
+use crate::isa::aarch64::disassemble::disassemble;
 use crate::isa::aarch64::encode::Sink;
 use crate::isa::aarch64::immediates::{FloatImm, Imm5, Imm12, ImmLogic};
 use crate::isa::aarch64::inst::Inst;
@@ -13,10 +14,15 @@ use crate::vcode::MachInst;
 use crate::vcode::reg::Reg;
 use std::num::NonZeroU8;
 
-/// An instruction with what its function was told: numbers, and names of conditions, shifts and extensions, in order.
+/// An instruction with what its function was told, in order.
 pub struct Sample {
     pub inst: Inst,
+    /// Numbers, and names of conditions, shifts and extensions.
     pub told: Vec<String>,
+    /// The registers among the operands.
+    pub regs: Vec<Option<Reg>>,
+    /// All operands, as `execute.rs` writes them, given the state of the processor.
+    pub operands: Vec<Box<dyn Fn(&State) -> String>>,
 }
 
 /// A line of the table.
@@ -26,38 +32,91 @@ pub trait Line: Sync {
 }
 
 /// An operand, as it is told to the function of a shape.
-pub trait Tell {
-    fn tell(&self, told: &mut Vec<String>);
+pub trait Tell: Copy + 'static {
+    /// The number, or the name in assembler text; nothing for a size, which the registers show.
+    fn told(self) -> Option<String>;
+    /// The operand of the term.
+    fn operand(self, state: &State) -> String;
+    /// The register that it is.
+    fn reg(self) -> Option<Reg> {
+        None
+    }
 }
 
 macro_rules! tell {
-    ($($ty:ty: |$operand:ident| $text:expr;)*) => {$(
+    ($($ty:ty: |$value:ident, $state:pat_param| $told:expr, $operand:expr;)*) => {$(
         impl Tell for $ty {
-            fn tell(&self, told: &mut Vec<String>) {
-                let $operand = self;
-                told.extend($text);
+            fn told(self) -> Option<String> {
+                let $value = self;
+                $told
+            }
+            fn operand(self, $state: &State) -> String {
+                let $value = self;
+                $operand
             }
         }
     )*};
 }
 
 tell! {
-    OperandSize: |_size| None::<String>;
-    ScalarSize: |_size| None::<String>;
-    Reg: |reg| Some(match *reg {
-        crate::isa::aarch64::regs::STACK => "sp".to_string(),
-        reg => reg.as_real().expect("samples have real registers").hw_enc().to_string(),
-    });
-    u8: |number| Some(number.to_string());
-    u16: |number| Some(number.to_string());
-    i32: |number| Some(number.to_string());
-    CC: |cc| Some(cc.name().to_string());
-    ShiftKind: |kind| Some(format!("{kind:?}").to_lowercase());
-    ExtendKind: |kind| Some(format!("{kind:?}").to_lowercase());
-    Imm5: |imm| Some((imm.encode() >> 16).to_string());
-    FloatImm: |imm| Some((imm.encode() >> 13).to_string());
-    Imm12: |imm| Some(imm.value().to_string());
-    ImmLogic: |imm| Some(imm.value().to_string());
+    OperandSize: |size, _| None, format!("OperandSize.{size:?}");
+    ScalarSize: |size, _| None, format!("ScalarSize.{size:?}");
+    u8: |number, _| Some(number.to_string()), format!("8:{number:x}");
+    u16: |number, _| Some(number.to_string()), format!("16:{number:x}");
+    i32: |number, _| Some(number.to_string()), format!("32:{number:x}");
+    CC: |cc, state| Some(cc.name().to_string()), holds(cc, state.flags()).to_string();
+    ShiftKind: |kind, _| Some(format!("{kind:?}").to_lowercase()), format!("ShiftKind.{kind:?}");
+    ExtendKind: |kind, _| Some(format!("{kind:?}").to_lowercase()), format!("ExtendKind.{kind:?}");
+    Imm5: |imm, _| Some((imm.encode() >> 16).to_string()), format!("64:{:x}", imm.encode() >> 16);
+    Imm12: |imm, _| Some(imm.value().to_string()), format!("64:{:x}", imm.value());
+    ImmLogic: |imm, _| Some(imm.value().to_string()), format!("logic:{:x}:{}", imm.value(), imm.is_wide());
+}
+
+impl Tell for FloatImm {
+    fn told(self) -> Option<String> {
+        Some((self.encode() >> 13).to_string())
+    }
+    /// The bits of the number, which depend on the size: the sample says it.
+    fn operand(self, _: &State) -> String {
+        format!("float:{:x}", self.encode() >> 13)
+    }
+}
+
+impl Tell for Reg {
+    fn told(self) -> Option<String> {
+        let real = self.as_real().expect("samples have real registers");
+        Some(match self {
+            crate::isa::aarch64::regs::STACK => "sp".to_string(),
+            _ => real.hw_enc().to_string(),
+        })
+    }
+    fn operand(self, state: &State) -> String {
+        state.bits(self)
+    }
+    fn reg(self) -> Option<Reg> {
+        Some(self)
+    }
+}
+
+/// Whether a condition holds, given N, Z, C and V (Arm ARM, C1.2.4).
+fn holds(cc: CC, nzcv: u8) -> bool {
+    let [n, z, c, v] = [3, 2, 1, 0].map(|bit| nzcv >> bit & 1 == 1);
+    match cc {
+        CC::EQ => z,
+        CC::NE => !z,
+        CC::HS => c,
+        CC::LO => !c,
+        CC::MI => n,
+        CC::PL => !n,
+        CC::VS => v,
+        CC::VC => !v,
+        CC::HI => c && !z,
+        CC::LS => !(c && !z),
+        CC::GE => n == v,
+        CC::LT => n != v,
+        CC::GT => !z && n == v,
+        CC::LE => z || n != v,
+    }
 }
 
 /// Corner operands. The two registers of a field differ in each of its bits.
@@ -81,7 +140,6 @@ pub mod samples {
     pub const VD: [Reg; 2] = [v(5), v(26)];
     pub const VN: [Reg; 2] = [v(6), v(25)];
     pub const VM: [Reg; 2] = [v(7), v(24)];
-    pub const VA: [Reg; 2] = [v(9), v(22)];
     pub const SHIFTS: [ShiftKind; 3] = [ShiftKind::Lsl, ShiftKind::Lsr, ShiftKind::Asr];
     pub const HALVES: [u16; 4] = [1, 0x5555, 0xaaaa, 0xfffe];
     pub const PAIR_OFFSETS: [i32; 5] = [-512, -8, 8, 0x150, 504];
@@ -330,11 +388,11 @@ fn move_wide_and_float_immediates() {
         ),
         (movk.inst(Size32, x3, x3, 0xabcd, 0), "movk w3, #0xabcd"),
         (
-            a64_fmov_imm.inst(ScalarSize::Size64, d4, 0x70),
+            a64_fmov_imm.inst(ScalarSize::Size64, d4, one),
             "fmov d4, #1.0",
         ),
         (
-            a64_fmov_imm.inst(ScalarSize::Size32, d4, 0xff),
+            a64_fmov_imm.inst(ScalarSize::Size32, d4, less),
             "fmov s4, #-1.9375",
         ),
     ] {
@@ -401,4 +459,49 @@ fn zero_and_the_stack_pointer_choose_the_alias() {
         assert_eq!(inst.print(), text);
         assert_eq!(disassemble(&bytes(&words(&inst)))[0].1, text);
     }
+}
+
+/// The long version: GNU's assembler makes the same word of the text, for all samples and all logical immediates.
+#[test]
+fn the_assembler_makes_the_same_words() {
+    use super::int::a64_eor_imm;
+    use crate::isa::aarch64::immediates::patterns;
+    use std::process::Command;
+    if std::env::var_os("SKERRY_A64_AS").is_none() {
+        println!("not asked for: SKERRY_A64_AS=1 runs aarch64-linux-gnu-as");
+        return;
+    }
+    let [x1, x2] = [1, 2].map(|number| Reg::from_real(crate::isa::aarch64::regs::int(number)));
+    let mut insts: Vec<Inst> = all_lines()
+        .flat_map(|(_, line)| line.samples())
+        .map(|sample| sample.inst)
+        .collect();
+    for pattern in patterns() {
+        let imm = ImmLogic::new(pattern).expect("it is a pattern");
+        for size in OperandSize::ALL {
+            if size == OperandSize::Size64 || !imm.is_wide() {
+                insts.push(a64_eor_imm.inst(size, x1, x2, imm));
+            }
+        }
+    }
+    let dir = tempfile::tempdir().expect("there is a place for temporary files");
+    let [source, object, binary] = ["a.s", "a.o", "a.bin"].map(|name| dir.path().join(name));
+    let text: Vec<String> = insts.iter().map(MachInst::print).collect();
+    std::fs::write(&source, text.join("\n") + "\n").expect("temporary files are writable");
+    let mut assembler = Command::new("aarch64-linux-gnu-as");
+    assembler.arg(&source).arg("-o").arg(&object);
+    let mut extract = Command::new("aarch64-linux-gnu-objcopy");
+    extract.args(["-O", "binary"]).arg(&object).arg(&binary);
+    for mut command in [assembler, extract] {
+        assert!(
+            command.status().is_ok_and(|status| status.success()),
+            "{command:?}"
+        );
+    }
+    let assembled = std::fs::read(&binary).expect("it was just made");
+    assert_eq!(assembled.len(), 4 * insts.len());
+    for ((inst, text), word) in insts.iter().zip(&text).zip(assembled.chunks(4)) {
+        assert_eq!(bytes(&words(inst)), word, "{text}");
+    }
+    println!("{} instructions", insts.len());
 }
