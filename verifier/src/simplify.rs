@@ -103,16 +103,18 @@ fn conjuncts(dag: &mut Dag, asserts: &[ExprId]) -> Vec<ExprId> {
 /// Puts the truth value that an assertion gives to an expression into the other assertions. Says whether one became
 /// another.
 fn settle(dag: &mut Dag, asserts: &mut Vec<ExprId>) -> bool {
+    let uses = uses(dag, asserts);
     let mut changed = false;
     for index in 0..asserts.len() {
         let assert = asserts[index];
-        if dag.as_bool(assert).is_some() {
+        let (known, value, own_uses) = match *dag.node(assert) {
+            Node::Bool(_) => continue,
+            Node::Not(inner) => (inner, false, 1),
+            _ => (assert, true, 0),
+        };
+        if uses.get(&known).is_none_or(|&count| count <= own_uses) {
             continue;
         }
-        let (known, value) = match *dag.node(assert) {
-            Node::Not(inner) => (inner, false),
-            _ => (assert, true),
-        };
         let map = HashMap::from([(known, dag.bool(value))]);
         let settled = dag.replace(asserts, &map);
         for (other, settled) in settled.into_iter().enumerate() {
@@ -126,6 +128,17 @@ fn settle(dag: &mut Dag, asserts: &mut Vec<ExprId>) -> bool {
         *asserts = conjuncts(dag, asserts);
     }
     changed
+}
+
+/// How often each expression is an operand of one that the assertions depend on.
+fn uses(dag: &Dag, asserts: &[ExprId]) -> HashMap<ExprId, usize> {
+    let mut uses = HashMap::new();
+    for id in dag.reachable(asserts) {
+        for operand in dag.operands(id) {
+            *uses.entry(operand).or_insert(0) += 1;
+        }
+    }
+    uses
 }
 
 /// Looks for an assertion that defines a variable. Gives its index, the variable, and what replaces it.

@@ -49,7 +49,7 @@ pub const EDITS: &[Edit] = &[
            fails: "value" }, // above an i8 there is anything
     Edit { file: ADD, rule: "shifted_operand_lsl", right: "(amount_modulo ty n)", wrong: "(amount_modulo $I64 n)",
            fails: "requirement of" },
-    Edit { file: ADD, rule: "extended_register_sextend", right: "signed_extend", wrong: "unsigned_extend",
+    Edit { file: ADD, rule: "extended_register_sextend_word", right: "ExtendKind.Sxtw", wrong: "ExtendKind.Uxtw",
            fails: "value" },
     Edit { file: ADD, rule: "extended_operand_shifted", right: "(extend_shift n)", wrong: "(iconst_u64 5)",
            fails: "value" },
@@ -57,7 +57,7 @@ pub const EDITS: &[Edit] = &[
            fails: "value" },
     // Products.
     Edit { file: MULTIPLY, rule: "isub_msub", right: "y z x", wrong: "x y z", fails: "value" },
-    Edit { file: MULTIPLY, rule: "zero_extended_half_uextend", right: "x @ (value_type $I32)", wrong: "x",
+    Edit { file: MULTIPLY, rule: "sign_extended_half_sextend", right: "(sextend $I64", wrong: "(uextend $I64",
            fails: "value" },
     Edit { file: MULTIPLY, rule: "imul_smull", right: "a64_smaddl", wrong: "a64_umaddl", fails: "value" },
     Edit { file: MULTIPLY, rule: "smulhi_32", right: "a64_lsr_imm", wrong: "a64_asr_imm",
