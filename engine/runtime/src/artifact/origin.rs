@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! skerry 0.1.0 (0123456789abcdef)
-//! target x86_64-linux, pages of 4096 bytes
+//! target ARCHITECTURE-linux, pages of 4096 bytes
 //! features bmi1 bmi2 lzcnt popcnt
 //! optimise Speed
 //! memory not checked, guard of 2147549184 bytes
