@@ -10,7 +10,7 @@
 //! that can change them needs no hole in Skerry.
 
 use crate::vm::file::{is_ours, open_regular};
-use std::fs::{DirBuilder, File, symlink_metadata};
+use std::fs::{DirBuilder, File, Metadata, symlink_metadata};
 use std::io::{Error, ErrorKind, Read, Result as IoResult, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
