@@ -132,30 +132,14 @@ impl Access {
         slots: i32,
         sink: &mut impl Sink,
     ) {
-        let word = match address.placed(slots) {
-            Amode::Base { base, disp } => self.at(reg, base, disp).unwrap_or_else(|| {
-                // The displacement in two parts: a multiple of 4096, and what is above that.
-                let low = disp & 0xfff;
-                let far = i64::from(disp) - i64::from(low);
-                match (
-                    Imm12::new(far.unsigned_abs()),
-                    self.at(reg, ADDRESS_SCRATCH, low),
-                ) {
-                    (Some(imm), Some(word)) => {
-                        let form = if far < 0 {
-                            &int::a64_sub_imm
-                        } else {
-                            &int::a64_add_imm
-                        };
-                        sink.inst(&form.inst(OperandSize::Size64, ADDRESS_SCRATCH, base, imm));
-                        word
-                    }
-                    _ => {
-                        load_constant(ADDRESS_SCRATCH, i64::from(disp) as u64, sink);
-                        self.indexed(reg, base, ADDRESS_SCRATCH, IndexKind::Lsl, 0)
-                    }
-                }
-            }),
+        let mut address = address.placed(slots);
+        if let Amode::Base { base, disp } = address
+            && self.at(reg, base, disp).is_none()
+        {
+            address = self.near(base, disp, sink);
+        }
+        let word = match address {
+            Amode::Base { base, disp } => self.at(reg, base, disp).expect("it is near"),
             Amode::Index {
                 base,
                 index,
@@ -167,7 +151,39 @@ impl Access {
         if let Some(code) = trap {
             sink.trap(code);
         }
+        sink.note(|| self.text(reg, address));
         sink.put(word);
+    }
+
+    /// An address that a form takes, for a displacement that none has. It goes by way of x16.
+    fn near(&self, base: Reg, disp: i32, sink: &mut impl Sink) -> Amode {
+        // The displacement in two parts: a multiple of 4096, and what is above that.
+        let low = disp & 0xfff;
+        let far = i64::from(disp) - i64::from(low);
+        let fits = self.scaled(low).or(Access::unscaled(low)).is_some();
+        match Imm12::new(far.unsigned_abs()).filter(|_| fits) {
+            Some(imm) => {
+                let form = if far < 0 {
+                    &int::a64_sub_imm
+                } else {
+                    &int::a64_add_imm
+                };
+                sink.inst(&form.inst(OperandSize::Size64, ADDRESS_SCRATCH, base, imm));
+                Amode::Base {
+                    base: ADDRESS_SCRATCH,
+                    disp: low,
+                }
+            }
+            None => {
+                load_constant(ADDRESS_SCRATCH, i64::from(disp) as u64, sink);
+                Amode::Index {
+                    base,
+                    index: ADDRESS_SCRATCH,
+                    kind: IndexKind::Lsl,
+                    shift: 0,
+                }
+            }
+        }
     }
 
     /// The access as text. What the layout of the frame decides has a name.
@@ -322,7 +338,7 @@ mod tests {
             at(0xff_f010),
             ["add x16, x2, #0xfff, lsl #12", "ldr x1, [x16, #0x10]"]
         );
-        assert_eq!(at(i32::MAX), ["mov x16, #0x7fffffff", "ldr x1, [x2, x16]"]);
+        assert_eq!(at(i32::MAX), ["mov w16, #0x7fffffff", "ldr x1, [x2, x16]"]);
         assert_eq!(
             at(i32::MIN),
             ["mov x16, #0xffffffff80000000", "ldr x1, [x2, x16]"]

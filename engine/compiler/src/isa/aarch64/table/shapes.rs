@@ -167,7 +167,10 @@ macro_rules! shapes {
                 nest!([$($param = $corners,)*] {
                     samples.push(Sample {
                         inst: self.inst($($param),*),
-                        told: [$(<$ty as Tell>::told($param)),*].into_iter().flatten().collect(),
+                        told: Vec::<Option<String>>::from([$(<$ty as Tell>::told($param)),*])
+                            .into_iter()
+                            .flatten()
+                            .collect(),
                         regs: vec![$(<$ty as Tell>::reg($param)),*],
                         operands: vec![$(Box::new(move |state| <$ty as Tell>::operand($param, state))),*],
                     });

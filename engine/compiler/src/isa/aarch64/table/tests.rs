@@ -48,6 +48,7 @@ macro_rules! tell {
         impl Tell for $ty {
             fn told(self) -> Option<String> {
                 let $value = self;
+                let _ = $value;
                 $told
             }
             fn operand(self, $state: &State) -> String {
@@ -342,7 +343,7 @@ fn every_operand_gets_to_its_place() {
         if matches!(*term, "movz" | "movn" | "movk" | "a64_fmov_imm") {
             continue;
         }
-        for Sample { inst, mut told } in line.samples() {
+        for Sample { inst, mut told, .. } in line.samples() {
             // The function takes the condition first, the text has it last; a register that is overwritten is told twice.
             if let Some(cc) = told
                 .first()
