@@ -51,8 +51,8 @@ pub const EDITS: &[Edit] = &[
            fails: "requirement of" },
     Edit { file: ADD, rule: "extended_register_sextend_word", right: "ExtendKind.Sxtw", wrong: "ExtendKind.Uxtw",
            fails: "value" },
-    Edit { file: ADD, rule: "extended_operand_shifted", right: "(extend_shift n)", wrong: "(iconst_u64 5)",
-           fails: "value" },
+    Edit { file: ADD, rule: "extended_operand_shifted", right: "r kind n", wrong: "r kind 5",
+           fails: "requirement of" },
     Edit { file: ADD, rule: "iabs_narrow", right: "(a64_extend (OperandSize.Size32) (signed_extend ty) x)", wrong: "x",
            fails: "value" },
     // Products.
@@ -102,6 +102,6 @@ pub const EDITS: &[Edit] = &[
     Edit { file: LOAD, rule: "sload8_ldrsb", right: "(operand_size ty)", wrong: "(OperandSize.Size64)",
            fails: "value" },
     Edit { file: LOAD, rule: "uload32_ldr", right: "(OperandSize.Size32)", wrong: "(OperandSize.Size64)",
-           fails: "load bits" },
-    Edit { file: STORE, rule: "istore16_strh", right: "a64_strh x", wrong: "a64_strb x", fails: "store bits" },
+           fails: "requirement of" },
+    Edit { file: STORE, rule: "istore16_strh", right: "a64_strh x", wrong: "a64_strb x", fails: "requirement of" },
 ];
