@@ -89,6 +89,7 @@ const REVIEWED: &[(&str, &str)] = &[
     ),
     (
         "TrustStore::mark_of",
+        "TrustStore::check_mark",
         "bytes that are hashed; it makes nothing",
     ),
     ("Module::export", "a name that is looked up"),
