@@ -89,8 +89,11 @@ const REVIEWED: &[(&str, &str)] = &[
     ),
     (
         "TrustStore::mark_of",
-        "TrustStore::check_mark",
         "bytes that are hashed; it makes nothing",
+    ),
+    (
+        "TrustStore::check_mark",
+        "a path of which it is only looked at who owns it",
     ),
     ("Module::export", "a name that is looked up"),
     ("Caller::get_export", "a name that is looked up"),
