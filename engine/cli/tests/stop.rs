@@ -106,6 +106,17 @@ fn scripts_end_at_their_time() {
     check(&output, 124, &["stopped after the 200ms of --timeout"]);
 }
 
+/// The command behind another one, which becomes it.
+fn behind(program: &str, arguments: &[&str], skerry: &Command) -> Command {
+    let mut command = Command::new(program);
+    command.args(arguments).stdin(Stdio::null());
+    command.arg(skerry.get_program()).args(skerry.get_args());
+    for (name, value) in skerry.get_envs() {
+        command.env(name, value.unwrap());
+    }
+    command
+}
+
 /// Sends SIGINT to a process, as a terminal does for Ctrl-C.
 fn interrupt(child: &Child) {
     let pid = rustix::process::Pid::from_child(child);
@@ -124,8 +135,9 @@ fn control_c_ends_a_program_in_order() {
           (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))
           (loop (br 0))))"#;
     let path = files.write("hello.wat", hello);
-    let mut command = skerry(&["run", &path]);
-    let mut child = command
+    // Whoever runs the tests may ignore the signal, which would be kept.
+    let skerry = skerry(&["run", &path]);
+    let mut child = behind("env", &["--default-signal=INT"], &skerry)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
@@ -152,13 +164,8 @@ fn control_c_ends_a_program_in_order() {
 fn an_ignored_control_c_stays_ignored() {
     let cat = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/programs/cat.wat");
     let skerry = skerry(&["run", cat]);
-    let mut command = Command::new("sh");
-    command.args(["-c", "trap '' INT; exec \"$0\" \"$@\""]);
-    command.arg(skerry.get_program()).args(skerry.get_args());
-    for (name, value) in skerry.get_envs() {
-        command.env(name, value.unwrap());
-    }
-    let mut child = command
+    let ignoring = ["-c", "trap '' INT; exec \"$0\" \"$@\""];
+    let mut child = behind("sh", &ignoring, &skerry)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
