@@ -83,7 +83,7 @@ pub fn check_text(text: &str, required: bool) -> Result<ClifReport, String> {
         };
         compile_clif_text(text, &flags).map_err(|error| error.to_string())
     };
-    let lowered = lowered_as(&variants, &compile)?;
+    let lowered = lowered_as(&variants, compile)?;
     let mut report = ClifReport {
         functions: parsed.functions.len(),
         stale: check(text, &lowered, required),
