@@ -11,6 +11,12 @@ const BITS: &str = "aarch64/lower/bits.isle";
 const EXTEND: &str = "aarch64/lower/extend.isle";
 const LOAD: &str = "aarch64/lower/load.isle";
 const STORE: &str = "aarch64/lower/store.isle";
+const COMPARE: &str = "aarch64/lower/compare.isle";
+const SELECT: &str = "aarch64/lower/select.isle";
+const FLOAT: &str = "aarch64/lower/float.isle";
+const CONVERT: &str = "aarch64/lower/convert.isle";
+const BRANCH: &str = "aarch64/lower/branch.isle";
+const TRAP: &str = "aarch64/lower/trap.isle";
 
 #[rustfmt::skip]
 pub const EDITS: &[Edit] = &[
@@ -104,4 +110,34 @@ pub const EDITS: &[Edit] = &[
     Edit { file: LOAD, rule: "uload32_ldr", right: "(OperandSize.Size32)", wrong: "(OperandSize.Size64)",
            fails: "requirement of" },
     Edit { file: STORE, rule: "istore16_strh", right: "a64_strh x", wrong: "a64_strb x", fails: "requirement of" },
+    // Comparisons and selections.
+    Edit { file: COMPARE, rule: "cond_or_ccmp", right: "nzcv_with", wrong: "nzcv_without", fails: "value" },
+    Edit { file: COMPARE, rule: "cond_and_fccmp", right: "(nzcv_without code) c)",
+           wrong: "(nzcv_without code) (cond_not c))", fails: "value" },
+    Edit { file: COMPARE, rule: "int_cond_tst", right: "(int_cc_signed)", wrong: "(int_cc_unsigned)", fails: "value" },
+    Edit { file: COMPARE, rule: "int_cond_next_imm12", right: "(imm12_from_value_before n)",
+           wrong: "(imm12_from_value n)", fails: "value" },
+    Edit { file: COMPARE, rule: "int_cond_narrow", right: "x @ (value_type (ty_int_8_16 ty))",
+           wrong: "x @ (value_type (ty_int ty))", fails: "requirement of" },
+    Edit { file: COMPARE, rule: "int_cond_negated_imm12", right: "imm12_from_negated_value",
+           wrong: "imm12_from_value", fails: "value" },
+    Edit { file: COMPARE, rule: "float_cond_one", right: "FloatCC.OrderedNotEqual",
+           wrong: "FloatCC.NotEqual", fails: "value" },
+    Edit { file: SELECT, rule: "select_csneg_left", right: "(cond_not (nonzero_cond c))",
+           wrong: "(nonzero_cond c)", fails: "value" },
+    Edit { file: SELECT, rule: "smax_zero", right: "ty_int_32_64", wrong: "ty_int", fails: "value" },
+    // Floating point.
+    Edit { file: CONVERT, rule: "fcvt_to_uint_32", right: "0xffffffff00000000",
+           wrong: "0xffffffff80000000", fails: "trap" },
+    Edit { file: CONVERT, rule: "fcvt_to_sint_32", right: "(a64_extend wide (ExtendKind.Uxtw) integer)",
+           wrong: "integer", fails: "value" },
+    Edit { file: CONVERT, rule: "fcvt_to_sint_64", right: "CC.VC", wrong: "CC.HS", fails: "trap" },
+    Edit { file: CONVERT, rule: "fcvt_from_uint_narrow", right: "unsigned_extend",
+           wrong: "signed_extend", fails: "value" },
+    Edit { file: FLOAT, rule: "fmin_base", right: "a64_fmin", wrong: "a64_fmax", fails: "value" },
+    // Branches and traps.
+    Edit { file: BRANCH, rule: "br_table_clamp", right: "(a64_csel_csdb size below index len)",
+           wrong: "index", fails: "requirement of" },
+    Edit { file: TRAP, rule: "trapz_cond", right: "(cond_not (nonzero_cond c))",
+           wrong: "(nonzero_cond c)", fails: "trap" },
 ];
