@@ -25,7 +25,13 @@ fn flags(digit: &str) -> Datum {
         let bit = bits >> (3 - number) & 1 == 1;
         (name.to_owned(), Datum::Bool(bit))
     };
-    Datum::Struct(["n", "z", "c", "v"].into_iter().enumerate().map(flag).collect())
+    Datum::Struct(
+        ["n", "z", "c", "v"]
+            .into_iter()
+            .enumerate()
+            .map(flag)
+            .collect(),
+    )
 }
 
 /// An operand or result, from its text.
@@ -100,11 +106,18 @@ fn specs_say_what_instructions_do() {
         }
     }
     let count: usize = agreeing.values().sum();
-    println!("{count} executions of {} terms agree with their specs", agreeing.len());
+    println!(
+        "{count} executions of {} terms agree with their specs",
+        agreeing.len()
+    );
     let report: Vec<String> = wrong
         .iter()
         .map(|(term, first)| format!("{term} of {first}"))
         .collect();
     assert!(wrong.is_empty(), "{}", report.join("\n"));
-    assert!(agreeing.len() > 60, "only {} terms were executed", agreeing.len());
+    assert!(
+        agreeing.len() > 60,
+        "only {} terms were executed",
+        agreeing.len()
+    );
 }
