@@ -134,8 +134,8 @@ fn same_instruction(target: Target, intended: &str, decoded: &str) -> bool {
 /// operand from its own size, and writes it as LSL where the operand is shifted as well; CSDB is a hint to it.
 fn same_a64(intended: &str, decoded: &str) -> bool {
     let plain = |text: &str| {
-        let text = text.replace("uxtw #", "lsl #").replace("uxtx #", "lsl #");
         let text = text.replace(" #0]", "]").replace("csdb", "hint #0x14");
+        let text = text.replace("uxtw #", "lsl #").replace("uxtx #", "lsl #");
         let end = text.trim_end_matches(", uxtw").trim_end_matches(", uxtx");
         end.to_string()
     };

@@ -199,13 +199,13 @@ impl Access {
         format!(
             "{name} {}, {}",
             show(reg, self.view, 0),
-            address_text(address, self.log2)
+            address_text(address)
         )
     }
 }
 
-/// An address as text, for an access of so many bytes (their logarithm).
-pub fn address_text(address: Amode, log2: u8) -> String {
+/// An address as text.
+fn address_text(address: Amode) -> String {
     let x = |reg| show(reg, View::X, 0);
     match address {
         Amode::Base { base, disp: 0 } => format!("[{}]", x(base)),
@@ -229,9 +229,9 @@ pub fn address_text(address: Amode, log2: u8) -> String {
                     } else {
                         "sxtw"
                     };
-                    let amount = match (shift, log2) {
-                        (_, 0) => String::new(),
-                        (shift, _) => format!(" #{shift}"),
+                    let amount = match shift {
+                        0 => String::new(),
+                        _ => format!(" #{shift}"),
                     };
                     format!("[{base}, {}, {kind}{amount}]", show(index, View::W, 0))
                 }
