@@ -183,7 +183,10 @@ pub fn disassemble(target: Target, code: &[u8]) -> Vec<AsmLine> {
     with_isa!(target, I => lines(code, I::disassemble))
 }
 
-fn lines(code: &[u8], disassemble: fn(&[u8]) -> Vec<(Range<u32>, String)>) -> Vec<AsmLine> {
+/// Instructions as text, each with the range of its bytes.
+type Disassembler = fn(&[u8]) -> Vec<(Range<u32>, String)>;
+
+fn lines(code: &[u8], disassemble: Disassembler) -> Vec<AsmLine> {
     disassemble(code)
         .into_iter()
         .map(|(range, text)| AsmLine {

@@ -20,13 +20,15 @@ use std::num::NonZeroU8;
 #[derive(Clone, Copy, Debug)]
 pub struct Flags(u32);
 
+/// An instruction that produces flags, and the producer that comes directly before it, if it consumes flags itself.
+type Producer<I> = (<I as Isa>::Inst, Option<Flags>);
+
 /// The context in which the rules lower one CLIF instruction.
 pub struct Isle<'a, 'f, I: Isa> {
     /// The function being lowered.
     pub lower: &'a mut Lower<'f, I>,
-    /// Producers of flags that are not emitted yet, since their consumer has not been emitted; each with the producer that
-    /// comes directly before it, if it consumes flags itself.
-    pending: SmallVec<[Option<(I::Inst, Option<Flags>)>; 2]>,
+    /// Producers of flags that are not emitted yet, since their consumer has not been emitted.
+    pending: SmallVec<[Option<Producer<I>>; 2]>,
     places: SmallVec<[Placed; 1]>,
 }
 
