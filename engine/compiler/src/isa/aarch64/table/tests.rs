@@ -14,6 +14,9 @@ use crate::vcode::MachInst;
 use crate::vcode::reg::Reg;
 use std::num::NonZeroU8;
 
+/// An operand as text, given the state of the processor.
+pub type OperandText = Box<dyn Fn(&State) -> String>;
+
 /// An instruction with what its function was told, in order.
 pub struct Sample {
     pub inst: Inst,
@@ -22,7 +25,7 @@ pub struct Sample {
     /// The registers among the operands.
     pub regs: Vec<Option<Reg>>,
     /// All operands, as `execute.rs` writes them, given the state of the processor.
-    pub operands: Vec<Box<dyn Fn(&State) -> String>>,
+    pub operands: Vec<OperandText>,
 }
 
 /// A line of the table.
@@ -112,7 +115,7 @@ fn holds(cc: CC, nzcv: u8) -> bool {
         CC::VS => v,
         CC::VC => !v,
         CC::HI => c && !z,
-        CC::LS => !(c && !z),
+        CC::LS => !c || z,
         CC::GE => n == v,
         CC::LT => n != v,
         CC::GT => !z && n == v,
@@ -284,8 +287,7 @@ fn parts(text: &str) -> Vec<String> {
 fn says(text: &str, told: &[String]) -> Result<(), String> {
     let parts = parts(text);
     let mut at = 0;
-    let mut rest = told.iter().peekable();
-    while let Some(token) = rest.next() {
+    for token in told {
         let number = token.parse::<u64>().ok();
         let unsaid = matches!(token.as_str(), "0" | "lsl" | "uxtx" | "uxtw");
         let low = number.map(|number| (number & 0xffff_ffff).to_string());
