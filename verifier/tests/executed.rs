@@ -87,6 +87,7 @@ fn specs_say_what_instructions_do() {
     // For each term, how many executions agree, and the first that does not.
     let mut agreeing: BTreeMap<&str, usize> = BTreeMap::new();
     let mut wrong: BTreeMap<&str, String> = BTreeMap::new();
+    let mut excluded = 0;
     for line in text.lines() {
         let [term, operands, result] = line.split('\t').collect::<Vec<_>>()[..] else {
             panic!("{line:?} is not a term, its operands and its result");
@@ -98,6 +99,8 @@ fn specs_say_what_instructions_do() {
             Ok(meaning) if agrees(&meaning.result, &seen) => {
                 *agreeing.entry(term).or_default() += 1;
             }
+            // What a spec requires of its operands may exclude some that can be encoded; no rule gives it those.
+            Err(stop) if format!("{stop:?}").contains("a requirement of") => excluded += 1,
             other => {
                 wrong
                     .entry(term)
@@ -107,7 +110,7 @@ fn specs_say_what_instructions_do() {
     }
     let count: usize = agreeing.values().sum();
     println!(
-        "{count} executions of {} terms agree with their specs",
+        "{count} executions of {} terms agree with their specs; {excluded} are of operands that a spec excludes",
         agreeing.len()
     );
     let report: Vec<String> = wrong
@@ -115,6 +118,10 @@ fn specs_say_what_instructions_do() {
         .map(|(term, first)| format!("{term} of {first}"))
         .collect();
     assert!(wrong.is_empty(), "{}", report.join("\n"));
+    assert!(
+        excluded * 100 < count,
+        "{excluded} executions are of operands that a spec excludes"
+    );
     assert!(
         agreeing.len() > 60,
         "only {} terms were executed",

@@ -197,6 +197,7 @@ fn commands_in_readmes_exist() {
                     let ends = [
                         format!("{folder}s/{name}.rs"),
                         format!("{folder}/{name}.rs"),
+                        format!("{folder}s/{name}/main.rs"),
                     ];
                     all.iter()
                         .any(|file| ends.iter().any(|end| is_end_of(end, file)))
