@@ -161,10 +161,11 @@ fn memory(u: &mut Unstructured<'_>) -> Result<MemoryStyle> {
 fn flags(u: &mut Unstructured<'_>) -> Result<Flags> {
     let host = CpuFeatures::host();
     let [none, all] = u.arbitrary::<[bool; 2]>()?;
-    let (mut features, mut chosen) = (CpuFeatures::default(), Vec::new());
-    for name in host.target().feature_names().iter() {
+    // Half of the modules with each allocator; of no byte of its own, so that findings keep their bytes.
+    let (mut features, mut single_pass) = (CpuFeatures::default(), none);
+    for name in host.target().feature_names() {
         let on = u.arbitrary::<bool>()?;
-        chosen.push(on);
+        single_pass ^= on;
         if (all || on) && host.names().any(|present| present == *name) {
             features = features.with(name).expect("the name is its own");
         }
@@ -177,10 +178,7 @@ fn flags(u: &mut Unstructured<'_>) -> Result<Flags> {
         } else {
             OptLevel::Speed
         },
-        // Half of the modules with each; of no byte of its own, so that findings keep their bytes.
-        regalloc: if none && chosen.is_empty()
-            || chosen.iter().step_by(3).fold(false, |odd, &on| odd ^ on)
-        {
+        regalloc: if single_pass {
             RegallocAlgorithm::SinglePass
         } else {
             RegallocAlgorithm::Backtracking

@@ -101,7 +101,7 @@ fn nearly_directive(line: &str) -> Option<&'static str> {
 /// The number of letters to insert, to remove, to replace, or to exchange with the next one, that make one word of another.
 fn distance(a: &str, b: &str) -> usize {
     let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
-    // No directive is that long.
+    // A word so much longer than a directive is not a misspelling of it.
     if a.len() > b.len() + 2 {
         return a.len() - b.len();
     }

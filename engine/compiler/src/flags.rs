@@ -36,7 +36,7 @@ impl CpuFeatures {
         }
     }
 
-    /// The instruction set.
+    /// The instruction set that the features belong to.
     pub fn target(self) -> Target {
         self.target
     }

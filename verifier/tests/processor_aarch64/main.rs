@@ -2,8 +2,7 @@
 //! some hundred triples of registers, in which corner values are frequent.
 //!
 //! It needs `aarch64-linux-gnu-gcc` and `qemu-aarch64-static` (Debian packages `gcc-aarch64-linux-gnu` and
-//! `qemu-user-static`), so it is ignored unless asked for:
-//! `cargo test --workspace --test processor_aarch64 -- --ignored`.
+//! `qemu-user-static`), so it is skipped unless asked for: `SKERRY_A64=1 cargo test --workspace --test processor_aarch64`.
 
 #![forbid(unsafe_code)]
 
@@ -254,16 +253,29 @@ fn all_agree(name: &str, cases: &[Case], inputs: &[[u64; 3]]) {
     assert!(wrong.is_empty(), "{wrong}");
 }
 
+/// Whether the tests are asked for; says so if they are not.
+fn asked() -> bool {
+    let asked = std::env::var_os("SKERRY_A64").is_some();
+    if !asked {
+        println!("SKIPPED: SKERRY_A64=1 executes instructions under QEMU");
+    }
+    asked
+}
+
 #[test]
-#[ignore = "needs aarch64-linux-gnu-gcc and qemu-aarch64-static"]
 fn specs_of_integer_instructions_say_what_the_processor_does() {
+    if !asked() {
+        return;
+    }
     let cases = cases(int::ROWS, "", "");
     all_agree("int", &cases, &inputs(&[int::CORNERS]));
 }
 
 #[test]
-#[ignore = "needs aarch64-linux-gnu-gcc and qemu-aarch64-static"]
 fn specs_of_floating_point_instructions_say_what_the_processor_does() {
+    if !asked() {
+        return;
+    }
     let before = "fmov d0, x0; fmov d1, x1; ";
     let mut all = cases(float::ROWS, before, "; fmov x0, d0");
     all.extend(cases(float::ROWS_TO_INT, before, ""));

@@ -23,7 +23,7 @@ pub enum Callee<A> {
     Indirect(A),
 }
 
-/// A call.
+/// A call, with the registers that it reads and writes.
 #[derive(Clone, Debug)]
 pub struct Call<A> {
     /// The function that is called.
@@ -34,9 +34,9 @@ pub struct Call<A> {
     pub restores_vmctx: bool,
     /// The number of bytes of arguments that the callee frees, and that the caller reserves again.
     pub freed: u32,
-    /// The arguments in registers.
+    /// The arguments that are passed in registers, each with its register.
     pub uses: Fixed,
-    /// The results in registers.
+    /// The registers in which the callee leaves results, with the virtual ones that get them.
     pub defs: Fixed,
     /// A register that is destroyed. It holds the callee's address, if that is in memory and the vmctx changes
     /// before the call.

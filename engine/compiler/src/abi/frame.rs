@@ -32,7 +32,7 @@ pub fn slots_size(slots: &StackSlots) -> u64 {
 /// guard.
 pub const MAX_FRAME: u64 = 512 << 10;
 
-/// The layout of a frame.
+/// Where the parts of a frame are, and how large it is.
 #[derive(Clone, Debug)]
 pub struct Frame {
     /// The number of bytes by which the stack pointer is lowered below the saved registers: spill slots, stack slots, outgoing area and alignment.

@@ -1,6 +1,7 @@
 //! The names of functions: a namespace and an index.
 
 use cranelift_codegen::ir::{UserExternalName, UserFuncName};
+use std::fmt;
 
 /// The name of a function of this compilation: namespace and index, as in CLIF's `UserExternalName`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -9,6 +10,12 @@ pub struct FuncName {
     pub namespace: u32,
     /// The index of the function in its namespace.
     pub index: u32,
+}
+
+impl fmt::Display for FuncName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "u{}:{}", self.namespace, self.index)
+    }
 }
 
 /// The namespaces of function names.

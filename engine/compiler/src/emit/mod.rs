@@ -48,9 +48,9 @@ pub fn emit<I: Isa>(
 
 /// The state of the encoding of one function.
 pub struct Emitter<I: Isa> {
-    /// The code so far.
+    /// The bytes that are encoded so far, with labels and tables.
     pub buffer: CodeBuffer<I::Branch>,
-    /// The layout of the frame.
+    /// Where the parts of the function's frame are.
     pub frame: Frame,
     /// Traps out of line: each with its label, its trap code and its source location.
     stubs: Vec<(Label, NonZeroU8, SourceLoc)>,
@@ -125,27 +125,28 @@ impl<I: Isa> Emitter<I> {
         label
     }
 
-    /// A move of the allocator.
+    /// Encodes a move that the allocator has inserted, between registers or between a register and a spill slot.
     fn copy(&mut self, from: Allocation, to: Allocation) {
-        let slot = |frame: &Frame, place: Allocation| {
+        let place = |frame: &Frame, place: Allocation| {
             let slot = place
                 .as_stack()
                 .expect("an allocation is a register or a slot");
-            frame.spill(slot.index())
+            I::spill_place(frame, frame.spill(slot.index()))
         };
-        match (from.as_reg(), to.as_reg()) {
-            (Some(from), Some(to)) => I::emit_move(self, Reg::from_real(to), Reg::from_real(from)),
+        let inst = match (from.as_reg(), to.as_reg()) {
+            (Some(from), Some(to)) => I::mov(Reg::from_real(to), Reg::from_real(from)),
             (Some(from), None) => {
-                let offset = slot(&self.frame, to);
-                I::emit_spill(self, offset, Reg::from_real(from));
+                let (base, offset) = place(&self.frame, to);
+                I::store_slot(base, offset, Reg::from_real(from))
             }
             (None, Some(to)) => {
-                let offset = slot(&self.frame, from);
-                I::emit_reload(self, Reg::from_real(to), offset);
+                let (base, offset) = place(&self.frame, from);
+                I::load_slot(Reg::from_real(to), base, offset)
             }
             (None, None) => {
                 unreachable!("the allocator has scratch registers for moves between slots")
             }
-        }
+        };
+        I::emit(self, &inst, &[], None);
     }
 }

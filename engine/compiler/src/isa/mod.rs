@@ -3,6 +3,7 @@
 //! Architecture invariant: nothing outside `isa/` names an instruction set. Whoever compiles asks [`with_isa!`] for the
 //! one that the flags choose; that is the only `match` on it.
 
+use crate::abi::frame::Frame;
 use crate::abi::{AbiRegs, Call, TailCall};
 use crate::emit::Emitter;
 use crate::emit::buffer::BranchEncoding;
@@ -15,6 +16,29 @@ use regalloc2::{MachineEnv, PReg, PRegSet, RegClass};
 use std::fmt::Debug;
 use std::num::NonZeroU8;
 use std::ops::Range;
+
+/// The Rust that `build.rs` has ISLE generate from the rules of an instruction set.
+macro_rules! generated_rules {
+    ($isa:literal) => {
+        #[allow(
+            clippy::all,
+            dead_code,
+            missing_docs,
+            non_camel_case_types,
+            non_snake_case,
+            unreachable_code,
+            unreachable_patterns,
+            unused_assignments,
+            unused_imports,
+            unused_mut,
+            unused_variables,
+            irrefutable_let_patterns
+        )]
+        mod generated {
+            include!(concat!(env!("OUT_DIR"), "/", $isa, ".rs"));
+        }
+    };
+}
 
 mod aarch64;
 mod x86_64;
@@ -136,13 +160,19 @@ pub trait Isa: Sized + Debug + 'static {
     /// The registers that a call destroys.
     fn call_clobbers() -> PRegSet;
     /// The class of the register that a type needs; `None` if the type has no register.
-    fn class(ty: Type) -> Option<RegClass>;
+    fn class(ty: Type) -> Option<RegClass> {
+        match ty.bits() {
+            8 | 16 | 32 | 64 if ty.is_int() => Some(RegClass::Int),
+            32 | 64 if ty.is_float() => Some(RegClass::Float),
+            _ => None,
+        }
+    }
     /// Applies the rules to one instruction. The result is `None` if no rule matches.
     fn apply_rules(isle: &mut Isle<'_, '_, Self>, inst: ir::Inst) -> Option<InstOutput>;
 
     /// An unconditional jump to the only successor.
     fn jump() -> Self::Inst;
-    /// A copy of a register.
+    /// A copy of a register: the whole of one for integers, or at least the low 64 bits of one for numbers.
     fn mov(dst: Reg, src: Reg) -> Self::Inst;
     /// The start of a function, at which its arguments are in registers.
     fn args(defs: Fixed) -> Self::Inst;
@@ -166,12 +196,10 @@ pub trait Isa: Sized + Debug + 'static {
     /// Encodes an instruction over real registers. `targets` are the blocks of its successors, `next` is the block that
     /// follows.
     fn emit(emitter: &mut Emitter<Self>, inst: &Self::Inst, targets: &[u32], next: Option<u32>);
-    /// Encodes a copy of the whole of an integer register, or of the low 64 bits of a float register.
-    fn emit_move(emitter: &mut Emitter<Self>, dst: Reg, src: Reg);
-    /// Encodes a store to a spill slot, at an offset from the frame pointer.
-    fn emit_spill(emitter: &mut Emitter<Self>, offset: i32, src: Reg);
-    /// Encodes a load of a spill slot at an offset from the frame pointer.
-    fn emit_reload(emitter: &mut Emitter<Self>, dst: Reg, offset: i32);
+    /// The place of a spill slot whose offset from the frame pointer is given: a base and an offset in bytes.
+    fn spill_place(_frame: &Frame, offset: i32) -> (Reg, i32) {
+        (Self::CONVENTION.frame, offset)
+    }
     /// Encodes a trap.
     fn emit_trap(emitter: &mut Emitter<Self>, code: NonZeroU8);
     /// Whether an instruction is an unconditional jump to the only successor.

@@ -46,6 +46,11 @@ pub fn sign_extended(ty: Type, bits: i64) -> i64 {
     bits << unused >> unused
 }
 
+/// An amount of a shift or rotation, modulo the width of a type.
+pub fn amount_below_width(ty: Type, amount: u64) -> u8 {
+    amount as u8 & (ty.bits() as u8 - 1)
+}
+
 /// The methods of the context that belong to all ISAs.
 macro_rules! prelude_methods {
     () => {
@@ -203,7 +208,7 @@ macro_rules! prelude_methods {
         }
 
         fn amount_modulo(&mut self, ty: Type, amount: u64) -> u8 {
-            amount as u8 & (ty.bits() as u8 - 1)
+            amount_below_width(ty, amount)
         }
 
         fn amount_negated(&mut self, ty: Type, amount: u64) -> u8 {

@@ -104,3 +104,17 @@ pub trait OperandVisitor {
     /// A result in a given real register.
     fn fixed_write(&mut self, reg: &mut Reg, real: PReg);
 }
+
+/// Passes registers that are read from the places of the ABI to a visitor.
+pub fn fixed_reads(list: &mut Fixed, visitor: &mut impl OperandVisitor) {
+    for (reg, place) in list {
+        visitor.fixed_read(reg, *place);
+    }
+}
+
+/// Passes registers that are written in the places of the ABI to a visitor.
+pub fn fixed_writes(list: &mut Fixed, visitor: &mut impl OperandVisitor) {
+    for (reg, place) in list {
+        visitor.fixed_write(reg, *place);
+    }
+}

@@ -10,7 +10,7 @@
 //! | vmctx | x21; `crate::abi` says which callees may change it |
 //! | callee-saved | x19 x20 x22 to x28, x29 (always the frame pointer); of the vector registers none |
 //! | destroyed by every call | x0 to x15, v0 to v30: x8 to x15 are for no argument, so trampolines may use them |
-//! | scratch | x16, x17, v31: never live across an instruction of VCode; veneers and tail calls may use them |
+//! | scratch | x16, x17, v31: never live across an instruction of VCode; branches to far tables and tail calls may use them |
 //! | never touched | x18, which belongs to the platform |
 //!
 //! What all instruction sets have in common is in `crate::abi`: the frame, tail calls, and who restores the vmctx. sp is a
@@ -18,8 +18,7 @@
 
 use super::regs;
 use crate::abi::AbiRegs;
-use cranelift_codegen::ir::Type;
-use regalloc2::{PReg, RegClass};
+use regalloc2::PReg;
 
 /// The registers of the convention.
 pub const ABI: AbiRegs = AbiRegs {
@@ -30,12 +29,3 @@ pub const ABI: AbiRegs = AbiRegs {
 
 /// The register with the address of a tail call's callee.
 pub const TAIL_CALLEE: PReg = regs::int(9);
-
-/// The class of the register that a type needs; `None` if the type has no register.
-pub fn class(ty: Type) -> Option<RegClass> {
-    match ty.bits() {
-        8 | 16 | 32 | 64 if ty.is_int() => Some(RegClass::Int),
-        32 | 64 if ty.is_float() => Some(RegClass::Float),
-        _ => None,
-    }
-}

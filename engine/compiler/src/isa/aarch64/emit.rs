@@ -9,12 +9,12 @@ use super::memory::{self, Access};
 use super::operands::{Amode, IndexKind, OperandSize};
 use super::regs::*;
 use super::table::{int, plain};
+use crate::abi::frame::Frame;
 use crate::abi::{Call, Callee, TailCall};
 use crate::clif::names::FuncName;
 use crate::emit::Emitter;
 use crate::emit::buffer::Label;
 use crate::vcode::reg::Reg;
-use regalloc2::RegClass;
 use smallvec::SmallVec;
 use std::num::NonZeroU8;
 
@@ -24,6 +24,8 @@ const X17: Reg = Reg::from_real(MOVE_SCRATCH);
 
 /// The relocation of B or BL.
 const CALL: u8 = 0;
+/// The register that holds the new stack pointer while a tail call's arguments are copied.
+const TAIL_STACK: Reg = Reg::from_real(super::regs::int(10));
 /// The relocation of ADRP: the distance in pages of 4096 bytes.
 const PAGE: u8 = 1;
 /// The relocation of ADD: the offset within the page.
@@ -63,7 +65,7 @@ impl Emitter<Aarch64> {
                 self.buffer.branch(Branch::If(*condition), label);
             }
             other => {
-                let slots = self.frame.slots + self.below_frame_pointer() as i32;
+                let slots = self.frame.slots + below_frame_pointer(&self.frame) as i32;
                 other.encode(slots, self);
             }
         }
@@ -153,14 +155,15 @@ impl Emitter<Aarch64> {
         if call.rise == 0 {
             self.leave(0);
         } else {
-            // The new stack pointer, at which the callee's arguments begin.
-            add_constant(X16, FRAME, i64::from(call.rise) + 16, self);
+            // The new stack pointer, at which the callee's arguments begin. It is not in x16, by way of which far slots are accessed;
+            // x10 holds no argument, and no value that is still needed.
+            add_constant(TAIL_STACK, FRAME, i64::from(call.rise) + 16, self);
             self.inst(&plain::ldp.inst(FRAME, LINK, FRAME, 0));
             for offset in (0..call.copied as i32).step_by(8).rev() {
                 self.access(&memory::ldr_x, X17, STACK, offset);
-                self.access(&memory::str_x, X17, X16, offset);
+                self.access(&memory::str_x, X17, TAIL_STACK, offset);
             }
-            move_reg(STACK, X16, self);
+            move_reg(STACK, TAIL_STACK, self);
         }
         match call.callee {
             Callee::Direct(func) => {
@@ -175,11 +178,6 @@ impl Emitter<Aarch64> {
         access.encode(reg, Amode::Base { base, disp }, None, 0, self);
     }
 
-    /// The distance in bytes of the stack pointer below the frame pointer, outside of the start and end of the function.
-    fn below_frame_pointer(&self) -> u32 {
-        (self.frame.pushed() + self.frame.size).next_multiple_of(16)
-    }
-
     /// The registers that are saved, the vmctx among them, at descending addresses below the frame pointer.
     fn saved(&self) -> SmallVec<[Reg; 10]> {
         let vmctx = self.frame.vmctx.then_some(VMCTX);
@@ -191,7 +189,7 @@ impl Emitter<Aarch64> {
     pub fn prologue(&mut self) {
         self.inst(&plain::stp_pre.inst(FRAME, LINK, STACK, -16));
         move_reg(FRAME, STACK, self);
-        let below = self.below_frame_pointer();
+        let below = below_frame_pointer(&self.frame);
         if below != 0 {
             add_constant(STACK, STACK, -i64::from(below), self);
         }
@@ -225,7 +223,7 @@ impl Emitter<Aarch64> {
 
     /// Takes the frame from the stack, and so many bytes of arguments.
     fn leave(&mut self, freed: u32) {
-        if self.below_frame_pointer() != 0 {
+        if below_frame_pointer(&self.frame) != 0 {
             move_reg(STACK, FRAME, self);
         }
         // LDP adds at most 504 bytes to the stack pointer.
@@ -241,26 +239,11 @@ impl Emitter<Aarch64> {
         self.leave(self.frame.freed);
         self.inst(&plain::ret.inst());
     }
+}
 
-    /// Encodes a store to a spill slot, at an offset from the frame pointer.
-    pub fn spill(&mut self, offset: i32, src: Reg) {
-        let access = match src.class() {
-            RegClass::Int => &memory::str_x,
-            _ => &memory::str_d,
-        };
-        let offset = offset + self.below_frame_pointer() as i32;
-        self.access(access, src, STACK, offset);
-    }
-
-    /// Encodes a load of a spill slot, at an offset from the frame pointer.
-    pub fn reload(&mut self, dst: Reg, offset: i32) {
-        let access = match dst.class() {
-            RegClass::Int => &memory::ldr_x,
-            _ => &memory::ldr_d,
-        };
-        let offset = offset + self.below_frame_pointer() as i32;
-        self.access(access, dst, STACK, offset);
-    }
+/// The distance in bytes of the stack pointer below the frame pointer, outside of the start and end of a function.
+pub fn below_frame_pointer(frame: &Frame) -> u32 {
+    (frame.pushed() + frame.size).next_multiple_of(16)
 }
 
 /// Writes the reference to a function into an instruction of a text, which begins at a multiple of 4096 bytes.

@@ -24,23 +24,7 @@ mod table {
     pub use crate::isa::aarch64::table::{float::*, int::*, plain, vector::*};
 }
 
-#[allow(
-    clippy::all,
-    dead_code,
-    missing_docs,
-    non_camel_case_types,
-    non_snake_case,
-    unreachable_code,
-    unreachable_patterns,
-    unused_assignments,
-    unused_imports,
-    unused_mut,
-    unused_variables,
-    irrefutable_let_patterns
-)]
-mod generated {
-    include!(concat!(env!("OUT_DIR"), "/aarch64.rs"));
-}
+generated_rules!("aarch64");
 
 /// The lists of places of calls and returns.
 type Places = PlaceList;
@@ -165,14 +149,9 @@ impl Isle<'_, '_> {
     }
 }
 
-/// `amount` modulo the width of a type.
-fn modulo_width(ty: Type, amount: u64) -> u8 {
-    amount as u8 & (ty.bits() as u8 - 1)
-}
-
 /// `amount` modulo the width of a type, if a field of so many bits from there on is inside of the type.
 fn field_inside(ty: Type, amount: u64, width: u8) -> Option<u8> {
-    let lsb = modulo_width(ty, amount);
+    let lsb = amount_below_width(ty, amount);
     let inside = width > 0 && u32::from(lsb) + u32::from(width) <= ty.bits();
     inside.then_some(lsb)
 }
@@ -291,16 +270,16 @@ impl Context for Isle<'_, '_> {
     }
 
     fn extr_lsb(&mut self, ty: Type, left: u64, right: u64) -> Option<u8> {
-        let (left, right) = (modulo_width(ty, left), modulo_width(ty, right));
+        let (left, right) = (amount_below_width(ty, left), amount_below_width(ty, right));
         (u32::from(left + right) == ty.bits()).then_some(right)
     }
 
     fn amount_difference(&mut self, ty: Type, a: u64, b: u64) -> Option<u8> {
-        modulo_width(ty, a).checked_sub(modulo_width(ty, b))
+        amount_below_width(ty, a).checked_sub(amount_below_width(ty, b))
     }
 
     fn field_within(&mut self, ty: Type, wide: Type, narrow: Type, n: u64) -> Option<u8> {
-        let lsb = modulo_width(wide, n);
+        let lsb = amount_below_width(wide, n);
         let end = u32::from(lsb) + narrow.bits();
         (end <= ty.bits() && end <= wide.bits()).then_some(lsb)
     }

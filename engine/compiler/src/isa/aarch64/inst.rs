@@ -7,7 +7,7 @@ use super::operands::Amode;
 use super::table::{Form, Role, View, show, text};
 use crate::abi::{Call, Callee, TailCall};
 use crate::clif::names::FuncName;
-use crate::vcode::reg::{Fixed, OperandVisitor, Reg};
+use crate::vcode::reg::{Fixed, OperandVisitor, Reg, fixed_reads, fixed_writes};
 use crate::vcode::{Flow, MachInst};
 use regalloc2::{PRegSet, RegClass};
 use std::num::NonZeroU8;
@@ -179,7 +179,7 @@ impl MachInst for Inst {
             list.join(" ")
         };
         let callee = |callee: Callee<Reg>| match callee {
-            Callee::Direct(func) => func_text(func),
+            Callee::Direct(func) => func.to_string(),
             Callee::Indirect(address) => format!("*{}", x(address)),
         };
         let vmctx =
@@ -196,7 +196,7 @@ impl MachInst for Inst {
             Inst::Imm { dst, value } => format!("mov {}, #{value:#x}", x(*dst)),
             Inst::Move { dst, src } => format!("mov {}, {}", x(*dst), x(*src)),
             Inst::SlotAddr { dst, offset } => format!("add {}, slots, #{offset:#x}", x(*dst)),
-            Inst::FuncAddr { dst, func } => format!("adr {}, {}", x(*dst), func_text(*func)),
+            Inst::FuncAddr { dst, func } => format!("adr {}, {}", x(*dst), func),
             Inst::Call(call) => format!(
                 "call {}{} ({}) -> ({})",
                 callee(call.callee),
@@ -219,22 +219,6 @@ impl MachInst for Inst {
             Inst::TrapIf(condition, code) => format!("{} trap={code}", condition.text()),
             Inst::Udf(code) => format!("udf trap={code}"),
         }
-    }
-}
-
-fn func_text(func: FuncName) -> String {
-    format!("u{}:{}", func.namespace, func.index)
-}
-
-fn fixed_reads(list: &mut Fixed, visitor: &mut impl OperandVisitor) {
-    for (reg, place) in list {
-        visitor.fixed_read(reg, *place);
-    }
-}
-
-fn fixed_writes(list: &mut Fixed, visitor: &mut impl OperandVisitor) {
-    for (reg, place) in list {
-        visitor.fixed_write(reg, *place);
     }
 }
 

@@ -1,13 +1,14 @@
 //! The instruction set aarch64 (A64, Armv8.0 and later).
 
 use super::{Convention, Isa};
+use crate::abi::frame::Frame;
 use crate::abi::{Call, TailCall};
 use crate::emit::Emitter;
 use crate::lower::InstOutput;
 use crate::lower::context::Isle;
 use crate::vcode::reg::{Fixed, Reg};
 use branch::Branch;
-use cranelift_codegen::ir::{self, Type};
+use cranelift_codegen::ir;
 use inst::Inst;
 use operands::Amode;
 use regalloc2::{MachineEnv, PRegSet, RegClass};
@@ -64,10 +65,6 @@ impl Isa for Aarch64 {
 
     fn call_clobbers() -> PRegSet {
         regs::call_clobbers()
-    }
-
-    fn class(ty: Type) -> Option<RegClass> {
-        abi::class(ty)
     }
 
     fn apply_rules(isle: &mut Isle<'_, '_, Self>, inst: ir::Inst) -> Option<InstOutput> {
@@ -146,16 +143,12 @@ impl Isa for Aarch64 {
         emitter.encode_inst(inst, targets, next);
     }
 
-    fn emit_move(emitter: &mut Emitter<Self>, dst: Reg, src: Reg) {
-        encode::move_reg(dst, src, emitter);
-    }
-
-    fn emit_spill(emitter: &mut Emitter<Self>, offset: i32, src: Reg) {
-        emitter.spill(offset, src);
-    }
-
-    fn emit_reload(emitter: &mut Emitter<Self>, dst: Reg, offset: i32) {
-        emitter.reload(dst, offset);
+    /// From sp: loads and stores reach 32 KiB upwards, but only 256 bytes downwards.
+    fn spill_place(frame: &Frame, offset: i32) -> (Reg, i32) {
+        (
+            regs::STACK,
+            offset + emit::below_frame_pointer(frame) as i32,
+        )
     }
 
     fn emit_trap(emitter: &mut Emitter<Self>, code: NonZeroU8) {

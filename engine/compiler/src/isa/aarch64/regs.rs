@@ -7,7 +7,7 @@
 //! |---|---|
 //! | x0 to x7 | arguments and results |
 //! | x8 to x15 | destroyed by calls, for no argument |
-//! | x16, x17 | scratch: addresses that no addressing mode reaches, moves of the allocator, veneers |
+//! | x16, x17 | scratch: addresses that no addressing mode reaches, moves of the allocator, far tables |
 //! | x18 | the platform's: never used |
 //! | x19, x20, x22 to x28 | callee-saved |
 //! | x21 | vmctx |

@@ -17,8 +17,7 @@
 
 use super::regs::*;
 use crate::abi::AbiRegs;
-use cranelift_codegen::ir::Type;
-use regalloc2::{PReg, RegClass};
+use regalloc2::PReg;
 
 const INT_ARGS: [PReg; 8] = [RDI, RSI, RDX, RCX, R8, R9, RAX, R10];
 const INT_RESULTS: [PReg; 8] = [RAX, RDX, RCX, RDI, RSI, R8, R9, R10];
@@ -39,12 +38,3 @@ pub const ABI: AbiRegs = AbiRegs {
     int_results: &INT_RESULTS,
     floats: &FLOATS,
 };
-
-/// The class of the register that a type needs; `None` if the type has no register.
-pub fn class(ty: Type) -> Option<RegClass> {
-    match ty.bits() {
-        8 | 16 | 32 | 64 if ty.is_int() => Some(RegClass::Int),
-        32 | 64 if ty.is_float() => Some(RegClass::Float),
-        _ => None,
-    }
-}

@@ -2,7 +2,7 @@
 
 use super::X86_64;
 use super::inst::Inst;
-use super::operands::{Amode, CC, GprMem, SLOTS, SPILLS, amode, memory};
+use super::operands::{Amode, CC, GprMem, SLOTS, SPILLS, amode};
 use super::regs::*;
 use crate::abi::{Call, Callee, TailCall};
 use crate::emit::Emitter;
@@ -370,24 +370,6 @@ impl Emitter<X86_64> {
             _ if from == to => {}
             RegClass::Int => self.asm(asm::movq_mr::new(assembler::GprMem::Gpr(to), from)),
             _ => self.asm(asm::movaps_a::new(to, assembler::XmmMem::Xmm(from))),
-        }
-    }
-
-    /// Stores a register to a spill slot.
-    pub fn spill(&mut self, offset: i32, src: Reg) {
-        let address = amode(FRAME, offset);
-        match src.class() {
-            RegClass::Int => self.asm(asm::movq_mr::new(memory(address), src)),
-            _ => self.asm(asm::movsd_c_m::new(address, src)),
-        }
-    }
-
-    /// Loads a register from a spill slot.
-    pub fn reload(&mut self, dst: Reg, offset: i32) {
-        let address = amode(FRAME, offset);
-        match dst.class() {
-            RegClass::Int => self.asm(asm::movq_rm::new(dst, assembler::GprMem::Mem(address))),
-            _ => self.asm(asm::movsd_a_m::new(dst, address)),
         }
     }
 }

@@ -15,23 +15,7 @@ use cranelift_assembler_x64::{self as assembler, inst as asm};
 use generated::{ComparePredicate, Context, FloatSize, OperandSize, RoundMode};
 pub use generated::{RULES, constructor_lower};
 
-#[allow(
-    clippy::all,
-    dead_code,
-    missing_docs,
-    non_camel_case_types,
-    non_snake_case,
-    unreachable_code,
-    unreachable_patterns,
-    unused_assignments,
-    unused_imports,
-    unused_mut,
-    unused_variables,
-    irrefutable_let_patterns
-)]
-mod generated {
-    include!(concat!(env!("OUT_DIR"), "/x86_64.rs"));
-}
+generated_rules!("x86_64");
 
 /// The lists of places of calls and returns.
 type Places = PlaceList;
@@ -232,7 +216,7 @@ impl Context for Isle<'_, '_> {
         self.lower.features.has(POPCNT)
     }
 
-    // Terms of inst/int.isle.
+    // Terms of inst/constant.isle, add.isle and extend.isle.
 
     fn x64_imm(&mut self, value: u64) -> Gpr {
         let dst = self.int();
@@ -369,7 +353,7 @@ impl Context for Isle<'_, '_> {
         dst
     }
 
-    // Terms of inst/memory.isle.
+    // Terms of inst/load.isle and store.isle.
 
     fn x64_load_zext(&mut self, size: &OperandSize, address: Amode, flags: MemFlags) -> Gpr {
         let m = assembler::GprMem::Mem(with_trap(address, self.trap_code(flags)));
@@ -418,7 +402,7 @@ impl Context for Isle<'_, '_> {
         VMCTX
     }
 
-    // Terms of inst/control.isle.
+    // Terms of inst/branch.isle and trap.isle.
 
     fn x64_jmp(&mut self, target: BlockCall) -> Unit {
         self.lower.pass_block_args(0, target);

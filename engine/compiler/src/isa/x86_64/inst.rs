@@ -5,7 +5,7 @@ use super::operands::{AsmInst, CC, GprMem, XmmMem, spill_amode};
 use super::regs::{Pair, Regs, int};
 use crate::abi::{Call, Callee, TailCall};
 use crate::clif::names::FuncName;
-use crate::vcode::reg::{Fixed, OperandVisitor, Reg};
+use crate::vcode::reg::{Fixed, OperandVisitor, Reg, fixed_reads, fixed_writes};
 use crate::vcode::{Flow, MachInst};
 use cranelift_assembler_x64 as asm;
 use regalloc2::{PReg, PRegSet};
@@ -178,7 +178,7 @@ impl MachInst for Inst {
             list.join(" ")
         };
         let callee_text = |callee: Callee<GprMem>| match callee {
-            Callee::Direct(func) => func_text(func),
+            Callee::Direct(func) => func.to_string(),
             Callee::Indirect(address) => {
                 format!("*{}", address.to_string(asm::gpr::Size::Quadword))
             }
@@ -197,7 +197,7 @@ impl MachInst for Inst {
                 asm::AsReg::to_string(taken, None),
                 asm::AsReg::to_string(dst, None)
             ),
-            Inst::FuncAddr { dst, func } => format!("lea {}, {}", func_text(*func), show(*dst)),
+            Inst::FuncAddr { dst, func } => format!("lea {}, {}", func, show(*dst)),
             Inst::TestZero { bits, value } => {
                 format!("test{bits} {}", value.to_string(asm::gpr::Size::Quadword))
             }
@@ -246,10 +246,6 @@ fn beyond_its_slot(inst: &AsmInst) -> bool {
     )
 }
 
-fn func_text(func: FuncName) -> String {
-    format!("u{}:{}", func.namespace, func.index)
-}
-
 fn show(reg: Reg) -> String {
     asm::AsReg::to_string(&reg, Some(asm::gpr::Size::Quadword))
 }
@@ -257,18 +253,6 @@ fn show(reg: Reg) -> String {
 fn name(reg: PReg) -> String {
     let size = (reg.class() == regalloc2::RegClass::Int).then_some(asm::gpr::Size::Quadword);
     asm::AsReg::to_string(&Reg::from_real(reg), size)
-}
-
-fn fixed_reads(list: &mut Fixed, visitor: &mut impl OperandVisitor) {
-    for (reg, place) in list {
-        visitor.fixed_read(reg, *place);
-    }
-}
-
-fn fixed_writes(list: &mut Fixed, visitor: &mut impl OperandVisitor) {
-    for (reg, place) in list {
-        visitor.fixed_write(reg, *place);
-    }
 }
 
 /// Passes the assembler's operands to a visitor of this crate.

@@ -7,7 +7,7 @@ use crate::lower::InstOutput;
 use crate::lower::context::Isle;
 use crate::vcode::reg::{Fixed, Reg};
 use cranelift_assembler_x64::{GprMem, inst as asm};
-use cranelift_codegen::ir::{self, Type};
+use cranelift_codegen::ir;
 use emit::Jump;
 use inst::Inst;
 use operands::amode;
@@ -60,10 +60,6 @@ impl Isa for X86_64 {
 
     fn call_clobbers() -> PRegSet {
         regs::call_clobbers()
-    }
-
-    fn class(ty: Type) -> Option<RegClass> {
-        abi::class(ty)
     }
 
     fn apply_rules(isle: &mut Isle<'_, '_, Self>, inst: ir::Inst) -> Option<InstOutput> {
@@ -135,18 +131,6 @@ impl Isa for X86_64 {
 
     fn emit(emitter: &mut Emitter<Self>, inst: &Inst, targets: &[u32], next: Option<u32>) {
         emitter.inst(inst, targets, next);
-    }
-
-    fn emit_move(emitter: &mut Emitter<Self>, dst: Reg, src: Reg) {
-        emitter.move_reg(src, dst);
-    }
-
-    fn emit_spill(emitter: &mut Emitter<Self>, offset: i32, src: Reg) {
-        emitter.spill(offset, src);
-    }
-
-    fn emit_reload(emitter: &mut Emitter<Self>, dst: Reg, offset: i32) {
-        emitter.reload(dst, offset);
     }
 
     fn emit_trap(emitter: &mut Emitter<Self>, code: NonZeroU8) {

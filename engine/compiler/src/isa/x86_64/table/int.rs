@@ -8,7 +8,7 @@
 //!
 //! # How to add an instruction
 //!
-//! 1. `isle-rules/x86_64/inst/<family>.isle`: the manual reference, spec, `decl` and `extern constructor`.
+//! 1. `isle-rules/x86_64/inst/<group>.isle`: the manual reference, spec, `decl` and `extern constructor`.
 //! 2. One line in the table at the end of this file, in the shape that has the decl's signature:
 //!
 //! | shape | decl | forms, in this order |
@@ -45,7 +45,7 @@
 /// The table. It expands to methods of the ISLE `Context`.
 macro_rules! instruction_table {
     () => {
-        // Instructions of inst/int.isle.
+        // Arithmetic, logic, shifts, bits and comparisons.
         alu!(x64_add commutes: addl_rm addl_mi addl_mi_sxb addq_rm addq_mi_sxl addq_mi_sxb);
         alu!(x64_sub: subl_rm subl_mi subl_mi_sxb subq_rm subq_mi_sxl subq_mi_sxb);
         alu!(x64_and commutes: andl_rm andl_mi andl_mi_sxb andq_rm andq_mi_sxl andq_mi_sxb);
@@ -95,13 +95,13 @@ macro_rules! instruction_table {
                sets_m setns_m setp_m setnp_m setl_m setge_m setle_m setg_m);
         cmov!(x64_cmov: cmovol_rm cmovnol_rm cmovbl_rm cmovael_rm cmovel_rm cmovnel_rm cmovbel_rm cmoval_rm cmovsl_rm cmovnsl_rm cmovpl_rm cmovnpl_rm cmovll_rm cmovgel_rm cmovlel_rm cmovgl_rm,
               cmovoq_rm cmovnoq_rm cmovbq_rm cmovaeq_rm cmoveq_rm cmovneq_rm cmovbeq_rm cmovaq_rm cmovsq_rm cmovnsq_rm cmovpq_rm cmovnpq_rm cmovlq_rm cmovgeq_rm cmovleq_rm cmovgq_rm);
-        // Instructions of inst/memory.isle.
+        // Arithmetic on memory, of inst/store.isle.
         alu_mem!(x64_add_mem: addb_mr addb_mi, addw_mr addw_mi, addl_mr addl_mi addl_mi_sxb, addq_mr addq_mi_sxl addq_mi_sxb);
         alu_mem!(x64_sub_mem: subb_mr subb_mi, subw_mr subw_mi, subl_mr subl_mi subl_mi_sxb, subq_mr subq_mi_sxl subq_mi_sxb);
         alu_mem!(x64_and_mem: andb_mr andb_mi, andw_mr andw_mi, andl_mr andl_mi andl_mi_sxb, andq_mr andq_mi_sxl andq_mi_sxb);
         alu_mem!(x64_or_mem: orb_mr orb_mi, orw_mr orw_mi, orl_mr orl_mi orl_mi_sxb, orq_mr orq_mi_sxl orq_mi_sxb);
         alu_mem!(x64_xor_mem: xorb_mr xorb_mi, xorw_mr xorw_mi, xorl_mr xorl_mi xorl_mi_sxb, xorq_mr xorq_mi_sxl xorq_mi_sxb);
-        // Instructions of inst/control.isle.
+        // Conditions and selections.
         test!(x64_test: testb_mr testb_mi, testw_mr testw_mi, testl_mr testl_mi, testq_mr testq_mi);
         test_rm!(x64_test_rm: testb_mr testb_mi, testw_mr testw_mi, testl_mr testl_mi, testq_mr testq_mi);
         bit_test!(x64_bt: btl_mr btq_mr);
