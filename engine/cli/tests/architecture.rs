@@ -159,6 +159,208 @@ fn unsafe_code_has_one_home() {
     println!("{blocks} uses of unsafe, all in {UNSAFE_HOME}");
 }
 
+/// The virtual machine depends on nothing above it: no file of `vm/` names a module of its crate outside of `vm/`. Its
+/// tests may, because they drive it through the whole engine.
+#[test]
+fn the_virtual_machine_depends_on_nothing_above_it() {
+    let (mut files, mut wrong) = (0, Vec::new());
+    for (path, source) in sources(&["rs"]) {
+        let Some(inside) = path.strip_prefix(UNSAFE_HOME) else {
+            continue;
+        };
+        if inside.ends_with("tests.rs") {
+            continue;
+        }
+        files += 1;
+        // The number of `super`s that lead from this file to the root of the crate.
+        let depth = inside.matches('/').count() + 2 - usize::from(inside.ends_with("mod.rs"));
+        for (line, name) in names_above(&source, depth) {
+            wrong.push(format!("{path}:{line}: {name}"));
+        }
+    }
+    assert!(files > 20, "found only {files} files in {UNSAFE_HOME}");
+    assert!(
+        wrong.is_empty(),
+        "these name what is above {UNSAFE_HOME}; have it passed in, or move it down: {wrong:#?}"
+    );
+}
+
+/// Line and path of every name in the code of a file of `vm` that lies outside of `vm`, tests apart. `depth` is the number of
+/// `super`s that lead to the root of the crate.
+fn names_above(source: &str, depth: usize) -> Vec<(usize, String)> {
+    let code = source.split("#[cfg(test)]\nmod tests").next();
+    let mut found = Vec::new();
+    for (index, line) in code.unwrap_or_default().lines().enumerate() {
+        let code = line.split("//").next().unwrap_or_default();
+        for path in code.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':')) {
+            let parts: Vec<&str> = path.split("::").collect();
+            let supers = parts.iter().take_while(|part| **part == "super").count();
+            let below_root = match parts[0] {
+                "crate" => &parts[1..],
+                _ if supers >= depth => &parts[supers..],
+                _ => continue,
+            };
+            // `crate` by itself is a visibility.
+            if path.contains("::") && below_root.first() != Some(&"vm") {
+                found.push((index + 1, path.to_owned()));
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn names_above_the_virtual_machine_are_read_off_the_text() {
+    let source = "//! [`crate::Module`]\nuse crate::vm::code;\nuse super::code;\nfn f(x: &crate::Error) {}\n\
+        use super::super::store::StoreInner;\npub(crate) use crate::{a, vm};\nmacro!($crate::vm::x, skerry_environ::Trap)\n\
+        #[cfg(test)]\nmod tests {\n    use crate::Engine;\n}\n";
+    let names = |depth| {
+        names_above(source, depth)
+            .into_iter()
+            .map(|(line, _)| line)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(names(2), [4, 5, 6]);
+    assert_eq!(names(3), [4, 6]);
+}
+
+/// Where the runtime knows instruction sets: one file, and a folder with what its tests run, for each.
+const ARCH: &str = "engine/runtime/src/vm/arch/";
+
+/// Words that only somebody who knows an instruction set says.
+const OF_AN_INSTRUCTION_SET: [&str; 26] = [
+    "target_arch",
+    "x86",
+    "x86_64",
+    "amd64",
+    "aarch64",
+    "arm64",
+    "asm",
+    "naked_asm",
+    "global_asm",
+    "uc_mcontext",
+    "gregs",
+    "rax",
+    "rdi",
+    "rsi",
+    "rdx",
+    "rcx",
+    "rbp",
+    "rsp",
+    "rip",
+    "r11",
+    "r15",
+    "x21",
+    "x29",
+    "x30",
+    "ud2",
+    "udf",
+];
+
+/// The runtime knows instruction sets in `vm/arch/` alone, and there in the files that are named after them, apart from
+/// the choice between them in `mod.rs`.
+#[test]
+fn instruction_sets_have_their_files() {
+    let (mut files, mut wrong) = (0, Vec::new());
+    for (path, source) in sources(&["rs"]) {
+        if !path.starts_with("engine/runtime/") || path.starts_with(ARCH) {
+            continue;
+        }
+        files += 1;
+        for (index, line) in source.lines().enumerate() {
+            wrong
+                .extend(said_of_instruction_sets(line).map(|word| (path.clone(), index + 1, word)));
+        }
+    }
+    assert!(files > 50, "found only {files} files of the runtime");
+    assert!(
+        wrong.is_empty(),
+        "only files in {ARCH} may say these: {wrong:#?}"
+    );
+}
+
+fn said_of_instruction_sets(line: &str) -> impl Iterator<Item = &'static str> {
+    let words = line.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+    words.filter_map(|word| {
+        let registers_of_frames = word.starts_with("REG_").then_some("REG_");
+        let known = OF_AN_INSTRUCTION_SET.into_iter().find(|of| *of == word);
+        known.or(registers_of_frames)
+    })
+}
+
+#[test]
+fn words_of_instruction_sets_are_read_off_the_text() {
+    let said = |line| said_of_instruction_sets(line).collect::<Vec<_>>();
+    assert_eq!(
+        said("// on x86_64 [rbp] is `gregs[libc::REG_RBP]`"),
+        ["x86_64", "rbp", "gregs", "REG_"]
+    );
+    assert!(said("let wasm = stripped; // skerry_x86 is no such word, nor is rapid").is_empty());
+}
+
+/// Each instruction set of the runtime provides the same items: those that `vm/arch/mod.rs` takes from it, and the same
+/// functions for its tests.
+#[test]
+fn instruction_sets_provide_the_same() {
+    let files: BTreeMap<String, String> = sources(&["rs"])
+        .into_iter()
+        .filter_map(|(path, source)| Some((path.strip_prefix(ARCH)?.to_owned(), source)))
+        .collect();
+    let list = files["mod.rs"].split("pub(crate) use host::{").nth(1);
+    let list = list
+        .and_then(|rest| rest.split('}').next())
+        .unwrap_or_default();
+    let mut wanted: BTreeSet<&str> = list.split(',').map(str::trim).collect();
+    wanted.remove("");
+    assert!(wanted.len() > 15, "{ARCH}mod.rs takes only {wanted:?}");
+    let names = files
+        .keys()
+        .filter(|name| !name.contains('/') && *name != "mod.rs");
+    let mut tests = BTreeMap::new();
+    for name in names {
+        let provided = items(&files[name]);
+        let lacking: Vec<_> = wanted.difference(&provided).collect();
+        assert!(lacking.is_empty(), "{ARCH}{name} lacks {lacking:?}");
+        let more: Vec<_> = provided.difference(&wanted).collect();
+        assert_eq!(
+            more,
+            [&"machine_code"],
+            "{ARCH}{name} has more than mod.rs takes"
+        );
+        let machine_code = format!("{}/machine_code.rs", name.trim_end_matches(".rs"));
+        tests.insert(name, items(&files[&machine_code]));
+    }
+    assert!(tests.len() > 1, "only {:?} are known", tests.keys());
+    let (first, items) = tests.first_key_value().expect("there are some");
+    for (name, others) in &tests {
+        assert_eq!(items, others, "machine_code.rs of {first} and of {name}");
+    }
+}
+
+/// The names of the items that a file declares as `pub(crate)`, those of its macro `exit!` among them.
+fn items(source: &str) -> BTreeSet<&str> {
+    let mut found = BTreeSet::new();
+    for line in source.lines() {
+        if let Some(item) = line.strip_prefix("pub(crate) ") {
+            let mut words = item.split(|c: char| !(c.is_alphanumeric() || c == '_'));
+            let keywords = [
+                "unsafe", "extern", "C", "fn", "const", "type", "use", "mod", "",
+            ];
+            found.extend(words.find(|word| !keywords.contains(word)));
+        } else if let Some(exit) = line.strip_prefix("    ")
+            && exit.starts_with(|c: char| c.is_ascii_lowercase())
+            && let Some((name, code)) = exit.split_once(" = ")
+            && code
+                .trim_end_matches(';')
+                .chars()
+                .all(|c| c.is_ascii_uppercase())
+        {
+            found.insert(name);
+        }
+    }
+    found
+}
+
 /// The word after `unsafe` where the line has it as code.
 fn unsafe_code(line: &str) -> Option<&str> {
     let code = line.split("//").next().unwrap_or_default();

@@ -5,6 +5,7 @@ use crate::limits::LimitKind;
 use crate::trap::{Backtrace, Trap, TrapCode, printable};
 use crate::trust::TrustError;
 use crate::types::ExternType;
+use crate::vm::context::Unwind;
 use skerry_compiler::CompileError;
 use skerry_environ::{FuncType, ValType};
 use thiserror::Error as ThisError;
@@ -254,6 +255,16 @@ pub(crate) fn within(kind: LimitKind, limit: u64, actual: u64) -> Result<()> {
             limit,
             actual,
         }),
+    }
+}
+
+/// An error of a host function or a limiter ends the WebAssembly that called it.
+impl From<Error> for Unwind {
+    fn from(error: Error) -> Self {
+        Self::Error {
+            is_interrupt: error.trap_code() == Some(TrapCode::Interrupted),
+            error: Box::new(error),
+        }
     }
 }
 

@@ -6,8 +6,7 @@
 use crate::error::{Error, Result, within};
 use crate::interrupt::outside;
 use crate::limits::{LimitKind, ResourceLimiter};
-use crate::store::StoreInner;
-use crate::vm::context::DynStore;
+use crate::store::{ErasedStore, StoreInner};
 use skerry_environ::{MemoryType, TableType};
 
 /// The result of a growth: the old size, or the reason why it failed, which WebAssembly sees as -1. The outer error
@@ -15,7 +14,7 @@ use skerry_environ::{MemoryType, TableType};
 pub(crate) type Grown = Result<Result<u64>>;
 
 /// Grows a memory by `delta` pages.
-pub(crate) fn grow_memory(store: &mut DynStore, index: u32, delta: u64) -> Grown {
+pub(crate) fn grow_memory(store: &mut dyn ErasedStore, index: u32, delta: u64) -> Grown {
     let (inner, limiter) = store.parts();
     let (pages, limit, ty) = {
         let memory = inner.memory(index);
@@ -61,7 +60,7 @@ pub(crate) fn grow_memory(store: &mut DynStore, index: u32, delta: u64) -> Grown
 }
 
 /// Grows a table by `delta` elements whose words are `init`.
-pub(crate) fn grow_table(store: &mut DynStore, index: u32, delta: u64, init: u64) -> Grown {
+pub(crate) fn grow_table(store: &mut dyn ErasedStore, index: u32, delta: u64, init: u64) -> Grown {
     let (inner, limiter) = store.parts();
     let (len, limit) = {
         let table = inner.table(index);
@@ -117,7 +116,7 @@ impl Creation<'_> {
     ///
     /// # Errors
     /// [`Error::Limit`] and [`Error::Refused`], and the errors of the limiter itself.
-    pub(crate) fn ask(&self, store: &mut DynStore) -> Result<()> {
+    pub(crate) fn ask(&self, store: &mut dyn ErasedStore) -> Result<()> {
         let (inner, limiter) = store.parts();
         let engine = inner.engine().limits();
         for ty in self.memories {

@@ -12,8 +12,7 @@
 //! embedder.
 //!
 //! Architecture invariants:
-//! - `unsafe` code is in `vm` alone, which depends on no other module but [`Error`] and the untyped part of a
-//!   store.
+//! - `unsafe` code is in `vm` alone, which depends on no other module.
 //! - Compiled code runs on a stack of its own, with no Rust frame on it; see `vm/context.rs`.
 //!
 //! # Example
@@ -25,10 +24,12 @@
 #![deny(clippy::undocumented_unsafe_blocks)]
 
 mod artifact;
+mod builtins;
 mod cache;
 mod caller;
 mod clif;
 mod deadline;
+mod deserialize;
 mod engine;
 mod error;
 mod extern_objects;
@@ -83,3 +84,4 @@ pub use trust::{TrustError, TrustStore};
 pub use typed::{IntoFunc, WasmParams, WasmResults, WasmReturn, WasmTy};
 pub use types::{ExportType, ExternType, ImportType};
 pub use value::{ExternRef, Val};
+pub use vm::vouched::Vouched;

@@ -13,9 +13,7 @@ use crate::module::Module;
 use crate::trap::{Backtrace, Trap};
 use crate::vm::backtrace::RawBacktrace;
 use crate::vm::bulk::{CHUNK, ELEMENTS, in_chunks};
-use crate::vm::context::{
-    self, DynStore, FaultRegion, StoreObject, Unwind, VMStoreContext, ValRaw,
-};
+use crate::vm::context::{self, FaultRegion, StoreObject, Unwind, VMStoreContext, ValRaw};
 use crate::vm::func::{FuncRef, HostFunction, HostFunctions, invoke};
 use crate::vm::global::Global;
 use crate::vm::memory::{LinearMemory, in_bounds};
@@ -87,11 +85,25 @@ pub struct StoreInner {
     engine: Engine,
 }
 
+/// A store whose type of embedder's state is not known.
+pub(crate) trait ErasedStore: StoreObject {
+    /// The part of the store that does not depend on that type.
+    fn inner_mut(&mut self) -> &mut StoreInner;
+    /// The same, and what limits the store, if anything does.
+    fn parts(&mut self) -> (&mut StoreInner, Option<&mut dyn ResourceLimiter>);
+}
+
 impl<T> StoreObject for StoreData<T> {
     fn as_any_mut(&mut self) -> &mut dyn Any {
         self
     }
 
+    fn context_and_stack_size(&self) -> (&VMStoreContext, usize) {
+        (&self.inner.context, self.inner.engine.wasm_stack_size())
+    }
+}
+
+impl<T> ErasedStore for StoreData<T> {
     fn inner_mut(&mut self) -> &mut StoreInner {
         &mut self.inner
     }
@@ -393,10 +405,6 @@ impl StoreInner {
 
     pub(crate) fn engine(&self) -> &Engine {
         &self.engine
-    }
-
-    pub(crate) fn stack_size(&self) -> usize {
-        self.engine.wasm_stack_size()
     }
 
     pub(crate) fn context(&self) -> &VMStoreContext {
@@ -739,7 +747,7 @@ impl StoreInner {
 /// # Errors
 /// Returns what made WebAssembly stop. A panic of a host function continues here.
 pub(crate) fn call(
-    store: &mut DynStore,
+    store: &mut dyn ErasedStore,
     func: VMFuncRef,
     slots: usize,
     values: &mut [ValRaw],
@@ -760,7 +768,11 @@ pub(crate) fn call(
             trap.add_backtrace(store.inner_mut().symbolize(&raw));
             Err(trap.into())
         }
-        Unwind::Error(error) => Err(error.with_backtrace(store.inner_mut().symbolize(&raw))),
+        Unwind::Error { error, .. } => {
+            let error = error.downcast::<Error>();
+            let error = *error.expect("host functions and limiters return errors of this crate");
+            Err(error.with_backtrace(store.inner_mut().symbolize(&raw)))
+        }
         Unwind::Panic(payload) => std::panic::resume_unwind(payload),
         Unwind::NoStack(error) => Err(Error::OutOfMemory(error)),
     }

@@ -9,9 +9,10 @@
 //! Both are files of the user's configuration. Like a shell's start-up file, they decide what this user's programs execute; code
 //! that can change them needs no hole in Skerry.
 
-use std::fs::{DirBuilder, File, Metadata, OpenOptions, symlink_metadata};
+use crate::vm::file::{is_ours, open_regular};
+use std::fs::{DirBuilder, File, Metadata, symlink_metadata};
 use std::io::{Error, ErrorKind, Read, Result as IoResult, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 /// A key, or an authentication code that was made with it.
@@ -188,12 +189,6 @@ fn make_key(directory: &Path, path: &Path) -> IoResult<()> {
     }
 }
 
-/// Whether only this user and root can have written a file or folder.
-pub(crate) fn is_ours(metadata: &Metadata) -> bool {
-    let owners = [0, rustix::process::geteuid().as_raw()];
-    metadata.mode() & 0o022 == 0 && owners.contains(&metadata.uid())
-}
-
 /// Says why a file or folder is not [ours](is_ours), and what to do.
 fn not_ours(path: &Path, metadata: &Metadata) -> String {
     if metadata.is_symlink() {
@@ -205,26 +200,6 @@ fn not_ours(path: &Path, metadata: &Metadata) -> String {
     }
     let shown = path.display();
     format!("others can write to it: look at what is in it, then say `chmod go-w '{shown}'`")
-}
-
-/// Opens a regular file for reading. It does not wait if the path is not one: opening a pipe would wait for a
-/// writer.
-///
-/// # Errors
-/// The operating system's error, or that it is not a regular file.
-pub(crate) fn open_regular(path: &Path) -> IoResult<File> {
-    let mut options = OpenOptions::new();
-    options.read(true);
-    let file = options
-        .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
-        .open(path)?;
-    match file.metadata()?.is_file() {
-        true => Ok(file),
-        false => Err(Error::new(
-            ErrorKind::InvalidInput,
-            "it is not a regular file",
-        )),
-    }
 }
 
 #[cfg(test)]

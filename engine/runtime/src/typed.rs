@@ -166,7 +166,8 @@ macro_rules! tuples {
                     let arguments = ($($ty::from_raw(&mut store.inner, values[$index]),)*);
                     let _ = &arguments;
                     let results = self(Caller::new(store, frame), $(arguments.$index),*).into_result()?;
-                    results.give(&store.inner, values)
+                    results.give(&store.inner, values)?;
+                    Ok(())
                 };
                 HostFunc { ty, call: Arc::new(call) }
             }
@@ -180,11 +181,12 @@ macro_rules! tuples {
             fn into_func(self) -> HostFunc {
                 let ty = FuncType::new(<($($ty,)*)>::param_types(), Ret::Results::types());
                 let call = move |store: &mut DynStore, _: CallerFrame, _values: &mut [ValRaw]| {
-                    let inner = store.inner_mut();
+                    let inner = &mut typed_store::<T>(store).inner;
                     let arguments = ($($ty::from_raw(inner, _values[$index]),)*);
-                    let _ = (&arguments, &inner);
+                    let _ = &arguments;
                     let results = self($(arguments.$index),*).into_result()?;
-                    results.give(store.inner_mut(), _values)
+                    results.give(inner, _values)?;
+                    Ok(())
                 };
                 HostFunc { ty, call: Arc::new(call) }
             }

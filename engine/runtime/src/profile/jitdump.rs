@@ -5,6 +5,7 @@
 
 use crate::module::{CodeOfFunction, Module};
 use crate::symbols::{lines, shown};
+use crate::vm::ELF_MACHINE;
 use crate::vm::file::ExecutableMarker;
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -18,8 +19,6 @@ const VERSION: u32 = 1;
 const HEADER: u32 = 40;
 /// The size of the header of a record, in bytes.
 const RECORD_HEADER: usize = 16;
-/// The number of the machine in ELF.
-const MACHINE: u32 = 62;
 
 const CODE_LOAD: u32 = 0;
 const CODE_DEBUG_INFO: u32 = 2;
@@ -42,7 +41,7 @@ impl JitDump {
         let mut file = super::create(path)?;
         let mut header = Vec::with_capacity(HEADER as usize);
         // The word after the machine is padding.
-        for word in [MAGIC, VERSION, HEADER, MACHINE, 0, std::process::id()] {
+        for word in [MAGIC, VERSION, HEADER, ELF_MACHINE, 0, std::process::id()] {
             header.extend(word.to_le_bytes());
         }
         header.extend(timestamp().to_le_bytes());

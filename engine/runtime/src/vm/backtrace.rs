@@ -1,10 +1,10 @@
 //! Walking the frames of compiled code: a chain of frame pointers on the wasm stack.
 //!
-//! Every compiled function keeps `[rbp] = caller's rbp, [rbp + 8] = return address`; [`super::arch::enter`] starts each
-//! activation with rbp = 0. The walk trusts none of it: each frame must lie in the wasm stack and above the last
+//! Every compiled function keeps its caller's frame pointer and its return address where its own frame pointer leads
+//! ([`CALLER_FP`], [`RETURN_ADDRESS`]); [`super::arch::enter`] starts each activation with a null frame pointer. The walk trusts none of it: each frame must lie in the wasm stack and above the last
 //! one, so a broken chain ends the backtrace instead of the process.
 
-use super::arch::{self, SignalState};
+use super::arch::{self, CALLER_FP, Exit, RETURN_ADDRESS, SignalState};
 use super::code;
 use super::context::Activation;
 use super::stack::StackBounds;
@@ -29,6 +29,11 @@ pub(crate) struct RawFrame {
 }
 
 impl RawBacktrace {
+    /// Adds the frame that a saved return address leads to.
+    fn push_caller(&mut self, saved: usize) {
+        self.push(arch::code_address(saved).wrapping_sub(1));
+    }
+
     fn push(&mut self, pc: usize) {
         if self.frames.len() < MAX_FRAMES {
             self.frames.push(RawFrame { pc });
@@ -50,14 +55,12 @@ pub(super) fn from_fault(
 ) -> RawBacktrace {
     let mut trace = RawBacktrace::default();
     trace.push(state.pc);
-    // While a function sets up its frame, and after it has taken it down, rbp is that of its caller.
-    let return_address = match code::byte_at(state.pc).is_some_and(arch::is_return) {
-        true => Some(0),
-        false => code::executed_in_function(state.pc).and_then(arch::prologue_return_address),
-    };
-    if let Some(pc) = return_address.and_then(|offset| read(bounds, state.sp.wrapping_add(offset)))
-    {
-        trace.push(pc.wrapping_sub(1));
+    // While a function sets up its frame, and after it has taken it down, the frame pointer is that of its caller.
+    let executed = code::executed_in_function(state.pc);
+    let code = code::bytes_at(state.pc);
+    let word = |place| read(bounds, place);
+    if let Some(saved) = arch::frameless_return(&state, executed, code, word) {
+        trace.push_caller(saved);
     }
     walk(bounds, state.fp, &mut trace);
     walk_outer(bounds, activation, &mut trace);
@@ -67,15 +70,11 @@ pub(super) fn from_fault(
 /// The frames from a transition from wasm to the host outwards.
 pub(super) fn from_exit(
     bounds: &StackBounds,
-    sp: usize,
-    fp: usize,
+    exit: &Exit,
     activation: &Activation,
 ) -> RawBacktrace {
     let mut trace = RawBacktrace::default();
-    if let Some(pc) = read(bounds, sp) {
-        trace.push(pc.wrapping_sub(1));
-    }
-    walk(bounds, fp, &mut trace);
+    walk_exit(bounds, exit, &mut trace);
     walk_outer(bounds, activation, &mut trace);
     trace
 }
@@ -89,22 +88,28 @@ pub(super) fn outside_of(bounds: &StackBounds, activation: &Activation) -> RawBa
 
 fn walk_outer(bounds: &StackBounds, activation: &Activation, trace: &mut RawBacktrace) {
     let mut next = activation.outer();
-    while let Some((outer, sp, fp)) = next {
-        if let Some(pc) = read(bounds, sp) {
-            trace.push(pc.wrapping_sub(1));
-        }
-        walk(bounds, fp, trace);
+    while let Some((outer, exit)) = next {
+        walk_exit(bounds, exit, trace);
         // SAFETY: outer activations live in suspended frames of `enter` on this thread's host stack.
         next = unsafe { &*outer }.outer();
     }
 }
 
+/// The frames of one activation, from the place at which it called out.
+fn walk_exit(bounds: &StackBounds, exit: &Exit, trace: &mut RawBacktrace) {
+    if let Some(saved) = arch::return_of_exit(exit, |place| read(bounds, place)) {
+        trace.push_caller(saved);
+    }
+    walk(bounds, exit.fp, trace);
+}
+
 fn walk(bounds: &StackBounds, mut fp: usize, trace: &mut RawBacktrace) {
     while fp != 0 {
-        let (Some(next), Some(pc)) = (read(bounds, fp), read(bounds, fp.wrapping_add(8))) else {
+        let word = |distance| read(bounds, fp.wrapping_add(distance));
+        let (Some(next), Some(saved)) = (word(CALLER_FP), word(RETURN_ADDRESS)) else {
             return;
         };
-        trace.push(pc.wrapping_sub(1));
+        trace.push_caller(saved);
         if next != 0 && next <= fp {
             return;
         }

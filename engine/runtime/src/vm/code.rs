@@ -5,8 +5,10 @@
 //! replaces the snapshot under a mutex that only ordinary code takes. A replaced snapshot is freed once no reader
 //! uses it.
 
-use super::file::{Bytes, MappedFile};
+use super::arch;
+use super::file::Bytes;
 use super::mmap::Mapping;
+use super::vouched::TrustedFile;
 use memmap2::Mmap;
 use skerry_environ::{Trap, TrapTable};
 use std::ops::Range;
@@ -17,7 +19,6 @@ use std::sync::{Mutex, PoisonError};
 #[derive(Debug)]
 pub(crate) struct CodeMemory {
     home: Home,
-    len: usize,
     tables: Box<CodeTables>,
 }
 
@@ -34,6 +35,8 @@ enum Home {
 /// text.
 #[derive(Debug, Default)]
 struct CodeTables {
+    /// The length of the text in bytes.
+    len: usize,
     /// The instructions that may trap.
     traps: TrapTable<Bytes>,
     /// The starts of functions, sorted.
@@ -56,6 +59,8 @@ impl CodeMemory {
         // SAFETY: the mapping is at least as long as `text`, was just made writable, and is not shared yet.
         unsafe { std::ptr::copy_nonoverlapping(text.as_ptr(), mapping.base(), text.len()) };
         mapping.make_executable(0, mapping.len())?;
+        // SAFETY: as above; all of it can still be read, and nobody writes to it any more.
+        arch::publish_code(unsafe { std::slice::from_raw_parts(mapping.base(), text.len()) });
         mapping.base().expose_provenance();
         Ok(Self::listed(
             Home::Memory(mapping),
@@ -71,7 +76,7 @@ impl CodeMemory {
     /// # Errors
     /// What the operating system answers, typically `ENOMEM`.
     pub(crate) fn map(
-        file: &MappedFile,
+        file: &TrustedFile,
         text: Range<usize>,
         traps: TrapTable<Bytes>,
         starts: impl IntoIterator<Item = u32>,
@@ -81,6 +86,8 @@ impl CodeMemory {
         }
         match file.map_executable(&text) {
             Ok(mapping) => {
+                // What a mapping shows of a file is made visible by the kernel, page by page, but not to threads that are running.
+                arch::publish_code(&[]);
                 mapping.as_ptr().expose_provenance();
                 Ok(Self::listed(Home::File(mapping), text.len(), traps, starts))
             }
@@ -96,8 +103,8 @@ impl CodeMemory {
     ) -> Self {
         let mut starts: Box<[u32]> = starts.into_iter().collect();
         starts.sort_unstable();
-        let tables = Box::new(CodeTables { traps, starts });
-        let code = Self { home, len, tables };
+        let tables = Box::new(CodeTables { len, traps, starts });
+        let code = Self { home, tables };
         registry_update(|ranges| {
             let range = code.range();
             let at = ranges.partition_point(|r| r.start < range.start);
@@ -116,7 +123,7 @@ impl CodeMemory {
     /// The machine code.
     pub(crate) fn text(&self) -> &[u8] {
         // SAFETY: `len` bytes are mapped and readable as long as this value lives, and nobody writes them.
-        unsafe { std::slice::from_raw_parts(self.base(), self.len) }
+        unsafe { std::slice::from_raw_parts(self.base(), self.len()) }
     }
 
     /// The trap table.
@@ -128,7 +135,7 @@ impl CodeMemory {
         let start = self.start();
         CodeRange {
             start,
-            end: start + self.len,
+            end: start + self.len(),
             tables: &raw const *self.tables,
         }
     }
@@ -140,7 +147,7 @@ impl CodeMemory {
 
     /// The length of the text in bytes.
     pub(crate) fn len(&self) -> usize {
-        self.len
+        self.tables.len
     }
 
     /// The address of the byte at `offset`.
@@ -149,7 +156,7 @@ impl CodeMemory {
     /// If that is outside the text.
     pub(crate) fn address(&self, offset: u32) -> *const u8 {
         assert!(
-            (offset as usize) < self.len,
+            (offset as usize) < self.len(),
             "code offsets lie inside the text"
         );
         self.base().wrapping_add(offset as usize)
@@ -158,7 +165,7 @@ impl CodeMemory {
     /// The offset of an address inside the text.
     pub(crate) fn offset_of(&self, pc: usize) -> Option<u32> {
         let offset = pc.checked_sub(self.start())?;
-        (offset < self.len).then_some(offset as u32)
+        (offset < self.len()).then_some(offset as u32)
     }
 }
 
@@ -238,11 +245,16 @@ pub(super) fn trap_at(pc: usize) -> Option<Option<Trap>> {
     lookup(pc, |tables, offset| tables.traps.get(offset))
 }
 
-/// The byte of compiled code at `pc`; `None` if `pc` is not in compiled code.
-pub(super) fn byte_at(pc: usize) -> Option<u8> {
-    // SAFETY: `pc` is in code that is alive (see `lookup`), and all of it is readable.
-    lookup(pc, |_, _| unsafe {
-        std::ptr::with_exposed_provenance::<u8>(pc).read()
+/// The bytes of compiled code from `pc` on, with zeros after its end; `None` if `pc` is not in compiled code.
+pub(super) fn bytes_at<const N: usize>(pc: usize) -> Option<[u8; N]> {
+    lookup(pc, |tables, offset| {
+        let mut bytes = [0; N];
+        let len = N.min(tables.len - offset as usize);
+        // SAFETY: these bytes are in code that is alive (see `lookup`), and all of it is readable.
+        let code =
+            unsafe { std::slice::from_raw_parts(std::ptr::with_exposed_provenance::<u8>(pc), len) };
+        bytes[..len].copy_from_slice(code);
+        bytes
     })
 }
 

@@ -9,14 +9,16 @@
 //!
 //! Invariants:
 //! - `CURRENT` names the innermost activation of this thread, or is null; while host code runs inside an activation, its
-//!   context's `exit_sp`/`exit_fp` are those of the wasm frame that called out.
+//!   context's `exit` is that of the wasm frame that called out.
 //! - Between `enter` and its return, `store` is the only live path to the store, and all that is made from it stays on the
 //!   thread of the activation, because its wasm stack does.
 
+use super::arch::{self, Exit};
 use super::backtrace::{self, RawBacktrace};
+use super::builtins::InstanceBuiltins;
 use super::interrupt::Requests;
 use super::stack::{self, ENTRY_HEADROOM, StackBounds, WasmStack};
-use super::{arch, host_stack, interrupt, signals};
+use super::{host_stack, interrupt, signals};
 use skerry_environ::Trap;
 use std::any::Any;
 use std::cell::Cell;
@@ -33,23 +35,16 @@ pub(crate) const STORE_CONTEXT_OFFSET: i32 = skerry_environ::vmctx::STORE;
 pub(crate) type ValRaw = u128;
 
 pub(crate) const HOST_SP: usize = offset_of!(VMStoreContext, host_sp);
-pub(crate) const EXIT_SP: usize = offset_of!(VMStoreContext, exit_sp);
-pub(crate) const EXIT_FP: usize = offset_of!(VMStoreContext, exit_fp);
+/// The offset in a context of its [`Exit`], whose fields the stubs write.
+pub(crate) const EXIT: usize = offset_of!(VMStoreContext, exit);
 pub(crate) const PENDING: usize = offset_of!(VMStoreContext, requests) + Requests::PENDING;
 
-/// A store as this module sees it, which builtins can downcast.
-pub(crate) trait StoreObject: Any {
+/// A store as the virtual machine sees it: what compiled code and host functions need of it.
+pub(crate) trait StoreObject: Any + InstanceBuiltins {
     /// The store as `Any`, for host functions that know the type of the embedder's state.
     fn as_any_mut(&mut self) -> &mut dyn Any;
-    /// The part of the store that does not depend on the type of the embedder's state.
-    fn inner_mut(&mut self) -> &mut crate::store::StoreInner;
-    /// The same, and what limits the store, if anything does.
-    fn parts(
-        &mut self,
-    ) -> (
-        &mut crate::store::StoreInner,
-        Option<&mut dyn crate::ResourceLimiter>,
-    );
+    /// The context of the store, and the size in bytes of the stack that its calls run on.
+    fn context_and_stack_size(&self) -> (&VMStoreContext, usize);
 }
 
 /// A store with any type of embedder's state.
@@ -66,12 +61,23 @@ pub(crate) struct FaultRegion {
 pub(crate) enum Unwind {
     /// A trap, from the hardware or raised by a builtin.
     Trap(Trap),
-    /// A host function returned an error.
-    Error(Box<crate::Error>),
+    /// A host function or a limiter returned an error.
+    Error {
+        /// The error, for those who know its type.
+        error: Box<dyn Any + Send>,
+        /// Whether the error says that a request to stop was honoured.
+        is_interrupt: bool,
+    },
     /// A host function panicked. The panic is resumed on the host side.
     Panic(Box<dyn Any + Send>),
     /// The activation did not begin, because there was no memory for a stack.
     NoStack(std::io::Error),
+}
+
+impl From<Trap> for Unwind {
+    fn from(trap: Trap) -> Self {
+        Self::Trap(trap)
+    }
 }
 
 impl Unwind {
@@ -79,7 +85,7 @@ impl Unwind {
     fn is_interrupt(&self) -> bool {
         match self {
             Unwind::Trap(trap) => *trap == Trap::Interrupted,
-            Unwind::Error(error) => error.trap_code() == Some(Trap::Interrupted),
+            Unwind::Error { is_interrupt, .. } => *is_interrupt,
             Unwind::Panic(_) | Unwind::NoStack(_) => false,
         }
     }
@@ -100,10 +106,8 @@ pub(crate) struct VMStoreContext {
     fuel: Cell<i64>,
     /// The host stack pointer of the innermost activation of this store.
     pub(super) host_sp: Cell<usize>,
-    /// The wasm stack pointer at the latest transition from wasm to the host; the return address is there.
-    pub(super) exit_sp: Cell<usize>,
-    /// The frame pointer of the frame that made that transition.
-    pub(super) exit_fp: Cell<usize>,
+    /// The latest transition from wasm to the host.
+    pub(super) exit: Cell<Exit>,
     /// The requests to stop, which other threads may make.
     requests: Requests,
     stack: Cell<StackBounds>,
@@ -154,8 +158,7 @@ impl VMStoreContext {
             requests: Requests::new(interrupt_signal),
             fuel: Cell::new(0),
             host_sp: Cell::new(0),
-            exit_sp: Cell::new(0),
-            exit_fp: Cell::new(0),
+            exit: Cell::new(Exit::default()),
             stack: Cell::new(StackBounds::default()),
             fault: Cell::new(None),
             raised: Cell::new(None),
@@ -251,8 +254,8 @@ const NULL_PAGE: usize = skerry_environ::memory_style::NULL_PAGE as usize;
 pub(super) struct Activation {
     pub(super) ctx: *const VMStoreContext,
     outer: *const Activation,
-    /// The `exit_sp` and `exit_fp` of the outer activation when this one began.
-    outer_exit: (usize, usize),
+    /// The place at which the outer activation had called out when this one began.
+    outer_exit: Exit,
 }
 
 impl Activation {
@@ -265,9 +268,9 @@ impl Activation {
         unsafe { &*(*this).ctx }
     }
 
-    /// The activation around this one and the (`sp`, `fp`) at which it called out, or `None` for the outermost.
-    pub(super) fn outer(&self) -> Option<(*const Activation, usize, usize)> {
-        (!self.outer.is_null()).then_some((self.outer, self.outer_exit.0, self.outer_exit.1))
+    /// The activation around this one and the place at which it called out, or `None` for the outermost.
+    pub(super) fn outer(&self) -> Option<(*const Activation, &Exit)> {
+        (!self.outer.is_null()).then_some((self.outer, &self.outer_exit))
     }
 }
 
@@ -318,22 +321,22 @@ pub(crate) unsafe fn enter(
         bounds = stack.bounds();
         owned = Some(stack);
         wasm_sp = bounds.top;
-        outer_exit = (0, 0);
+        outer_exit = Exit::default();
     } else {
         // SAFETY: a non-null `CURRENT` points into the live frame of an outer `enter` on this thread, and its context
         // is borrowed by that call.
         let outer_ctx = unsafe { &*(*outer).ctx };
         owned = None;
         bounds = outer_ctx.stack.get();
-        outer_exit = (outer_ctx.exit_sp.get(), outer_ctx.exit_fp.get());
-        wasm_sp = outer_exit.0 & !15;
+        outer_exit = outer_ctx.exit.get();
+        wasm_sp = outer_exit.sp & !(arch::STACK_ALIGNMENT - 1);
         if wasm_sp < bounds.limit + ENTRY_HEADROOM {
             return Err(overflow());
         }
     }
 
     let saved_host_sp = ctx.host_sp.get();
-    let saved_exit = (ctx.exit_sp.get(), ctx.exit_fp.get());
+    let saved_exit = ctx.exit.get();
     let saved_stack = ctx.stack.replace(bounds);
     let saved_store = ctx.store.replace(Some(store));
     let activation = Activation {
@@ -355,8 +358,8 @@ pub(crate) unsafe fn enter(
         ctx.requests.hand_down(&outer_ctx.requests);
     }
 
-    // SAFETY: the caller vouches for `call`; `wasm_sp` is 16-byte aligned and everything below it on the wasm stack is
-    // free, because the outer activation (if any) is suspended at `exit_sp`.
+    // SAFETY: the caller vouches for `call`; `wasm_sp` is aligned and everything below it on the wasm stack is
+    // free, because the outer activation (if any) is suspended where it called out.
     let left = unsafe {
         arch::enter(
             ctx,
@@ -383,8 +386,7 @@ pub(crate) unsafe fn enter(
         unsafe { interrupt::settle(&ctx.requests, honoured && outermost, outer) };
     }
     ctx.host_sp.set(saved_host_sp);
-    ctx.exit_sp.set(saved_exit.0);
-    ctx.exit_fp.set(saved_exit.1);
+    ctx.exit.set(saved_exit);
     ctx.stack.set(saved_stack);
     ctx.store.set(saved_store);
     if let Some(stack) = owned {
@@ -401,8 +403,7 @@ fn unwound(
     bounds: StackBounds,
     left: u64,
 ) -> (Unwind, RawBacktrace) {
-    let from_exit =
-        || backtrace::from_exit(&bounds, ctx.exit_sp.get(), ctx.exit_fp.get(), activation);
+    let from_exit = || backtrace::from_exit(&bounds, &ctx.exit.get(), activation);
     match left {
         arch::INTERRUPTED => return (Unwind::Trap(Trap::Interrupted), from_exit()),
         arch::REFUSED => {
@@ -434,10 +435,5 @@ pub(crate) fn current_backtrace() -> RawBacktrace {
     }
     // SAFETY: as in `enter`: a non-null `CURRENT` is a live activation of this thread.
     let (activation, ctx) = unsafe { (&*current, &*(*current).ctx) };
-    backtrace::from_exit(
-        &ctx.stack.get(),
-        ctx.exit_sp.get(),
-        ctx.exit_fp.get(),
-        activation,
-    )
+    backtrace::from_exit(&ctx.stack.get(), &ctx.exit.get(), activation)
 }

@@ -1,15 +1,42 @@
 //! Files mapped into memory: artifacts, whose parts are used in place.
 
-use crate::trust::is_ours;
 use memmap2::{Mmap, MmapOptions};
 use rustix::fs::{MemfdFlags, SealFlags};
-use std::fs::File;
-use std::io::{Read, Write};
+use std::fs::{File, Metadata, OpenOptions};
+use std::io::{Error, ErrorKind, Read, Write};
 use std::ops::{Deref, Range};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::Path;
 use std::sync::Arc;
 
 /// The largest size in bytes of a file that is copied.
 const MOST_COPIED: u64 = 4 << 30;
+
+/// Whether only this user and root can have written a file or folder.
+pub(crate) fn is_ours(metadata: &Metadata) -> bool {
+    let owners = [0, rustix::process::geteuid().as_raw()];
+    metadata.mode() & 0o022 == 0 && owners.contains(&metadata.uid())
+}
+
+/// Opens a regular file for reading. It does not wait if the path is not one: opening a pipe would wait for a
+/// writer.
+///
+/// # Errors
+/// The operating system's error, or that it is not a regular file.
+pub(crate) fn open_regular(path: &Path) -> std::io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true);
+    let file = options
+        .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
+        .open(path)?;
+    match file.metadata()?.is_file() {
+        true => Ok(file),
+        false => Err(Error::new(
+            ErrorKind::InvalidInput,
+            "it is not a regular file",
+        )),
+    }
+}
 
 /// A file, mapped for reading as long as this value lives.
 ///
@@ -63,7 +90,7 @@ impl MappedFile {
             return unsafe { Self::new(file) };
         }
         if metadata.len() > MOST_COPIED {
-            return Err(std::io::ErrorKind::FileTooLarge.into());
+            return Err(ErrorKind::FileTooLarge.into());
         }
         let mut bytes = Vec::new();
         file.take(MOST_COPIED).read_to_end(&mut bytes)?;

@@ -66,9 +66,8 @@ pub(crate) fn invoke(
         callee_vmctx: func.vmctx,
         values: values.as_mut_ptr(),
     };
-    let inner = store.inner_mut();
-    let stack_size = inner.stack_size();
-    let ctx: *const VMStoreContext = inner.context();
+    let (ctx, stack_size) = store.context_and_stack_size();
+    let ctx: *const VMStoreContext = ctx;
     // SAFETY: `func` was made by this store with an entry trampoline of its own type, and the number of slots was checked;
     // the context is boxed, so it outlives the call although the store is only reachable through `store` meanwhile.
     unsafe { enter(&*ctx, NonNull::from(store), stack_size, &call) }
@@ -90,7 +89,7 @@ impl CallerFrame {
 
 /// The implementation of a host function: it reads arguments from the slots and then writes results to them.
 pub(crate) type HostCall =
-    dyn Fn(&mut DynStore, CallerFrame, &mut [ValRaw]) -> Result<(), crate::Error> + Send + Sync;
+    dyn Fn(&mut DynStore, CallerFrame, &mut [ValRaw]) -> Result<(), Unwind> + Send + Sync;
 
 /// A host function's type, with its trampolines, and its implementation.
 type Callable = (HostSignature, Arc<HostCall>);
@@ -318,17 +317,14 @@ pub(super) extern "C" fn host_call(vmctx: *mut u8, values: *mut ValRaw) -> built
     let values = unsafe { std::slice::from_raw_parts_mut(values, object.slots) };
     // SAFETY: the closure lives as long as the object.
     let (_, call) = unsafe { &*object.made_from };
-    builtins::finish(ctx, || match call(store, frame, values) {
-        Ok(()) => Ok(0),
-        Err(error) => Err(Unwind::Error(Box::new(error))),
-    })
+    builtins::finish(ctx, || call(store, frame, values).map(|()| 0))
 }
 
 /// The vmctx that the caller of a host trampoline saved in its frame before the call.
 fn caller_vmctx(ctx: &VMStoreContext) -> usize {
     let bounds = ctx.stack_bounds();
     // Read the trampoline's frame, and then its caller's.
-    backtrace::read(&bounds, ctx.exit_fp.get())
+    backtrace::read(&bounds, ctx.exit.get().fp.wrapping_add(arch::CALLER_FP))
         .and_then(|caller| backtrace::read(&bounds, caller.wrapping_sub(arch::SAVED_VMCTX)))
         .unwrap_or(0)
 }

@@ -26,7 +26,7 @@
 //!
 //! A request is honoured once, when the store's outermost activation ends by it. Until then the bit stays set.
 
-use super::arch::{self, Place, SignalState};
+use super::arch::{self, Place};
 use super::context::{self, Activation, VMStoreContext};
 use super::{builtins, code};
 use rustix::event::{EventfdFlags, eventfd};
@@ -201,7 +201,7 @@ unsafe fn requested(innermost: *const Activation) -> bool {
         }
         next = activation
             .outer()
-            .map_or(std::ptr::null(), |(outer, _, _)| outer);
+            .map_or(std::ptr::null(), |(outer, _)| outer);
     }
     false
 }
@@ -260,15 +260,15 @@ extern "C" fn on_interrupt(signal: i32, info: *mut libc::siginfo_t, frame: *mut 
     let ctx = unsafe { Activation::context(innermost) };
     // This is done for the activation around this one, too; see `settle`.
     ctx.requests().mark();
-    let state = SignalState::of(frame);
+    let state = arch::signal_state(frame);
     if code::trap_at(state.pc).is_some() {
         ctx.record_fault(Trap::Interrupted, state);
-        SignalState::resume_in(arch::trap_exit, frame, ctx);
+        arch::resume_in(arch::trap_exit, frame, ctx);
         return;
     }
     match builtins::place_of(state.pc) {
-        Place::Entering => SignalState::resume_in(arch::refused_exit, frame, ctx),
-        Place::Returning => SignalState::resume_in(arch::interrupted_exit, frame, ctx),
+        Place::Entering => arch::resume_in(arch::refused_exit, frame, ctx),
+        Place::Returning => arch::resume_in(arch::interrupted_exit, frame, ctx),
         Place::Stub => {}
         Place::Elsewhere => {
             let on_wasm_stack = ctx.stack_bounds().covers(state.sp);

@@ -13,12 +13,15 @@
 //! | `context` | activations: entering wasm and every way of leaving it |
 //! | `signals` | faults become traps |
 //! | `interrupt` | requests to stop, from other threads |
-//! | `module` | artifacts become modules: the functions that execute bytes which they are handed |
+//! | `vouched` | which files may become code |
 //! | `process` | a copy of the process, for code that is not trusted |
 //! | `backtrace` | walking frame pointers |
 //! | `memory`, `table`, `global`, `func`, `instance` | what compiled code reads and writes in place |
 //! | `bulk` | operations on many bytes or elements, which can be interrupted |
 //! | `builtins` | the functions of the runtime that compiled code calls |
+//!
+//! Invariant: this module depends on no other module of the crate, its tests apart. What it needs of them it has as a trait
+//! (`context::StoreObject`, `builtins::InstanceBuiltins`), or is passed.
 //!
 //! Invariant: unsafe code and unsafe functions are in this module alone. What the rest of the crate can call is safe, or an
 //! `unsafe fn` whose contract only code in here discharges; what embedders can call is safe whatever it is passed, or an
@@ -27,7 +30,7 @@
 
 mod arch;
 pub(crate) mod backtrace;
-mod builtins;
+pub(crate) mod builtins;
 pub(crate) mod bulk;
 pub(crate) mod code;
 pub(crate) mod context;
@@ -40,14 +43,15 @@ pub(crate) mod instance;
 pub(crate) mod interrupt;
 pub(crate) mod memory;
 mod mmap;
-mod module;
 pub(crate) mod pool;
 pub(crate) mod process;
 mod signals;
 mod slot;
 mod stack;
 pub(crate) mod table;
+pub(crate) mod vouched;
 
+pub(crate) use arch::ELF_MACHINE;
 pub(crate) use mmap::page_size;
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Faults of compiled code become traps.
 //!
-//! Compiled code relies on the hardware for most of its checks: `ud2` raises SIGILL, division SIGFPE, accesses
-//! outside a memory or the stack SIGSEGV. The handler installed here takes a fault as WebAssembly's only if all of
+//! Compiled code relies on the hardware for most of its checks: trap instructions raise SIGILL, division SIGFPE where it traps,
+//! accesses outside a memory or the stack SIGSEGV ([`FAULT_SIGNALS`]). The handler installed here takes a fault as WebAssembly's only if all of
 //! this holds, and otherwise passes it to the handler that was installed before:
 //!
 //! - this thread is inside an activation, and the program counter is in published code;
@@ -17,7 +17,7 @@
 //! The handler runs on an alternate stack, takes no lock, allocates nothing, and returns into
 //! [`super::arch::trap_exit`].
 
-use super::arch::{self, SignalState};
+use super::arch::{self, FAULT_SIGNALS, SIGNAL_FRAME};
 use super::mmap::{Mapping, page_size};
 use super::{code, context};
 use skerry_environ::Trap;
@@ -25,21 +25,18 @@ use std::cell::{Cell, UnsafeCell};
 use std::mem::MaybeUninit;
 use std::sync::Once;
 
-const SIGNALS: [i32; 4] = [libc::SIGSEGV, libc::SIGBUS, libc::SIGILL, libc::SIGFPE];
-
-/// The handlers that were installed before ours, in the order of [`SIGNALS`].
-struct Previous(UnsafeCell<[MaybeUninit<libc::sigaction>; SIGNALS.len()]>);
+/// The handlers that were installed before ours, in the order of [`FAULT_SIGNALS`].
+struct Previous(UnsafeCell<[MaybeUninit<libc::sigaction>; FAULT_SIGNALS.len()]>);
 // SAFETY: written once under `INSTALL`, each entry before the handler that reads it is in place; read-only after that.
 unsafe impl Sync for Previous {}
 
 static PREVIOUS: Previous = Previous(UnsafeCell::new(
-    [const { MaybeUninit::uninit() }; SIGNALS.len()],
+    [const { MaybeUninit::uninit() }; FAULT_SIGNALS.len()],
 ));
 static INSTALL: Once = Once::new();
 
-/// The size of the alternate stack in bytes. It must hold the kernel's frame (up to 11 KiB with AMX state) and the
-/// earlier handlers that are called on it.
-const ALTERNATE_STACK: usize = 64 << 10;
+/// The size of the alternate stack in bytes. It must hold the kernel's frame and the earlier handlers that are called on it.
+const ALTERNATE_STACK: usize = SIGNAL_FRAME + (48 << 10);
 
 /// Makes sure that faults of this thread are caught: the process's handlers and the thread's alternate stack.
 ///
@@ -60,7 +57,7 @@ pub(super) fn prepare_thread() -> Option<AlternateStack> {
     INSTALL.call_once(install_handlers);
     // Many programs block all signals in their threads, and a fault whose signal is blocked ends the process.
     super::interrupt::change_mask(libc::SIG_UNBLOCK, |set| {
-        for signal in SIGNALS {
+        for signal in FAULT_SIGNALS {
             // SAFETY: adds a valid signal to an initialised set.
             unsafe { libc::sigaddset(set, signal) };
         }
@@ -83,7 +80,7 @@ pub(super) fn prepare_thread() -> Option<AlternateStack> {
 }
 
 fn install_handlers() {
-    for (index, signal) in SIGNALS.into_iter().enumerate() {
+    for (index, signal) in FAULT_SIGNALS.into_iter().enumerate() {
         // SAFETY: `sigaction` with an all-zero structure is valid; the previous action is stored before ours can run for
         // a fault of WebAssembly, which cannot happen before this function has returned. A fault of other code on another
         // thread between the two calls below finds the stored action as well.
@@ -101,7 +98,7 @@ fn install_handlers() {
     }
 }
 
-/// The handler of all four signals.
+/// The handler of all these signals.
 extern "C" fn on_signal(signal: i32, info: *mut libc::siginfo_t, frame: *mut libc::c_void) {
     // SAFETY: the kernel passes valid pointers to a handler with SA_SIGINFO, exclusive to it.
     let taken = unsafe { try_take(signal, &*info, &mut *frame.cast::<libc::ucontext_t>()) };
@@ -118,7 +115,7 @@ fn try_take(signal: i32, info: &libc::siginfo_t, frame: &mut libc::ucontext_t) -
         // A signal with `si_code <= 0` was sent by a process and is not a fault.
         return false;
     }
-    let state = SignalState::of(frame);
+    let state = arch::signal_state(frame);
     let Some(listed) = code::trap_at(state.pc) else {
         return false;
     };
@@ -130,7 +127,7 @@ fn try_take(signal: i32, info: &libc::siginfo_t, frame: &mut libc::ucontext_t) -
             None => {
                 let forced = signal == libc::SIGSEGV
                     && info.si_code == SI_KERNEL
-                    && !SignalState::is_protection_fault(frame);
+                    && !arch::may_lack_address(frame);
                 let full = ctx.stack_bounds().is_full_for_signals(state.sp);
                 (forced && full).then_some(Trap::StackOverflow)
             }
@@ -141,7 +138,7 @@ fn try_take(signal: i32, info: &libc::siginfo_t, frame: &mut libc::ucontext_t) -
         return false;
     };
     ctx.record_fault(trap, state);
-    SignalState::resume_in(arch::trap_exit, frame, ctx);
+    arch::resume_in(arch::trap_exit, frame, ctx);
     true
 }
 
@@ -154,8 +151,7 @@ fn fault_address(signal: i32, info: &libc::siginfo_t) -> Option<usize> {
     const SEGV_MAPERR: i32 = 1;
     const SEGV_ACCERR: i32 = 2;
     let known = match signal {
-        // The processor raises a stack-segment fault for an access through the stack or frame pointer to an address that is none.
-        // The kernel does not know which, and says 0.
+        // An access through the stack or frame pointer to an address that is none may be a fault of its own kind. The kernel does not know which address, and says 0.
         libc::SIGBUS => info.si_code != SI_KERNEL,
         _ => matches!(info.si_code, SEGV_MAPERR | SEGV_ACCERR),
     };
@@ -168,7 +164,7 @@ fn fault_address(signal: i32, info: &libc::siginfo_t) -> Option<usize> {
 /// # Safety
 /// The arguments are those of a signal handler with SA_SIGINFO.
 unsafe fn chain(signal: i32, info: *mut libc::siginfo_t, frame: *mut libc::c_void) {
-    let Some(index) = SIGNALS.iter().position(|&s| s == signal) else {
+    let Some(index) = FAULT_SIGNALS.iter().position(|&s| s == signal) else {
         return;
     };
     // SAFETY: stored in `install_handlers` before this handler was in place.

@@ -4,6 +4,7 @@
 //! larger ones) that does not fit touches the guard, and the signal handler turns that fault into a trap.
 //! One stack per thread is kept for the next call, because mapping one costs more than many calls.
 
+use super::arch::SIGNAL_FRAME;
 use super::mmap::{Mapping, round_up_to_pages};
 use std::cell::Cell;
 
@@ -28,13 +29,9 @@ pub(crate) struct StackBounds {
     pub guard: usize,
     /// The first usable address, which is the end of the guard.
     pub limit: usize,
-    /// One past the last usable address, which is aligned to 16 bytes.
+    /// One past the last usable address, which is the start of a page.
     pub top: usize,
 }
-
-/// The number of bytes that the kernel may need on a stack to deliver a signal (up to 11 KiB with AMX state),
-/// rounded up.
-const SIGNAL_FRAME: usize = 16 << 10;
 
 impl StackBounds {
     /// Whether `[addr, addr + size)` is in the usable part.

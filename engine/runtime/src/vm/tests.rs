@@ -1,7 +1,10 @@
 //! Tests of activations, traps and builtins with hand-assembled code, so that no compiler is involved.
 
 use super::arch;
+use super::arch::TestFunction;
+use super::arch::machine_code::{self as machine, TRAMPOLINE, TRAMPOLINE_RETURN};
 use super::backtrace::RawBacktrace;
+use super::builtins::InstanceBuiltins;
 use super::code::CodeMemory;
 use super::context::{
     DynStore, EntryCall, FaultRegion, StoreObject, Unwind, VMStoreContext, ValRaw, enter,
@@ -13,15 +16,6 @@ use skerry_environ::{Trap, TrapTable};
 use std::any::Any;
 use std::ptr::NonNull;
 use std::sync::Arc;
-
-/// `mov rax, rdi; mov r15, rsi; sub..; call rax`: the entry trampoline of `() -> ()`, with a frame of its own.
-/// push rbp; mov rbp,rsp; push r15; push rdx; mov r15,rsi; call rdi; pop rdx; pop r15; pop rbp; ret
-const TRAMPOLINE: &[u8] = &[
-    0x55, 0x48, 0x89, 0xe5, 0x41, 0x57, 0x52, 0x49, 0x89, 0xf7, 0xff, 0xd7, 0x5a, 0x41, 0x5f, 0x5d,
-    0xc3,
-];
-/// The offset of the return address of the call in the trampoline.
-const TRAMPOLINE_RETURN: usize = 12;
 
 struct TestStore {
     ctx: Arc<VMStoreContext>,
@@ -38,18 +32,34 @@ impl StoreObject for TestStore {
     fn as_any_mut(&mut self) -> &mut dyn Any {
         self
     }
-    fn parts(
-        &mut self,
-    ) -> (
-        &mut crate::store::StoreInner,
-        Option<&mut dyn crate::ResourceLimiter>,
-    ) {
-        unreachable!("the tests here call no builtin of an instance")
-    }
 
-    fn inner_mut(&mut self) -> &mut crate::store::StoreInner {
-        unreachable!("hand-assembled code calls no real builtin")
+    fn context_and_stack_size(&self) -> (&VMStoreContext, usize) {
+        (&self.ctx, 1 << 20)
     }
+}
+
+/// Implements builtins that no test here calls.
+macro_rules! uncalled {
+    ($($name:ident($($ty:ty),*);)*) => {
+        impl InstanceBuiltins for TestStore {
+            $(fn $name(&mut self, _: usize $(, _: $ty)*) -> Result<u64, Unwind> {
+                unreachable!("hand-assembled code calls no builtin of an instance")
+            })*
+        }
+    };
+}
+
+uncalled! {
+    memory_grow(u32, u64);
+    memory_copy(u32, u32, u64, u64, u64);
+    memory_fill(u32, u64, u32, u64);
+    memory_init(u32, u32, u64, u64, u64);
+    data_drop(u32);
+    table_grow(u32, u64, u64);
+    table_fill(u32, u64, u64, u64);
+    table_copy(u32, u32, u64, u64, u64);
+    table_init(u32, u32, u64, u64, u64);
+    elem_drop(u32);
 }
 
 impl TestStore {
@@ -179,45 +189,33 @@ extern "C" fn test_nested(vmctx: *mut u8) -> Answer {
 }
 arch::builtin_stub!(test_nested_stub, test_nested);
 
-/// Machine code, with its instructions that trap.
-type Body<'a> = (&'a [u8], &'a [(u32, Trap)]);
+/// A function, and the trap that its instruction [`TestFunction::at`] means, if any.
+type Listed<'a> = (&'a TestFunction, Option<Trap>);
 
 /// Publishes text that starts with the trampoline. Returns the code and the offsets of `functions`.
-fn publish(functions: &[Body<'_>]) -> (CodeMemory, Vec<u32>) {
+fn publish(functions: &[Listed<'_>]) -> (CodeMemory, Vec<u32>) {
     let mut text = TRAMPOLINE.to_vec();
     let (mut offsets, mut traps) = (Vec::new(), Vec::new());
-    for (body, listed) in functions {
-        text.resize(text.len().next_multiple_of(16), 0xcc);
-        offsets.push(text.len() as u32);
-        traps.extend(
-            listed
-                .iter()
-                .map(|&(at, trap)| (text.len() as u32 + at, trap)),
-        );
-        text.extend_from_slice(body);
+    for (function, trap) in functions {
+        text.resize(text.len().next_multiple_of(16), machine::FILLER);
+        let start = text.len() as u32;
+        offsets.push(start);
+        traps.extend(trap.map(|trap| (start + function.at, trap)));
+        text.extend_from_slice(&function.code);
     }
-    traps.sort_unstable();
     let traps = TrapTable::new(traps).map_bytes(Bytes::Owned);
     let code = CodeMemory::publish(&text, traps, offsets.iter().copied()).unwrap();
     (code, offsets)
 }
 
-const PROLOGUE: [u8; 4] = [0x55, 0x48, 0x89, 0xe5];
-
-fn function(body: &[u8]) -> Vec<u8> {
-    [&PROLOGUE[..], body, &[0x5d, 0xc3]].concat()
-}
-
-/// `mov rax, [r15 + BUILTINS]; call [rax + 8 * index]`: 7 + 3 bytes.
-fn call_builtin(index: u8) -> Vec<u8> {
-    let disp = skerry_environ::vmctx::BUILTINS as i8 as u8;
-    vec![0x49, 0x8b, 0x47, disp, 0xff, 0x50, 8 * index]
+/// A function that traps, for tests that need any.
+fn unreachable_function() -> (CodeMemory, Vec<u32>) {
+    publish(&[(&machine::trap(), Some(Trap::Unreachable))])
 }
 
 #[test]
 fn entry_returns_and_preserves_the_host() {
-    let body = function(&[]);
-    let (code, at) = publish(&[(&body, &[])]);
+    let (code, at) = publish(&[(&machine::empty(), None)]);
     let mut store = TestStore::new();
     for _ in 0..100_000 {
         assert!(store.run(&code, at[0]).is_ok());
@@ -226,23 +224,19 @@ fn entry_returns_and_preserves_the_host() {
 
 #[test]
 fn hardware_traps_come_back_as_values_with_frames() {
-    let ud2 = function(&[0x0f, 0x0b]);
-    // xor edx,edx; mov eax,1; xor ecx,ecx; div ecx
-    let div = function(&[0x31, 0xd2, 0xb8, 1, 0, 0, 0, 0x31, 0xc9, 0xf7, 0xf1]);
-    // xor eax,eax; mov eax,[rax+16]
-    let null = function(&[0x31, 0xc0, 0x8b, 0x40, 0x10]);
-    let (code, at) = publish(&[
-        (&ud2, &[(4, Trap::Unreachable)]),
-        (&div, &[(13, Trap::IntegerDivisionByZero)]),
-        (&null, &[(6, Trap::IndirectCallToNull)]),
-    ]);
-    let mut store = TestStore::new();
+    let functions = [
+        machine::trap(),
+        machine::divide_by_zero(),
+        machine::load(16),
+    ];
     let expected = [
         Trap::Unreachable,
         Trap::IntegerDivisionByZero,
         Trap::IndirectCallToNull,
     ];
-    let offsets = [4, 13, 6];
+    let listed: Vec<_> = functions.iter().zip(expected.map(Some)).collect();
+    let (code, at) = publish(&listed);
+    let mut store = TestStore::new();
     for round in 0..100_000 {
         let which = round % 3;
         let (trap, trace) = store.trap(&code, at[which]);
@@ -252,10 +246,10 @@ fn hardware_traps_come_back_as_values_with_frames() {
             .iter()
             .map(|f| f.pc.wrapping_sub(code.start()))
             .collect();
-        let call = at[which] as usize + offsets[which];
+        let fault = (at[which] + functions[which].at) as usize;
         // The frames are the faulting instruction, the call in the trampoline, and the call in `enter`, whose
         // address is not known here.
-        assert_eq!(pcs[..2], [call, TRAMPOLINE_RETURN - 1]);
+        assert_eq!(pcs[..2], [fault, TRAMPOLINE_RETURN - 1]);
         assert_eq!(pcs.len(), 3);
         assert_eq!(trace.omitted, 0);
     }
@@ -263,8 +257,7 @@ fn hardware_traps_come_back_as_values_with_frames() {
 
 #[test]
 fn threads_trap_independently() {
-    let ud2 = function(&[0x0f, 0x0b]);
-    let (code, at) = publish(&[(&ud2, &[(4, Trap::Unreachable)])]);
+    let (code, at) = unreachable_function();
     for _ in 0..8 {
         std::thread::scope(|scope| {
             for _ in 0..8 {
@@ -281,11 +274,10 @@ fn threads_trap_independently() {
 
 #[test]
 fn unbounded_recursion_is_a_trap() {
-    // call self: e8 rel32, back to the start of the function.
-    let direct = function(&[0xe8, 0xf7, 0xff, 0xff, 0xff]);
-    // sub rsp, 0x80000; call self: half the guard in one step.
-    let large = function(&[0x48, 0x81, 0xec, 0, 0, 8, 0, 0xe8, 0xf0, 0xff, 0xff, 0xff]);
-    let (code, at) = publish(&[(&direct, &[]), (&large, &[])]);
+    let direct = machine::call_itself();
+    // This one takes half the guard in one step.
+    let large = machine::call_itself_with_a_large_frame();
+    let (code, at) = publish(&[(&direct, None), (&large, None)]);
     let mut store = TestStore::new();
     for round in 0..200 {
         let (trap, trace) = store.trap(&code, at[round % 2]);
@@ -296,35 +288,23 @@ fn unbounded_recursion_is_a_trap() {
                 (65_000..66_000).contains(&total),
                 "{total} frames of 16 bytes in 1 MiB"
             );
-            // The innermost frame is the call or the push that faulted; all others are the same call.
-            assert!(
-                trace.frames[1..]
-                    .iter()
-                    .all(|f| f.pc == code.start() + at[0] as usize + 8)
-            );
+            // The innermost frame is the instruction that faulted; all others are the same call.
+            let call = code.start() + (at[0] + direct.at) as usize - 1;
+            assert!(trace.frames[1..].iter().all(|f| f.pc == call));
         }
     }
 }
 
 #[test]
 fn faults_in_a_memory_are_traps_only_inside_its_region() {
-    // mov rax, imm64; mov eax, [rax]
     let memory = Mapping::reserve(1 << 20).unwrap();
     memory.make_writable(0, 1 << 16).unwrap();
-    let load = |addr: usize| {
-        let mut body = vec![0x48, 0xb8];
-        body.extend_from_slice(&addr.to_le_bytes());
-        body.extend_from_slice(&[0x8b, 0x00]);
-        function(&body)
-    };
     let base = memory.base().addr();
-    let (inside, edge, outside) = (
-        load(base),
-        load(base + (1 << 16) - 3),
-        load(base + (1 << 20) - 4),
-    );
-    let traps = [(14, Trap::MemoryOutOfBounds)];
-    let (code, at) = publish(&[(&inside, &traps), (&edge, &traps), (&outside, &traps)]);
+    let loads = [base, base + (1 << 16) - 3, base + (1 << 20) - 4].map(machine::load);
+    let listed = loads
+        .each_ref()
+        .map(|load| (load, Some(Trap::MemoryOutOfBounds)));
+    let (code, at) = publish(&listed);
     let mut store = TestStore::new();
     let regions = [
         FaultRegion {
@@ -371,15 +351,7 @@ fn faults_in_a_memory_are_traps_only_inside_its_region() {
 
 #[test]
 fn builtins_run_on_the_host_stack_and_return_values() {
-    // mov edi,1; mov esi,2; mov edx,3; mov ecx,4; mov r8d,5; call; cmp rax, 54321; je +2; ud2
-    let mut body = vec![
-        0xbf, 1, 0, 0, 0, 0xbe, 2, 0, 0, 0, 0xba, 3, 0, 0, 0, 0xb9, 4, 0, 0, 0, 0x41, 0xb8, 5, 0,
-        0, 0,
-    ];
-    body.extend(call_builtin(0));
-    body.extend([0x48, 0x3d, 0x31, 0xd4, 0, 0, 0x74, 2, 0x0f, 0x0b]);
-    let body = function(&body);
-    let (code, at) = publish(&[(&body, &[(4 + 26 + 7 + 8, Trap::Unreachable)])]);
+    let (code, at) = publish(&[(&machine::check_builtin(), Some(Trap::Unreachable))]);
     let mut store = TestStore::new();
     for _ in 0..100_000 {
         assert!(store.run(&code, at[0]).is_ok());
@@ -389,8 +361,8 @@ fn builtins_run_on_the_host_stack_and_return_values() {
 
 #[test]
 fn builtins_raise_traps_and_panics() {
-    let (trap, panic) = (function(&call_builtin(1)), function(&call_builtin(2)));
-    let (code, at) = publish(&[(&trap, &[]), (&panic, &[])]);
+    let (raises, panics) = (machine::call_builtin(1), machine::call_builtin(2));
+    let (code, at) = publish(&[(&raises, None), (&panics, None)]);
     let mut store = TestStore::new();
     for _ in 0..10_000 {
         let (trap, trace) = store.trap(&code, at[0]);
@@ -402,7 +374,7 @@ fn builtins_raise_traps_and_panics() {
             .collect();
         assert_eq!(
             pcs[..2],
-            [at[0] as usize + 4 + 7 - 1, TRAMPOLINE_RETURN - 1]
+            [(at[0] + raises.at) as usize - 1, TRAMPOLINE_RETURN - 1]
         );
         match store.run(&code, at[1]) {
             Err((Unwind::Panic(payload), _)) => {
@@ -415,15 +387,10 @@ fn builtins_raise_traps_and_panics() {
 
 #[test]
 fn activations_nest_on_one_wasm_stack() {
-    let (outer, ud2, add) = (
-        function(&call_builtin(3)),
-        function(&[0x0f, 0x0b]),
-        function(&call_builtin(0)),
-    );
     let (code, at) = publish(&[
-        (&outer, &[]),
-        (&ud2, &[(4, Trap::Unreachable)]),
-        (&add, &[]),
+        (&machine::call_builtin(3), None),
+        (&machine::trap(), Some(Trap::Unreachable)),
+        (&machine::call_builtin(0), None),
     ]);
     let mut store = TestStore::new();
     let start = code.address(0) as usize;
@@ -441,8 +408,7 @@ fn activations_nest_on_one_wasm_stack() {
 
 #[test]
 fn recursion_through_the_host_is_a_trap_before_either_stack_ends() {
-    let outer = function(&call_builtin(3));
-    let (code, at) = publish(&[(&outer, &[])]);
+    let (code, at) = publish(&[(&machine::call_builtin(3), None)]);
     let mut store = TestStore::new();
     store.nested = Some((code.address(0) as usize, code.address(at[0]) as usize));
     for _ in 0..20 {
@@ -480,8 +446,7 @@ fn handlers_that_were_there_before_are_chained() {
         );
         install(libc::SIGBUS, libc::SIG_IGN, 0);
         let mut store = TestStore::new();
-        let ud2 = function(&[0x0f, 0x0b]);
-        let (code, at) = publish(&[(&ud2, &[(4, Trap::Unreachable)])]);
+        let (code, at) = unreachable_function();
         for _ in 0..10 {
             assert_eq!(store.trap(&code, at[0]).0, Trap::Unreachable);
             for signal in [libc::SIGILL, libc::SIGFPE, libc::SIGBUS] {
@@ -506,15 +471,13 @@ fn handlers_that_were_there_before_are_chained() {
 
 #[test]
 fn code_comes_and_goes_while_other_threads_trap() {
-    let ud2 = function(&[0x0f, 0x0b]);
-    let traps = [(4, Trap::Unreachable)];
     std::thread::scope(|scope| {
         for _ in 0..3 {
             scope.spawn(|| {
                 let mut store = TestStore::new();
                 for _ in 0..200 {
                     // Each round has code of its own, so that ranges appear and vanish beside those in use.
-                    let (code, at) = publish(&[(&ud2, &traps)]);
+                    let (code, at) = unreachable_function();
                     for _ in 0..10 {
                         assert_eq!(store.trap(&code, at[0]).0, Trap::Unreachable);
                     }
@@ -555,13 +518,10 @@ fn foreign_signals_may_arrive_on_the_wasm_stack() {
                 0
             );
         }
-        let (ud2, builtin) = (function(&[0x0f, 0x0b]), function(&call_builtin(0)));
-        // mov ecx, 100000; dec ecx; jne -4
-        let spin = function(&[0xb9, 0xa0, 0x86, 1, 0, 0xff, 0xc9, 0x75, 0xfc]);
         let (code, at) = publish(&[
-            (&ud2, &[(4, Trap::Unreachable)]),
-            (&builtin, &[]),
-            (&spin, &[]),
+            (&machine::trap(), Some(Trap::Unreachable)),
+            (&machine::call_builtin(0), None),
+            (&machine::spin(), None),
         ]);
         let mut store = TestStore::new();
         while TICKS.load(Ordering::SeqCst) < 50 {
@@ -582,9 +542,18 @@ fn foreign_signals_may_arrive_on_the_wasm_stack() {
     );
 }
 
-/// Runs one test of `vm` in a process of its own.
+/// Runs one test of `vm` in a process of its own. Where an emulator runs the tests, `SKERRY_TEST_RUNNER` is its path.
 pub(super) fn child(test: &str, variable: &str) -> std::process::Output {
-    std::process::Command::new(std::env::current_exe().unwrap())
+    let tests = std::env::current_exe().unwrap();
+    let mut command = match std::env::var_os("SKERRY_TEST_RUNNER") {
+        Some(runner) => {
+            let mut command = std::process::Command::new(runner);
+            command.arg(tests);
+            command
+        }
+        None => std::process::Command::new(tests),
+    };
+    command
         .args(["--exact", &format!("vm::{test}"), "--nocapture"])
         .env(variable, "1")
         .output()
@@ -596,11 +565,10 @@ fn faults_that_are_not_wasm_reach_the_previous_handler() {
     // This runs in a child process, because the previous handler (Rust's own) ends the process.
     if std::env::var_os("SKERRY_TEST_FAULT").is_some() {
         let mut store = TestStore::new();
-        let (ud2, wild) = (
-            function(&[0x0f, 0x0b]),
-            function(&[0x31, 0xc0, 0x8b, 0x40, 0x10]),
-        );
-        let (code, at) = publish(&[(&ud2, &[(4, Trap::Unreachable)]), (&wild, &[])]);
+        let (code, at) = publish(&[
+            (&machine::trap(), Some(Trap::Unreachable)),
+            (&machine::load(16), None),
+        ]);
         assert_eq!(store.trap(&code, at[0]).0, Trap::Unreachable);
         // The instruction is not in the trap table: that would be a compiler bug, which must not look like a trap.
         let _ = store.run(&code, at[1]);
@@ -618,14 +586,13 @@ fn faults_that_are_not_wasm_reach_the_previous_handler() {
 
 #[test]
 fn an_access_at_no_known_address_is_no_trap() {
+    let Some((load, signal)) = machine::load_at_unknown_address() else {
+        println!("the kernel knows every address here");
+        return;
+    };
     if std::env::var_os("SKERRY_TEST_NO_ADDRESS").is_some() {
         let mut store = TestStore::new();
-        // mov rax, 1 << 62; mov eax, [rsp + rax]: an address that is none, through the stack pointer, is a stack-segment fault.
-        let mut body = vec![0x48, 0xb8];
-        body.extend((1u64 << 62).to_le_bytes());
-        body.extend([0x8b, 0x04, 0x04]);
-        let body = function(&body);
-        let (code, at) = publish(&[(&body, &[(14, Trap::MemoryOutOfBounds)])]);
+        let (code, at) = publish(&[(&load, Some(Trap::MemoryOutOfBounds))]);
         let _ = store.run(&code, at[0]);
         println!("survived");
         return;
@@ -635,6 +602,6 @@ fn an_access_at_no_known_address_is_no_trap() {
         "tests::an_access_at_no_known_address_is_no_trap",
         "SKERRY_TEST_NO_ADDRESS",
     );
-    assert_eq!(output.status.signal(), Some(libc::SIGBUS), "{output:?}");
+    assert_eq!(output.status.signal(), Some(signal), "{output:?}");
     assert!(!String::from_utf8_lossy(&output.stdout).contains("survived"));
 }

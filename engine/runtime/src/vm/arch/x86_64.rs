@@ -1,4 +1,4 @@
-//! x86_64: the only hand-written machine code of the runtime.
+//! x86_64: hand-written machine code, registers in signal frames, frames.
 //!
 //! The internal ABI of compiled code ("skerry") and the host's System V ABI agree on what a callee preserves
 //! (rbx, rbp, rsp, r12-r15), and on the first six integer argument registers (rdi, rsi, rdx, rcx, r8, r9), so the
@@ -12,14 +12,11 @@
 //!   context.
 //! - [`builtin_common`] goes from wasm to the host and back, for one builtin call. It remembers wasm's rsp and rbp
 //!   (a backtrace starts there), runs the Rust function on the host stack, and then returns or takes an exit.
-//!
-//! Both ways into wasm check the byte of pending interrupts as late as they can. A request that comes between that
-//! check and the first instruction of compiled code would be missed, so the signal handler knows these few
-//! instructions ([`place_of`]), and sends a thread that it finds there to the exit that the check would have led
-//! to.
 
-use super::super::context::{EXIT_FP, EXIT_SP, HOST_SP, PENDING, VMStoreContext, ValRaw};
+use super::super::context::{EXIT, HOST_SP, PENDING, VMStoreContext, ValRaw};
+use super::{Exit, INTERRUPTED, REFUSED, SignalState, TRAPPED, WINDOW};
 use std::arch::naked_asm;
+use std::mem::offset_of;
 
 /// Calls `trampoline(callee, callee_vmctx, values)` (skerry ABI) on the stack that ends at `wasm_sp`. Returns 0 if
 /// the trampoline returned, 1 if the activation was left through [`trap_exit`], 2 if through [`interrupted_exit`],
@@ -80,15 +77,6 @@ pub(crate) unsafe extern "C" fn enter(
         refused_exit = sym refused_exit,
     )
 }
-
-/// The result of [`enter`] if the trampoline returned.
-pub(crate) const RETURNED: u64 = 0;
-/// The result of [`enter`] if a fault of compiled code, or the reason that a builtin gave, ended the activation.
-pub(crate) const TRAPPED: u64 = 1;
-/// The result of [`enter`] if a pending interrupt was noticed when a builtin had done its work.
-pub(crate) const INTERRUPTED: u64 = 2;
-/// The result of [`enter`] if the activation did not begin, because an interrupt was pending.
-pub(crate) const REFUSED: u64 = 3;
 
 macro_rules! exit {
     ($($(#[$doc:meta])* $name:ident = $code:ident;)*) => {
@@ -162,8 +150,8 @@ pub(crate) unsafe extern "C" fn builtin_common() {
         "ret",
         "skerry_builtin_end:",
         store_context = const super::super::context::STORE_CONTEXT_OFFSET,
-        exit_sp = const EXIT_SP,
-        exit_fp = const EXIT_FP,
+        exit_sp = const EXIT + offset_of!(Exit, sp),
+        exit_fp = const EXIT + offset_of!(Exit, fp),
         host_sp = const HOST_SP,
         pending = const PENDING,
         trap_exit = sym trap_exit,
@@ -171,65 +159,8 @@ pub(crate) unsafe extern "C" fn builtin_common() {
     )
 }
 
-unsafe extern "C" {
-    // These are labels in `enter` and `builtin_common`, of which only the addresses are used.
-    static skerry_entering: u8;
-    static skerry_entered: u8;
-    static skerry_enter_end: u8;
-    static skerry_returning: u8;
-    static skerry_builtin_end: u8;
-}
-
 /// The greatest length in bytes of a builtin's stub: `lea rax, [rip + ..]; jmp ..`.
-const STUB_SIZE: usize = 12;
-
-/// The place of a program counter among the stubs. `stubs` are the addresses of the builtins' own stubs. It is
-/// async-signal-safe.
-pub(crate) fn place_of(pc: usize, stubs: &[unsafe extern "C" fn()]) -> Place {
-    let (entering, entered, enter_end) = (
-        (&raw const skerry_entering).addr(),
-        (&raw const skerry_entered).addr(),
-        (&raw const skerry_enter_end).addr(),
-    );
-    let (returning, builtin_end) = (
-        (&raw const skerry_returning).addr(),
-        (&raw const skerry_builtin_end).addr(),
-    );
-    let (enter, builtin) = (
-        (enter as *const ()).addr(),
-        (builtin_common as *const ()).addr(),
-    );
-    if (entering..entered).contains(&pc) {
-        return Place::Entering;
-    }
-    if (returning..builtin_end).contains(&pc) {
-        return Place::Returning;
-    }
-    let in_stub = |stub: &unsafe extern "C" fn()| {
-        let start = (*stub as *const ()).addr();
-        (start..start + STUB_SIZE).contains(&pc)
-    };
-    match (enter..enter_end).contains(&pc)
-        || (builtin..builtin_end).contains(&pc)
-        || stubs.iter().any(in_stub)
-    {
-        true => Place::Stub,
-        false => Place::Elsewhere,
-    }
-}
-
-/// A place among the stubs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
-    /// Between the check of pending interrupts and the first instruction of the callee, in [`enter`].
-    Entering,
-    /// Between that check and the return to compiled code, in [`builtin_common`].
-    Returning,
-    /// Elsewhere in the stubs: that check is still to come, or compiled code has returned.
-    Stub,
-    /// In other code.
-    Elsewhere,
-}
+pub(crate) const STUB_SIZE: usize = 12;
 
 /// Defines `$stub`, the address that compiled code calls for the builtin that the Rust function `$rust` implements.
 macro_rules! builtin_stub {
@@ -251,65 +182,101 @@ macro_rules! builtin_stub {
 }
 pub(crate) use builtin_stub;
 
-/// The registers that matter in a signal frame.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct SignalState {
-    /// The instruction that faulted.
-    pub pc: usize,
-    /// The stack pointer, rsp.
-    pub sp: usize,
-    /// The frame pointer, rbp.
-    pub fp: usize,
-}
+/// The alignment in bytes of the stack pointer that [`enter`] is given.
+pub(crate) const STACK_ALIGNMENT: usize = 16;
 
-impl SignalState {
-    /// Reads the state that the kernel saved.
-    pub(crate) fn of(frame: &libc::ucontext_t) -> Self {
-        let reg = |index: i32| frame.uc_mcontext.gregs[index as usize] as usize;
-        Self {
-            pc: reg(libc::REG_RIP),
-            sp: reg(libc::REG_RSP),
-            fp: reg(libc::REG_RBP),
-        }
-    }
+/// The signals of faults: accesses, `ud2`, and division.
+pub(crate) const FAULT_SIGNALS: [i32; 4] =
+    [libc::SIGSEGV, libc::SIGBUS, libc::SIGILL, libc::SIGFPE];
 
-    /// Whether the fault may have no address because it was an access to a non-canonical address. After such a
-    /// fault the kernel reports the same until the next fault.
-    pub(crate) fn is_protection_fault(frame: &libc::ucontext_t) -> bool {
-        const GENERAL_PROTECTION: i64 = 13;
-        frame.uc_mcontext.gregs[libc::REG_TRAPNO as usize] == GENERAL_PROTECTION
-    }
+/// The number of bytes that the kernel may need on a stack to deliver a signal: up to 11 KiB with AMX state, rounded up.
+pub(crate) const SIGNAL_FRAME: usize = 16 << 10;
 
-    /// Makes the interrupted thread continue in an exit (such as [`trap_exit`]) of `ctx` when the handler returns.
-    pub(crate) fn resume_in(
-        exit: unsafe extern "C" fn(),
-        frame: &mut libc::ucontext_t,
-        ctx: &VMStoreContext,
-    ) {
-        let gregs = &mut frame.uc_mcontext.gregs;
-        gregs[libc::REG_RIP as usize] = exit as *const () as i64;
-        gregs[libc::REG_R11 as usize] = std::ptr::from_ref(ctx).addr() as i64;
-        // The stack pointer is not left on the wasm stack, where it may be inside the guard: another signal may
-        // arrive at once.
-        gregs[libc::REG_RSP as usize] = ctx.host_sp.get() as i64;
+/// Reads the state that the kernel saved. It is async-signal-safe.
+pub(crate) fn signal_state(frame: &libc::ucontext_t) -> SignalState {
+    let reg = |index: i32| frame.uc_mcontext.gregs[index as usize] as usize;
+    SignalState {
+        pc: reg(libc::REG_RIP),
+        sp: reg(libc::REG_RSP),
+        fp: reg(libc::REG_RBP),
+        link: (),
     }
 }
 
-/// The offset from rsp of a function's return address while its prologue (`push rbp; mov rbp, rsp`) has not
-/// finished, by the number of bytes of the function that have been executed; `None` after the prologue.
-pub(crate) fn prologue_return_address(executed: usize) -> Option<usize> {
-    match executed {
-        0 => Some(0),
-        1 => Some(8),
+/// Whether the fault may have no address because it was an access to a non-canonical address. After such a
+/// fault the kernel reports the same until the next fault.
+pub(crate) fn may_lack_address(frame: &libc::ucontext_t) -> bool {
+    const GENERAL_PROTECTION: i64 = 13;
+    frame.uc_mcontext.gregs[libc::REG_TRAPNO as usize] == GENERAL_PROTECTION
+}
+
+/// Makes the interrupted thread continue in an exit (such as [`trap_exit`]) of `ctx` when the handler returns.
+pub(crate) fn resume_in(
+    exit: unsafe extern "C" fn(),
+    frame: &mut libc::ucontext_t,
+    ctx: &VMStoreContext,
+) {
+    let gregs = &mut frame.uc_mcontext.gregs;
+    gregs[libc::REG_RIP as usize] = exit as *const () as i64;
+    gregs[libc::REG_R11 as usize] = std::ptr::from_ref(ctx).addr() as i64;
+    // The stack pointer is not left on the wasm stack, where it may be inside the guard: another signal may
+    // arrive at once.
+    gregs[libc::REG_RSP as usize] = ctx.host_sp.get() as i64;
+}
+
+/// The distance in bytes from a frame pointer to the caller's.
+pub(crate) const CALLER_FP: usize = 0;
+
+/// The distance in bytes from a frame pointer to the return address.
+pub(crate) const RETURN_ADDRESS: usize = 8;
+
+/// The distance in bytes below its frame pointer at which a function that calls indirectly keeps its vmctx.
+pub(crate) const SAVED_VMCTX: usize = 8;
+
+/// A call leaves its return address on the stack, in no register.
+pub(crate) type Link = ();
+
+/// The return address of a builtin call. `read` reads a word of the wasm stack.
+pub(crate) fn return_of_exit(
+    exit: &Exit,
+    read: impl FnOnce(usize) -> Option<usize>,
+) -> Option<usize> {
+    read(exit.sp)
+}
+
+/// The return address of a function, if at the instruction that `code` begins with the function has no frame
+/// and the frame pointer is still, or again, its caller's. `executed` is the number of bytes of the function that are
+/// before that instruction; `read` reads a word of the wasm stack.
+pub(crate) fn frameless_return(
+    state: &SignalState,
+    executed: Option<usize>,
+    code: Option<[u8; WINDOW]>,
+    read: impl FnOnce(usize) -> Option<usize>,
+) -> Option<usize> {
+    let &SignalState { sp, link: (), .. } = state;
+    // At `ret` and `ret n` the frame is gone.
+    if code.is_some_and(|code| matches!(code[0], 0xc2 | 0xc3)) {
+        return read(sp);
+    }
+    // The prologue is `push rbp; mov rbp, rsp`.
+    match executed? {
+        0 => read(sp),
+        1 => read(sp.wrapping_add(8)),
         _ => None,
     }
 }
 
-/// Whether the instruction that begins with this byte is the return that ends a function. At that instruction the
-/// frame is gone: the frame pointer is the caller's, and the return address is at the stack pointer.
-pub(crate) fn is_return(first_byte: u8) -> bool {
-    matches!(first_byte, 0xc2 | 0xc3)
+/// The address that a saved return address leads to.
+pub(crate) fn code_address(saved: usize) -> usize {
+    saved
 }
 
-/// The distance in bytes below its frame pointer at which a function that calls indirectly keeps its vmctx.
-pub(crate) const SAVED_VMCTX: usize = 8;
+/// Does nothing: processors see at once that instructions were written (Intel SDM volume 3, section 10.1.3), at addresses at
+/// which none were executed before.
+pub(crate) fn publish_code(_: &[u8]) {}
+
+/// The number of the instruction set in ELF files, `EM_X86_64`.
+pub(crate) const ELF_MACHINE: u32 = 62;
+
+#[cfg(test)]
+pub(crate) mod machine_code;

@@ -1,144 +1,100 @@
-//! Makes modules from artifacts, that is, code from bytes that are trusted.
+//! Trust in compiled code: the types without which no bytes that the process is handed become code.
 //!
-//! These functions are the only ones that execute bytes which they are handed. Those that cannot know where the
-//! bytes come from are unsafe, and are declared here. The safe ones accept bytes that this user's Skerry has
-//! written or that the user has marked as trusted (`trust.rs`), and never a file that may change while it is used.
+//! Nothing can check what machine code does. So code comes from the compiler, or from a [`TrustedFile`], and there are two ways to
+//! make one: somebody says in unsafe code that he [vouches](Vouched) for an artifact, or the rest of the crate decides that a
+//! file which cannot change any more is what this user trusts (`trust.rs`).
 
-use super::code::CodeMemory;
-use super::file::{Bytes, MappedFile};
-use super::image::ImageSource;
-use crate::artifact::{self, ArtifactError, Opened};
-use crate::engine::Engine;
-use crate::error::{Error, Result};
-use crate::module::Module;
-use crate::trust::{TrustStore, open_regular};
-use skerry_environ::{AddressMap, TrapTable};
-use std::fs::File;
+use super::file::{MappedFile, open_regular};
+use std::io::Result;
+use std::ops::Deref;
 use std::path::Path;
 use std::sync::Arc;
 
-impl Module {
-    /// The module of an artifact, which is mapped: its code is executed, its memory images are mapped, its tables are read
-    /// where they lie in the file, so processes that use one file share them.
-    ///
-    /// [`Module::deserialize_trusted_file`] is the safe way, for artifacts that the user trusts.
-    ///
-    /// # Errors
-    /// [`Error::Artifact`] for a file that is not a regular file, is not whole, or is not for this build and this
-    /// machine; [`Error::OutOfMemory`].
+/// An artifact, as bytes or as the path of a file, that whoever made this value vouches for: its code may be executed.
+///
+/// ```
+/// use skerry_runtime::{Engine, Module, Vouched};
+/// # fn main() -> skerry_runtime::Result<()> {
+/// let engine = Engine::default();
+/// let bytes = Module::new(&engine, "(module)")?.serialize();
+/// // SAFETY: this very program has just compiled them.
+/// let vouched = unsafe { Vouched::new(&bytes[..]) };
+/// let module = Module::deserialize(&engine, vouched)?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Vouched<T>(T);
+
+impl<T> Vouched<T> {
+    /// Vouches for the artifact that `artifact` is, or is the path of.
     ///
     /// # Safety
     /// The caller vouches for two things:
-    /// - The file is what [`Module::serialize`], [`Module::compile_to`] or a [`Cache`](crate::Cache) of this version of Skerry
-    ///   has written, on a machine whose compiler is trusted. Its checksums catch what accidents do to it, but whoever makes such
-    ///   a file decides what this process executes, as with any executable.
-    /// - Nobody writes to the file while the module is alive, or any instance of it. It may be replaced by renaming, or removed.
-    pub unsafe fn deserialize_file(engine: &Engine, path: impl AsRef<Path>) -> Result<Self> {
-        let file = open_regular(path.as_ref()).map_err(ArtifactError::Read)?;
-        // SAFETY: the caller promises that nobody writes to it.
-        let file = unsafe { MappedFile::new(file) }.map_err(ArtifactError::Read)?;
-        let opened = artifact::open(&file, engine.flags())?;
-        // SAFETY: the caller vouches for it.
-        unsafe { place(engine, file, opened, None) }
-    }
-
-    /// The module of an artifact in memory.
-    ///
-    /// # Errors
-    /// As [`Module::deserialize_file`].
-    ///
-    /// # Safety
-    /// The bytes are what [`Module::serialize`], [`Module::compile_to`] or a [`Cache`](crate::Cache) of this version of Skerry
-    /// has written, on a machine whose compiler is trusted: whoever makes such bytes decides what this process executes.
-    pub unsafe fn deserialize(engine: &Engine, bytes: &[u8]) -> Result<Self> {
-        let file = MappedFile::anonymous(bytes).map_err(ArtifactError::Read)?;
-        let opened = artifact::open(&file, engine.flags())?;
-        // SAFETY: the caller vouches for it.
-        unsafe { place(engine, file, opened, None) }
-    }
-
-    /// The module of an artifact that the user trusts: one that [`Module::compile_to`] or a [`Cache`](crate::Cache) has
-    /// written with the user's [`TrustStore`], or one that has a [mark](TrustStore::mark_of) there.
-    ///
-    /// A file that belongs to this user and that nobody may write to is mapped, as [`Module::deserialize_file`] does; any other is
-    /// copied first.
-    ///
-    /// # Errors
-    /// As [`Module::deserialize_file`], and [`ArtifactError::Untrusted`].
-    pub fn deserialize_trusted_file(
-        engine: &Engine,
-        trust: &TrustStore,
-        path: impl AsRef<Path>,
-    ) -> Result<Self> {
-        let file = open_regular(path.as_ref()).map_err(ArtifactError::Read)?;
-        let file = MappedFile::unchanging(file).map_err(ArtifactError::Read)?;
-        let opened = artifact::open(&file, engine.flags())?;
-        if !opened.is_authentic(trust) && !trust.is_marked(&file) {
-            return Err(ArtifactError::Untrusted.into());
-        }
-        // SAFETY: the bytes do not change any more. Either they are what a Skerry that has the user's key has compiled: only
-        // this user can read the key, it never leaves `trust.rs`, and nothing but the compiler's output is signed with it.
-        // Or the user has named exactly these bytes in his configuration, as he names what else his programs execute.
-        unsafe { place(engine, file, opened, None) }
-    }
-
-    /// The module of an open artifact, if it is the entry of a cache with this name and of this user; `dwarf` are the DWARF
-    /// sections of the module that it was compiled from.
-    ///
-    /// # Errors
-    /// As [`Module::deserialize_trusted_file`].
-    pub(crate) fn from_cache_entry(
-        engine: &Engine,
-        trust: &TrustStore,
-        file: File,
-        name: &str,
-        dwarf: Option<Bytes>,
-    ) -> Result<Self> {
-        let file = MappedFile::unchanging(file).map_err(ArtifactError::Read)?;
-        let opened = artifact::open(&file, engine.flags())?;
-        if opened.entry.as_deref() != Some(name) {
-            return Err(ArtifactError::Corrupt { what: "its entry" }.into());
-        }
-        if !opened.is_authentic(trust) {
-            return Err(ArtifactError::Untrusted.into());
-        }
-        // SAFETY: as above; of the two, what a Skerry that has the user's key has compiled.
-        unsafe { place(engine, file, opened, dwarf) }
+    /// - The artifact is what [`Module::serialize`](crate::Module::serialize),
+    ///   [`Module::compile_to`](crate::Module::compile_to) or a [`Cache`](crate::Cache) of this version of Skerry has written, on
+    ///   a machine whose compiler is trusted. Its checksums catch what accidents do to it, but whoever makes such bytes decides
+    ///   what this process executes, as with any executable.
+    /// - If it is the path of a file, nobody writes to the file while a module that was made from it is alive, or any instance
+    ///   of that. The file may be replaced by renaming, or removed.
+    pub unsafe fn new(artifact: T) -> Self {
+        Self(artifact)
     }
 }
 
-/// Makes a module of a checked artifact; its DWARF sections are `dwarf`, or else those in the artifact.
-///
-/// # Safety
-/// The code in it may be executed, and its bytes do not change as long as the module is alive.
-unsafe fn place(
-    engine: &Engine,
-    file: MappedFile,
-    opened: Opened,
-    dwarf: Option<Bytes>,
-) -> Result<Module> {
-    let file = Arc::new(file);
-    let tables = (
-        TrapTable::from_bytes(Bytes::mapped(&file, opened.traps)),
-        AddressMap::from_bytes(Bytes::mapped(&file, opened.addrmap)),
-    );
-    let (Some(traps), Some(addrmap)) = tables else {
-        return Err(ArtifactError::Corrupt { what: "its tables" }.into());
-    };
-    let images = ImageSource::mapped(&file, opened.images);
-    let starts = opened.compiled.functions.values().map(|f| f.text.start);
-    let code = CodeMemory::map(&file, opened.text, traps, starts).map_err(Error::OutOfMemory)?;
-    let dwarf = match engine.wasm_backtrace_details() {
-        true => dwarf.or_else(|| Some(Bytes::mapped(&file, opened.dwarf))),
-        false => None,
-    };
-    Module::assemble(engine, opened.compiled, code, addrmap, images).loaded(dwarf)
+/// A mapped artifact whose code may be executed. It does not change as long as it is mapped.
+#[derive(Clone, Debug)]
+pub(crate) struct TrustedFile(Arc<MappedFile>);
+
+impl TrustedFile {
+    /// Maps a file that somebody vouches for.
+    ///
+    /// # Errors
+    /// The operating system's error, or that it is not a regular file.
+    pub(crate) fn vouched_file(path: Vouched<impl AsRef<Path>>) -> Result<Self> {
+        let file = open_regular(path.0.as_ref())?;
+        // SAFETY: nobody writes to it, as whoever vouches for it has promised.
+        let file = unsafe { MappedFile::new(file) }?;
+        Ok(Self(Arc::new(file)))
+    }
+
+    /// Puts bytes that somebody vouches for into a file of their own.
+    ///
+    /// # Errors
+    /// The operating system's error.
+    pub(crate) fn vouched_bytes(bytes: Vouched<impl AsRef<[u8]>>) -> Result<Self> {
+        let file = MappedFile::anonymous(bytes.0.as_ref())?;
+        Ok(Self(Arc::new(file)))
+    }
+
+    /// The file, if `is_trusted` says so of its bytes, which do not change any more. That function must be able to name the one
+    /// who stands behind the code: it decides what this process executes.
+    pub(crate) fn if_trusted(
+        file: MappedFile,
+        is_trusted: impl FnOnce(&[u8]) -> bool,
+    ) -> Option<Self> {
+        is_trusted(&file).then(|| Self(Arc::new(file)))
+    }
+
+    /// The file, for those who use parts of it where they lie.
+    pub(crate) fn file(&self) -> &Arc<MappedFile> {
+        &self.0
+    }
+}
+
+impl Deref for TrustedFile {
+    type Target = MappedFile;
+
+    fn deref(&self) -> &MappedFile {
+        &self.0
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::{Config, Instance, Linker, Store, TrapCode};
+    use super::Vouched;
+    use crate::artifact::{self, ArtifactError};
+    use crate::{Config, Engine, Error, Instance, Linker, Module, Result, Store, TrapCode};
 
     /// A module with some of everything that metadata can contain, but without a start function, because no code
     /// may run in these tests.
@@ -171,7 +127,7 @@ mod tests {
     /// is not.
     fn load(engine: &Engine, bytes: &[u8]) -> Result<Module> {
         // SAFETY: see above.
-        unsafe { Module::deserialize(engine, bytes) }
+        Module::deserialize(engine, unsafe { Vouched::new(bytes) })
     }
 
     #[test]
@@ -182,7 +138,7 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), &bytes).unwrap();
         // SAFETY: written above, and nobody else knows the file.
-        let mapped = unsafe { Module::deserialize_file(&engine, file.path()) };
+        let mapped = Module::deserialize_file(&engine, unsafe { Vouched::new(file.path()) });
         for module in [load(&engine, &bytes), mapped] {
             let module = module.unwrap();
             assert_eq!(module.serialize(), bytes);
@@ -196,7 +152,7 @@ mod tests {
             assert_eq!(trap.trap_code(), Some(TrapCode::IntegerDivisionByZero));
         }
         // SAFETY: there is no such file.
-        let missing = unsafe { Module::deserialize_file(&engine, "/nonexistent") };
+        let missing = Module::deserialize_file(&engine, unsafe { Vouched::new("/nonexistent") });
         assert!(matches!(
             missing,
             Err(Error::Artifact(ArtifactError::Read(_)))
