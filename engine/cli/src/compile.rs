@@ -8,7 +8,7 @@ use skerry_compiler::translate::{
 };
 use skerry_compiler::{CompileError, Flags, FunctionCompiler, Inspection};
 use skerry_environ::{EntityIndex, EntityRef as _, FuncIndex, Module};
-use skerry_runtime::{Config, Module as CompiledModule, TrustStore};
+use skerry_runtime::{Config, Engine, Module as CompiledModule, TrustStore};
 
 use crate::error::Error;
 use crate::files::{
@@ -48,9 +48,7 @@ pub fn command(options: &CompileOptions, out: &mut dyn Write) -> Result<(), Erro
         path: path.clone(),
         message: mistakes::of_module(&explain(&wasm, error)),
     };
-    let mut config = Config::new();
-    config.consume_fuel(options.fuel);
-    let flags = *load::engine(config, &options.compiler)?.flags();
+    let flags = *engine(Config::new(), options)?.flags();
     let mut translation = translate_module(&wasm).map_err(failed)?;
     translation.memory = flags.memory;
     translation.fuel = flags.fuel;
@@ -64,6 +62,15 @@ pub fn command(options: &CompileOptions, out: &mut dyn Write) -> Result<(), Erro
     let mut text = Vec::new();
     emit(&translation, &flags, wanted, stage, &mut text, &failed)?;
     write_text(output, &text, out)
+}
+
+/// The engine for a module that need not run on this machine.
+fn engine(mut config: Config, options: &CompileOptions) -> Result<Engine, Error> {
+    let features = options.target.features().map_err(Error::Usage)?;
+    config.cpu_features(features);
+    config.consume_fuel(options.fuel);
+    let config = load::configured(config, &options.compiler);
+    Ok(Engine::for_artifacts(&config))
 }
 
 /// Checks that `skerry run` will take what is written to `output`.
@@ -93,8 +100,7 @@ fn write_artifact(options: &CompileOptions, wasm: &[u8], output: &Path) -> Resul
     std::fs::metadata(directory_of(output)).map_err(cannot_write)?;
     let mut config = Config::new();
     config.artifact_dwarf(options.debug_info);
-    config.consume_fuel(options.fuel);
-    let engine = load::engine(config, &options.compiler)?;
+    let engine = engine(config, options)?;
     let mut artifact = Vec::new();
     let bar = Bar::new();
     let progress = |progress| bar.update(progress);

@@ -32,6 +32,7 @@ mod progress;
 pub mod run;
 pub mod session;
 pub mod stop;
+pub mod target;
 pub mod trust;
 pub mod variant;
 pub mod wast;

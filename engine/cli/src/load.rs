@@ -16,13 +16,18 @@ use crate::stop;
 /// # Errors
 ///
 /// [`Error::Usage`] for a configuration that does not fit this machine.
-pub(crate) fn engine(mut config: Config, options: &CompilerOptions) -> Result<Engine, Error> {
+pub(crate) fn engine(config: Config, options: &CompilerOptions) -> Result<Engine, Error> {
+    Engine::new(&configured(config, options)).map_err(|error| Error::Usage(error.to_string()))
+}
+
+/// The configuration that a command line asks for, with `config` for everything else.
+pub(crate) fn configured(mut config: Config, options: &CompilerOptions) -> Config {
     if let Some(threads) = options.threads {
         config.compiler_threads(threads);
     }
     memories(&mut config, options);
     config.profiler(profiler(options.profile));
-    Engine::new(&config).map_err(|error| Error::Usage(error.to_string()))
+    config
 }
 
 /// Sets how memories are laid out in address space, as far as the command line says so.

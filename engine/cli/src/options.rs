@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::limits::{LimitOptions, size};
+use crate::target::TargetOptions;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -279,8 +280,7 @@ pub enum Emit {
 /// Options of `skerry compile`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-The code is for the features that this machine's processor has; that of --emit, too, which
-compiles with one thread. A .cwasm file is read-only: one that runs may be replaced or removed,
+--emit compiles with one thread. A .cwasm file is read-only: one that runs may be replaced or removed,
 but never written to, as its pages are the program's code. `skerry run` takes it from this user on
 this machine; see `skerry help trust` for others.")]
 pub struct CompileOptions {
@@ -307,6 +307,10 @@ pub struct CompileOptions {
     /// Only this function: the name of an export, a name of the name section, or an index
     #[arg(long, value_name = "NAME|INDEX")]
     pub func: Option<String>,
+
+    /// The machine to compile for
+    #[command(flatten)]
+    pub target: TargetOptions,
 
     /// How the module is compiled
     #[command(flatten)]

@@ -1,8 +1,8 @@
 //! Makes modules from artifacts, that is, code from bytes that are trusted.
 //!
-//! Nothing here is unsafe: what these functions execute is a [`TrustedFile`], which is made of what somebody [vouches](Vouched) for
-//! in unsafe code, of bytes that this user's Skerry has written, or of those that the user has marked as trusted
-//! (`trust.rs`), and never of a file that may change while it is used.
+//! Nothing here is unsafe: what these functions execute is a [`TrustedFile`], which is made of what the caller of an unsafe
+//! function vouches for (`vm/module.rs`), of bytes that this user's Skerry has written, or of those that the user has marked as
+//! trusted (`trust.rs`), and never of a file that may change while it is used.
 
 use crate::artifact::{self, ArtifactError, Opened};
 use crate::engine::Engine;
@@ -12,35 +12,19 @@ use crate::trust::TrustStore;
 use crate::vm::code::CodeMemory;
 use crate::vm::file::{Bytes, MappedFile, open_regular};
 use crate::vm::image::ImageSource;
-use crate::vm::vouched::{TrustedFile, Vouched};
+use crate::vm::trusted_file::TrustedFile;
 use skerry_environ::{AddressMap, TrapTable};
 use std::fs::File;
 use std::path::Path;
 
 impl Module {
-    /// The module of an artifact, which is mapped: its code is executed, its memory images are mapped, its tables are read
-    /// where they lie in the file, so processes that use one file share them.
-    ///
-    /// [`Vouched::new`] says what whoever gives the path vouches for. [`Module::deserialize_trusted_file`] needs no unsafe code:
-    /// it is for artifacts that the user trusts.
+    /// The module of an artifact whose code may be executed: what `vm/module.rs` is for.
     ///
     /// # Errors
-    /// [`Error::Artifact`] for a file that is not a regular file, is not whole, or is not for this build and this
-    /// machine; [`Error::OutOfMemory`].
-    pub fn deserialize_file(engine: &Engine, path: Vouched<impl AsRef<Path>>) -> Result<Self> {
-        let file = TrustedFile::vouched_file(path).map_err(ArtifactError::Read)?;
-        let opened = artifact::open(&file, engine.flags())?;
-        place(engine, &file, opened, None)
-    }
-
-    /// The module of an artifact in memory, which [`Vouched::new`] is to vouch for.
-    ///
-    /// # Errors
-    /// As [`Module::deserialize_file`].
-    pub fn deserialize(engine: &Engine, bytes: Vouched<impl AsRef<[u8]>>) -> Result<Self> {
-        let file = TrustedFile::vouched_bytes(bytes).map_err(ArtifactError::Read)?;
-        let opened = artifact::open(&file, engine.flags())?;
-        place(engine, &file, opened, None)
+    /// As [`Module::deserialize_file`], apart from those of reading it.
+    pub(crate) fn load_trusted(engine: &Engine, file: &TrustedFile) -> Result<Self> {
+        let opened = artifact::open(file, engine.flags())?;
+        place(engine, file, opened, None)
     }
 
     /// The module of an artifact that the user trusts: one that [`Module::compile_to`] or a [`Cache`](crate::Cache) has
@@ -98,6 +82,7 @@ fn place(
     opened: Opened,
     dwarf: Option<Bytes>,
 ) -> Result<Module> {
+    engine.check_machine()?;
     let tables = (
         TrapTable::from_bytes(Bytes::mapped(file.file(), opened.traps)),
         AddressMap::from_bytes(Bytes::mapped(file.file(), opened.addrmap)),

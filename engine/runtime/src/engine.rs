@@ -165,9 +165,16 @@ impl Config {
 
     /// How modules are compiled, also [how memories lie](Flags::memory), which the functions above change.
     /// What [`Config::consume_fuel`] has set stays. [`Engine::new`] refuses another machine's instruction set and features
-    /// that this processor lacks.
+    /// that this processor lacks; [`Engine::for_artifacts`] takes them.
     pub fn compiler(&mut self, flags: Flags) -> &mut Self {
         self.flags = flags;
+        self
+    }
+
+    /// Sets which processors compiled code is for, a part of the [flags](Self::compiler); by default those with the features of
+    /// this one.
+    pub fn cpu_features(&mut self, features: CpuFeatures) -> &mut Self {
+        self.flags.features = features;
         self
     }
 
@@ -221,6 +228,8 @@ pub struct Engine {
 #[derive(Debug)]
 struct EngineInner {
     config: Config,
+    /// Why compiled code cannot run here, if the engine is for artifacts alone.
+    unsuitable: Option<String>,
     workers: Workers,
     types: TypeRegistry,
 }
@@ -239,15 +248,36 @@ impl Engine {
     /// [`Error::Features`] if the configuration names processor features that this processor lacks.
     pub fn new(config: &Config) -> Result<Self> {
         config.check(CpuFeatures::host())?;
+        Ok(Self::for_artifacts(config))
+    }
+
+    /// Makes an engine that may be for another machine than this: [`Module::compile_to`](crate::Module::compile_to) makes
+    /// artifacts for that machine. Everything that would place code in memory answers with [`Error::Features`], unless this
+    /// machine could run the code.
+    pub fn for_artifacts(config: &Config) -> Self {
         let mut config = config.clone();
         config.flags.fuel |= config.fuel;
-        Ok(Self {
+        Self {
             inner: Arc::new(EngineInner {
+                unsuitable: missing_features(config.flags.features, CpuFeatures::host()),
                 workers: config.threads.map_or_else(Workers::default, Workers::new),
                 config,
                 types: TypeRegistry::default(),
             }),
-        })
+        }
+    }
+
+    /// Checks that this machine can run the code that the engine compiles.
+    ///
+    /// # Errors
+    /// [`Error::Features`] if it cannot.
+    pub(crate) fn check_machine(&self) -> Result<()> {
+        match &self.inner.unsuitable {
+            None => Ok(()),
+            Some(missing) => Err(Error::Features {
+                missing: missing.clone(),
+            }),
+        }
     }
 
     /// Whether both are the same engine. A module runs only in stores of its own engine.
@@ -308,8 +338,9 @@ impl Engine {
     /// The number and trampolines for host functions of this type. They live as long as the result.
     ///
     /// # Errors
-    /// The type is beyond a limit of the compiler, or there is no memory for the code.
+    /// The type is beyond a limit of the compiler, there is no memory for the code, or this machine cannot run it.
     pub(crate) fn host_signature(&self, ty: &FuncType) -> Result<HostSignature> {
+        self.check_machine()?;
         let registered = self.register(ty);
         if registered.trampolines.get().is_none() {
             let compiled = skerry_compiler::compile_trampolines(ty, self.flags())?;
@@ -368,6 +399,25 @@ mod tests {
         assert!(refused.to_string().contains(&expected), "{refused}");
         let refused = Engine::new(&config(all)).is_err();
         assert_eq!(refused, CpuFeatures::host() != all);
+    }
+
+    #[test]
+    fn an_engine_for_another_machine_compiles_artifacts_and_runs_nothing() {
+        let other = Target::ALL.iter().find(|&&target| target != Target::host());
+        let mut config = Config::new();
+        config.cpu_features(CpuFeatures::baseline(*other.unwrap()));
+        let refused = |error: Error| assert!(matches!(error, Error::Features { .. }), "{error}");
+        refused(Engine::new(&config).unwrap_err());
+        let engine = Engine::for_artifacts(&config);
+        refused(Module::new(&engine, "(module)").unwrap_err());
+        refused(Func::wrap(Store::new(&engine, ()), || ()).unwrap_err());
+        let wasm = wat::parse_str(r#"(module (func (export "f")))"#).unwrap();
+        let mut artifact = Vec::new();
+        Module::compile_to(&engine, &wasm, None, &|_| (), &mut artifact).unwrap();
+        assert!(Module::is_artifact(&artifact));
+        // One that is for this machine is as any other engine.
+        let engine = Engine::for_artifacts(&Config::new());
+        Module::new(&engine, "(module)").unwrap();
     }
 
     #[test]

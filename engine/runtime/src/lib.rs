@@ -84,4 +84,3 @@ pub use trust::{TrustError, TrustStore};
 pub use typed::{IntoFunc, WasmParams, WasmResults, WasmReturn, WasmTy};
 pub use types::{ExportType, ExternType, ImportType};
 pub use value::{ExternRef, Val};
-pub use vm::vouched::Vouched;

@@ -121,8 +121,9 @@ impl Module {
     /// Places compiled code in memory and prepares what instances share. It was compiled for this machine, as `engine` says.
     ///
     /// # Errors
-    /// [`Error::OutOfMemory`].
+    /// [`Error::OutOfMemory`], and [`Error::Features`] if the engine is for another machine.
     pub(crate) fn from_compiled(engine: &Engine, compiled: CompiledModule) -> Result<Self> {
+        engine.check_machine()?;
         let parts = compiled.into_parts();
         let compiled = parts.metadata;
         let traps = parts.traps.map_bytes(Bytes::Owned);

@@ -53,12 +53,12 @@ pub enum ArtifactError {
     },
     /// The file is for another kind of machine.
     #[error(
-        "the artifact is for {found}, this is {ours}: compile the module again on this machine"
+        "the artifact is for {found}, this is {ours}: compile the module again, on this machine or with its `--target`"
     )]
     Target {
-        /// Architecture, operating system and size of a page of the file.
+        /// Architecture and operating system of the file.
         found: String,
-        /// Architecture, operating system and size of a page of this machine.
+        /// Architecture and operating system of this machine.
         ours: String,
     },
     /// The code may use instructions that the processor lacks.

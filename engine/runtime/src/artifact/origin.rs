@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! skerry 0.1.0 (0123456789abcdef)
-//! target ARCH-linux, pages of 4096 bytes
+//! target ARCH-linux
 //! features bmi1 bmi2 lzcnt popcnt
 //! optimise Speed
 //! memory not checked, guard of 2147549184 bytes
@@ -39,7 +39,7 @@ fn line<'a>(lines: &'a str, key: &str) -> Option<&'a str> {
 pub(crate) fn describe(flags: &Flags) -> String {
     format!(
         "skerry {VERSION}\ntarget {}\nfeatures {}\noptimise {:?}\nregalloc {:?}\nmemory {}\nfuel {}\n",
-        target(),
+        target(flags.features.target()),
         flags.features.names().collect::<Vec<_>>().join(" "),
         flags.opt_level,
         flags.regalloc,
@@ -89,7 +89,7 @@ pub(super) fn check(lines: &str, flags: &Flags) -> Result<(), ArtifactError> {
             ours: VERSION.into(),
         });
     }
-    let ours = target();
+    let ours = target(Target::host());
     if found != ours {
         let found = found.into();
         return Err(ArtifactError::Target { found, ours });
@@ -127,13 +127,10 @@ fn missing<'a>(wanted: impl Iterator<Item = &'a str>, host: CpuFeatures) -> Opti
     (!missing.is_empty()).then(|| missing.join(", "))
 }
 
-fn target() -> String {
-    format!(
-        "{}-{}, pages of {} bytes",
-        Target::host().name(),
-        std::env::consts::OS,
-        crate::vm::page_size()
-    )
+/// The machine that code is for. The size of its pages is no part of that: what a kernel with larger ones cannot map
+/// where it lies in the file is copied.
+fn target(target: Target) -> String {
+    format!("{}-{}", target.name(), std::env::consts::OS)
 }
 
 #[cfg(test)]

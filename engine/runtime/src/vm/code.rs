@@ -8,7 +8,7 @@
 use super::arch;
 use super::file::Bytes;
 use super::mmap::Mapping;
-use super::vouched::TrustedFile;
+use super::trusted_file::TrustedFile;
 use memmap2::Mmap;
 use skerry_environ::{Trap, TrapTable};
 use std::ops::Range;

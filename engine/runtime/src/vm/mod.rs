@@ -13,14 +13,15 @@
 //! | `context` | activations: entering wasm and every way of leaving it |
 //! | `signals` | faults become traps |
 //! | `interrupt` | requests to stop, from other threads |
-//! | `vouched` | which files may become code |
+//! | `trusted_file` | which files may become code |
+//! | `module` | the unsafe functions of `Module`, which vouch for an artifact |
 //! | `process` | a copy of the process, for code that is not trusted |
 //! | `backtrace` | walking frame pointers |
 //! | `memory`, `table`, `global`, `func`, `instance` | what compiled code reads and writes in place |
 //! | `bulk` | operations on many bytes or elements, which can be interrupted |
 //! | `builtins` | the functions of the runtime that compiled code calls |
 //!
-//! Invariant: this module depends on no other module of the crate, its tests apart. What it needs of them it has as a trait
+//! Invariant: this module depends on no other module of the crate, its tests and `module` apart. What it needs of them it has as a trait
 //! (`context::StoreObject`, `builtins::InstanceBuiltins`), or is passed.
 //!
 //! Invariant: unsafe code and unsafe functions are in this module alone. What the rest of the crate can call is safe, or an
@@ -43,13 +44,14 @@ pub(crate) mod instance;
 pub(crate) mod interrupt;
 pub(crate) mod memory;
 mod mmap;
+mod module;
 pub(crate) mod pool;
 pub(crate) mod process;
 mod signals;
 mod slot;
 mod stack;
 pub(crate) mod table;
-pub(crate) mod vouched;
+pub(crate) mod trusted_file;
 
 pub(crate) use arch::ELF_MACHINE;
 pub(crate) use mmap::page_size;

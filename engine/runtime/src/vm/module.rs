@@ -1,98 +1,63 @@
-//! Trust in compiled code: the types without which no bytes that the process is handed become code.
+//! The unsafe functions that make a module of an artifact.
 //!
-//! Nothing can check what machine code does. So code comes from the compiler, or from a [`TrustedFile`], and there are two ways to
-//! make one: somebody says in unsafe code that he [vouches](Vouched) for an artifact, or the rest of the crate decides that a
-//! file which cannot change any more is what this user trusts (`trust.rs`).
+//! They execute what they are handed, so their callers vouch for it. Invariant 7 says that unsafe functions are declared in `vm`,
+//! so these are, although a [`Module`] is above it: of the files of `vm`, this one alone names what is above (the
+//! architecture test knows it), and it does nothing but pass on a [`TrustedFile`].
 
-use super::file::{MappedFile, open_regular};
-use std::io::Result;
-use std::ops::Deref;
+use super::trusted_file::TrustedFile;
+use crate::{ArtifactError, Engine, Module, Result};
 use std::path::Path;
-use std::sync::Arc;
 
-/// An artifact, as bytes or as the path of a file, that whoever made this value vouches for: its code may be executed.
-///
-/// ```
-/// use skerry_runtime::{Engine, Module, Vouched};
-/// # fn main() -> skerry_runtime::Result<()> {
-/// let engine = Engine::default();
-/// let bytes = Module::new(&engine, "(module)")?.serialize();
-/// // SAFETY: this very program has just compiled them.
-/// let vouched = unsafe { Vouched::new(&bytes[..]) };
-/// let module = Module::deserialize(&engine, vouched)?;
-/// # Ok(())
-/// # }
-/// ```
-#[derive(Debug)]
-pub struct Vouched<T>(T);
-
-impl<T> Vouched<T> {
-    /// Vouches for the artifact that `artifact` is, or is the path of.
+impl Module {
+    /// The module of an artifact, which is mapped: its code is executed, its memory images are mapped, its tables are read
+    /// where they lie in the file, so processes that use one file share them.
+    ///
+    /// [`Module::deserialize_trusted_file`] is the safe way, for artifacts that the user trusts.
+    ///
+    /// # Errors
+    /// [`Error::Artifact`](crate::Error::Artifact) for a file that is not a regular file, is not whole, or is not for this
+    /// build and this machine; [`Error::OutOfMemory`](crate::Error::OutOfMemory).
     ///
     /// # Safety
     /// The caller vouches for two things:
-    /// - The artifact is what [`Module::serialize`](crate::Module::serialize),
-    ///   [`Module::compile_to`](crate::Module::compile_to) or a [`Cache`](crate::Cache) of this version of Skerry has written, on
-    ///   a machine whose compiler is trusted. Its checksums catch what accidents do to it, but whoever makes such bytes decides
-    ///   what this process executes, as with any executable.
-    /// - If it is the path of a file, nobody writes to the file while a module that was made from it is alive, or any instance
-    ///   of that. The file may be replaced by renaming, or removed.
-    pub unsafe fn new(artifact: T) -> Self {
-        Self(artifact)
+    /// - The file is what [`Module::serialize`], [`Module::compile_to`] or a [`Cache`](crate::Cache) of this version of Skerry
+    ///   has written, on a machine whose compiler is trusted. Its checksums catch what accidents do to it, but whoever makes such
+    ///   a file decides what this process executes, as with any executable.
+    /// - Nobody writes to the file while the module is alive, or any instance of it. It may be replaced by renaming, or removed.
+    pub unsafe fn deserialize_file(engine: &Engine, path: impl AsRef<Path>) -> Result<Self> {
+        // SAFETY: the caller vouches for it.
+        let file = unsafe { TrustedFile::vouched_file(path.as_ref()) };
+        Self::load_trusted(engine, &file.map_err(ArtifactError::Read)?)
     }
-}
 
-/// A mapped artifact whose code may be executed. It does not change as long as it is mapped.
-#[derive(Clone, Debug)]
-pub(crate) struct TrustedFile(Arc<MappedFile>);
-
-impl TrustedFile {
-    /// Maps a file that somebody vouches for.
+    /// The module of an artifact in memory.
+    ///
+    /// ```
+    /// use skerry_runtime::{Engine, Module};
+    /// # fn main() -> skerry_runtime::Result<()> {
+    /// let engine = Engine::default();
+    /// let bytes = Module::new(&engine, "(module)")?.serialize();
+    /// // SAFETY: this very program has just compiled them.
+    /// let module = unsafe { Module::deserialize(&engine, &bytes) }?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
-    /// The operating system's error, or that it is not a regular file.
-    pub(crate) fn vouched_file(path: Vouched<impl AsRef<Path>>) -> Result<Self> {
-        let file = open_regular(path.0.as_ref())?;
-        // SAFETY: nobody writes to it, as whoever vouches for it has promised.
-        let file = unsafe { MappedFile::new(file) }?;
-        Ok(Self(Arc::new(file)))
-    }
-
-    /// Puts bytes that somebody vouches for into a file of their own.
+    /// As [`Module::deserialize_file`].
     ///
-    /// # Errors
-    /// The operating system's error.
-    pub(crate) fn vouched_bytes(bytes: Vouched<impl AsRef<[u8]>>) -> Result<Self> {
-        let file = MappedFile::anonymous(bytes.0.as_ref())?;
-        Ok(Self(Arc::new(file)))
-    }
-
-    /// The file, if `is_trusted` says so of its bytes, which do not change any more. That function must be able to name the one
-    /// who stands behind the code: it decides what this process executes.
-    pub(crate) fn if_trusted(
-        file: MappedFile,
-        is_trusted: impl FnOnce(&[u8]) -> bool,
-    ) -> Option<Self> {
-        is_trusted(&file).then(|| Self(Arc::new(file)))
-    }
-
-    /// The file, for those who use parts of it where they lie.
-    pub(crate) fn file(&self) -> &Arc<MappedFile> {
-        &self.0
-    }
-}
-
-impl Deref for TrustedFile {
-    type Target = MappedFile;
-
-    fn deref(&self) -> &MappedFile {
-        &self.0
+    /// # Safety
+    /// The bytes are what [`Module::serialize`], [`Module::compile_to`] or a [`Cache`](crate::Cache) of this version of Skerry
+    /// has written, on a machine whose compiler is trusted: whoever makes such bytes decides what this process executes.
+    pub unsafe fn deserialize(engine: &Engine, bytes: &[u8]) -> Result<Self> {
+        // SAFETY: the caller vouches for it.
+        let file = unsafe { TrustedFile::vouched_bytes(bytes) };
+        Self::load_trusted(engine, &file.map_err(ArtifactError::Read)?)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Vouched;
     use crate::artifact::{self, ArtifactError};
     use crate::{Config, Engine, Error, Instance, Linker, Module, Result, Store, TrapCode};
 
@@ -127,7 +92,7 @@ mod tests {
     /// is not.
     fn load(engine: &Engine, bytes: &[u8]) -> Result<Module> {
         // SAFETY: see above.
-        Module::deserialize(engine, unsafe { Vouched::new(bytes) })
+        unsafe { Module::deserialize(engine, bytes) }
     }
 
     #[test]
@@ -138,7 +103,7 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), &bytes).unwrap();
         // SAFETY: written above, and nobody else knows the file.
-        let mapped = Module::deserialize_file(&engine, unsafe { Vouched::new(file.path()) });
+        let mapped = unsafe { Module::deserialize_file(&engine, file.path()) };
         for module in [load(&engine, &bytes), mapped] {
             let module = module.unwrap();
             assert_eq!(module.serialize(), bytes);
@@ -152,7 +117,7 @@ mod tests {
             assert_eq!(trap.trap_code(), Some(TrapCode::IntegerDivisionByZero));
         }
         // SAFETY: there is no such file.
-        let missing = Module::deserialize_file(&engine, unsafe { Vouched::new("/nonexistent") });
+        let missing = unsafe { Module::deserialize_file(&engine, "/nonexistent") };
         assert!(matches!(
             missing,
             Err(Error::Artifact(ArtifactError::Read(_)))
