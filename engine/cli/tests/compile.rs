@@ -107,6 +107,77 @@ fn all_functions_and_the_output_file() {
     assert!(log.contains("cannot write \"/nonexistent/out.s\""), "{log}");
 }
 
+/// Code for each target says which one that is, is the same every time, and does not run elsewhere.
+#[test]
+fn code_for_another_machine() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name).to_str().unwrap().to_string();
+    let program = program();
+    for arch in ["x86_64", "aarch64"] {
+        let triple = format!("{arch}-unknown-linux-gnu");
+        let write = |name: &str, more: &[&str]| {
+            let output = path(name);
+            let arguments = [&["-o", &output, &program], more].concat();
+            let (code, out, log) = compile(&arguments);
+            assert_eq!((code, out.as_str(), log.as_str()), (Some(0), "", ""));
+            fs::read(output).unwrap()
+        };
+        let artifact = write(
+            "a.cwasm",
+            &["--target", &triple, "--cpu-features", "baseline"],
+        );
+        let again = write(
+            "b.cwasm",
+            &[
+                "--target",
+                arch,
+                "--cpu-features",
+                "baseline",
+                "--threads",
+                "1",
+            ],
+        );
+        assert_eq!(artifact, again);
+        let head = String::from_utf8_lossy(&artifact[..1024]).into_owned();
+        assert!(
+            head.contains(&format!("\ntarget {arch}-linux\nfeatures \n")),
+            "{head}"
+        );
+        let invoke = ["--invoke", "add", &path("a.cwasm"), "40", "2"];
+        let (code, out, log) = texts(skerry("run").args(invoke));
+        if arch == std::env::consts::ARCH {
+            assert_eq!((code, out.as_str()), (Some(0), "42\n"), "{log}");
+        } else {
+            assert_eq!((code, out.as_str()), (Some(1), ""));
+            assert!(
+                log.contains(&format!("the artifact is for {arch}-linux, this is ")),
+                "{log}"
+            );
+        }
+        let (code, asm, log) =
+            compile(&["--target", arch, "--emit", "asm", "--func", "add", &program]);
+        assert_eq!(code, Some(0), "{log}");
+        let first = if arch == "x86_64" { "push" } else { "stp" };
+        assert!(asm.contains(first) && asm.contains("ret"), "{asm}");
+    }
+    for (option, value, part) in [
+        (
+            "--target",
+            "x86_64-pc-windows-msvc",
+            "code can be made for x86_64-unknown-linux-gnu or aarch64-unknown-linux-gnu",
+        ),
+        (
+            "--cpu-features",
+            "warp",
+            "--cpu-features warp: the rules for ",
+        ),
+    ] {
+        let (code, out, log) = compile(&[option, value, &program]);
+        assert_eq!((code, out.as_str()), (Some(2), ""), "{log}");
+        assert!(log.contains(part), "{log}");
+    }
+}
+
 /// A link stays a link, a device a device, and a file keeps its mode, except that nobody may write to it.
 #[test]
 fn only_files_are_replaced() {
