@@ -17,8 +17,13 @@ use std::time::{Duration, Instant};
 /// The number of seeds of one child.
 const BATCH: u64 = 250;
 
-/// The time after which a seed is taken to hang.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// The time after which a seed is taken to hang. An emulator (`.ci/aarch64` says that there is one) has more.
+fn patience() -> Duration {
+    match std::env::var_os("SKERRY_EMULATED") {
+        None => Duration::from_secs(60),
+        Some(_) => Duration::from_secs(600),
+    }
+}
 
 /// Time between two lines of progress.
 const PROGRESS: Duration = Duration::from_secs(15);
@@ -256,7 +261,7 @@ fn batch(plan: &Plan, mut seeds: Range<u64>, summary: &Mutex<Summary>) -> std::i
     while !seeds.is_empty() {
         let task = format!("{}:{}..{}", plan.target.name(), seeds.start, seeds.end);
         let (mut current, mut began, mut found) = (seeds.start, false, Vec::new());
-        let end = child::run(&task, PATIENCE, |line| {
+        let end = child::run(&task, patience(), |line| {
             let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
             let (seed, text) = rest.split_once(' ').unwrap_or((rest, ""));
             match word {
@@ -280,7 +285,7 @@ fn batch(plan: &Plan, mut seeds: Range<u64>, summary: &Mutex<Summary>) -> std::i
             }
             End::Well => seeds.start = seeds.end,
             End::Died(status) => found.push((current, format!("the process died: {status}"))),
-            End::Silent => found.push((current, format!("no end within {PATIENCE:?}"))),
+            End::Silent => found.push((current, format!("no end within {:?}", patience()))),
         }
         if seeds.start != seeds.end {
             seeds.start = current + 1;

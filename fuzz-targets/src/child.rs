@@ -10,6 +10,9 @@ use std::time::Duration;
 /// The environment variable that tells the program that it is a child, and what to do.
 pub const VARIABLE: &str = "SKERRY_FUZZ_CHILD";
 
+/// The environment variable with the program that runs programs of this one's kind, if the system itself cannot.
+pub const EMULATOR: &str = "SKERRY_EMULATOR";
+
 /// The end of a child.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum End {
@@ -49,9 +52,19 @@ pub fn run(task: &str, patience: Duration, mut line: impl FnMut(&str)) -> std::i
     }))
 }
 
-/// Starts a child. The long run is a test, so this program is started with the test `child` alone.
+/// Starts a child. The long run is a test, so this program is started with the test `child` alone, by the emulator that
+/// [`EMULATOR`] names, if any.
 fn start(task: &str) -> std::io::Result<Child> {
-    Command::new(std::env::current_exe()?)
+    let program = std::env::current_exe()?;
+    let mut command = match std::env::var_os(EMULATOR) {
+        Some(emulator) => {
+            let mut command = Command::new(emulator);
+            command.arg(program);
+            command
+        }
+        None => Command::new(program),
+    };
+    command
         .args(["child", "--exact", "--nocapture", "--test-threads=1"].map(OsStr::new))
         .env(VARIABLE, task)
         .stdin(Stdio::null())

@@ -185,6 +185,7 @@ fn flags(u: &mut Unstructured<'_>) -> Result<Flags> {
         },
         features,
         fuel: u.ratio(1, 4)?,
+        branch_protection: all,
         check: true,
     })
 }

@@ -12,7 +12,7 @@
 use crate::generate::Call;
 use crate::outcome::Value;
 use skerry_environ::ValType;
-use skerry_runtime::{CpuFeatures, Flags, MemoryStyle, OptLevel, RegallocAlgorithm};
+use skerry_runtime::{CpuFeatures, Flags, MemoryStyle, OptLevel, RegallocAlgorithm, Target};
 use std::fmt::Write;
 
 /// The flags to compile with, and the calls.
@@ -36,6 +36,10 @@ pub struct ScriptError {
 
 /// The word for the other allocator.
 const SINGLE_PASS: &str = "single-pass";
+/// The word for code that counts fuel.
+const FUEL: &str = "fuel";
+/// The word for code that protects its branches.
+const PROTECTED: &str = "protected";
 
 impl Script {
     /// The script as comments.
@@ -52,7 +56,10 @@ impl Script {
                 write!(text, " {SINGLE_PASS}").expect(sure);
             }
             if flags.fuel {
-                text.push_str(" fuel");
+                write!(text, " {FUEL}").expect(sure);
+            }
+            if flags.branch_protection {
+                write!(text, " {PROTECTED}").expect(sure);
             }
             for name in flags.features.names() {
                 write!(text, " {name}").expect(sure);
@@ -134,9 +141,11 @@ impl Script {
 
 fn parse_flags<'t>(words: &[&'t str]) -> Result<Flags, &'t str> {
     let (level, features) = words.split_first().ok_or("flags")?;
-    let target = CpuFeatures::host().target();
-    let is_feature = |word: &str| target.feature_names().contains(&word);
-    let known = |word: &str| is_feature(word) || [SINGLE_PASS, "fuel"].contains(&word);
+    let is_feature = |word: &str| {
+        let mut names = Target::ALL.iter().flat_map(|target| target.feature_names());
+        names.any(|name| *name == word)
+    };
+    let known = |word: &str| [SINGLE_PASS, FUEL, PROTECTED].contains(&word) || is_feature(word);
     if let Some(unknown) = features.iter().find(|word| !known(word)) {
         return Err(unknown);
     }
@@ -159,7 +168,8 @@ fn parse_flags<'t>(words: &[&'t str]) -> Result<Flags, &'t str> {
         },
         features: present,
         memory: MemoryStyle::default(),
-        fuel: has("fuel"),
+        fuel: has(FUEL),
+        branch_protection: has(PROTECTED),
         check: true,
     })
 }
@@ -249,6 +259,7 @@ mod tests {
                 features: CpuFeatures::default(),
                 memory: MemoryStyle::SMALL,
                 fuel: true,
+                branch_protection: true,
                 check: true,
             }),
             calls: vec![Call {

@@ -76,6 +76,7 @@ fn ways() -> impl Iterator<Item = Flags> {
             features,
             memory,
             fuel,
+            branch_protection: fuel,
             check: true,
         })
     })

@@ -21,6 +21,7 @@ mod measure;
 mod phase;
 mod ratio;
 mod report;
+mod target;
 
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
@@ -116,6 +117,8 @@ enum Command {
     Js(js::Options),
     /// Runs bzip2 and SpiderMonkey with and without fuel, beside Wasmtime with and without its own.
     Fuel(fuel::Options),
+    /// Compiles SpiderMonkey for another instruction set, beside Wasmtime, and runs its code under QEMU.
+    Target(target::Options),
     /// Runs one phase of Skerry alone, so that its peak memory is its own. `js` starts it.
     #[command(hide = true)]
     Phase(phase::Options),
@@ -129,6 +132,7 @@ pub fn main() -> ExitCode {
         Command::Bombs(options) => bombs::run(&options),
         Command::Js(options) => js::run(&options),
         Command::Fuel(options) => fuel::run(&options),
+        Command::Target(options) => target::run(&options),
         Command::Phase(options) => phase::run(&options),
     };
     match outcome {

@@ -9,7 +9,7 @@ use clap::{Args, Subcommand};
 use serde::{Deserialize, Serialize};
 use skerry_cli::js::SpiderMonkey;
 use skerry_cli::phases::Phases;
-use skerry_runtime::{Config, Engine, Linker, Module, Store};
+use skerry_runtime::{Config, CpuFeatures, Engine, Linker, Module, Store, Target};
 use skerry_wasi::WasiCtxBuilder;
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -27,7 +27,13 @@ pub struct Options {
 #[derive(Subcommand)]
 enum Phase {
     /// Compiles a module and does nothing with it.
-    Compile(Common),
+    Compile {
+        #[command(flatten)]
+        common: Common,
+        /// Compiles for another machine: an instruction set.
+        #[arg(long)]
+        target: Option<String>,
+    },
     /// Makes and drops an instance many times.
     Instantiate {
         #[command(flatten)]
@@ -80,7 +86,14 @@ pub struct Instantiated {
 /// Runs one phase and writes its figures.
 pub fn run(options: &Options) -> Result<(), BenchError> {
     match &options.phase {
-        Phase::Compile(common) => compile(common),
+        Phase::Compile {
+            common,
+            target: None,
+        } => compile(common),
+        Phase::Compile {
+            common,
+            target: Some(target),
+        } => compile_for(common, target),
         Phase::Instantiate { common, count } => instantiate(common, *count),
         Phase::Profile { script } => profile(script),
     }
@@ -125,6 +138,34 @@ fn compile(common: &Common) -> Result<(), BenchError> {
         peak_bytes,
         code_bytes: module.code_size() as u64,
         artifact_bytes: module.serialize().len() as u64,
+    })
+}
+
+/// Compiles once for the baseline of another instruction set, to the bytes of an artifact.
+fn compile_for(common: &Common, target: &str) -> Result<(), BenchError> {
+    let wasm = std::fs::read(&common.file).map_err(|source| io(&common.file, source))?;
+    let arch = target.split('-').next().and_then(Target::named);
+    let arch = arch.ok_or(BenchError::Answer("--target"))?;
+    let mut config = Config::new();
+    if let Some(threads) = common.threads {
+        config.compiler_threads(threads);
+    }
+    config.cpu_features(CpuFeatures::baseline(arch));
+    let engine = Engine::for_artifacts(&config);
+    let failed = |error| common.error(error);
+    let mut artifact = Vec::new();
+    let (start, before) = (Instant::now(), cpu());
+    Module::compile_to(&engine, &wasm, None, &|_| (), &mut artifact).map_err(failed)?;
+    let (compile, cpu) = (start.elapsed().as_secs_f64(), cpu() - before);
+    let peak_bytes = peak_bytes()?;
+    let compiled = skerry_compiler::compile_module(&wasm, engine.flags());
+    let compiled = compiled.map_err(|error| failed(error.into()))?;
+    common.report(&Compiled {
+        compile,
+        cpu,
+        peak_bytes,
+        code_bytes: compiled.parts().text.len() as u64,
+        artifact_bytes: artifact.len() as u64,
     })
 }
 

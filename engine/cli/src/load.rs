@@ -26,6 +26,7 @@ pub(crate) fn configured(mut config: Config, options: &CompilerOptions) -> Confi
         config.compiler_threads(threads);
     }
     memories(&mut config, options);
+    config.branch_protection(options.branch_protection);
     config.profiler(profiler(options.profile));
     config
 }

@@ -90,6 +90,11 @@ pub struct CompilerOptions {
     #[arg(long, value_name = "BOOL", help_heading = "Compilation")]
     pub memory_may_move: Option<bool>,
 
+    /// Sign return addresses, and mark where indirect branches may lead, so that a processor that can do so checks both (Arm's
+    /// PAuth and BTI); without effect on other instruction sets
+    #[arg(long, help_heading = "Compilation")]
+    pub branch_protection: bool,
+
     /// Write a file by which a profiler knows the functions of the module
     #[arg(long, value_name = "FORMAT", help_heading = "Measuring")]
     pub profile: Option<Profile>,

@@ -132,12 +132,14 @@ fn what_is_missing_is_named() {
         1,
         &["error: cannot read \"none.js\": No such file"],
     );
-    let no_npm = [
+    let mut no_npm = vec![
         "fetching @fastly/js-compute@3.46.0 with npm, once",
         "error: cannot fetch fastly.wasm",
-        "npm cannot be started",
-        "install Node.js with npm",
     ];
+    // QEMU lets a process start that has no program, and then ends it.
+    if std::env::var_os("SKERRY_EMULATED").is_none() {
+        no_npm.extend(["npm cannot be started", "install Node.js with npm"]);
+    }
     check(skerry(&script), 1, &no_npm);
     std::fs::write(corpus.path().join("fastly.wasm"), "\0asm").unwrap();
     let other = [

@@ -71,7 +71,11 @@ fn read(path: &Path, process: u32) -> Vec<Function> {
     assert_eq!(reader.bytes(4), b"DTiJ");
     assert_eq!(reader.u32(), 1, "the version");
     assert_eq!(reader.u32(), 40, "the size of the header");
-    assert_eq!(reader.u32(), 62, "EM_X86_64");
+    let machine = match std::env::consts::ARCH {
+        "aarch64" => 183,
+        _ => 62,
+    };
+    assert_eq!(reader.u32(), machine, "EM_AARCH64 or EM_X86_64");
     assert_eq!(reader.u32(), 0, "padding");
     assert_eq!(reader.u32(), process);
     let mut time = reader.u64();

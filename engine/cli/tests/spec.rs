@@ -215,6 +215,20 @@ fn registers_allocated_in_a_single_pass() {
     again(&config, &ABOUT_CONTROL_FLOW, [18, 19, 2], "single pass");
 }
 
+/// Return addresses are signed and branch targets marked, and the processor checks both where it can.
+#[cfg(target_arch = "aarch64")]
+#[test]
+fn protected_branches() {
+    let mut config = Config::default();
+    config.branch_protection(true);
+    again(
+        &config,
+        &ABOUT_CONTROL_FLOW,
+        [18, 19, 2],
+        "protected branches",
+    );
+}
+
 /// Without a reservation and a guard, every access is compared exactly, and every growth moves the memory.
 #[test]
 fn memories_that_move() {

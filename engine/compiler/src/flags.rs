@@ -119,6 +119,10 @@ pub struct Flags {
     pub memory: MemoryStyle,
     /// Whether the code counts what it executes; see [`translate`](crate::translate) and its table of costs.
     pub fuel: bool,
+    /// Whether return addresses are signed while they are on the stack, and indirect branches can lead only to where they are
+    /// meant to, where the instruction set, the processor and the kernel can do that (Arm's
+    /// FEAT_PAuth and FEAT_BTI). The code runs on all processors; those that cannot check do not.
+    pub branch_protection: bool,
     /// Checks each allocation with regalloc2's checker, and each CLIF function with Cranelift's verifier.
     pub check: bool,
 }
@@ -132,6 +136,7 @@ impl Default for Flags {
             features: CpuFeatures::host(),
             memory: MemoryStyle::default(),
             fuel: false,
+            branch_protection: false,
             check: cfg!(debug_assertions),
         }
     }

@@ -231,7 +231,9 @@ impl FunctionCompiler {
     fn encode<I: Isa>(&self, lowered: Lowered<I::Inst>) -> Result<FunctionCode, CompileError> {
         let func = &self.context.func;
         let slots = slots_size(&func.sized_stack_slots);
-        emit::<I>(lowered, self.allocator.output(), slots).map_err(|size| CompileError::Limit {
+        let protected = self.flags.branch_protection;
+        let code = emit::<I>(lowered, self.allocator.output(), slots, protected);
+        code.map_err(|size| CompileError::Limit {
             offset: offset(start(func)),
             what: FRAME,
             limit: MAX_FRAME,

@@ -92,7 +92,8 @@ fn place(
     };
     let images = ImageSource::mapped(file.file(), opened.images);
     let starts = opened.compiled.functions.values().map(|f| f.text.start);
-    let code = CodeMemory::map(file, opened.text, traps, starts).map_err(Error::OutOfMemory)?;
+    let code = CodeMemory::map(file, opened.text, traps, starts, opened.branches_protected)
+        .map_err(Error::OutOfMemory)?;
     let dwarf = match engine.wasm_backtrace_details() {
         true => dwarf.or_else(|| Some(Bytes::mapped(file.file(), opened.dwarf))),
         false => None,

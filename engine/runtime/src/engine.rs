@@ -178,6 +178,13 @@ impl Config {
         self
     }
 
+    /// Sets whether compiled code [protects its branches](Flags::branch_protection), and the processor checks them where it can.
+    /// By default it does not.
+    pub fn branch_protection(&mut self, enable: bool) -> &mut Self {
+        self.flags.branch_protection = enable;
+        self
+    }
+
     /// Checks that a processor with these features can run the compiled code.
     fn check(&self, host: CpuFeatures) -> Result<()> {
         match missing_features(self.flags.features, host) {
@@ -345,7 +352,8 @@ impl Engine {
         if registered.trampolines.get().is_none() {
             let compiled = skerry_compiler::compile_trampolines(ty, self.flags())?;
             let starts = [compiled.entry.start, compiled.host.start];
-            let code = CodeMemory::publish(&compiled.text, TrapTable::default(), starts)
+            let (traps, protected) = (TrapTable::default(), self.flags().branch_protection);
+            let code = CodeMemory::publish(&compiled.text, traps, starts, protected)
                 .map_err(Error::OutOfMemory)?;
             // Another thread may have been faster; then this code is dropped, unused.
             let _ = registered.trampolines.set(Trampolines {

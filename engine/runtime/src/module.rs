@@ -129,8 +129,10 @@ impl Module {
         let traps = parts.traps.map_bytes(Bytes::Owned);
         let addrmap = parts.addrmap.map_bytes(Bytes::Owned);
         let images = ImageSource::new(parts.image_bytes);
+        let protected = engine.flags().branch_protection;
         let starts = compiled.functions.values().map(|f| f.text.start);
-        let code = CodeMemory::publish(&parts.text, traps, starts).map_err(Error::OutOfMemory)?;
+        let code = CodeMemory::publish(&parts.text, traps, starts, protected)
+            .map_err(Error::OutOfMemory)?;
         Ok(Self::assemble(engine, compiled, code, addrmap, images))
     }
 

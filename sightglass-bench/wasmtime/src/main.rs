@@ -15,6 +15,7 @@ mod instantiate;
 mod program;
 
 use clap::{Args, Parser, Subcommand};
+use object::{Object as _, ObjectSection as _};
 use serde_json::json;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -64,6 +65,9 @@ pub struct Common {
 struct CompileOptions {
     #[command(flatten)]
     common: Common,
+    /// Compiles for another machine: a target triple.
+    #[arg(long)]
+    target: Option<String>,
     /// Writes the serialised module here, after the measurement.
     #[arg(long)]
     output: Option<PathBuf>,
@@ -117,9 +121,12 @@ impl Common {
 }
 
 /// Compiles once. The module's bytes are read before the clock starts, and it is serialised after the clock has
-/// stopped.
+/// stopped, unless it is for another machine.
 fn compile(options: &CompileOptions) -> Result<()> {
     let wasm = std::fs::read(&options.file)?;
+    if let Some(target) = &options.target {
+        return compile_for(options, target, &wasm);
+    }
     let engine = options.common.engine(|_| ())?;
     let (start, cpu) = (Instant::now(), account::cpu());
     let module = Module::new(&engine, &wasm)?;
@@ -136,4 +143,38 @@ fn compile(options: &CompileOptions) -> Result<()> {
         "code_bytes": module.text().len(),
         "artifact_bytes": artifact.len(),
     }))
+}
+
+/// Compiles once for another machine, to the bytes of a serialised module.
+fn compile_for(options: &CompileOptions, target: &str, wasm: &[u8]) -> Result<()> {
+    let mut refused = None;
+    let engine = options
+        .common
+        .engine(|config| refused = config.target(target).err())?;
+    if let Some(error) = refused {
+        return Err(error);
+    }
+    let (start, cpu) = (Instant::now(), account::cpu());
+    let artifact = engine.precompile_module(wasm)?;
+    let (seconds, cpu) = (start.elapsed().as_secs_f64(), account::cpu() - cpu);
+    let peak_bytes = account::peak_bytes()?;
+    if let Some(path) = &options.output {
+        std::fs::write(path, &artifact)?;
+    }
+    options.common.report(&json!({
+        "compile": seconds,
+        "cpu": cpu,
+        "peak_bytes": peak_bytes,
+        "code_bytes": text_bytes(&artifact)?,
+        "artifact_bytes": artifact.len(),
+    }))
+}
+
+/// The size of the code in a serialised module, which is an ELF file.
+fn text_bytes(artifact: &[u8]) -> Result<u64> {
+    let file = object::read::elf::ElfFile64::<object::LittleEndian>::parse(artifact);
+    let file = file.map_err(Error::new)?;
+    let text = file.section_by_name(".text");
+    let text = text.ok_or_else(|| Error::msg("the serialised module has no .text"))?;
+    Ok(text.size())
 }

@@ -22,7 +22,7 @@ mod layout;
 pub mod link;
 mod rewrite;
 
-/// Encodes an allocated function.
+/// Encodes an allocated function. `protected` is [`Flags::branch_protection`](crate::Flags::branch_protection).
 ///
 /// # Errors
 ///
@@ -31,6 +31,7 @@ pub fn emit<I: Isa>(
     mut lowered: Lowered<I::Inst>,
     allocation: &Output,
     slots_size: u64,
+    protected: bool,
 ) -> Result<FunctionCode, u64> {
     let frame = lay_out::<I>(&lowered, allocation, slots_size)?;
     let vcode = std::mem::take(&mut lowered.vcode);
@@ -41,6 +42,7 @@ pub fn emit<I: Isa>(
         stubs: Vec::new(),
         funcs: Vec::new(),
         listing: vcode.trace.is_some(),
+        protected,
     };
     emitter.function(vcode, allocation);
     Ok(emitter.buffer.finish())
@@ -58,14 +60,24 @@ pub struct Emitter<I: Isa> {
     pub funcs: Vec<FuncName>,
     /// Whether to keep the assembler's text for each instruction.
     pub listing: bool,
+    /// Whether return addresses are signed and branch targets marked.
+    pub protected: bool,
 }
 
 impl<I: Isa> Emitter<I> {
     fn function(&mut self, mut vcode: VCode<I::Inst>, allocation: &Output) {
         let layout = Layout::new::<I>(&vcode, allocation);
+        let landings = match self.protected {
+            true => landings::<I>(&vcode, &layout),
+            false => Vec::new(),
+        };
         I::prologue(self);
         for (position, &block) in layout.order.iter().enumerate() {
             let next = layout.order.get(position + 1).copied();
+            self.buffer.bind(Label(block));
+            if landings.get(block as usize) == Some(&true) {
+                I::landing_pad(self);
+            }
             self.block(&mut vcode, allocation, &layout, block as usize, next);
         }
         for (label, code, loc) in std::mem::take(&mut self.stubs) {
@@ -83,7 +95,6 @@ impl<I: Isa> Emitter<I> {
         block: usize,
         next: Option<u32>,
     ) {
-        self.buffer.bind(Label(block as u32));
         let insts = vcode.blocks[block].insts.clone();
         let succs = vcode.blocks[block].succs.clone();
         let mut edits = allocation.edits[layout.edits[block].clone()]
@@ -149,4 +160,18 @@ impl<I: Isa> Emitter<I> {
         };
         I::emit(self, &inst, &[], None);
     }
+}
+
+/// Whether a jump through a table leads to each block.
+fn landings<I: Isa>(vcode: &VCode<I::Inst>, layout: &Layout) -> Vec<bool> {
+    let mut landings = vec![false; vcode.blocks.len()];
+    for block in &vcode.blocks {
+        let insts = &vcode.insts[block.insts.start as usize..block.insts.end as usize];
+        if insts.last().is_some_and(I::is_table_jump) {
+            for succ in &vcode.succs[block.succs.start as usize..block.succs.end as usize] {
+                landings[layout.target[succ.index()] as usize] = true;
+            }
+        }
+    }
+    landings
 }

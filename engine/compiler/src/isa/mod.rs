@@ -202,6 +202,10 @@ pub trait Isa: Sized + Debug + 'static {
     }
     /// Encodes a trap.
     fn emit_trap(emitter: &mut Emitter<Self>, code: NonZeroU8);
+    /// Encodes what must stand where a jump through a table leads to, in a protected function.
+    fn landing_pad(emitter: &mut Emitter<Self>);
+    /// Whether an instruction is a jump through a table.
+    fn is_table_jump(inst: &Self::Inst) -> bool;
     /// Whether an instruction is an unconditional jump to the only successor.
     fn is_jump(inst: &Self::Inst) -> bool;
     /// Writes the distance to a function into the instruction at `offset` of a text. `kind` is what the emitter gave to

@@ -90,6 +90,8 @@ pub(crate) struct Opened {
     pub(crate) compiled: CompiledMetadata,
     /// The name that it has as an entry of a cache.
     pub(crate) entry: Option<String>,
+    /// Whether the code was compiled with protected branches.
+    pub(crate) branches_protected: bool,
     pub(crate) text: Range<usize>,
     pub(crate) images: Range<usize>,
     pub(crate) traps: Range<usize>,
@@ -115,6 +117,7 @@ pub(crate) fn open(file: &MappedFile, flags: &Flags) -> Result<Opened, ArtifactE
     let opened = Opened {
         compiled: postcard::from_bytes(metadata).map_err(|_| corrupt())?,
         entry: origin::entry(origin).map(str::to_owned),
+        branches_protected: origin::branches_protected(origin),
         text: header.section(Section::Text),
         images: header.section(Section::Images),
         traps: header.section(Section::Traps),

@@ -7,6 +7,7 @@
 //! optimise Speed
 //! memory not checked, guard of 2147549184 bytes
 //! fuel not counted
+//! branches not protected
 //! ```
 //!
 //! An entry of a cache has one more line, `entry` with its name.
@@ -29,6 +30,14 @@ pub(crate) fn entry_line(name: &str) -> String {
 
 const ENTRY: &str = "entry";
 
+/// What is said of the branches of code in which they are protected.
+const PROTECTED: &str = "protected";
+
+/// Whether the code that these lines describe was compiled with protected branches.
+pub(super) fn branches_protected(lines: &str) -> bool {
+    line(lines, "branches") == Some(PROTECTED)
+}
+
 /// The text behind `key` on its line.
 fn line<'a>(lines: &'a str, key: &str) -> Option<&'a str> {
     let mut lines = lines.lines();
@@ -38,13 +47,17 @@ fn line<'a>(lines: &'a str, key: &str) -> Option<&'a str> {
 /// The lines of an artifact that this build makes with these flags.
 pub(crate) fn describe(flags: &Flags) -> String {
     format!(
-        "skerry {VERSION}\ntarget {}\nfeatures {}\noptimise {:?}\nregalloc {:?}\nmemory {}\nfuel {}\n",
+        "skerry {VERSION}\ntarget {}\nfeatures {}\noptimise {:?}\nregalloc {:?}\nmemory {}\nfuel {}\nbranches {}\n",
         target(flags.features.target()),
         flags.features.names().collect::<Vec<_>>().join(" "),
         flags.opt_level,
         flags.regalloc,
         memory(flags.memory),
-        fuel(flags)
+        fuel(flags),
+        match flags.branch_protection {
+            true => PROTECTED,
+            false => "not protected",
+        }
     )
 }
 

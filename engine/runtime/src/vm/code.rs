@@ -10,6 +10,7 @@ use super::file::Bytes;
 use super::mmap::Mapping;
 use super::trusted_file::TrustedFile;
 use memmap2::Mmap;
+use rustix::mm::MprotectFlags;
 use skerry_environ::{Trap, TrapTable};
 use std::ops::Range;
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
@@ -45,7 +46,8 @@ struct CodeTables {
 
 impl CodeMemory {
     /// Copies `text` into executable memory. `traps` and `starts` (the starts of functions) contain offsets into
-    /// it.
+    /// it. If it was compiled with [protected branches](skerry_compiler::Flags::branch_protection), `branches_protected` has the
+    /// processor check them.
     ///
     /// # Errors
     /// What the operating system answers, typically `ENOMEM`.
@@ -53,12 +55,17 @@ impl CodeMemory {
         text: &[u8],
         traps: TrapTable<Bytes>,
         starts: impl IntoIterator<Item = u32>,
+        branches_protected: bool,
     ) -> std::io::Result<Self> {
         let mapping = Mapping::reserve(text.len())?;
         mapping.make_writable(0, mapping.len())?;
         // SAFETY: the mapping is at least as long as `text`, was just made writable, and is not shared yet.
         unsafe { std::ptr::copy_nonoverlapping(text.as_ptr(), mapping.base(), text.len()) };
-        mapping.make_executable(0, mapping.len())?;
+        let more = match branches_protected {
+            true => arch::checked_branches(),
+            false => MprotectFlags::empty(),
+        };
+        mapping.make_executable(0, mapping.len(), more)?;
         // SAFETY: as above; all of it can still be read, and nobody writes to it any more.
         arch::publish_code(unsafe { std::slice::from_raw_parts(mapping.base(), text.len()) });
         mapping.base().expose_provenance();
@@ -80,18 +87,19 @@ impl CodeMemory {
         text: Range<usize>,
         traps: TrapTable<Bytes>,
         starts: impl IntoIterator<Item = u32>,
+        branches_protected: bool,
     ) -> std::io::Result<Self> {
         if text.is_empty() {
-            return Self::publish(&[], traps, starts);
+            return Self::publish(&[], traps, starts, false);
         }
-        match file.map_executable(&text) {
+        match file.map_executable(&text, branches_protected) {
             Ok(mapping) => {
                 // What a mapping shows of a file is made visible by the kernel, page by page, but not to threads that are running.
                 arch::publish_code(&[]);
                 mapping.as_ptr().expose_provenance();
                 Ok(Self::listed(Home::File(mapping), text.len(), traps, starts))
             }
-            Err(_) => Self::publish(&file[text], traps, starts),
+            Err(_) => Self::publish(&file[text], traps, starts, branches_protected),
         }
     }
 
@@ -280,7 +288,7 @@ mod tests {
     #[test]
     fn published_code_is_found_until_it_is_dropped() {
         let text = [0x90u8, 0x0f, 0x0b, 0xc3];
-        let code = CodeMemory::publish(&text, traps([(1, Trap::Unreachable)]), [0]).unwrap();
+        let code = CodeMemory::publish(&text, traps([(1, Trap::Unreachable)]), [0], false).unwrap();
         let start = code.start();
         assert_eq!(trap_at(start), Some(None));
         assert_eq!(trap_at(start + 1), Some(Some(Trap::Unreachable)));
@@ -295,7 +303,8 @@ mod tests {
     #[test]
     fn lookups_race_with_publishing() {
         let text = [0x0fu8, 0x0b];
-        let publish = || CodeMemory::publish(&text, traps([(0, Trap::Unreachable)]), [0]).unwrap();
+        let publish =
+            || CodeMemory::publish(&text, traps([(0, Trap::Unreachable)]), [0], false).unwrap();
         let kept = publish();
         std::thread::scope(|scope| {
             for _ in 0..2 {

@@ -1,7 +1,9 @@
 //! Files mapped into memory: artifacts, whose parts are used in place.
 
+use super::arch;
 use memmap2::{Mmap, MmapOptions};
 use rustix::fs::{MemfdFlags, SealFlags};
+use rustix::mm::{MprotectFlags, mprotect};
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{Error, ErrorKind, Read, Write};
 use std::ops::{Deref, Range};
@@ -102,15 +104,30 @@ impl MappedFile {
         &self.file
     }
 
-    /// A second mapping of `range`, which starts on a page, as executable code.
+    /// A second mapping of `range`, which starts on a page, as executable code. `branches_protected` as for
+    /// [`CodeMemory::publish`](super::code::CodeMemory::publish).
     ///
     /// # Errors
     /// The operating system's error, for example because files of this file system may not be executed.
-    pub(super) fn map_executable(&self, range: &Range<usize>) -> std::io::Result<Mmap> {
+    pub(super) fn map_executable(
+        &self,
+        range: &Range<usize>,
+        branches_protected: bool,
+    ) -> std::io::Result<Mmap> {
         let mut options = MmapOptions::new();
         options.offset(range.start as u64).len(range.len());
         // SAFETY: a private mapping, and nobody changes what is beneath it: see `new`.
-        unsafe { options.map_copy(&self.file) }?.make_exec()
+        let code = unsafe { options.map_copy(&self.file) }?.make_exec()?;
+        if branches_protected {
+            let more = arch::checked_branches();
+            // A page that is larger than those of the file begins before the code.
+            let before = code.as_ptr().addr() % super::page_size();
+            let flags = MprotectFlags::READ | MprotectFlags::EXEC | more;
+            let start = code.as_ptr().wrapping_sub(before).cast_mut().cast();
+            // SAFETY: these are the pages of the mapping that was just made, which stay as accessible as they are.
+            unsafe { mprotect(start, before + code.len(), flags) }?;
+        }
+        Ok(code)
     }
 }
 
@@ -227,7 +244,7 @@ mod tests {
         std::fs::write(&path, [0xc3; 4096]).unwrap();
         // SAFETY: nobody else knows the file.
         let file = unsafe { MappedFile::new(File::open(&path).unwrap()) }.unwrap();
-        let code = file.map_executable(&(0..4096)).unwrap();
+        let code = file.map_executable(&(0..4096), false).unwrap();
         let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
         let line = maps
             .lines()

@@ -190,15 +190,20 @@ impl Mapping {
         );
     }
 
-    /// Makes `[start, start + len)` executable and no longer writable (W^X).
+    /// Makes `[start, start + len)` executable and no longer writable (W^X). `more` are further properties of the pages.
     ///
     /// # Errors
     /// The operating system's error.
     ///
     /// # Panics
     /// If the range is not inside the mapping or does not start on a page.
-    pub(crate) fn make_executable(&self, start: usize, len: usize) -> std::io::Result<()> {
-        self.protect(start, len, MprotectFlags::READ | MprotectFlags::EXEC)
+    pub(crate) fn make_executable(
+        &self,
+        start: usize,
+        len: usize,
+        more: MprotectFlags,
+    ) -> std::io::Result<()> {
+        self.protect(start, len, MprotectFlags::READ | MprotectFlags::EXEC | more)
     }
 
     fn protect(&self, start: usize, len: usize, flags: MprotectFlags) -> std::io::Result<()> {

@@ -204,7 +204,7 @@ fn publish(functions: &[Listed<'_>]) -> (CodeMemory, Vec<u32>) {
         text.extend_from_slice(&function.code);
     }
     let traps = TrapTable::new(traps).map_bytes(Bytes::Owned);
-    let code = CodeMemory::publish(&text, traps, offsets.iter().copied()).unwrap();
+    let code = CodeMemory::publish(&text, traps, offsets.iter().copied(), false).unwrap();
     (code, offsets)
 }
 

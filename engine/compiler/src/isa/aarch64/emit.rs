@@ -158,7 +158,15 @@ impl Emitter<Aarch64> {
             // The new stack pointer, at which the callee's arguments begin. It is not in x16, by way of which far slots are accessed;
             // x10 holds no argument, and no value that is still needed.
             add_constant(TAIL_STACK, FRAME, i64::from(call.rise) + 16, self);
+            if self.protected {
+                add_constant(X16, FRAME, 16, self);
+            }
             self.inst(&plain::ldp.inst(FRAME, LINK, FRAME, 0));
+            if self.protected {
+                move_reg(X17, LINK, self);
+                self.inst(&plain::autia1716.inst());
+                move_reg(LINK, X17, self);
+            }
             for offset in (0..call.copied as i32).step_by(8).rev() {
                 self.access(&memory::ldr_x, X17, STACK, offset);
                 self.access(&memory::str_x, X17, TAIL_STACK, offset);
@@ -169,6 +177,10 @@ impl Emitter<Aarch64> {
             Callee::Direct(func) => {
                 self.buffer.reloc(CALL, func);
                 self.put(0x1400_0000);
+            }
+            Callee::Indirect(address) if self.protected => {
+                move_reg(X16, address, self);
+                self.inst(&plain::br.inst(X16));
             }
             Callee::Indirect(address) => self.inst(&plain::br.inst(address)),
         }
@@ -185,8 +197,12 @@ impl Emitter<Aarch64> {
         vmctx.into_iter().chain(others).collect()
     }
 
-    /// Encodes the start of a function.
+    /// Encodes the start of a function. If it is protected, the first instruction signs the return address, and is where a call
+    /// may lead, and a branch by way of x16 or x17.
     pub fn prologue(&mut self) {
+        if self.protected {
+            self.inst(&plain::paciasp.inst());
+        }
         self.inst(&plain::stp_pre.inst(FRAME, LINK, STACK, -16));
         move_reg(FRAME, STACK, self);
         let below = below_frame_pointer(&self.frame);
@@ -201,6 +217,11 @@ impl Emitter<Aarch64> {
                 _ => self.access(&memory::str_x, pair[0], FRAME, end - 8),
             }
         }
+    }
+
+    /// Encodes what must stand where a jump through a table leads to.
+    pub fn landing_pad(&mut self) {
+        self.inst(&plain::bti_j.inst());
     }
 
     /// Loads the callee-saved registers, and the vmctx if asked for.
@@ -226,9 +247,15 @@ impl Emitter<Aarch64> {
         if below_frame_pointer(&self.frame) != 0 {
             move_reg(STACK, FRAME, self);
         }
-        // LDP adds at most 504 bytes to the stack pointer.
-        let with = if freed <= 504 - 16 { freed } else { 0 };
+        // LDP adds at most 504 bytes to the stack pointer. A signature is for the one at which the function began.
+        let with = match freed <= 504 - 16 && !self.protected {
+            true => freed,
+            false => 0,
+        };
         self.inst(&plain::ldp_post.inst(FRAME, LINK, STACK, 16 + with as i32));
+        if self.protected {
+            self.inst(&plain::autiasp.inst());
+        }
         if with != freed {
             add_constant(STACK, STACK, freed.into(), self);
         }

@@ -131,6 +131,14 @@ impl Isa for Aarch64 {
         reg
     }
 
+    fn landing_pad(emitter: &mut Emitter<Self>) {
+        emitter.landing_pad();
+    }
+
+    fn is_table_jump(inst: &Inst) -> bool {
+        matches!(inst, Inst::JumpTable { .. })
+    }
+
     fn is_jump(inst: &Inst) -> bool {
         matches!(inst, Inst::Jump)
     }

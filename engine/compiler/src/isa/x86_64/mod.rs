@@ -121,6 +121,13 @@ impl Isa for X86_64 {
         GprMem::Gpr(reg)
     }
 
+    /// Programs cannot have the processor check where branches lead.
+    fn landing_pad(_emitter: &mut Emitter<Self>) {}
+
+    fn is_table_jump(inst: &Inst) -> bool {
+        matches!(inst, Inst::JumpTable { .. })
+    }
+
     fn is_jump(inst: &Inst) -> bool {
         matches!(inst, Inst::Jump)
     }

@@ -20,6 +20,7 @@
 
 use super::super::context::{EXIT, HOST_SP, PENDING, STORE_CONTEXT_OFFSET, VMStoreContext, ValRaw};
 use super::{Exit, INTERRUPTED, REFUSED, SignalState, TRAPPED, WINDOW};
+use rustix::mm::MprotectFlags;
 use rustix::thread::{MembarrierCommand, membarrier};
 use std::arch::{asm, naked_asm};
 use std::mem::offset_of;
@@ -281,7 +282,7 @@ pub(crate) fn frameless_return(
     _read: impl FnOnce(usize) -> Option<usize>,
 ) -> Option<usize> {
     let code = code?;
-    let words = [0, 4, 8].map(|at| {
+    let words = [0, 4, 8, 12].map(|at| {
         let bytes = [code[at], code[at + 1], code[at + 2], code[at + 3]];
         u32::from_le_bytes(bytes)
     });
@@ -340,6 +341,17 @@ pub(crate) fn publish_code(written: &[u8]) {
     }
 }
 
+/// The property of pages in which an indirect branch must lead to a landing pad (Arm ARM, section D8.4.5), if the processor and
+/// the kernel know it.
+pub(crate) fn checked_branches() -> MprotectFlags {
+    /// `HWCAP2_BTI`
+    const KNOWN: usize = 1 << 17;
+    match rustix::param::linux_hwcap().1 & KNOWN {
+        0 => MprotectFlags::empty(),
+        _ => MprotectFlags::BTI,
+    }
+}
+
 /// Writes data caches back to the point at which instructions are read, and has instruction caches forget these addresses.
 fn clean_caches(written: &[u8]) {
     let kind: usize;
@@ -385,7 +397,7 @@ mod tests {
         link: 0x4000,
     };
 
-    fn is_frameless(words: [u32; 3]) -> bool {
+    fn is_frameless<const N: usize>(words: [u32; N]) -> bool {
         let mut code = [0; WINDOW];
         for (place, word) in code.chunks_mut(4).zip(words) {
             place.copy_from_slice(&word.to_le_bytes());
@@ -413,6 +425,7 @@ mod tests {
         assert!(is_frameless([free_some, ret, 0]));
         assert!(is_frameless([free_many, free_some, ret]));
         assert!(is_frameless([0xd503_23bf, free_some, ret]));
+        assert!(is_frameless([0xd503_23bf, free_many, free_some, ret]));
         // `add sp, sp, #32` before `ldp x29, x30, [sp], #16` is in a frame, and so are the latter and other stores.
         let restore = 0xa8c1_7bfd;
         assert!(!is_frameless([free_some, restore, ret]));

@@ -46,6 +46,7 @@
 //! | item | what it is |
 //! |---|---|
 //! | `publish_code` | makes instructions that were written as data visible to all threads that will execute them |
+//! | `checked_branches` | the property of pages of code in which the processor checks where indirect branches lead |
 //! | `ELF_MACHINE` | the number of the instruction set in ELF files, and in files for profilers |
 //!
 //! `machine_code`, in tests alone, has the instructions that the tests of `vm` run.
@@ -64,9 +65,9 @@ use x86_64 as host;
 pub(crate) use host::machine_code;
 pub(crate) use host::{
     CALLER_FP, ELF_MACHINE, FAULT_SIGNALS, Link, RETURN_ADDRESS, SAVED_VMCTX, SIGNAL_FRAME,
-    STACK_ALIGNMENT, STUB_SIZE, builtin_common, builtin_stub, code_address, enter,
-    frameless_return, interrupted_exit, may_lack_address, publish_code, refused_exit, resume_in,
-    return_of_exit, signal_state, trap_exit,
+    STACK_ALIGNMENT, STUB_SIZE, builtin_common, builtin_stub, checked_branches, code_address,
+    enter, frameless_return, interrupted_exit, may_lack_address, publish_code, refused_exit,
+    resume_in, return_of_exit, signal_state, trap_exit,
 };
 
 /// The result of `enter` if the trampoline returned.
@@ -104,7 +105,7 @@ pub(crate) struct Exit {
 }
 
 /// The number of bytes of instructions that `frameless_return` looks at.
-pub(crate) const WINDOW: usize = 12;
+pub(crate) const WINDOW: usize = 16;
 
 unsafe extern "C" {
     // These are labels in `enter` and `builtin_common`, of which only the addresses are used: `enter` checks for interrupts

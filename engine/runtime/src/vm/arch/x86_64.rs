@@ -15,6 +15,7 @@
 
 use super::super::context::{EXIT, HOST_SP, PENDING, VMStoreContext, ValRaw};
 use super::{Exit, INTERRUPTED, REFUSED, SignalState, TRAPPED, WINDOW};
+use rustix::mm::MprotectFlags;
 use std::arch::naked_asm;
 use std::mem::offset_of;
 
@@ -274,6 +275,11 @@ pub(crate) fn code_address(saved: usize) -> usize {
 /// Does nothing: processors see at once that instructions were written (Intel SDM volume 3, section 10.1.3), at addresses at
 /// which none were executed before.
 pub(crate) fn publish_code(_: &[u8]) {}
+
+/// Linux does not have the processor check branches of programs.
+pub(crate) fn checked_branches() -> MprotectFlags {
+    MprotectFlags::empty()
+}
 
 /// The number of the instruction set in ELF files, `EM_X86_64`.
 pub(crate) const ELF_MACHINE: u32 = 62;

@@ -22,6 +22,10 @@ lines! {
     BranchTo br "br" 0xd61f_0000;
     BranchTo blr "blr" 0xd63f_0000;
     Plain ret "ret" 0xd65f_03c0;
+    Plain paciasp "paciasp" 0xd503_233f;
+    Plain bti_j "bti j" 0xd503_249f;
+    Plain autiasp "autiasp" 0xd503_23bf;
+    Plain autia1716 "autia1716" 0xd503_219f;
     Plain nop "nop" 0xd503_201f;
     Plain csdb "csdb" 0xd503_229f;
 }
