@@ -532,6 +532,33 @@ fn instruction_sets_are_named_in_one_place() {
     assert!(named > 10, "the instruction sets are somewhere");
 }
 
+/// A second instruction set is one folder in each room, with the names of the first: what the first has, the others have.
+#[test]
+fn instruction_sets_have_the_same_files() {
+    let (first, others) = skerry_isle_rules::UNITS.split_first().unwrap();
+    let rooms = [
+        "engine/compiler/src/isa",
+        "engine/runtime/src/vm/arch",
+        "isle-rules",
+    ];
+    let files: BTreeSet<String> = sources(&["rs", "isle", "clif"])
+        .into_iter()
+        .map(|(path, _)| path)
+        .collect();
+    let mut twins = 0;
+    for room in rooms {
+        let own = format!("{room}/{}", first.name);
+        for path in files.iter().filter(|path| path.starts_with(&own)) {
+            for other in others {
+                let twin = path.replacen(first.name, other.name, 1);
+                assert!(files.contains(&twin), "{path} has no twin {twin}");
+                twins += 1;
+            }
+        }
+    }
+    assert!(twins > 60, "only {twins} files have twins");
+}
+
 /// Nothing pretends: no unfinished marks, no stub macros, no catch-all module names.
 #[test]
 fn nothing_is_left_for_later() {
