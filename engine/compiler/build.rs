@@ -16,10 +16,6 @@ use std::sync::Arc;
 fn main() {
     let out = PathBuf::from(std::env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
     println!("cargo:rerun-if-changed=build.rs");
-    println!(
-        "cargo:rerun-if-changed={}",
-        skerry_isle_rules::rules_dir().display()
-    );
     for unit in skerry_isle_rules::UNITS {
         let paths = skerry_isle_rules::unit_paths(unit, &out.join("clif"))
             .unwrap_or_else(|error| fail(&format!("cannot write the CLIF declarations: {error}")));

@@ -38,6 +38,8 @@ pub struct ClifReport {
     pub functions: usize,
     /// The number of lines that were run.
     pub runs: usize,
+    /// The target, if its code cannot run on this machine, so that no line was run.
+    pub foreign: Option<Target>,
     /// What failed, each item with its line.
     pub failures: Vec<String>,
     /// The functions whose expectations do not hold.
@@ -96,6 +98,8 @@ pub fn check_text(text: &str, required: bool) -> Result<ClifReport, String> {
     // Code for another instruction set is compared with what is expected, but cannot run here.
     if read.target == Target::host() {
         run_functions(&read.text, &parsed, &variants, compile, &mut report)?;
+    } else {
+        report.foreign = Some(read.target);
     }
     Ok(report)
 }
@@ -441,9 +445,13 @@ pub fn check_file(
         ));
     }
     if messages.is_empty() {
+        let foreign = report.foreign.map(|target| target.name());
+        let foreign = foreign.map(|name| format!(" (its lines run on {name} alone)"));
         Ok(Ok(format!(
-            "{} functions, {} runs",
-            report.functions, report.runs
+            "{} functions, {} runs{}",
+            report.functions,
+            report.runs,
+            foreign.unwrap_or_default()
         )))
     } else {
         Ok(Err(messages))

@@ -155,6 +155,8 @@ mod tests {
     #[test]
     fn forged_metadata_is_an_error_and_never_a_panic() {
         let mut config = Config::new();
+        // Small reservations, since an emulator has a record of each page that is reserved.
+        config.memory_reservation(1 << 20).memory_guard(64 << 10);
         let engine = Engine::new(config.max_memory_pages(16).max_table_elements(100)).unwrap();
         let whole = Module::from_text(&engine, TEXT).unwrap().serialize();
         use_all(&engine, &load(&engine, &whole).unwrap()).unwrap();
