@@ -25,6 +25,7 @@ mod error;
 pub mod expr;
 pub mod extractors;
 pub mod lint;
+mod parentheses;
 pub mod path;
 pub mod program;
 pub mod provision;

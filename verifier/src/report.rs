@@ -63,6 +63,17 @@ pub struct Summary {
     pub seconds: f64,
 }
 
+/// The question that took longest.
+#[derive(Clone, Debug, Serialize)]
+pub struct Slowest {
+    /// The rule that it was about.
+    pub rule: String,
+    /// The instantiation of the rule.
+    pub types: String,
+    /// Seconds until the solver answered.
+    pub seconds: f64,
+}
+
 /// The report of a run.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
@@ -74,6 +85,8 @@ pub struct Report {
     pub cached: u64,
     /// The name and version of the solver.
     pub solver: String,
+    /// The question that the solver took longest for; `None` if the cache answered them all.
+    pub slowest: Option<Slowest>,
     /// The report on each rule.
     pub rules: Vec<RuleReport>,
 }
@@ -85,6 +98,7 @@ impl Report {
         cached: u64,
         seconds: f64,
         solver: String,
+        slowest: Option<Slowest>,
     ) -> Self {
         let mut summary = count(rules.iter());
         summary.seconds = seconds;
@@ -93,6 +107,7 @@ impl Report {
             queries,
             cached,
             solver,
+            slowest,
             rules,
         }
     }

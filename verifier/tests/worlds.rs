@@ -152,7 +152,7 @@ fn rejected_worlds_are_rejected() {
     let count = check("rejected", |result| {
         matches!(
             result,
-            Err(VerifyError::Hygiene { .. } | VerifyError::NoRules)
+            Err(VerifyError::Hygiene { .. } | VerifyError::Isle { .. } | VerifyError::NoRules)
         )
     });
     assert!(count >= 7, "only {count} worlds");

@@ -23,7 +23,7 @@ pub use choices::Choices;
 pub use concrete::{Datum, Event, Meaning};
 pub use held::HELD_TYPES;
 pub use patterns::SEVERAL_RESULTS;
-pub use records::{LOAD, Log, Record, STORE, TRAP};
+pub use records::{LOAD, Log, PROMISED, Record, STORE, TRAP};
 pub use rules::{Display, Promise};
 pub use sunk::SINKABLE;
 
@@ -139,6 +139,8 @@ pub struct Path<'p, 'c> {
     next_ssa: u32,
     /// Serial numbers of SSA values that a pattern found to be the same value, each with a lesser one of them.
     same_ssa: HashMap<u32, u32>,
+    /// The emitted instruction that ends the block, after which none may follow.
+    terminator: Option<TermId>,
     depth: u32,
     /// Callee rules that this path goes through.
     pub callees: Vec<RuleId>,
@@ -181,6 +183,7 @@ impl<'p, 'c> Path<'p, 'c> {
             consumed: HashSet::new(),
             next_ssa: 0,
             same_ssa: HashMap::new(),
+            terminator: None,
             depth: 0,
             callees: Vec::new(),
             display: Display::default(),
@@ -229,7 +232,7 @@ impl<'p, 'c> Path<'p, 'c> {
         result
     }
 
-    /// The position as `file:line`, for messages about specs.
+    /// The position as `file:line:column`, for messages about specs.
     pub(crate) fn at(&self, pos: Pos) -> String {
         self.program.place(pos)
     }

@@ -220,14 +220,14 @@ impl<'p> Path<'p, '_> {
             // Whether the spec can be met at all is shown for a result of its own.
             let own = self.hole("result", &result_shape);
             let (scope, _) = self.scope(spec, &operands, &own, Events::Past)?;
-            self.apply(spec, &scope, false)?;
+            self.assume_operator(spec, &scope, false, None)?;
         }
         let (scope, records) = self.scope(spec, &operands, value, events)?;
         let result = match (events, self.resolve(value)) {
             (Events::Source, Value::Hole(hole)) if spec.modifies.is_empty() => Some(hole),
             _ => None,
         };
-        self.apply_open(spec, &scope, known, result)?;
+        self.assume_operator(spec, &scope, known, result)?;
         let records = self.finished_records(records)?;
         match events {
             Events::Source if self.source.0.is_empty() => self.source.0 = records,
@@ -293,7 +293,7 @@ impl<'p> Path<'p, '_> {
             })
             .collect();
         let (scope, _) = self.scope(spec, &operands, &value, Events::None)?;
-        self.apply(spec, &scope, false)?;
+        self.apply(spec, &scope)?;
         for (pattern, operand) in args.iter().zip(&operands) {
             self.matches(rule, pattern, operand, Events::Past, variables)?;
         }

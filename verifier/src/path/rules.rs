@@ -255,7 +255,7 @@ impl<'p> Path<'p, '_> {
     pub(crate) fn term(&mut self, ty: TypeId, term: TermId, args: Vec<Value>) -> Eval<Value> {
         let program = self.program;
         let data = &program.terms.terms[term.index()];
-        self.note_sunk(&data.kind, &data.arg_tys, &args);
+        self.note_sunk(program.term_name(term), &data.kind, &data.arg_tys, &args)?;
         match &data.kind {
             TermKind::EnumVariant { variant } => Ok(self.variant(ty, variant.index(), args)),
             TermKind::Struct => {
