@@ -17,6 +17,7 @@
 #![forbid(unsafe_code)]
 
 pub mod cache;
+pub mod completeness;
 pub mod condition;
 pub mod counterexample;
 pub mod discharge;

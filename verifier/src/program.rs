@@ -244,6 +244,24 @@ impl Program {
         Ok(())
     }
 
+    /// Rules of equal priority that overlap, and rules that others hide, as `cranelift-isle` finds them from the
+    /// patterns: one message each.
+    #[must_use]
+    pub fn overlaps(&self) -> Vec<String> {
+        match cranelift_isle::overlap::check(&self.terms) {
+            Ok(_) => vec![],
+            Err(errors) => errors
+                .into_iter()
+                .map(|error| {
+                    readable(
+                        &Errors::new(vec![error], Arc::clone(&self.files)),
+                        &self.files,
+                    )
+                })
+                .collect(),
+        }
+    }
+
     fn find_machine_facts(&self) -> HashMap<String, TermId> {
         let is_fact = |term: &TermId| {
             let data = &self.terms.terms[term.index()];

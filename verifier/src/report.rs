@@ -1,5 +1,6 @@
 //! The report of a run: counted, printed, written as JSON, and compared with the blessed listing.
 
+use crate::completeness::Completeness;
 use crate::verdict::Verdict;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -87,6 +88,8 @@ pub struct Report {
     pub solver: String,
     /// The question that the solver took longest for; `None` if the cache answered them all.
     pub slowest: Option<Slowest>,
+    /// Whether some rule applies wherever one must, if that was asked.
+    pub completeness: Option<Completeness>,
     /// The report on each rule.
     pub rules: Vec<RuleReport>,
 }
@@ -108,14 +111,17 @@ impl Report {
             cached,
             solver,
             slowest,
+            completeness: None,
             rules,
         }
     }
 
-    /// Whether there is at least one rule and every instantiation is verified.
+    /// Whether there is at least one rule, every instantiation is verified, and some rule applies wherever one must (if
+    /// that was asked).
     #[must_use]
     pub fn passed(&self) -> bool {
-        self.summary.instantiations > 0
+        self.completeness.as_ref().is_none_or(Completeness::passed)
+            && self.summary.instantiations > 0
             && self.summary.verified == self.summary.instantiations
             && self
                 .rules

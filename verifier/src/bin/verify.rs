@@ -127,6 +127,13 @@ fn run(arguments: &Arguments) -> Result<bool, VerifyError> {
         let report = skerry_verifier::verify(program, &solver, &options, &|progress| {
             bar.show(progress.done, progress.total);
         });
+        let report = report.and_then(|mut report| {
+            if options.rule.is_none() && options.group.is_none() {
+                let complete = skerry_verifier::completeness::check(program, &solver, &options)?;
+                report.completeness = Some(complete);
+            }
+            Ok(report)
+        });
         bar.clear();
         let report = match report {
             Ok(report) => report,
@@ -141,6 +148,9 @@ fn run(arguments: &Arguments) -> Result<bool, VerifyError> {
             println!("{name}:");
         }
         print(&report, arguments.verbose);
+        if let Some(completeness) = &report.completeness {
+            print!("{}", completeness.text());
+        }
         if bless && report.passed() {
             let path = skerry_isle_rules::rules_dir()
                 .join(name)

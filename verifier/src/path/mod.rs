@@ -13,6 +13,7 @@ mod records;
 mod rules;
 mod shapes;
 mod ssa;
+mod structure;
 mod sunk;
 mod sunk_uses;
 mod terms;
@@ -25,6 +26,7 @@ pub use held::HELD_TYPES;
 pub use patterns::SEVERAL_RESULTS;
 pub use records::{LOAD, Log, PROMISED, Record, STORE, TRAP};
 pub use rules::{Display, Promise};
+pub use structure::{Guard, Subject};
 pub use sunk::SINKABLE;
 
 use crate::expr::{Dag, ExprId};
@@ -141,6 +143,10 @@ pub struct Path<'p, 'c> {
     same_ssa: HashMap<u32, u32>,
     /// The emitted instruction that ends the block, after which none may follow.
     terminator: Option<TermId>,
+    /// What is asked of given operands, where the guards of rules are made in place of a proof.
+    structure: Option<structure::Structure>,
+    /// SSA values of types without a register, by serial number.
+    values_without_register: HashMap<u32, Value>,
     depth: u32,
     /// Callee rules that this path goes through.
     pub callees: Vec<RuleId>,
@@ -184,6 +190,8 @@ impl<'p, 'c> Path<'p, 'c> {
             next_ssa: 0,
             same_ssa: HashMap::new(),
             terminator: None,
+            structure: None,
+            values_without_register: HashMap::new(),
             depth: 0,
             callees: Vec::new(),
             display: Display::default(),

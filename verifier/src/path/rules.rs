@@ -285,6 +285,9 @@ impl<'p> Path<'p, '_> {
                 {
                     return Ok(known.clone());
                 }
+                if !flags.partial && !self.guarding() {
+                    self.prove_some_rule_applies(term, &args)?;
+                }
                 let result = self.chain(term, &args)?;
                 if flags.pure {
                     self.pure_results.insert(key, result.clone());

@@ -17,6 +17,17 @@ impl<'p> Path<'p, '_> {
         value: &Value,
         variables: &mut Variables,
     ) -> Eval<()> {
+        if self.guarding() {
+            let term = self
+                .program
+                .terms
+                .terms
+                .iter()
+                .position(|term| self.program.types.syms[term.name.index()] == SINKABLE);
+            let term = TermId(term.expect("a pattern has it"));
+            self.assume_answer(term, std::slice::from_ref(value))?;
+            return self.matches(rule, pattern, value, Events::Past, variables);
+        }
         if !self
             .root_term
             .is_some_and(|root| self.is_instruction_root(root) || self.returns_held(root))

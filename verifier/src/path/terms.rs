@@ -6,8 +6,19 @@ use crate::expr::ExprId;
 use crate::spec::Env;
 use crate::value::{HoleId, Shape, Value};
 use cranelift_isle::ast::{ModelType, Signature, Spec};
-use cranelift_isle::sema::{TermId, TermKind};
+use cranelift_isle::sema::{ConstructorKind, TermId, TermKind};
 use std::collections::HashSet;
+
+/// Whether a constructor is Rust code.
+fn is_extern(kind: &TermKind) -> bool {
+    matches!(
+        kind,
+        TermKind::Decl {
+            constructor_kind: Some(ConstructorKind::ExternalConstructor { .. }),
+            ..
+        }
+    )
+}
 
 impl<'p> Path<'p, '_> {
     /// Applies a constructor that has a spec.
@@ -20,6 +31,9 @@ impl<'p> Path<'p, '_> {
         };
         if flags.multi {
             return uncovered(format!("`{}` is a multi-term", spec.term.0));
+        }
+        if self.guarding() && flags.partial && is_extern(&data.kind) {
+            self.assume_answer(term, &args)?;
         }
         self.note_uses(term, &args);
         if program.branching.contains(&term) {
