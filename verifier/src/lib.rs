@@ -10,7 +10,8 @@
 //!    [`theorem`].
 //! 4. [`discharge`] asks the questions, [`encode`]d for the solver, through [`solve`] and [`cache`];
 //!    [`counterexample`] turns the solver's model into readable text.
-//! 5. [`report`] counts and prints the [`verdict`]s.
+//! 5. [`completeness`] proves that some rule applies wherever one must.
+//! 6. [`report`] counts and prints the [`verdict`]s.
 //!
 //! This crate never depends on the engine: it proves text, from the same files that the engine compiles.
 

@@ -10,7 +10,9 @@ use std::fs;
 /// The program of an instruction set without one rule.
 fn without(isa: &str, deleted: &str) -> Program {
     let unit = skerry_isle_rules::unit(isa).unwrap();
-    let folder = target_dir().join("isle").join(format!("without-{isa}-{deleted}"));
+    let folder = target_dir()
+        .join("isle")
+        .join(format!("without-{isa}-{deleted}"));
     let paths = skerry_isle_rules::unit_paths(unit, &folder).unwrap();
     let mut found = 0;
     let texts: Vec<(String, String)> = paths
@@ -18,14 +20,20 @@ fn without(isa: &str, deleted: &str) -> Program {
         .map(|path| {
             let mut text = fs::read_to_string(path).unwrap();
             if let Some(start) = text.find(&format!("(rule {deleted} ")) {
-                let end = text[start..].find("\n\n").map_or(text.len(), |end| start + end);
+                let end = text[start..]
+                    .find("\n\n")
+                    .map_or(text.len(), |end| start + end);
                 text.replace_range(start..end, "");
                 found += 1;
             }
             (path.display().to_string(), text)
         })
         .collect();
-    assert_eq!(found, usize::from(!deleted.is_empty()), "the rule {deleted}");
+    assert_eq!(
+        found,
+        usize::from(!deleted.is_empty()),
+        "the rule {deleted}"
+    );
     Program::from_texts(texts).unwrap()
 }
 
@@ -48,16 +56,27 @@ fn gaps(completeness: &Completeness) -> Vec<&str> {
 fn comparisons_without_their_base_rule_are_a_gap() {
     let program = without("x86_64", "int_cond_cmp");
     let found = check(&program, "int_cond");
-    let expected = ["int_cond I8 I8", "int_cond I16 I16", "int_cond I32 I32", "int_cond I64 I64"];
+    let expected = [
+        "int_cond I8 I8",
+        "int_cond I16 I16",
+        "int_cond I32 I32",
+        "int_cond I64 I64",
+    ];
     assert_eq!(gaps(&found), expected, "{}", found.text());
     assert!(!found.passed());
     let text = found.text();
-    assert!(text.contains("no rule applies to int_cond I8 I8") && text.contains("cc = "), "{text}");
+    assert!(
+        text.contains("no rule applies to int_cond I8 I8") && text.contains("cc = "),
+        "{text}"
+    );
 }
 
 #[test]
 fn the_same_terms_are_complete_with_it() {
-    for (isa, terms) in [("x86_64", ["int_cond", "low_half"]), ("aarch64", ["int_cond", "cond_and"])] {
+    for (isa, terms) in [
+        ("x86_64", ["int_cond", "low_half"]),
+        ("aarch64", ["int_cond", "cond_and"]),
+    ] {
         let program = without(isa, "");
         for term in terms {
             let found = check(&program, term);

@@ -172,7 +172,10 @@ fn rejected_worlds_are_rejected() {
 #[test]
 fn incomplete_worlds_are_incomplete() {
     let count = check(INCOMPLETE, |result| {
-        let completeness = result.as_ref().ok().and_then(|report| report.completeness.as_ref());
+        let completeness = result
+            .as_ref()
+            .ok()
+            .and_then(|report| report.completeness.as_ref());
         completeness.is_some_and(|completeness| !completeness.passed())
     });
     assert!(count >= 6, "only {count} worlds");

@@ -17,7 +17,7 @@ use crate::condition::{Condition, End};
 use crate::counterexample;
 use crate::encode::Query;
 use crate::expr::ExprId;
-use crate::path::{Choices, Guard, Path, Stop, Subject};
+use crate::path::{Choices, Guard, Path, Stop, Subject, WITHOUT_REGISTER};
 use crate::program::Program;
 use crate::provision::Solver;
 use crate::run::{Options, in_parallel};
@@ -212,17 +212,12 @@ fn cases(program: &Program) -> Vec<Case<'_>> {
             continue;
         }
         if lowers(program, term) {
-            for &operator in &terms {
-                if is_operator(program, operator) {
-                    let subjects = program.signatures[&operator]
-                        .iter()
-                        .map(|signature| Subject::Operator(operator, signature));
-                    cases.extend(subjects.map(|subject| Case {
-                        term,
-                        subject,
-                        total: true,
-                    }));
-                }
+            for &operator in terms.iter().filter(|&&term| is_operator(program, term)) {
+                cases.extend(program.signatures[&operator].iter().map(|signature| Case {
+                    term,
+                    subject: Subject::Operator(operator, signature),
+                    total: !is_without_register(&signature.ret),
+                }));
             }
             continue;
         }
@@ -255,6 +250,11 @@ fn lowers(program: &Program, term: TermId) -> bool {
 fn is_operator(program: &Program, term: TermId) -> bool {
     let data = &program.terms.terms[term.index()];
     program.signatures.contains_key(&term) && program.type_name(data.ret_ty) == "Inst"
+}
+
+/// Whether a value of this type has no register, so that the operator that yields it is never lowered by itself.
+fn is_without_register(model: &ModelType) -> bool {
+    matches!(model, ModelType::Named(name) if WITHOUT_REGISTER.contains(&name.0.as_str()))
 }
 
 /// The operator, or the term, with its types, in words.

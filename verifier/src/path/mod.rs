@@ -26,7 +26,7 @@ pub use held::HELD_TYPES;
 pub use patterns::SEVERAL_RESULTS;
 pub use records::{LOAD, Log, PROMISED, Record, STORE, TRAP};
 pub use rules::{Display, Promise};
-pub use structure::{Guard, Subject};
+pub use structure::{Guard, Subject, WITHOUT_REGISTER};
 pub use sunk::SINKABLE;
 
 use crate::expr::{Dag, ExprId};

@@ -280,7 +280,7 @@ impl<'p> Path<'p, '_> {
                     return uncovered(format!("`{}` is a multi-term", program.term_name(term)));
                 }
                 let key = (term, self.pure_key(&args));
-                if flags.pure
+                if self.remembers(flags.pure, &args)
                     && let Some(known) = self.pure_results.get(&key)
                 {
                     return Ok(known.clone());
@@ -289,7 +289,7 @@ impl<'p> Path<'p, '_> {
                     self.prove_some_rule_applies(term, &args)?;
                 }
                 let result = self.chain(term, &args)?;
-                if flags.pure {
+                if self.remembers(flags.pure, &args) {
                     self.pure_results.insert(key, result.clone());
                 }
                 Ok(result)

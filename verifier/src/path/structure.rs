@@ -20,9 +20,10 @@ use cranelift_isle::ast::{ModelType, Signature};
 use cranelift_isle::sema::{Pattern, Rule, TermId};
 use std::collections::{HashMap, HashSet};
 
-/// CLIF types whose values have no register: each is defined by an operator that yields one, and by nothing else.
-/// (engine/compiler/src/clif/support.rs refuses functions and blocks that take them.)
-const WITHOUT_REGISTER: [&str; 1] = ["I128"];
+/// CLIF types whose values have no register: each is defined by an operator that yields one, and by nothing else
+/// (engine/compiler/src/clif/support.rs refuses functions and blocks that take them). Rules look through such a value, and
+/// none asks for its register, so the operator is never lowered by itself.
+pub const WITHOUT_REGISTER: [&str; 1] = ["I128"];
 
 /// What is asked of given operands.
 #[derive(Clone, Debug, Default)]
@@ -67,6 +68,12 @@ impl<'p> Path<'p, '_> {
     /// Whether guards are made, and not a proof.
     pub(crate) fn guarding(&self) -> bool {
         self.structure.is_some()
+    }
+
+    /// Whether the result of a pure term is kept for the next time. A guard needs what is assumed on the way to the result
+    /// each time, so there only facts about the machine are kept.
+    pub(crate) fn remembers(&self, pure: bool, args: &[Value]) -> bool {
+        pure && (!self.guarding() || args.is_empty())
     }
 
     /// The guards of all rules of a term over fresh operands, and the facts that may be assumed of these.

@@ -40,7 +40,7 @@ impl<'p> Path<'p, '_> {
             self.branch = Some(term);
         }
         let key = (term, self.pure_key(&args));
-        if flags.pure
+        if self.remembers(flags.pure, &args)
             && let Some(known) = self.pure_results.get(&key)
         {
             return Ok(known.clone());
@@ -91,7 +91,7 @@ impl<'p> Path<'p, '_> {
             self.machine.0.extend(records);
             result
         };
-        if flags.pure {
+        if self.remembers(flags.pure, &args) {
             self.pure_results.insert(key, result.clone());
         }
         Ok(result)
