@@ -3,12 +3,14 @@
 //! The files come from `skerry_isle_rules::unit_paths`, so this is the same text that the verifier proves. ISLE's
 //! generated code marks the end of each rule with a comment that names its line; every such comment gets a call
 //! `C::rule_fired(ctx, ID)`, and `RULES[ID]` names the rule. Nothing else of the generated code is touched.
+//!
+//! Beside it come the types at which CLIF's operators are proven, from the `instantiate` lists of the same text.
 #![forbid(unsafe_code)]
 
 use cranelift_isle::codegen::{CodegenOptions, Prefix};
 use cranelift_isle::error::{Error, Errors, Span};
 use cranelift_isle::{ast, compile, files::Files, lexer::Lexer, parser};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -22,9 +24,15 @@ fn main() {
         for path in paths.iter().filter(|path| !path.starts_with(&out)) {
             println!("cargo:rerun-if-changed={}", path.display());
         }
-        let code = compile_unit(&paths, &out);
-        std::fs::write(out.join(format!("{}.rs", unit.name)), code)
-            .unwrap_or_else(|error| fail(&format!("cannot write the generated lowering: {error}")));
+        let (code, signatures) = compile_unit(&paths, &out);
+        let write = |name: String, text: String| {
+            std::fs::write(out.join(name), text).unwrap_or_else(|error| {
+                fail(&format!("cannot write the generated lowering: {error}"))
+            });
+        };
+        write(format!("{}.rs", unit.name), code);
+        // They stand in `clif/`, which every instruction set shares.
+        write("signatures.rs".to_owned(), signatures);
     }
 }
 
@@ -34,7 +42,8 @@ fn fail(message: &str) -> ! {
     std::process::exit(1)
 }
 
-fn compile_unit(paths: &[PathBuf], out: &Path) -> String {
+/// The generated lowering, and the table of signatures.
+fn compile_unit(paths: &[PathBuf], out: &Path) -> (String, String) {
     let prefixes = [
         (skerry_isle_rules::rules_dir(), "isle-rules"),
         (out, "generated"),
@@ -61,7 +70,52 @@ fn compile_unit(paths: &[PathBuf], out: &Path) -> String {
     }
     let code = compile::compile(files.clone(), &defs, &options)
         .unwrap_or_else(|errors| fail(&readable(&errors, &files)));
-    report_rules(&code, &defs, &files)
+    (report_rules(&code, &defs, &files), signatures(&defs))
+}
+
+/// The table of the types at which operators are proven: sorted texts, each an operator, the types of its operands that
+/// are values, `->`, and the type of its result, if it has one.
+fn signatures(defs: &[ast::Def]) -> String {
+    let mut forms = HashMap::new();
+    let mut texts = BTreeSet::new();
+    for def in defs {
+        if let ast::Def::Form(form) = def {
+            forms.insert(form.name.0.as_str(), &form.signatures);
+        }
+    }
+    for def in defs {
+        let ast::Def::Instantiation(instantiation) = def else {
+            continue;
+        };
+        let listed = match &instantiation.form {
+            None => &instantiation.signatures,
+            Some(form) => forms
+                .get(form.0.as_str())
+                .unwrap_or_else(|| fail(&format!("no form is called `{}`", form.0))),
+        };
+        for signature in listed {
+            let mut text = instantiation.term.0.clone();
+            for ty in signature.args.iter().filter_map(clif_type) {
+                write!(text, " {ty}").expect("strings take all");
+            }
+            text.push_str(" ->");
+            if let Some(ty) = clif_type(&signature.ret) {
+                write!(text, " {ty}").expect("strings take all");
+            }
+            texts.insert(text);
+        }
+    }
+    format!("&{:?}\n", texts.into_iter().collect::<Vec<_>>())
+}
+
+/// The name of a CLIF type as CLIF text has it (`i32`), of a model that is one: a letter and a width.
+fn clif_type(model: &ast::ModelType) -> Option<String> {
+    let ast::ModelType::Named(name) = model else {
+        return None;
+    };
+    let width = name.0.strip_prefix(['I', 'F'])?;
+    width.parse::<u32>().ok()?;
+    Some(name.0.to_lowercase())
 }
 
 /// Errors as text, one line `file:line: message` for each.

@@ -157,12 +157,18 @@ fn one_path(program: &Program, rule: RuleId, choices: &mut Choices, result: &mut
     });
 }
 
-fn show(path: &mut Path<'_, '_>) -> Vec<Shown> {
+/// The variables to show.
+pub(crate) fn show_variables(path: &mut Path<'_, '_>) -> Vec<Shown> {
     let mut shown = Vec::new();
-    let display = path.display.clone();
-    for (name, value) in &display.variables {
-        push(path, &mut shown, name, Role::Variable, value);
+    for (name, value) in path.display.variables.clone() {
+        push(path, &mut shown, &name, Role::Variable, &value);
     }
+    shown
+}
+
+fn show(path: &mut Path<'_, '_>) -> Vec<Shown> {
+    let mut shown = show_variables(path);
+    let display = path.display.clone();
     if let Some(value) = &display.source {
         push(path, &mut shown, "left", Role::Source, value);
     }

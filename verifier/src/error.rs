@@ -24,7 +24,7 @@ pub enum VerifyError {
     /// An annotation (a spec, a model, a signature, ..) would prove nothing, or more than is true.
     #[error("{place}: {message}")]
     Hygiene {
-        /// `file:line`.
+        /// `file:line:column`.
         place: String,
         /// What is wrong.
         message: String,

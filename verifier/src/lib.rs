@@ -10,13 +10,15 @@
 //!    [`theorem`].
 //! 4. [`discharge`] asks the questions, [`encode`]d for the solver, through [`solve`] and [`cache`];
 //!    [`counterexample`] turns the solver's model into readable text.
-//! 5. [`report`] counts and prints the [`verdict`]s.
+//! 5. [`completeness`] proves that some rule applies wherever one must.
+//! 6. [`report`] counts and prints the [`verdict`]s.
 //!
 //! This crate never depends on the engine: it proves text, from the same files that the engine compiles.
 
 #![forbid(unsafe_code)]
 
 pub mod cache;
+pub mod completeness;
 pub mod condition;
 pub mod counterexample;
 pub mod discharge;
@@ -25,6 +27,7 @@ mod error;
 pub mod expr;
 pub mod extractors;
 pub mod lint;
+mod parentheses;
 pub mod path;
 pub mod program;
 pub mod provision;

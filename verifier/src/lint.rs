@@ -264,24 +264,30 @@ fn check_names(program: &Program) -> Result<(), VerifyError> {
             {
                 visit(expr, &mut |expr| {
                     if let SpecExpr::Expand { name, args, .. } = expr
-                        && program
-                            .macros
-                            .get(&name.0)
-                            .is_none_or(|found| found.params.len() != args.len())
+                        && let Some(problem) = macro_problem(program, &name.0, args.len())
                     {
-                        unknown.get_or_insert(name);
+                        unknown.get_or_insert((name, problem));
                     }
                 });
             }
-            if let Some(name) = unknown {
-                return Err(program.hygiene(
-                    name.1,
-                    format!("no macro called `{}` has that many parameters", name.0),
-                ));
+            if let Some((name, problem)) = unknown {
+                return Err(program.hygiene(name.1, problem));
             }
         }
     }
     Ok(())
+}
+
+/// What is wrong with an expansion of a macro that is given so many arguments.
+fn macro_problem(program: &Program, name: &str, arguments: usize) -> Option<String> {
+    match program.macros.get(name) {
+        None => Some(format!("no macro is called `{name}`")),
+        Some(found) if found.params.len() != arguments => Some(format!(
+            "the macro `{name}` has {} parameters, but is given {arguments}",
+            found.params.len()
+        )),
+        Some(_) => None,
+    }
 }
 
 /// Checks that no rule leads back to the term whose spec it is proven against, since that spec would prove itself,

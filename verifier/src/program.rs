@@ -6,7 +6,7 @@ use crate::VerifyError;
 use crate::extractors::{expand_extractors, is_operator};
 use cranelift_isle::ast::{self, AttrKind, AttrTarget, Def, ModelType, ModelValue, SpecExpr};
 use cranelift_isle::codegen::Prefix;
-use cranelift_isle::error::Errors;
+use cranelift_isle::error::{Error, Errors, Span};
 use cranelift_isle::files::Files;
 use cranelift_isle::lexer::{Lexer, Pos};
 use cranelift_isle::sema::{
@@ -83,10 +83,16 @@ impl Program {
     fn parse(files: Files) -> Result<Self, VerifyError> {
         let files = Arc::new(files);
         let invalid = |errors| VerifyError::Isle {
-            message: Errors::new(errors, Arc::clone(&files)).to_string(),
+            message: readable(&Errors::new(errors, Arc::clone(&files)), &files),
         };
         let mut defs = Vec::new();
         for (file, text) in files.file_texts.iter().enumerate() {
+            if let Some((offset, problem)) = crate::parentheses::unbalanced(text) {
+                let place = place_in(&files, file, offset);
+                return Err(VerifyError::Isle {
+                    message: format!("{place}: {problem}"),
+                });
+            }
             let lexer = Lexer::new(file, text).map_err(|error| invalid(vec![error]))?;
             let parsed =
                 cranelift_isle::parser::parse(lexer).map_err(|error| invalid(vec![error]))?;
@@ -238,6 +244,24 @@ impl Program {
         Ok(())
     }
 
+    /// Rules of equal priority that overlap, and rules that others hide, as `cranelift-isle` finds them from the
+    /// patterns: one message each. (It finds more overlaps than there are, since it knows no specs.)
+    #[must_use]
+    pub fn overlaps(&self) -> Vec<String> {
+        let errors = TypeEnv::from_ast(&self.defs).and_then(|mut types| {
+            // Operators are taken apart here, so that two of them are known to differ.
+            let terms = TermEnv::from_ast(&mut types, &self.defs, true)?;
+            cranelift_isle::overlap::check(&terms)
+        });
+        let message = |error| {
+            readable(
+                &Errors::new(vec![error], Arc::clone(&self.files)),
+                &self.files,
+            )
+        };
+        errors.err().into_iter().flatten().map(message).collect()
+    }
+
     fn find_machine_facts(&self) -> HashMap<String, TermId> {
         let is_fact = |term: &TermId| {
             let data = &self.terms.terms[term.index()];
@@ -278,10 +302,10 @@ impl Program {
         }
     }
 
-    /// A position as `file:line`.
+    /// A position as `file:line:column`, each counted from 1.
     #[must_use]
     pub fn place(&self, pos: Pos) -> String {
-        format!("{}:{}", self.file_name(pos), self.line(pos))
+        place_in(&self.files, pos.file, pos.offset)
     }
 
     /// The name of the file of a position.
@@ -368,6 +392,78 @@ impl Program {
             .position(|ty| ty.name(&self.types) == name)
             .map(TypeId)
     }
+}
+
+/// An offset in a file as `file:line:column`, each counted from 1.
+fn place_in(files: &Files, file: usize, offset: usize) -> String {
+    let name = files.file_name(file).unwrap_or("?");
+    let before = files
+        .file_text(file)
+        .and_then(|text| text.get(..offset))
+        .unwrap_or("");
+    let line = before.matches('\n').count() + 1;
+    let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
+    format!("{name}:{line}:{column}")
+}
+
+/// The errors of `cranelift-isle`, one line `file:line:column: message` for each.
+fn readable(errors: &Errors, files: &Files) -> String {
+    let at = |span: &Span| place_in(files, span.from.file, span.from.offset);
+    let others = |spans: &[Span]| spans.iter().map(at).collect::<Vec<_>>().join(", ");
+    let line = |error: &Error| match error {
+        Error::IoError { error, context } => format!("{context}: {error}"),
+        Error::ParseError { msg, span } => {
+            let unknown = (msg == "Unexpected spec expression")
+                .then(|| operator_at(files, span))
+                .flatten();
+            let what = unknown.map_or_else(
+                || lower_case(msg),
+                |word| {
+                    format!(
+                        "the spec language has no operator `{word}`; a macro is expanded by `({word}! ..)`, and \
+                         verifier/README.md lists the operators"
+                    )
+                },
+            );
+            format!("{}: {what}", at(span))
+        }
+        Error::TypeError { msg, span }
+        | Error::UnreachableError { msg, span }
+        | Error::RecursionError { msg, span } => format!("{}: {}", at(span), lower_case(msg)),
+        Error::OverlapError { msg, rules } => format!(
+            "{}: {} (with the rule at {})",
+            at(&rules[0]),
+            lower_case(msg),
+            others(&rules[1..])
+        ),
+        Error::ShadowedError { shadowed, mask } => format!(
+            "{}: this rule always matches before the rule at {}",
+            at(mask),
+            others(shadowed)
+        ),
+    };
+    errors
+        .errors
+        .iter()
+        .map(line)
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+/// The word behind the parenthesis at the beginning of a span.
+fn operator_at<'f>(files: &'f Files, span: &Span) -> Option<&'f str> {
+    let text = files.file_text(span.from.file)?.get(span.from.offset..)?;
+    let word = text.trim_start_matches('(').trim_start();
+    let end = word.find(|c: char| c.is_whitespace() || matches!(c, '(' | ')' | ';'));
+    Some(&word[..end.unwrap_or(word.len())]).filter(|word| !word.is_empty())
+}
+
+/// A message of `cranelift-isle` in the style of this crate's own: it begins in lower case.
+fn lower_case(message: &str) -> String {
+    let mut chars = message.chars();
+    chars.next().map_or_else(String::new, |first| {
+        first.to_lowercase().chain(chars).collect()
+    })
 }
 
 /// Makes paths relative to the workspace in positions and messages.

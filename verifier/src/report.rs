@@ -1,5 +1,6 @@
 //! The report of a run: counted, printed, written as JSON, and compared with the blessed listing.
 
+use crate::completeness::Completeness;
 use crate::verdict::Verdict;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -63,6 +64,17 @@ pub struct Summary {
     pub seconds: f64,
 }
 
+/// The question that took longest.
+#[derive(Clone, Debug, Serialize)]
+pub struct Slowest {
+    /// The rule that it was about.
+    pub rule: String,
+    /// The instantiation of the rule.
+    pub types: String,
+    /// Seconds until the solver answered.
+    pub seconds: f64,
+}
+
 /// The report of a run.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
@@ -74,6 +86,10 @@ pub struct Report {
     pub cached: u64,
     /// The name and version of the solver.
     pub solver: String,
+    /// The question that the solver took longest for; `None` if the cache answered them all.
+    pub slowest: Option<Slowest>,
+    /// Whether some rule applies wherever one must, if that was asked.
+    pub completeness: Option<Completeness>,
     /// The report on each rule.
     pub rules: Vec<RuleReport>,
 }
@@ -85,6 +101,7 @@ impl Report {
         cached: u64,
         seconds: f64,
         solver: String,
+        slowest: Option<Slowest>,
     ) -> Self {
         let mut summary = count(rules.iter());
         summary.seconds = seconds;
@@ -93,14 +110,18 @@ impl Report {
             queries,
             cached,
             solver,
+            slowest,
+            completeness: None,
             rules,
         }
     }
 
-    /// Whether there is at least one rule and every instantiation is verified.
+    /// Whether there is at least one rule, every instantiation is verified, and some rule applies wherever one must (if
+    /// that was asked).
     #[must_use]
     pub fn passed(&self) -> bool {
-        self.summary.instantiations > 0
+        self.completeness.as_ref().is_none_or(Completeness::passed)
+            && self.summary.instantiations > 0
             && self.summary.verified == self.summary.instantiations
             && self
                 .rules

@@ -6,7 +6,7 @@ use crate::condition::{self, Condition, Paths};
 use crate::discharge::{Outcome, discharge};
 use crate::program::Program;
 use crate::provision::Solver;
-use crate::report::{Instantiation, Report, RuleReport};
+use crate::report::{Instantiation, Report, RuleReport, Slowest};
 use crate::roots;
 use crate::solve::Session;
 use crate::verdict::Verdict;
@@ -90,10 +90,12 @@ pub fn verify(
         leftovers.push((rule, paths));
     }
     let outcomes = solve_all(&work, solver, options, &counts, progress);
+    let slowest = slowest(program, &work, &outcomes);
     let mut solved: Vec<Vec<Solved>> = leftovers.iter().map(|_| Vec::new()).collect();
-    for ((index, condition), (outcome, seconds)) in work.into_iter().zip(outcomes) {
+    for ((index, condition), (outcome, seconds, _)) in work.into_iter().zip(outcomes) {
         let condition = condition.into_inner().expect("no worker panicked");
         solved[index].push(Solved {
+            rule: condition.rule,
             types: condition.types,
             callees: condition.callees,
             outcome,
@@ -119,7 +121,28 @@ pub fn verify(
         counts.cached.into_inner(),
         start.elapsed().as_secs_f64(),
         solver.version.clone(),
+        slowest,
     ))
+}
+
+/// The question that the solver took longest for, with the rule that it was about.
+fn slowest(
+    program: &Program,
+    work: &[(usize, Mutex<Condition>)],
+    outcomes: &[(Outcome, f64, f64)],
+) -> Option<Slowest> {
+    let (condition, seconds) = work
+        .iter()
+        .zip(outcomes)
+        .map(|((_, condition), (_, _, longest))| (condition, *longest))
+        .max_by(|(_, a), (_, b)| a.total_cmp(b))
+        .filter(|(_, longest)| *longest > 0.0)?;
+    let condition = condition.lock().expect("no worker panicked");
+    Some(Slowest {
+        rule: program.rule_name(condition.rule),
+        types: condition.types.clone(),
+        seconds,
+    })
 }
 
 /// All rules of a program with the instantiations that are to be proven, without proving them. A chained rule has
@@ -156,6 +179,7 @@ struct AtomicCounts {
 
 /// A condition after it was discharged.
 struct Solved {
+    rule: RuleId,
     types: String,
     callees: Vec<RuleId>,
     outcome: Outcome,
@@ -163,7 +187,11 @@ struct Solved {
 }
 
 /// Applies `f` to all items on `jobs` threads. The results are in the order of the items.
-fn in_parallel<T: Sync, R: Send>(jobs: usize, items: &[T], f: impl Fn(&T) -> R + Sync) -> Vec<R> {
+pub(crate) fn in_parallel<T: Sync, R: Send>(
+    jobs: usize,
+    items: &[T],
+    f: impl Fn(&T) -> R + Sync,
+) -> Vec<R> {
     let results: Vec<Mutex<Option<R>>> = items.iter().map(|_| Mutex::new(None)).collect();
     let next = AtomicUsize::new(0);
     std::thread::scope(|scope| {
@@ -191,15 +219,16 @@ fn in_parallel<T: Sync, R: Send>(jobs: usize, items: &[T], f: impl Fn(&T) -> R +
         .collect()
 }
 
+/// Discharges all conditions. Of each comes its outcome, the seconds that it took, and those of its longest question.
 fn solve_all(
     work: &[(usize, Mutex<Condition>)],
     solver: &Solver,
     options: &Options,
     counts: &AtomicCounts,
     progress: &(dyn Fn(Progress) + Sync),
-) -> Vec<(Outcome, f64)> {
+) -> Vec<(Outcome, f64, f64)> {
     let cache = options.cache.as_deref().map(Cache::new);
-    let results: Vec<Mutex<Option<(Outcome, f64)>>> =
+    let results: Vec<Mutex<Option<(Outcome, f64, f64)>>> =
         work.iter().map(|_| Mutex::new(None)).collect();
     let next = AtomicUsize::new(0);
     let done = AtomicUsize::new(0);
@@ -216,7 +245,9 @@ fn solve_all(
                     let mut condition = condition.lock().expect("no worker panicked");
                     let outcome = discharge(&mut condition, &mut session);
                     let seconds = start.elapsed().as_secs_f64();
-                    *results[index].lock().expect("no worker panicked") = Some((outcome, seconds));
+                    let longest = std::mem::take(&mut session.longest).as_secs_f64();
+                    *results[index].lock().expect("no worker panicked") =
+                        Some((outcome, seconds, longest));
                     progress(Progress {
                         done: done.fetch_add(1, Ordering::Relaxed) + 1,
                         total: work.len(),
@@ -305,7 +336,8 @@ fn chained_report(
         .filter(|solved| !matches!(solved.outcome, Outcome::Infeasible))
         .count();
     let verdict = match combine(mine.iter().map(|solved| &solved.outcome)) {
-        Some(verdict) => verdict,
+        Some(Verdict::Verified) => Verdict::Verified,
+        Some(verdict) => in_caller(program, verdict, &mine),
         None if reached => Verdict::Vacuous {
             reason: "no caller reaches this rule".to_owned(),
         },
@@ -323,6 +355,24 @@ fn chained_report(
         seconds: 0.0,
     });
     report
+}
+
+/// A verdict on a rule that is proven inside of its callers, with the caller in which it is so.
+fn in_caller(program: &Program, mut verdict: Verdict, solved: &[&Solved]) -> Verdict {
+    let caller = solved.iter().find(|solved| {
+        combine(std::iter::once(&solved.outcome))
+            .is_some_and(|other| other.severity() == verdict.severity())
+    });
+    if let (Some(caller), Some(reason)) = (caller, verdict.reason_mut()) {
+        let rule = &program.terms.rules[caller.rule.index()];
+        reason.push_str(&format!(
+            " (in `{}`, {}, at {})",
+            program.rule_name(caller.rule),
+            program.place(rule.pos),
+            caller.types
+        ));
+    }
+    verdict
 }
 
 /// The worst of the outcomes; `None` when no input takes any of the paths.

@@ -10,7 +10,7 @@ use crate::expr::{Assignment, Constant, Dag};
 use crate::provision::Solver;
 use crate::simplify::simplify;
 use easy_smt::{Context, ContextBuilder, SExprData};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The answer to a question.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +39,8 @@ pub struct Session<'a> {
     pub cached: u64,
     /// The number of questions that were decided without being asked.
     pub decided: u64,
+    /// The longest time that the solver took for a question since this was last taken.
+    pub longest: Duration,
 }
 
 impl<'a> Session<'a> {
@@ -53,6 +55,7 @@ impl<'a> Session<'a> {
             asked: 0,
             cached: 0,
             decided: 0,
+            longest: Duration::ZERO,
         }
     }
 
@@ -66,7 +69,9 @@ impl<'a> Session<'a> {
             self.cached += 1;
             return answer;
         }
+        let start = Instant::now();
         let answer = self.ask_process(script, timeout);
+        self.longest = self.longest.max(start.elapsed());
         if let Some(cache) = self.cache {
             cache.put(&key, &answer);
         }
@@ -80,7 +85,9 @@ impl<'a> Session<'a> {
             Err(message) => {
                 // The process may be in any state, so the next question gets a new one.
                 self.process = None;
-                Answer::Unknown(format!("solver: {message}"))
+                Answer::Unknown(format!(
+                    "the solver failed, and its answer is not used: {message}"
+                ))
             }
         }
     }
@@ -115,15 +122,28 @@ impl<'a> Session<'a> {
             "unknown" => {
                 let reason = send(context, "(get-info :reason-unknown)".to_owned())?;
                 let reason = if reason.contains("timeout") || reason.contains("canceled") {
-                    "timeout".to_owned()
+                    format!(
+                        "the solver gave no answer within {} (timeout); make the two sides say the same thing with the \
+                         same term, or split the rule by a term with a spec; `--timeout SECONDS` gives more time",
+                        seconds(timeout)
+                    )
                 } else {
-                    format!("solver: {reason}")
+                    format!("the solver gave up: {reason}")
                 };
                 Ok(Answer::Unknown(reason))
             }
             "sat" => model(context, script).map(Answer::Sat),
             other => Err(other.to_owned()),
         }
+    }
+}
+
+/// A time limit in words.
+fn seconds(limit: Duration) -> String {
+    if limit < Duration::from_secs(1) {
+        format!("{} ms", limit.as_millis())
+    } else {
+        format!("{} s", limit.as_secs())
     }
 }
 
@@ -243,7 +263,12 @@ pub fn question_within(
         && let Some(values) = dag.evaluate(&query.asserts, &model)
         && values.iter().any(|value| *value != Constant::Bool(true))
     {
-        return Verdict::Unknown("solver: its model is none".to_owned());
+        return Verdict::Unknown(
+            "the solver's counterexample does not hold when it is evaluated with real arithmetic: `fp.add`, `fp.sub`, \
+             `fp.mul`, `fp.div` and `fp.sqrt` are unknown functions to it, so the two sides must apply the same one to \
+             the same operands"
+                .to_owned(),
+        );
     }
     Verdict::Yes(model)
 }

@@ -44,6 +44,17 @@ impl Verdict {
         }
     }
 
+    /// The text that says why, of a verdict that has one; of a refuted one it is what fails.
+    pub(crate) fn reason_mut(&mut self) -> Option<&mut String> {
+        match self {
+            Self::Verified => None,
+            Self::Refuted { counterexample } => Some(&mut counterexample.fails),
+            Self::Vacuous { reason } | Self::Unknown { reason } | Self::Uncovered { reason } => {
+                Some(reason)
+            }
+        }
+    }
+
     /// The rank of a verdict by which the worst is found: the verdict on a rule is the worst of its instantiations.
     #[must_use]
     pub fn severity(&self) -> u8 {

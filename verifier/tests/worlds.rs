@@ -1,13 +1,16 @@
-//! Every file in `tests/{verified,refuted,vacuous,unknown,uncovered,rejected}/` is a small program of its own, with
+//! Every file in `tests/{verified,refuted,vacuous,unknown,uncovered,rejected,incomplete}/` is a small program of its own, with
 //! the verdict that its folder says, and with its expected output after the line `;; output`. `BLESS=1 cargo test
 //! -p skerry-verifier` writes the outputs anew.
 
 #![forbid(unsafe_code)]
 
-use skerry_verifier::{Options, Program, Report, Verdict, VerifyError};
+use skerry_verifier::{Options, Program, Report, Verdict, VerifyError, completeness};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+/// The folder of programs in which some rule is missing, or stands in vain.
+const INCOMPLETE: &str = "incomplete";
 
 const MARK: &str = ";; output\n";
 
@@ -27,7 +30,7 @@ fn worlds(kind: &str) -> Vec<PathBuf> {
     files
 }
 
-fn run(name: &str, text: &str) -> Result<Report, VerifyError> {
+fn run(kind: &str, name: &str, text: &str) -> Result<Report, VerifyError> {
     let program = Program::from_texts([(format!("{name}.isle"), text.to_owned())])?;
     let solver = skerry_verifier::provision::solver(&skerry_verifier::target_dir())?;
     let timeout = text
@@ -45,13 +48,21 @@ fn run(name: &str, text: &str) -> Result<Report, VerifyError> {
         jobs: 1,
         ..Options::default()
     };
-    skerry_verifier::verify(&program, &solver, &options, &|_| {})
+    let mut report = skerry_verifier::verify(&program, &solver, &options, &|_| {})?;
+    if kind == INCOMPLETE {
+        report.completeness = Some(completeness::check(&program, &solver, &options)?);
+    }
+    Ok(report)
 }
 
 fn output(result: &Result<Report, VerifyError>) -> String {
     let mut out = String::new();
     match result {
         Err(error) => writeln!(out, "error: {error}").expect("writing to a string"),
+        Ok(report) if report.completeness.is_some() => {
+            let completeness = report.completeness.as_ref().expect("checked above");
+            out.push_str(&completeness.text());
+        }
         Ok(report) => {
             for rule in &report.rules {
                 for inst in &rule.instantiations {
@@ -80,7 +91,7 @@ fn check(kind: &str, right: impl Fn(&Result<Report, VerifyError>) -> bool) -> us
         let text = std::fs::read_to_string(file).expect("a readable file");
         let (world, expected) = text.split_once(MARK).unwrap_or((&text, ""));
         assert!(world.starts_with(";; "), "{name}: a title is missing");
-        let result = run(&name, world);
+        let result = run(kind, &name, world);
         let actual = output(&result);
         if !right(&result) {
             wrong.push(format!("{kind}/{name} is not {kind}:\n{actual}"));
@@ -152,8 +163,20 @@ fn rejected_worlds_are_rejected() {
     let count = check("rejected", |result| {
         matches!(
             result,
-            Err(VerifyError::Hygiene { .. } | VerifyError::NoRules)
+            Err(VerifyError::Hygiene { .. } | VerifyError::Isle { .. } | VerifyError::NoRules)
         )
     });
     assert!(count >= 7, "only {count} worlds");
+}
+
+#[test]
+fn incomplete_worlds_are_incomplete() {
+    let count = check(INCOMPLETE, |result| {
+        let completeness = result
+            .as_ref()
+            .ok()
+            .and_then(|report| report.completeness.as_ref());
+        completeness.is_some_and(|completeness| !completeness.passed())
+    });
+    assert!(count >= 6, "only {count} worlds");
 }

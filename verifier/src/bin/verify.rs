@@ -87,9 +87,24 @@ fn subjects(arguments: &Arguments) -> Result<Vec<Subject>, VerifyError> {
         .collect()
 }
 
+/// Where the rules are read from, in a line.
+fn source(arguments: &Arguments) -> String {
+    if arguments.files.is_empty() {
+        format!("rules: {}", skerry_isle_rules::rules_dir().display())
+    } else {
+        let files: Vec<String> = arguments
+            .files
+            .iter()
+            .map(|file| file.display().to_string())
+            .collect();
+        format!("rules: {}", files.join(", "))
+    }
+}
+
 /// Proves every subject. Says whether everything is verified.
 fn run(arguments: &Arguments) -> Result<bool, VerifyError> {
     let subjects = subjects(arguments)?;
+    println!("{}", source(arguments));
     let solver = skerry_verifier::provision::solver(&skerry_verifier::target_dir())?;
     let mut options = Options {
         rule: arguments.rule.clone(),
@@ -112,6 +127,13 @@ fn run(arguments: &Arguments) -> Result<bool, VerifyError> {
         let report = skerry_verifier::verify(program, &solver, &options, &|progress| {
             bar.show(progress.done, progress.total);
         });
+        let report = report.and_then(|mut report| {
+            if options.rule.is_none() && options.group.is_none() {
+                let complete = skerry_verifier::completeness::check(program, &solver, &options)?;
+                report.completeness = Some(complete);
+            }
+            Ok(report)
+        });
         bar.clear();
         let report = match report {
             Ok(report) => report,
@@ -126,6 +148,9 @@ fn run(arguments: &Arguments) -> Result<bool, VerifyError> {
             println!("{name}:");
         }
         print(&report, arguments.verbose);
+        if let Some(completeness) = &report.completeness {
+            print!("{}", completeness.text());
+        }
         if bless && report.passed() {
             let path = skerry_isle_rules::rules_dir()
                 .join(name)
@@ -169,6 +194,12 @@ fn print(report: &Report, verbose: bool) {
         "{} questions, {} of them answered by the cache; {}",
         report.queries, report.cached, report.solver
     );
+    if let Some(slowest) = &report.slowest {
+        println!(
+            "the longest question took {:.1} s: {} at {}",
+            slowest.seconds, slowest.rule, slowest.types
+        );
+    }
 }
 
 /// A progress bar on a terminal that appears only when the run takes longer than a second.

@@ -323,9 +323,80 @@ impl Dag {
 
     /// The number rounded to an integral number, in the same format.
     pub fn fp_round(&mut self, rounding: Rounding, format: Format, x: ExprId) -> ExprId {
+        match rounding {
+            Rounding::Ceil => self.fp_ceil(format, x),
+            // The floor is the opposite of the opposite number's ceiling.
+            Rounding::Floor => {
+                let opposite = self.fp_neg(format, x);
+                let ceil = self.fp_ceil(format, opposite);
+                let floor = self.fp_neg(format, ceil);
+                self.fp_canonical(format, floor)
+            }
+            Rounding::Trunc => self.fp_round_bits(false, format, x),
+            Rounding::Nearest => self.fp_round_bits(true, format, x),
+        }
+    }
+
+    /// The number rounded up, by way of an integer: what truncation gives, and one more where that is less than the
+    /// number. (Code for processors without an instruction that rounds does the same, so that a proof about it
+    /// compares terms and not circuits, which takes half a minute. So terms are written here as specs write them.)
+    fn fp_ceil(&mut self, format: Format, x: ExprId) -> ExprId {
+        let truncated = self.fp_to_int(64, format, x);
+        let fits = self.fp_fits_signed(64, format, x);
+        let least = self.bits(64, 1 << 63);
+        let truncated = self.ite(fits, truncated, least);
+        let number = self.fp_from_int(format, true, truncated);
+        let below = self.fp_above(format, x, number);
+        let (one, zero) = (self.bits(8, 1), self.bits(8, 0));
+        let step = self.ite(below, one, zero);
+        let step = self.zero_ext(64, step);
+        let integer = self.binary(BinOp::Add, truncated, step);
+        let number = self.fp_from_int(format, true, integer);
+        // A zero has the sign of the number. From here on every number is integral.
+        let (sign, _, magnitude) = self.fp_parts(format, x);
+        let rounded = self.fp_magnitude(format, number);
+        let large = (format.bias() + u128::from(format.fraction)) << format.fraction;
+        let large = self.bits(format.width - 1, large);
+        let is_large = self.compare(CmpOp::Ule, large, magnitude);
+        let result = self.ite(is_large, magnitude, rounded);
+        let result = self.concat(sign, result);
+        let nan = self.fp_is_nan(format, x);
+        let canonical = self.bits(format.width, format.nan());
+        self.ite(nan, canonical, result)
+    }
+
+    /// Whether the truncated number fits a signed integer of `width` bits.
+    fn fp_fits_signed(&mut self, width: u32, format: Format, x: ExprId) -> ExprId {
+        let truncated = self.fp_round_bits(false, format, x);
+        let bound = self.bits(
+            format.width,
+            (format.bias() + u128::from(width) - 1) << format.fraction,
+        );
+        let opposite = self.fp_neg(format, bound);
+        let below = self.fp_lt(format, truncated, opposite);
+        let above = self.fp_le(format, bound, truncated);
+        let outside = self.or(below, above);
+        let nan = self.fp_is_nan(format, x);
+        let unfit = self.or(nan, outside);
+        self.not(unfit)
+    }
+
+    /// Whether `a` is greater than `b`: neither less, nor equal, nor unordered.
+    fn fp_above(&mut self, format: Format, a: ExprId, b: ExprId) -> ExprId {
+        let (nan_a, nan_b) = (self.fp_is_nan(format, a), self.fp_is_nan(format, b));
+        let unordered = self.or(nan_a, nan_b);
+        let less = self.fp_lt(format, a, b);
+        let equal = self.fp_eq(format, a, b);
+        let less = self.or(unordered, less);
+        let equal = self.or(unordered, equal);
+        let not_above = self.or(less, equal);
+        self.not(not_above)
+    }
+
+    /// The number truncated, or rounded to the nearest integral number, by its bits.
+    fn fp_round_bits(&mut self, nearest: bool, format: Format, x: ExprId) -> ExprId {
         let (sign, exponent, magnitude) = self.fp_parts(format, x);
         let width = format.width - 1;
-        let negative = self.one_bit(width, x);
         let zero = self.bits(width, 0);
         let one_bits = self.bits(width, 1);
         // For numbers from 1 up to where every number is integral, `mask` has the bits behind the binary point.
@@ -339,35 +410,25 @@ impl Dag {
         let behind = self.binary(BinOp::And, magnitude, mask);
         let up = self.binary(BinOp::Or, magnitude, mask);
         let up = self.binary(BinOp::Add, up, one_bits);
-        let exact = self.eq(behind, zero);
-        let inexact = self.not(exact);
         // A number below 1 is rounded to zero or one.
         let one = self.bits(width, format.bias() << format.fraction);
-        let is_zero = self.eq(magnitude, zero);
-        let nonzero = self.not(is_zero);
-        let (up_mid, up_small) = match rounding {
-            Rounding::Trunc => (self.bool(false), self.bool(false)),
-            Rounding::Floor => (self.and(negative, inexact), self.and(negative, nonzero)),
-            Rounding::Ceil => {
-                let positive = self.not(negative);
-                (self.and(positive, inexact), self.and(positive, nonzero))
-            }
-            Rounding::Nearest => {
-                let quarter = self.binary(BinOp::Lshr, mask, one_bits);
-                let half = self.binary(BinOp::Xor, mask, quarter);
-                let last = self.binary(BinOp::Add, mask, one_bits);
-                let last = self.binary(BinOp::And, magnitude, last);
-                let even = self.eq(last, zero);
-                let odd = self.not(even);
-                let above = self.compare(CmpOp::Ult, half, behind);
-                let tie = self.eq(half, behind);
-                let tie_up = self.and(tie, odd);
-                let half_one = self.bits(width, (format.bias() - 1) << format.fraction);
-                (
-                    self.or(above, tie_up),
-                    self.compare(CmpOp::Ult, half_one, magnitude),
-                )
-            }
+        let (up_mid, up_small) = if nearest {
+            let quarter = self.binary(BinOp::Lshr, mask, one_bits);
+            let half = self.binary(BinOp::Xor, mask, quarter);
+            let last = self.binary(BinOp::Add, mask, one_bits);
+            let last = self.binary(BinOp::And, magnitude, last);
+            let even = self.eq(last, zero);
+            let odd = self.not(even);
+            let above = self.compare(CmpOp::Ult, half, behind);
+            let tie = self.eq(half, behind);
+            let tie_up = self.and(tie, odd);
+            let half_one = self.bits(width, (format.bias() - 1) << format.fraction);
+            (
+                self.or(above, tie_up),
+                self.compare(CmpOp::Ult, half_one, magnitude),
+            )
+        } else {
+            (self.bool(false), self.bool(false))
         };
         let mid = self.ite(up_mid, up, down);
         let small = self.ite(up_small, one, zero);

@@ -118,7 +118,7 @@ impl Path<'_, '_> {
         let shape = self.concrete_shape(id, &operands)?;
         let result = self.hole("result", &shape);
         let (scope, records) = self.scope(spec, &operands, &result, Events::Machine)?;
-        self.apply(spec, &scope, false)?;
+        self.apply(spec, &scope)?;
         let result = self.with_forced(|path| path.force(&result))?;
         let records = self.finished_records(records)?;
         if self

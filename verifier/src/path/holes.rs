@@ -186,7 +186,9 @@ impl Path<'_, '_> {
             }
             Shape::Clif(tag, width) => {
                 let variable = self.dag.fresh(name, Sort::BitVec(*width));
-                Value::BitVec(variable, Some(self.new_ssa(tag)))
+                let value = Value::BitVec(variable, Some(self.new_ssa(tag)));
+                self.note_without_register(&value);
+                value
             }
             Shape::Unit => Value::Unit,
             Shape::Struct(fields) => {

@@ -13,6 +13,7 @@ mod records;
 mod rules;
 mod shapes;
 mod ssa;
+mod structure;
 mod sunk;
 mod sunk_uses;
 mod terms;
@@ -23,8 +24,9 @@ pub use choices::Choices;
 pub use concrete::{Datum, Event, Meaning};
 pub use held::HELD_TYPES;
 pub use patterns::SEVERAL_RESULTS;
-pub use records::{LOAD, Log, Record, STORE, TRAP};
+pub use records::{LOAD, Log, PROMISED, Record, STORE, TRAP};
 pub use rules::{Display, Promise};
+pub use structure::{Guard, Subject, WITHOUT_REGISTER};
 pub use sunk::SINKABLE;
 
 use crate::expr::{Dag, ExprId};
@@ -139,6 +141,12 @@ pub struct Path<'p, 'c> {
     next_ssa: u32,
     /// Serial numbers of SSA values that a pattern found to be the same value, each with a lesser one of them.
     same_ssa: HashMap<u32, u32>,
+    /// The emitted instruction that ends the block, after which none may follow.
+    terminator: Option<TermId>,
+    /// What is asked of given operands, where the guards of rules are made in place of a proof.
+    structure: Option<structure::Structure>,
+    /// SSA values of types without a register, by serial number.
+    values_without_register: HashMap<u32, Value>,
     depth: u32,
     /// Callee rules that this path goes through.
     pub callees: Vec<RuleId>,
@@ -181,6 +189,9 @@ impl<'p, 'c> Path<'p, 'c> {
             consumed: HashSet::new(),
             next_ssa: 0,
             same_ssa: HashMap::new(),
+            terminator: None,
+            structure: None,
+            values_without_register: HashMap::new(),
             depth: 0,
             callees: Vec::new(),
             display: Display::default(),
@@ -229,7 +240,7 @@ impl<'p, 'c> Path<'p, 'c> {
         result
     }
 
-    /// The position as `file:line`, for messages about specs.
+    /// The position as `file:line:column`, for messages about specs.
     pub(crate) fn at(&self, pos: Pos) -> String {
         self.program.place(pos)
     }

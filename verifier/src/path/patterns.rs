@@ -6,8 +6,10 @@ use super::sunk::SINKABLE;
 use super::{Eval, Path, Stop, uncovered};
 use crate::value::{Shape, Value};
 use cranelift_isle::ast::{ModelType, Signature};
-use cranelift_isle::sema::{Pattern, Rule, TermId, TermKind, TypeId};
+use cranelift_isle::sema::{ExtractorKind, Pattern, Rule, TermId, TermKind, TypeId};
 
+/// The ISLE type of SSA values.
+const VALUE: &str = "Value";
 /// The extractor that leads from a value to the instruction that defines it.
 const DEF_INST: &str = "def_inst";
 
@@ -106,6 +108,9 @@ impl<'p> Path<'p, '_> {
                 match term_name {
                     DEF_INST => self.matches(rule, &args[0], value, Events::Past, variables),
                     SINKABLE => self.matches_sinkable(rule, &args[0], value, variables),
+                    _ if program.signatures.contains_key(&term) && self.guarding() => {
+                        self.matches_defined(rule, term, args, value, events, variables)
+                    }
                     _ if program.signatures.contains_key(&term) => {
                         self.matches_operator(rule, term, args, value, events, variables)
                     }
@@ -220,14 +225,14 @@ impl<'p> Path<'p, '_> {
             // Whether the spec can be met at all is shown for a result of its own.
             let own = self.hole("result", &result_shape);
             let (scope, _) = self.scope(spec, &operands, &own, Events::Past)?;
-            self.apply(spec, &scope, false)?;
+            self.assume_operator(spec, &scope, false, None)?;
         }
         let (scope, records) = self.scope(spec, &operands, value, events)?;
         let result = match (events, self.resolve(value)) {
             (Events::Source, Value::Hole(hole)) if spec.modifies.is_empty() => Some(hole),
             _ => None,
         };
-        self.apply_open(spec, &scope, known, result)?;
+        self.assume_operator(spec, &scope, known, result)?;
         let records = self.finished_records(records)?;
         match events {
             Events::Source if self.source.0.is_empty() => self.source.0 = records,
@@ -282,6 +287,20 @@ impl<'p> Path<'p, '_> {
             return uncovered(format!("the extractor `{term_name}` has events"));
         }
         let value = self.with_forced(|path| path.force(value))?;
+        let infallible = matches!(
+            &data.kind,
+            TermKind::Decl {
+                extractor_kind: Some(ExtractorKind::ExternalExtractor {
+                    infallible: true,
+                    ..
+                }),
+                ..
+            }
+        );
+        // What defines a value, the match depends on; of data it depends on nothing but the data.
+        if self.guarding() && !infallible && program.type_name(data.ret_ty) == VALUE {
+            self.assume_answer(term, std::slice::from_ref(&value))?;
+        }
         let operands: Vec<Value> = data
             .arg_tys
             .iter()
@@ -293,7 +312,7 @@ impl<'p> Path<'p, '_> {
             })
             .collect();
         let (scope, _) = self.scope(spec, &operands, &value, Events::None)?;
-        self.apply(spec, &scope, false)?;
+        self.apply(spec, &scope)?;
         for (pattern, operand) in args.iter().zip(&operands) {
             self.matches(rule, pattern, operand, Events::Past, variables)?;
         }
@@ -330,6 +349,11 @@ impl<'p> Path<'p, '_> {
             (Value::BitVec(x, Some(tx)), Value::BitVec(y, Some(ty))) => {
                 if tx.ty != ty.ty {
                     return Err(Stop::Infeasible);
+                }
+                if self.guarding() {
+                    self.assume_same(tx.serial, ty.serial)?;
+                    let fact = self.dag.eq(*x, *y);
+                    return self.assume(fact);
                 }
                 self.unite_ssa(tx.serial, ty.serial);
                 let fact = self.dag.eq(*x, *y);

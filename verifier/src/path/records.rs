@@ -5,6 +5,7 @@ use super::{Eval, Path, Stop, uncovered};
 use crate::expr::{ExprId, Sort};
 use crate::value::Value;
 use cranelift_isle::ast::Spec;
+use cranelift_isle::sema::TermId;
 use std::rc::Rc;
 
 /// The kind of event that reads memory.
@@ -15,6 +16,13 @@ pub const STORE: &str = "store";
 pub const TRAP: &str = "trap";
 /// The kind of event that runs other code.
 const CALL: &str = "call";
+/// The kinds of events with which the execution of a block ends, whenever they happen. So does a trap that is certain.
+const ENDS: [&str; 3] = ["control", "return", "return_call"];
+
+/// The operators whose spec may say something of what their event brings: what the callee leaves in the place of a
+/// result is its promise, by the calling convention. What memory holds, and what a register held before, is nobody's
+/// promise: a spec says what is made of it, and every value must be possible.
+pub const PROMISED: [&str; 2] = ["call", "call_indirect"];
 
 /// The name of a load that a callee sinks, as its caller sees it.
 const HIDDEN: &str = "sunk load";
@@ -285,6 +293,48 @@ impl<'p> Path<'p, '_> {
             kept.push(number);
         }
         Ok(kept)
+    }
+
+    /// Notes that an emitted instruction ends its block.
+    pub(crate) fn note_end(&mut self, term: TermId, records: &[usize]) -> Eval<()> {
+        for &record in records {
+            let active = self.active(record)?;
+            let state = self.state_name(record);
+            let certain = self.dag.as_bool(active) == Some(true);
+            if ENDS.contains(&state) || (state == TRAP && certain) {
+                self.terminator = Some(term);
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses a term that is applied after the block was ended: its instruction would stand behind the last one. (A
+    /// pure term emits nothing.)
+    pub(crate) fn check_not_ended(&mut self, term: TermId) -> Eval<()> {
+        let Some(terminator) = self.terminator else {
+            return Ok(());
+        };
+        let goal = self.dag.bool(false);
+        let label = format!(
+            "that nothing follows `{}`, which ends the block (`{}` does)",
+            self.program.term_name(terminator),
+            self.program.term_name(term)
+        );
+        self.prove(goal, label)
+    }
+
+    /// The variables that stand for what events bring, but for those that the operator may speak of.
+    pub(crate) fn brought(&self, term: &str) -> Vec<ExprId> {
+        self.records
+            .iter()
+            .enumerate()
+            .filter(|(number, record)| {
+                !(PROMISED.contains(&term)
+                    && record.origin == term
+                    && self.state_name(*number) == CALL)
+            })
+            .filter_map(|(_, record)| record.value)
+            .collect()
     }
 
     /// Each record number, bound to the name of its kind.

@@ -255,7 +255,7 @@ impl<'p> Path<'p, '_> {
     pub(crate) fn term(&mut self, ty: TypeId, term: TermId, args: Vec<Value>) -> Eval<Value> {
         let program = self.program;
         let data = &program.terms.terms[term.index()];
-        self.note_sunk(&data.kind, &data.arg_tys, &args);
+        self.note_sunk(program.term_name(term), &data.kind, &data.arg_tys, &args)?;
         match &data.kind {
             TermKind::EnumVariant { variant } => Ok(self.variant(ty, variant.index(), args)),
             TermKind::Struct => {
@@ -280,13 +280,16 @@ impl<'p> Path<'p, '_> {
                     return uncovered(format!("`{}` is a multi-term", program.term_name(term)));
                 }
                 let key = (term, self.pure_key(&args));
-                if flags.pure
+                if self.remembers(flags.pure, &args)
                     && let Some(known) = self.pure_results.get(&key)
                 {
                     return Ok(known.clone());
                 }
+                if !flags.partial && !self.guarding() {
+                    self.prove_some_rule_applies(term, &args)?;
+                }
                 let result = self.chain(term, &args)?;
-                if flags.pure {
+                if self.remembers(flags.pure, &args) {
                     self.pure_results.insert(key, result.clone());
                 }
                 Ok(result)

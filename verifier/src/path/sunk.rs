@@ -17,6 +17,17 @@ impl<'p> Path<'p, '_> {
         value: &Value,
         variables: &mut Variables,
     ) -> Eval<()> {
+        if self.guarding() {
+            let term = self
+                .program
+                .terms
+                .terms
+                .iter()
+                .position(|term| self.program.types.syms[term.name.index()] == SINKABLE);
+            let term = TermId(term.expect("a pattern has it"));
+            self.assume_answer(term, std::slice::from_ref(value))?;
+            return self.matches(rule, pattern, value, Events::Past, variables);
+        }
         if !self
             .root_term
             .is_some_and(|root| self.is_instruction_root(root) || self.returns_held(root))
@@ -65,8 +76,14 @@ impl<'p> Path<'p, '_> {
     }
 
     /// Notes that an extern constructor takes over the sunk instruction that it is given. (A term with rules may
-    /// drop it.)
-    pub(crate) fn note_sunk(&mut self, kind: &TermKind, types: &[TypeId], args: &[Value]) {
+    /// drop it.) It is taken over once, whatever becomes of the result: the engine sinks a load once.
+    pub(crate) fn note_sunk(
+        &mut self,
+        term: &str,
+        kind: &TermKind,
+        types: &[TypeId],
+        args: &[Value],
+    ) -> Eval<()> {
         let is_extern = matches!(
             kind,
             TermKind::Decl {
@@ -75,7 +92,7 @@ impl<'p> Path<'p, '_> {
             }
         );
         if self.phase != Phase::Emit || !is_extern {
-            return;
+            return Ok(());
         }
         for (ty, arg) in types.iter().zip(args) {
             if self.program.type_name(*ty) != "Inst" {
@@ -84,11 +101,18 @@ impl<'p> Path<'p, '_> {
             let arg = self.resolve(arg);
             for index in 0..self.sunk_instructions.len() {
                 let sunk = self.resolve(&self.sunk_instructions[index].0.clone());
-                if sunk == arg {
-                    self.sunk_instructions[index].1 = true;
+                if sunk != arg {
+                    continue;
                 }
+                if self.sunk_instructions[index].1 {
+                    return uncovered(format!(
+                        "`{term}` takes over a load that another constructor took over before: a load is sunk once"
+                    ));
+                }
+                self.sunk_instructions[index].1 = true;
             }
         }
+        Ok(())
     }
 
     /// Refuses a load that `sinkable` matched and that no constructor took over: it would run twice.

@@ -96,7 +96,7 @@ impl Path<'_, '_> {
         &above | &below
     }
 
-    fn serial(&self, value: &Value) -> Option<u32> {
+    pub(crate) fn serial(&self, value: &Value) -> Option<u32> {
         match self.resolve(value) {
             Value::BitVec(_, Some(ssa)) => Some(self.first_serial(ssa.serial)),
             _ => None,

@@ -6,7 +6,19 @@ use crate::expr::ExprId;
 use crate::spec::Env;
 use crate::value::{HoleId, Shape, Value};
 use cranelift_isle::ast::{ModelType, Signature, Spec};
-use cranelift_isle::sema::{TermId, TermKind};
+use cranelift_isle::sema::{ConstructorKind, TermId, TermKind};
+use std::collections::HashSet;
+
+/// Whether a constructor is Rust code.
+fn is_extern(kind: &TermKind) -> bool {
+    matches!(
+        kind,
+        TermKind::Decl {
+            constructor_kind: Some(ConstructorKind::ExternalConstructor { .. }),
+            ..
+        }
+    )
+}
 
 impl<'p> Path<'p, '_> {
     /// Applies a constructor that has a spec.
@@ -20,15 +32,21 @@ impl<'p> Path<'p, '_> {
         if flags.multi {
             return uncovered(format!("`{}` is a multi-term", spec.term.0));
         }
+        if self.guarding() && flags.partial && is_extern(&data.kind) {
+            self.assume_answer(term, &args)?;
+        }
         self.note_uses(term, &args);
         if program.branching.contains(&term) {
             self.branch = Some(term);
         }
         let key = (term, self.pure_key(&args));
-        if flags.pure
+        if self.remembers(flags.pure, &args)
             && let Some(known) = self.pure_results.get(&key)
         {
             return Ok(known.clone());
+        }
+        if !flags.pure && self.phase == Phase::Emit {
+            self.check_not_ended(term)?;
         }
         let holds = self.returns_held(term);
         let events = if flags.pure || self.phase == Phase::Match {
@@ -56,7 +74,7 @@ impl<'p> Path<'p, '_> {
         let shape = self.signature_shape(term, &args)?;
         let result = self.hole("result", &shape);
         let (scope, records) = self.scope(spec, &args, &result, events)?;
-        self.apply(spec, &scope, false)?;
+        self.apply(spec, &scope)?;
         let result = self.with_forced(|path| path.force(&result))?;
         let records = self.finished_records(records)?;
         let result = if holds {
@@ -69,10 +87,11 @@ impl<'p> Path<'p, '_> {
                     spec.term.0
                 ));
             }
+            self.note_end(term, &records)?;
             self.machine.0.extend(records);
             result
         };
-        if flags.pure {
+        if self.remembers(flags.pure, &args) {
             self.pure_results.insert(key, result.clone());
         }
         Ok(result)
@@ -182,17 +201,24 @@ impl<'p> Path<'p, '_> {
         Ok((scope, records))
     }
 
-    /// Applies a spec: what it requires is demanded, then what it matches and what it provides is assumed.
-    ///
-    /// `known` says that an operator is matched against a value that something else made: whether that value is
-    /// this operator's result is then a condition of the match, not a promise of the spec.
-    pub(crate) fn apply(&mut self, spec: &'p Spec, scope: &Env<'p>, known: bool) -> Eval<()> {
-        self.apply_open(spec, scope, known, None)
+    /// Applies the spec of a term: what it requires is demanded, then what it matches and what it provides is
+    /// assumed.
+    pub(crate) fn apply(&mut self, spec: &'p Spec, scope: &Env<'p>) -> Eval<()> {
+        for require in &spec.requires {
+            let goal = self.condition(spec, "require", require, scope)?;
+            let label = format!("requirement of `{}`", spec.term.0);
+            self.prove(goal, label)?;
+        }
+        self.believe(spec, scope, false, None)
     }
 
-    /// Like [`Self::apply`]. `chosen` is the result of the replaced instruction if its spec may allow more than
-    /// one; see [`super::witness`].
-    pub(super) fn apply_open(
+    /// Applies the spec of an operator in a pattern. What it requires is assumed: it is the domain of the operator,
+    /// outside of which the compiler refuses it before any rule is tried.
+    ///
+    /// `known` says that the operator is matched against a value that something else made: whether that value is
+    /// this operator's result is then a condition of the match, not a promise of the spec. `chosen` is the result of
+    /// the replaced instruction if its spec may allow more than one; see [`super::witness`].
+    pub(super) fn assume_operator(
         &mut self,
         spec: &'p Spec,
         scope: &Env<'p>,
@@ -200,10 +226,20 @@ impl<'p> Path<'p, '_> {
         chosen: Option<HoleId>,
     ) -> Eval<()> {
         for require in &spec.requires {
-            let goal = self.condition(spec, "require", require, scope)?;
-            let label = format!("requirement of `{}`", spec.term.0);
-            self.prove(goal, label)?;
+            let fact = self.condition(spec, "require", require, scope)?;
+            self.assume(fact)?;
         }
+        self.believe(spec, scope, known, chosen)
+    }
+
+    /// Assumes what a spec matches and provides.
+    fn believe(
+        &mut self,
+        spec: &'p Spec,
+        scope: &Env<'p>,
+        known: bool,
+        chosen: Option<HoleId>,
+    ) -> Eval<()> {
         let before = self.dag.variables().len();
         let mut late = Vec::new();
         for condition in &spec.matches {
@@ -224,7 +260,7 @@ impl<'p> Path<'p, '_> {
         if known {
             self.assume(fact)?;
         } else if self.dag.as_bool(fact) != Some(true) {
-            let variables = self.new_variables(before)?;
+            let variables = self.new_variables(&spec.term.0, before)?;
             let label = format!("possibility of the provide of `{}`", spec.term.0);
             self.items.push(Item::Exists {
                 variables,
@@ -243,9 +279,10 @@ impl<'p> Path<'p, '_> {
         Ok(())
     }
 
-    /// The variables from number `before` on whose values a spec may choose. A fact about the machine is none of them,
-    /// wherever it is met first: no instruction decides which features the processor has.
-    fn new_variables(&mut self, before: usize) -> Eval<Vec<ExprId>> {
+    /// The variables from number `before` on whose values the spec of a term may choose. A fact about the machine is
+    /// none of them, wherever it is met first: no instruction decides which features the processor has. Nor is what
+    /// an event brings: no spec decides what memory holds (see [`super::records::PROMISED`]).
+    fn new_variables(&mut self, term: &str, before: usize) -> Eval<Vec<ExprId>> {
         let program = self.program;
         let mut machine = Vec::new();
         for &fact in program.machine_facts.values() {
@@ -253,8 +290,9 @@ impl<'p> Path<'p, '_> {
                 machine.push(self.truth(&value)?);
             }
         }
+        let given: HashSet<ExprId> = machine.into_iter().chain(self.brought(term)).collect();
         let mut variables = self.dag.variable_exprs(before);
-        variables.retain(|variable| !machine.contains(variable));
+        variables.retain(|variable| !given.contains(variable));
         Ok(variables)
     }
 

@@ -20,6 +20,14 @@ const TRAP: &str = "aarch64/lower/trap.isle";
 
 #[rustfmt::skip]
 pub const EDITS: &[Edit] = &[
+    // A guard of the type is dropped: the operator comes at floating-point numbers too.
+    Edit { file: LOGIC, rule: "band_base", right: "(band (ty_int ty)", wrong: "(band ty", fails: "requirement of" },
+    Edit { file: LOGIC, rule: "bor_base", right: "(bor (ty_int ty)", wrong: "(bor ty", fails: "requirement of" },
+    Edit { file: LOGIC, rule: "bxor_base", right: "(bxor (ty_int ty)", wrong: "(bxor ty", fails: "requirement of" },
+    Edit { file: LOGIC, rule: "bnot_mvn", right: "(bnot (ty_int ty)", wrong: "(bnot ty", fails: "requirement of" },
+    Edit { file: LOGIC, rule: "bitselect_bic", right: "(bitselect (ty_int ty)", wrong: "(bitselect ty", fails: "requirement of" },
+    Edit { file: SELECT, rule: "select_spectre_guard_csdb", right: "(select_spectre_guard (ty_int ty)", wrong: "(select_spectre_guard ty", fails: "requirement of" },
+    Edit { file: CONVERT, rule: "bitcast_to_int", right: "(bitcast (ty_int _)", wrong: "(bitcast _", fails: "value" },
     // A constant divisor extended wrongly (CVE-2022-31169).
     Edit { file: DIVIDE, rule: "unsigned_divisor_constant", right: "(unsigned_number ty y)", wrong: "(signed_number ty y)",
            fails: "value" },

@@ -8,9 +8,21 @@ const STORE: &str = "x86_64/lower/store.isle";
 const BRANCH: &str = "x86_64/lower/branch.isle";
 const TRAP: &str = "x86_64/lower/trap.isle";
 const CALL: &str = "x86_64/lower/call.isle";
+const LOGIC: &str = "x86_64/lower/logic.isle";
+const SELECT: &str = "x86_64/lower/select.isle";
+const CONVERT: &str = "x86_64/lower/convert.isle";
 
 #[rustfmt::skip]
 pub const EDITS: &[Edit] = &[
+    // A guard of the type is dropped: the operator comes at floating-point numbers too.
+    Edit { file: LOGIC, rule: "band_base", right: "(band (ty_int ty)", wrong: "(band ty", fails: "requirement of" },
+    Edit { file: LOGIC, rule: "bor_base", right: "(bor (ty_int ty)", wrong: "(bor ty", fails: "requirement of" },
+    Edit { file: LOGIC, rule: "bxor_base", right: "(bxor (ty_int ty)", wrong: "(bxor ty", fails: "requirement of" },
+    Edit { file: LOGIC, rule: "bnot_not", right: "(bnot (ty_int ty)", wrong: "(bnot ty", fails: "requirement of" },
+    Edit { file: LOGIC, rule: "bitselect_xor", right: "(bitselect (ty_int ty)", wrong: "(bitselect ty", fails: "requirement of" },
+    Edit { file: SELECT, rule: "select_spectre_guard_cmov", right: "(select_spectre_guard (ty_int ty)", wrong: "(select_spectre_guard ty", fails: "requirement of" },
+    Edit { file: SELECT, rule: "select_spectre_guard_float", right: "(select_spectre_guard (ty_float ty)", wrong: "(select_spectre_guard ty", fails: "requirement of" },
+    Edit { file: CONVERT, rule: "bitcast_to_int", right: "(bitcast (ty_int _)", wrong: "(bitcast _", fails: "value" },
     // Addresses.
     Edit { file: LOAD, rule: "address_part_uextend", right: "x @ (value_type $I32)", wrong: "x",
            fails: "value" }, // the bits above an i8 are unspecified

@@ -1,12 +1,13 @@
 //! Refuses, before lowering, what CLIF text may contain although no rule is proven for it, because the translator
 //! of Wasm never makes it.
 //!
-//! Everything else that has no rule is found by lowering itself.
+//! The types at which operators are proven come from the `instantiate` lists of `isle-rules/clif`. An operator that has
+//! no rule at all is found by lowering itself.
 
 use crate::abi::frame::MAX_FRAME;
 use crate::error::CompileError;
 use crate::isa::{Isa as _, Target, with_isa};
-use cranelift_codegen::ir::{Endianness, Function, Inst, InstructionData, Opcode, types};
+use cranelift_codegen::ir::{Endianness, Function, Inst, InstructionData, Opcode, Type, types};
 
 /// Checks one function of a text.
 ///
@@ -14,7 +15,7 @@ use cranelift_codegen::ir::{Endianness, Function, Inst, InstructionData, Opcode,
 ///
 /// [`CompileError::Invalid`] for a function without blocks, [`CompileError::Unsupported`] for accesses in big-endian
 /// byte order, for addresses that are not of 64 bits, for types without registers (except an `i128` that is only
-/// compared), and for offsets far outside a stack slot.
+/// compared), for an operator at types for which no rule is proven, and for offsets far outside a stack slot.
 pub fn check(func: &Function, target: Target) -> Result<(), CompileError> {
     if func.layout.entry_block().is_none() {
         return Err(CompileError::Invalid {
@@ -68,6 +69,9 @@ fn refused(func: &Function, inst: Inst, target: Target) -> Option<String> {
     if let Some(address) = address.filter(|&address| ty(address) != types::I64) {
         return Some(format!("{opcode} at an address of type {}", ty(address)));
     }
+    if let Some(what) = unproven(func, inst) {
+        return Some(what);
+    }
     match *data {
         InstructionData::StackAddr { offset, .. }
             if i64::from(offset).unsigned_abs() > MAX_FRAME =>
@@ -78,9 +82,79 @@ fn refused(func: &Function, inst: Inst, target: Target) -> Option<String> {
     }
 }
 
+/// The types at which operators are proven: sorted texts, each an operator, the types of its operands, `->`, and the type
+/// of its result.
+static SIGNATURES: &[&str] = include!(concat!(env!("OUT_DIR"), "/signatures.rs"));
+
+/// An operator with types at which it is not proven, although it is at others.
+fn unproven(func: &Function, inst: Inst) -> Option<String> {
+    let opcode = func.dfg.insts[inst].opcode();
+    let ty = |value: &_| func.dfg.value_type(*value);
+    let args: Vec<Type> = func.dfg.inst_args(inst).iter().map(ty).collect();
+    let results: Vec<Type> = func.dfg.inst_results(inst).iter().map(ty).collect();
+    unproven_types(opcode, &args, &results)
+}
+
+/// The same for given types.
+fn unproven_types(opcode: Opcode, args: &[Type], results: &[Type]) -> Option<String> {
+    let name = opcode.to_string();
+    if !is_listed(|text| text.split(' ').next() == Some(&name)) {
+        return None;
+    }
+    // A list of arguments, or of results, is proven by one arbitrary element.
+    let indirect = matches!(opcode, Opcode::CallIndirect | Opcode::ReturnCallIndirect);
+    let is_list = opcode.is_call() || opcode.is_return();
+    let fixed = if is_list { usize::from(indirect) } else { args.len() };
+    let (fixed, listed) = args.split_at(fixed.min(args.len()));
+    let proven = |args: &[Type], result: Option<Type>| {
+        let text = signature(&name, args, result);
+        SIGNATURES.binary_search(&text.as_str()).is_ok()
+    };
+    let with = |last: Type| fixed.iter().copied().chain([last]).collect::<Vec<_>>();
+    let known = if is_list {
+        listed.iter().all(|&ty| proven(&with(ty), None))
+            && results
+                .iter()
+                .all(|&ty| proven(&with(types::I64), Some(ty)))
+    } else {
+        results.len() < 2 && proven(args, results.first().copied())
+    };
+    let list = |types: &[Type]| {
+        let names: Vec<String> = types.iter().map(ToString::to_string).collect();
+        names.join(", ")
+    };
+    (!known).then(|| {
+        format!(
+            "{name} of ({}) to ({}), for which no rule is proven,",
+            list(args),
+            list(results)
+        )
+    })
+}
+
+fn is_listed(is_one: impl Fn(&str) -> bool) -> bool {
+    SIGNATURES.iter().any(|text| is_one(text))
+}
+
+/// An operator with its types, as [`SIGNATURES`] has it.
+fn signature(name: &str, args: &[Type], result: Option<Type>) -> String {
+    let mut text = name.to_owned();
+    for ty in args {
+        text.push_str(&format!(" {ty}"));
+    }
+    text.push_str(" ->");
+    if let Some(ty) = result {
+        text.push_str(&format!(" {ty}"));
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
+    use super::{SIGNATURES, unproven_types};
     use crate::flags::Flags;
+    use cranelift_codegen::ir::types::{F32, F64, I8, I16, I32, I64, I128};
+    use cranelift_codegen::ir::{Opcode, Type};
 
     /// The message about a text whose lines end at ` / `.
     fn refusal(text: &str) -> String {
@@ -139,6 +213,46 @@ mod tests {
             let said = refusal(text);
             assert!(said.contains(expected), "{said}\n{text}");
         }
+    }
+
+    /// What CLIF allows and no rule is proven for (verifier/tests/types.rs lists all of it) is refused, and what is
+    /// proven is not.
+    #[test]
+    fn operators_are_refused_at_types_that_are_not_proven() {
+        let refused: [(Opcode, &[Type], &[Type]); 12] = [
+            (Opcode::Band, &[I128, I128], &[I128]),
+            (Opcode::Bnot, &[I128], &[I128]),
+            (Opcode::Bitselect, &[I128, I128, I128], &[I128]),
+            (Opcode::SelectSpectreGuard, &[I8, I128, I128], &[I128]),
+            (Opcode::Bitcast, &[I128], &[I128]),
+            (Opcode::FcvtToSint, &[F32], &[I8]),
+            (Opcode::FcvtToSint, &[F64], &[I16]),
+            (Opcode::FcvtToUintSat, &[F64], &[I128]),
+            (Opcode::StackAddr, &[], &[I32]),
+            (Opcode::Return, &[I32, I128], &[]),
+            (Opcode::CallIndirect, &[I32, I32], &[]),
+            (Opcode::Load, &[I32], &[I32]),
+        ];
+        for (opcode, args, results) in refused {
+            let said = unproven_types(opcode, args, results);
+            let said = said.unwrap_or_else(|| panic!("{opcode} of {args:?} to {results:?}"));
+            assert!(said.starts_with(&opcode.to_string()), "{said}");
+        }
+        let proven: [(Opcode, &[Type], &[Type]); 9] = [
+            (Opcode::Band, &[F32, F32], &[F32]),
+            (Opcode::Bnot, &[F64], &[F64]),
+            (Opcode::Bitselect, &[F32, F32, F32], &[F32]),
+            (Opcode::SelectSpectreGuard, &[I64, F64, F64], &[F64]),
+            (Opcode::Bitcast, &[I16], &[I16]),
+            (Opcode::Icmp, &[I128, I128], &[I8]),
+            (Opcode::Return, &[I32, F64, I8], &[]),
+            (Opcode::CallIndirect, &[I64, I32, F32], &[I32, F64]),
+            (Opcode::Call, &[], &[]),
+        ];
+        for (opcode, args, results) in proven {
+            assert_eq!(unproven_types(opcode, args, results), None, "{opcode}");
+        }
+        assert!(SIGNATURES.is_sorted() && SIGNATURES.len() > 300);
     }
 
     #[test]
