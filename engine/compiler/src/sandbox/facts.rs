@@ -46,6 +46,8 @@ const MOST: usize = 12;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Facts {
     known: SmallVec<[Fact; 4]>,
+    /// A length that is at least a number.
+    at_least: Option<(Length, i64)>,
 }
 
 /// An order that a comparison can show between two values.
@@ -74,6 +76,10 @@ pub enum Condition {
     Equal,
     /// Not equal.
     NotEqual,
+    /// The result is negative.
+    Negative,
+    /// The result is not negative.
+    NotNegative,
     /// Any other, from which nothing is concluded.
     Other,
 }
@@ -88,6 +94,8 @@ impl Condition {
             Condition::NotAbove => Condition::Above,
             Condition::Equal => Condition::NotEqual,
             Condition::NotEqual => Condition::Equal,
+            Condition::Negative => Condition::NotNegative,
+            Condition::NotNegative => Condition::Negative,
             Condition::Other => Condition::Other,
         }
     }
@@ -100,7 +108,7 @@ impl Condition {
             Condition::Above => Some((Order::Below, true)),
             Condition::NotAbove => Some((Order::NotAbove, false)),
             Condition::Equal => Some((Order::Equal, false)),
-            Condition::NotEqual | Condition::Other => None,
+            _ => None,
         }
     }
 }
@@ -113,6 +121,13 @@ pub enum Flags {
     Unknown,
     /// They compare the low bits of two values, 32 or 64 of them.
     Compared(Value, Value, u8),
+    /// They compare the float with this name with 2^32: the condition is `Below` if it is less or not a number.
+    With2To32 {
+        /// The name of the float's register.
+        float: Name,
+        /// Whether it has double precision.
+        double: bool,
+    },
 }
 
 impl Facts {
@@ -187,6 +202,10 @@ impl Facts {
             .and_then(|fact| fact.below)
             .filter(|_| value.scale == 1)
             .and_then(|(length, below)| Some((length, below.checked_sub(value.addend)?)));
+        let below = below.or_else(|| {
+            let (length, least) = self.at_least?;
+            Some((length, least.checked_sub(hi)?))
+        });
         if let Some(below) = below {
             let fact = self.change(name);
             (fact.lo, fact.hi, fact.below) = (lo, hi, Some(below));
@@ -203,11 +222,16 @@ impl Facts {
     /// Adds what a condition says. The result is false if it cannot be true.
     #[must_use]
     pub fn assume(&mut self, flags: Flags, condition: Condition) -> bool {
-        let (Flags::Compared(a, b, bits), Some((order, swapped))) = (flags, condition.order())
-        else {
+        let Flags::Compared(a, b, bits) = flags else {
             return true;
         };
         let (a, b) = (self.resolve(a), self.resolve(b));
+        let Some((order, swapped)) = condition.order() else {
+            let above_zero = condition == Condition::NotEqual
+                && b.as_constant() == Some(0)
+                && (bits == 64 || a.is_below32());
+            return !above_zero || self.not_above(b, a, 1);
+        };
         if order == Order::Equal {
             self.assume_type(a, b);
             self.assume_type(b, a);
@@ -258,6 +282,11 @@ impl Facts {
                 return false;
             }
         }
+        if let (Some(length), Some(least)) = (length_of(y), number_x)
+            && length_of(x).is_none()
+        {
+            self.at_least = Some((length, least.lo.saturating_add(distance)));
+        }
         if x.name != 0 && length_of(x).is_none() {
             if let Some(length) = length_of(y)
                 && x.scale == 1
@@ -295,6 +324,10 @@ impl Facts {
     /// Keeps what both know. The result is whether anything was lost.
     pub fn join(&mut self, other: &Facts) -> bool {
         let mut changed = false;
+        if self.at_least.is_some() && self.at_least != other.at_least {
+            self.at_least = None;
+            changed = true;
+        }
         self.known.retain(|fact| {
             let Some(theirs) = other.get(fact.name) else {
                 changed = true;

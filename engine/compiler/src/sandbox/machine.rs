@@ -2,7 +2,7 @@
 //! authors, and what each instruction does to a state.
 
 use super::context::Context;
-use super::facts::Condition;
+use super::facts::{Condition, Flags};
 use super::state::State;
 use super::value::Value;
 use std::ops::Range;
@@ -50,10 +50,8 @@ pub enum Effect {
     Next,
     /// It jumps to this offset of the text.
     Jump(u32),
-    /// It jumps to this offset of the text on a condition of the state's flags.
-    Branch(u32, Condition),
-    /// It jumps to this offset of the text, or does not, and nothing is known of when.
-    Fork(u32),
+    /// It jumps to this offset of the text on a condition.
+    Branch(u32, Flags, Condition),
     /// It jumps to this address.
     JumpTo(Value),
     /// It calls this address.

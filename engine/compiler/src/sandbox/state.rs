@@ -174,6 +174,9 @@ impl State {
 
     /// What is known of the value that an instruction selects: `yes` if the condition holds, and else `no`.
     pub fn select(&self, names: &Names, condition: Condition, yes: Value, no: Value) -> (Value, Facts) {
+        if let Some(value) = self.select_truncated(condition, yes, no) {
+            return (value, self.facts.clone());
+        }
         let (mut if_yes, mut if_no) = (self.facts.clone(), self.facts.clone());
         let can_be_yes = if_yes.assume(self.flags, condition);
         let can_be_no = if_no.assume(self.flags, condition.invert());
@@ -200,6 +203,38 @@ impl State {
             (joined.name, joined.scale, joined.addend) = (0, 1, 0);
         }
         (joined, known)
+    }
+
+    /// The selections by which a float becomes an unsigned integer of 32 bits: 0 instead of a negative integer, and a number
+    /// below 2^32 instead of an integer that is not.
+    fn select_truncated(&self, condition: Condition, yes: Value, no: Value) -> Option<Value> {
+        let Kind::Truncated {
+            float,
+            double,
+            clamped,
+        } = no.kind
+        else {
+            return None;
+        };
+        match (self.flags, condition) {
+            (Flags::Compared(compared, zero, 64), Condition::Negative)
+                if compared == no
+                    && zero.as_constant() == Some(0)
+                    && yes.as_constant() == Some(0) =>
+            {
+                Some(Value::of(Kind::Truncated {
+                    float,
+                    double,
+                    clamped: true,
+                }))
+            }
+            (Flags::With2To32 { float: of, double: as_double }, Condition::NotBelow)
+                if clamped && (of, as_double) == (float, double) && yes.is_below32() =>
+            {
+                Some(Value::below32())
+            }
+            _ => None,
+        }
     }
 
     /// Keeps what is known in both states. `funcref` says of values that are different whether both are function

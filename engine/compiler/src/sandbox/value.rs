@@ -70,6 +70,16 @@ pub enum Kind {
     Entry(u8),
     /// The address to which the function returns.
     ReturnAddress,
+    /// The float with this name, of one precision or the other, truncated to a signed integer of 64 bits where what does
+    /// not fit becomes negative. If it is clamped, 0 instead of anything negative.
+    Truncated {
+        /// The name of the float's register.
+        float: Name,
+        /// Whether it has double precision.
+        double: bool,
+        /// Whether negative integers have become 0.
+        clamped: bool,
+    },
     /// An entry of the jump table at this offset of the text; `hi` is the largest possible index.
     JumpEntry(u32),
     /// A target of the jump table at this offset of the text; `hi` is the largest possible index.
@@ -278,15 +288,12 @@ impl Value {
 
     /// The product with 2 to the power `shift`, as 64 bits.
     pub fn shl(self, shift: u32) -> Value {
-        let Some(n) = self.as_number() else {
-            return Value::ANY;
-        };
         if shift == 0 {
             return self;
         }
-        if shift > 32 {
+        let Some(n) = self.as_number().filter(|_| shift <= 32) else {
             return Value::ANY;
-        }
+        };
         let factor = 1i64 << shift;
         let (Some(lo), Some(hi)) = (n.lo.checked_mul(factor), n.hi.checked_mul(factor)) else {
             return Value::ANY;

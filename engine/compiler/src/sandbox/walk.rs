@@ -200,16 +200,15 @@ impl<M: Machine> Walk<M> {
                         .call(&mut state, target, restored)
                         .map_err(|reason| (at, reason))?;
                 }
-                Effect::Branch(target, condition) => {
+                Effect::Branch(target, flags, condition) => {
                     let mut taken = state.clone();
-                    if taken.facts.assume(taken.flags, condition) {
+                    if taken.facts.assume(flags, condition) {
                         self.jump(context, at, target, taken)?;
                     }
-                    if !state.facts.assume(state.flags, condition.invert()) {
+                    if !state.facts.assume(flags, condition.invert()) {
                         return Ok(());
                     }
                 }
-                Effect::Fork(target) => self.jump(context, at, target, state.clone())?,
                 Effect::Jump(target) => return self.jump(context, at, target, state),
                 Effect::JumpTo(target) => return self.jump_to(context, at, target, state),
                 Effect::Return(target) => {

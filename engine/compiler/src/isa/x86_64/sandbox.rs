@@ -136,7 +136,7 @@ fn branch_target(inst: &Instruction) -> u32 {
 fn number(register: Register) -> Option<u8> {
     match register {
         Register::AH | Register::BH | Register::CH | Register::DH => None,
-        _ if register.is_gpr() => Some(register.number() as u8),
+        _ if register.is_gpr() => Some(register.full_register().number() as u8),
         _ if register.is_xmm() && register.number() < 16 => Some(XMM0 + register.number() as u8),
         _ => None,
     }
@@ -150,6 +150,8 @@ fn condition(code: ConditionCode) -> Condition {
         ConditionCode::be => Condition::NotAbove,
         ConditionCode::e => Condition::Equal,
         ConditionCode::ne => Condition::NotEqual,
+        ConditionCode::s => Condition::Negative,
+        ConditionCode::ns => Condition::NotNegative,
         _ => Condition::Other,
     }
 }
@@ -178,7 +180,8 @@ impl Step<'_, '_> {
             Mnemonic::Call => return Ok(Effect::Call(self.read(0)?)),
             Mnemonic::Ret => return self.ret(),
             _ if inst.is_jcc_short_or_near() => {
-                return Ok(Effect::Branch(branch_target(inst), condition(inst.condition_code())));
+                let (flags, condition) = (self.state.flags, condition(inst.condition_code()));
+                return Ok(Effect::Branch(branch_target(inst), flags, condition));
             }
             Mnemonic::Push => self.push()?,
             Mnemonic::Pop => self.pop()?,
@@ -231,11 +234,27 @@ impl Step<'_, '_> {
             Mnemonic::Cdq => self.state.set(RDX, Value::below32()),
             Mnemonic::Cqo => self.state.set(RDX, Value::ANY),
             _ if is_conditional_move(inst.mnemonic()) => self.conditional_move()?,
+            Mnemonic::Test => {
+                let same = inst.op0_kind() == OpKind::Register && inst.op0_register() == inst.op1_register();
+                let (a, _) = (self.read(0)?, self.read(1)?);
+                match same {
+                    true => self.compare(a, Value::constant(0)),
+                    false => self.state.flags = Flags::Unknown,
+                }
+            }
+            Mnemonic::Cvttss2si | Mnemonic::Cvttsd2si | Mnemonic::Vcvttss2si | Mnemonic::Vcvttsd2si
+                if inst.op1_kind() == OpKind::Register =>
+            {
+                let double = matches!(inst.mnemonic(), Mnemonic::Cvttsd2si | Mnemonic::Vcvttsd2si);
+                let float = self.read(1)?.name;
+                self.write(0, Value::of(Kind::Truncated { float, double, clamped: false }))?;
+            }
             mnemonic if only_reads(mnemonic) => {
+                let float = self.compared_with_2_to_32();
                 for operand in 0..inst.op_count() {
                     self.read(operand)?;
                 }
-                self.state.flags = Flags::Unknown;
+                self.state.flags = float;
             }
             mnemonic if writes_first(mnemonic) => {
                 for operand in 1..inst.op_count() {
@@ -348,6 +367,27 @@ impl Step<'_, '_> {
             4 => Flags::Compared(a, b.low32(), 32),
             _ => Flags::Unknown,
         };
+    }
+
+    /// What a comparison of two floats says, if the second one is 2^32.
+    fn compared_with_2_to_32(&mut self) -> Flags {
+        let inst = self.inst;
+        if (inst.op0_kind(), inst.op1_kind()) != (OpKind::Register, OpKind::Register) {
+            return Flags::Unknown;
+        }
+        let (double, bits) = match inst.mnemonic() {
+            Mnemonic::Ucomiss | Mnemonic::Vucomiss => (false, i64::from((2f32.powi(32)).to_bits())),
+            Mnemonic::Ucomisd | Mnemonic::Vucomisd => (true, 2f64.powi(32).to_bits() as i64),
+            _ => return Flags::Unknown,
+        };
+        let [float, limit] = [0, 1].map(|operand| self.read(operand).unwrap_or(Value::ANY));
+        match limit.as_constant() == Some(bits) && float.name != 0 {
+            true => Flags::With2To32 {
+                float: float.name,
+                double,
+            },
+            false => Flags::Unknown,
+        }
     }
 
     fn ret(&mut self) -> Result<Effect, String> {
@@ -472,7 +512,7 @@ fn is_conditional_move(mnemonic: Mnemonic) -> bool {
 /// Instructions that read their operands and write only flags.
 fn only_reads(mnemonic: Mnemonic) -> bool {
     use Mnemonic::*;
-    matches!(mnemonic, Test | Ucomiss | Ucomisd | Vucomiss | Vucomisd | Ptest)
+    matches!(mnemonic, Bt | Ucomiss | Ucomisd | Vucomiss | Vucomisd | Ptest)
 }
 
 /// Instructions that read the other operands, may read the first one, and write nothing but flags and the first one.
@@ -490,14 +530,14 @@ fn writes_first(mnemonic: Mnemonic) -> bool {
             | Maxss | Maxsd | Sqrtss | Sqrtsd | Roundss | Roundsd | Cmpss | Cmpsd
             | Andps | Andpd | Andnps | Andnpd | Orps | Orpd | Xorps | Xorpd
             | Pand | Pandn | Por | Pxor | Pslld | Psllq | Psrld | Psrlq
-            | Cvtss2sd | Cvtsd2ss | Cvtsi2ss | Cvtsi2sd | Cvttss2si | Cvttsd2si
+            | Cvtss2sd | Cvtsd2ss | Cvtss2si | Cvtsd2si | Cvtsi2ss | Cvtsi2sd | Cvttss2si | Cvttsd2si
             | Unpcklps | Unpcklpd | Punpckldq | Punpcklqdq | Blendvps | Blendvpd
             | Vmovss | Vmovsd | Vmovups | Vmovapd
             | Vaddss | Vaddsd | Vsubss | Vsubsd | Vmulss | Vmulsd | Vdivss | Vdivsd
             | Vminss | Vminsd | Vmaxss | Vmaxsd | Vsqrtss | Vsqrtsd | Vroundss | Vroundsd
             | Vcmpss | Vcmpsd | Vandps | Vandpd | Vandnps | Vandnpd | Vorps | Vorpd | Vxorps
             | Vxorpd | Vpslld | Vpsllq | Vpsrld | Vpsrlq
-            | Vcvtss2sd | Vcvtsd2ss | Vcvtsi2ss | Vcvtsi2sd | Vcvttss2si | Vcvttsd2si
+            | Vcvtss2sd | Vcvtsd2ss | Vcvtss2si | Vcvtsd2si | Vcvtsi2ss | Vcvtsi2sd | Vcvttss2si | Vcvttsd2si
             | Vfmadd132ss | Vfmadd132sd | Vfmadd213ss | Vfmadd213sd | Vfmadd231ss | Vfmadd231sd
     )
 }
