@@ -186,6 +186,7 @@ fn flags(u: &mut Unstructured<'_>) -> Result<Flags> {
         features,
         fuel: u.ratio(1, 4)?,
         check: true,
+        check_sandbox: true,
     })
 }
 

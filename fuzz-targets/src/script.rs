@@ -161,6 +161,7 @@ fn parse_flags<'t>(words: &[&'t str]) -> Result<Flags, &'t str> {
         memory: MemoryStyle::default(),
         fuel: has("fuel"),
         check: true,
+        check_sandbox: true,
     })
 }
 
@@ -250,6 +251,7 @@ mod tests {
                 memory: MemoryStyle::SMALL,
                 fuel: true,
                 check: true,
+                check_sandbox: true,
             }),
             calls: vec![Call {
                 function: "f %é".to_owned(),

@@ -77,6 +77,7 @@ fn ways() -> impl Iterator<Item = Flags> {
             memory,
             fuel,
             check: true,
+            check_sandbox: true,
         })
     })
 }

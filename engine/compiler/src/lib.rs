@@ -44,7 +44,7 @@ pub use inspect::coverage::{fired_rules, rule_names};
 pub use inspect::timing::phase_times;
 pub use inspect::{AsmLine, Inspection, disassemble};
 pub use isa::Target;
-pub use sandbox::{Refusal, SandboxReport, check_sandbox, check_trampolines};
 pub use module::{Progress, compile_module, compile_module_on, compile_trampolines, validate};
+pub use sandbox::{Refusal, SandboxReport, check_sandbox, check_sandbox_on, check_trampolines};
 pub use skerry_environ::MemoryStyle;
 pub use workers::Workers;

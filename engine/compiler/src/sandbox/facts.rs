@@ -1,5 +1,6 @@
 //! What comparisons have shown of named numbers.
 
+use super::state::Names;
 use super::value::{Kind, Name, RefId, Value};
 use smallvec::SmallVec;
 
@@ -24,6 +25,8 @@ pub struct Fact {
     pub below: Option<(Length, i64)>,
     /// The type of the function that the name refers to.
     pub ty: Option<u32>,
+    /// The name of the number that the low 32 bits are, or 0.
+    low: Name,
 }
 
 impl Fact {
@@ -35,6 +38,7 @@ impl Fact {
             hi: i64::MAX,
             below: None,
             ty: None,
+            low: 0,
         }
     }
 }
@@ -121,6 +125,8 @@ pub enum Flags {
     Unknown,
     /// They compare the low bits of two values, 32 or 64 of them.
     Compared(Value, Value, u8),
+    /// They are equal if no bit from this one on is set.
+    HighBits(Value, u8),
     /// They compare the float with this name with 2^32: the condition is `Below` if it is less or not a number.
     With2To32 {
         /// The name of the float's register.
@@ -193,6 +199,23 @@ impl Facts {
         }
     }
 
+    /// The low 32 bits of a value. They have the same name each time, so that what a comparison says of them holds for
+    /// all reads of them.
+    pub fn low32(&mut self, names: &Names, value: Value) -> Value {
+        let low = self.resolve(value).low32();
+        if low.name != 0 || low.lo == low.hi || value.kind != Kind::Any || value.name == 0 {
+            return low;
+        }
+        let fact = self.change(value.name);
+        if fact.low == 0 {
+            fact.low = names.fresh();
+        }
+        Value {
+            name: fact.low,
+            ..low
+        }
+    }
+
     /// Gives a new name what is known of the number of a value.
     pub fn copy_to(&mut self, name: Name, value: Value) {
         let value = self.resolve(value);
@@ -222,8 +245,12 @@ impl Facts {
     /// Adds what a condition says. The result is false if it cannot be true.
     #[must_use]
     pub fn assume(&mut self, flags: Flags, condition: Condition) -> bool {
-        let Flags::Compared(a, b, bits) = flags else {
-            return true;
+        let (a, b, bits) = match flags {
+            Flags::Compared(a, b, bits) => (a, b, bits),
+            Flags::HighBits(value, bit) if condition == Condition::Equal => {
+                return self.not_above(self.resolve(value), Value::constant((1 << bit) - 1), 0);
+            }
+            _ => return true,
         };
         let (a, b) = (self.resolve(a), self.resolve(b));
         let Some((order, swapped)) = condition.order() else {
@@ -346,6 +373,7 @@ impl Facts {
                 hi: if theirs.hi > fact.hi { i64::MAX } else { fact.hi },
                 below: below.filter(|_| below == fact.below),
                 ty: fact.ty.filter(|_| fact.ty == theirs.ty),
+                low: if fact.low == theirs.low { fact.low } else { 0 },
             };
             changed |= joined != *fact;
             *fact = joined;

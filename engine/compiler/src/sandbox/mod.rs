@@ -154,7 +154,11 @@ pub fn check_sandbox(parts: &CompiledParts, flags: &Flags) -> Result<SandboxRepo
 }
 
 /// Like [`check_sandbox`], on several threads.
-pub(crate) fn check_sandbox_on(
+///
+/// # Errors
+///
+/// As for [`check_sandbox`].
+pub fn check_sandbox_on(
     workers: &Workers,
     parts: &CompiledParts,
     flags: &Flags,

@@ -245,6 +245,8 @@ impl State {
         widen: bool,
         funcref: &dyn Fn(Value) -> bool,
     ) -> bool {
+        // What the facts say of a name is lost where the values differ, so the values take it over.
+        let before = self.facts.clone();
         let mut changed = self.facts.join(&other.facts);
         if self.flags != other.flags && self.flags != Flags::Unknown {
             self.flags = Flags::Unknown;
@@ -272,8 +274,9 @@ impl State {
                 if mine[at] == theirs[at] {
                     continue;
                 }
-                let mut joined = mine[at].join(theirs[at], widen);
-                if joined.kind == Kind::Any && funcref(mine[at]) && funcref(theirs[at]) {
+                let (a, b) = (before.resolve(mine[at]), other.facts.resolve(theirs[at]));
+                let mut joined = a.join(b, widen);
+                if joined.kind == Kind::Any && funcref(a) && funcref(b) {
                     joined = Value::of(Kind::FuncRef);
                 }
                 if joined != mine[at] {

@@ -407,9 +407,9 @@ impl Value {
         let (lo, hi) = match (b.lo < a.lo, b.hi > a.hi) {
             (false, false) => (a.lo, a.hi),
             _ if !widen => (a.lo.min(b.lo), a.hi.max(b.hi)),
-            (false, true) if a.kind == Kind::Number && a.lo >= 0 && b.hi <= MAX32 => (a.lo, MAX32),
-            (true, false) if a.kind == Kind::Number && b.lo >= 0 => (0, a.hi),
-            (true, true) if a.kind == Kind::Number && b.lo >= 0 && b.hi <= MAX32 => (0, MAX32),
+            (false, true) if a.lo >= 0 && b.hi <= MAX32 => (a.lo, MAX32),
+            (true, false) if b.lo >= 0 => (0, a.hi),
+            (true, true) if b.lo >= 0 && b.hi <= MAX32 => (0, MAX32),
             _ => return Value::ANY,
         };
         let same = (a.name, a.scale, a.addend) == (b.name, b.scale, b.addend);

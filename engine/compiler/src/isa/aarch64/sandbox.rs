@@ -214,6 +214,18 @@ impl Step<'_, '_> {
             Opcode::ADD | Opcode::SUB | Opcode::SUBS | Opcode::AND | Opcode::ORR | Opcode::EOR => {
                 self.arithmetic()?;
             }
+            Opcode::ANDS => {
+                let (value, mask) = (self.read(operands[1])?, self.read(operands[2])?);
+                // The mask has all bits from one on, as a number from minus a power of 2.
+                let mask = mask.as_constant().filter(|mask| *mask < -1 && mask.leading_ones() + mask.trailing_zeros() == 64);
+                self.state.flags = match (operands[0], mask) {
+                    (Operand::Register(SizeCode::X, ZERO), Some(mask)) => {
+                        Flags::HighBits(value, mask.trailing_zeros() as u8)
+                    }
+                    _ => Flags::Unknown,
+                };
+                self.write(operands[0], Value::ANY)?;
+            }
             Opcode::UBFM => self.unsigned_bitfield()?,
             Opcode::SBFM => self.signed_bitfield()?,
             Opcode::CSEL => self.select()?,
@@ -268,14 +280,14 @@ impl Step<'_, '_> {
 
     /// The value of an operand, with zeros above its bits.
     fn read(&mut self, operand: Operand) -> Result<Value, String> {
-        let narrow = |value: Value, size| match size {
-            SizeCode::W => value.low32(),
-            SizeCode::X => value,
-        };
         Ok(match operand {
             Operand::Register(_, ZERO) => Value::constant(0),
             Operand::Register(size, number) | Operand::RegisterOrSP(size, number) => {
-                narrow(self.register(number as u8), size)
+                let value = self.register(number as u8);
+                match size {
+                    SizeCode::W => self.state.facts.low32(&self.context.names, value),
+                    SizeCode::X => value,
+                }
             }
             Operand::SIMDRegister(_, number) => self.register(VECTORS + number as u8),
             Operand::Immediate(number) => Value::constant(number.into()),
