@@ -97,7 +97,10 @@ fn check(options: &CompileOptions, wasm: &[u8], out: &mut dyn Write) -> Result<(
         check_sandbox: false,
         ..*engine(Config::new(), options)?.flags()
     };
-    let workers = options.compiler.threads.map_or_else(Workers::default, Workers::new);
+    let workers = options
+        .compiler
+        .threads
+        .map_or_else(Workers::default, Workers::new);
     let start = Instant::now();
     let compiled = compile_module_on(&workers, wasm, &flags, &|_| ())
         .map_err(|error| invalid(mistakes::of_module(&error)))?;

@@ -6,7 +6,9 @@ use super::machine::Registers;
 use super::signature::Signature;
 use super::state::Names;
 use super::value::{Kind, RefId, Value};
-use skerry_environ::{FuncIndex, MemoryIndex, MemoryStyle, Module, TableIndex, Trap, TypeIndex, ValType};
+use skerry_environ::{
+    FuncIndex, MemoryIndex, MemoryStyle, Module, TableIndex, Trap, TypeIndex, ValType,
+};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::ops::Range;

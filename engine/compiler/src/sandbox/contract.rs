@@ -113,7 +113,9 @@ impl Context<'_> {
         let signature = self.signature(ty);
         self.check_places(state, &signature.params, stack, "argument")?;
         if stack + signature.bytes > 0 {
-            return Err("the callee's arguments and results are not in the function's frame".into());
+            return Err(
+                "the callee's arguments and results are not in the function's frame".into(),
+            );
         }
         self.after_call(state, keeps);
         state.forget_slots(stack, stack + signature.bytes);
@@ -199,7 +201,10 @@ impl Context<'_> {
             .collect();
         for (number, ty) in builtin.params().iter().enumerate() {
             if *ty == BuiltinType::I32 && !args[number].is_below32() {
-                return Err(format!("argument {number} of {} is not an i32", builtin.name()));
+                return Err(format!(
+                    "argument {number} of {} is not an i32",
+                    builtin.name()
+                ));
             }
         }
         self.check_builtin(state, builtin, &args)?;
@@ -213,18 +218,16 @@ impl Context<'_> {
     }
 
     /// Checks the arguments that a builtin takes on trust: numbers of memories and tables, references, and addresses.
-    fn check_builtin(
-        &self,
-        state: &State,
-        builtin: Builtin,
-        args: &[Value],
-    ) -> Result<(), String> {
+    fn check_builtin(&self, state: &State, builtin: Builtin, args: &[Value]) -> Result<(), String> {
         let module = self.module();
         let below = |arg: usize, count: usize| {
             let known = args[arg].as_constant();
             match known.is_some_and(|n| (n as u64) < count as u64) {
                 true => Ok(()),
-                false => Err(format!("argument {arg} of {} is no valid index", builtin.name())),
+                false => Err(format!(
+                    "argument {arg} of {} is no valid index",
+                    builtin.name()
+                )),
             }
         };
         let element = |arg: usize, value: usize| {
@@ -274,7 +277,9 @@ impl Context<'_> {
             let offset = values.lo + (slot * vmctx::VALUE_SLOT_SIZE) as i64;
             let value = state.facts.resolve(state.get_slot(offset));
             if ty == ValType::FuncRef && !self.is_func_ref(value) {
-                return Err(format!("argument {slot} of the host is not proven to be a funcref"));
+                return Err(format!(
+                    "argument {slot} of the host is not proven to be a funcref"
+                ));
             }
         }
         Ok(())
@@ -340,10 +345,15 @@ impl Context<'_> {
         if !matches!(self.role, Role::Function(_)) {
             return Err("a trampoline makes no tail call".into());
         }
-        self.check_saved(state)?;
         let (ty, _) = self.callee(state, target, false)?;
+        self.check_saved(state)?;
         let (own, callee) = (self.signature(self.role.ty()), self.signature(ty));
-        if own.results.iter().map(|result| result.0).ne(callee.results.iter().map(|r| r.0)) {
+        if own
+            .results
+            .iter()
+            .map(|result| result.0)
+            .ne(callee.results.iter().map(|r| r.0))
+        {
             return Err("the tail-called function has other results".into());
         }
         let stack = self.stack(state)?;

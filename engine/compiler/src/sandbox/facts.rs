@@ -330,7 +330,10 @@ impl Facts {
             }
             if let Some(y) = number_y {
                 let scale = i64::from(x.scale);
-                let most = y.hi.saturating_sub(distance).saturating_sub(x.addend).div_euclid(scale);
+                let most =
+                    y.hi.saturating_sub(distance)
+                        .saturating_sub(x.addend)
+                        .div_euclid(scale);
                 let fact = self.change(x.name);
                 fact.hi = fact.hi.min(most);
                 if x.kind == Kind::Any {
@@ -361,16 +364,22 @@ impl Facts {
                 return false;
             };
             let below = match (fact.below, theirs.below) {
-                (Some((length, a)), Some((same, b))) if length == same => {
-                    Some((length, a.min(b)))
-                }
+                (Some((length, a)), Some((same, b))) if length == same => Some((length, a.min(b))),
                 _ => None,
             };
             let joined = Fact {
                 name: fact.name,
                 // A bound that gets worse is dropped, so that loops end.
-                lo: if theirs.lo < fact.lo { i64::MIN } else { fact.lo },
-                hi: if theirs.hi > fact.hi { i64::MAX } else { fact.hi },
+                lo: if theirs.lo < fact.lo {
+                    i64::MIN
+                } else {
+                    fact.lo
+                },
+                hi: if theirs.hi > fact.hi {
+                    i64::MAX
+                } else {
+                    fact.hi
+                },
                 below: below.filter(|_| below == fact.below),
                 ty: fact.ty.filter(|_| fact.ty == theirs.ty),
                 low: if fact.low == theirs.low { fact.low } else { 0 },
@@ -391,4 +400,3 @@ fn length_of(value: Value) -> Option<Length> {
         _ => None,
     }
 }
-

@@ -59,7 +59,11 @@ impl Fields {
                     let field = Field::Global(ty.content, ty.mutable);
                     (layout.global(defined), 16, field)
                 }
-                None => (layout.imported_global(index), 8, Field::GlobalPointer(number)),
+                None => (
+                    layout.imported_global(index),
+                    8,
+                    Field::GlobalPointer(number),
+                ),
             });
         }
         for index in module.tables.keys() {
@@ -115,7 +119,9 @@ impl Fields {
 
     /// The field that holds all bytes from `from` up to `to`, with its offset.
     pub fn find(&self, from: i64, to: i64) -> Option<(i32, Field)> {
-        let after = self.fields.partition_point(|field| i64::from(field.0) <= from);
+        let after = self
+            .fields
+            .partition_point(|field| i64::from(field.0) <= from);
         let (start, end, field) = *self.fields.get(after.checked_sub(1)?)?;
         (to <= i64::from(end)).then_some((start, field))
     }

@@ -94,11 +94,7 @@ pub trait Machine {
     /// # Errors
     ///
     /// What could not be proven.
-    fn step(
-        context: &Context<'_>,
-        state: &mut State,
-        inst: &Self::Inst,
-    ) -> Result<Effect, String>;
+    fn step(context: &Context<'_>, state: &mut State, inst: &Self::Inst) -> Result<Effect, String>;
 
     /// The instruction as text.
     fn text(bytes: &[u8]) -> String;

@@ -282,7 +282,11 @@ impl Context<'_> {
         let at_vmctx = self.memory_at_vmctx() == Some(memory);
         Area::Constant(Value {
             align: 63,
-            ..Value::of(if at_vmctx { Kind::Vmctx } else { Kind::Heap(memory) })
+            ..Value::of(if at_vmctx {
+                Kind::Vmctx
+            } else {
+                Kind::Heap(memory)
+            })
         })
     }
 
@@ -428,7 +432,10 @@ impl Context<'_> {
         let Some(index) = index.as_number().filter(|index| index.lo >= 0) else {
             return refused("the index of a jump table is not bounded");
         };
-        let end = index.hi.checked_add(1).and_then(|count| count.checked_mul(4));
+        let end = index
+            .hi
+            .checked_add(1)
+            .and_then(|count| count.checked_mul(4));
         let end = end.and_then(|bytes| table.checked_add(bytes));
         let inside = end.is_some_and(|end| end <= self.range.end.into());
         match inside && table >= self.code_end.into() {

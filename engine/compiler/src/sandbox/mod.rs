@@ -74,9 +74,7 @@ use context::{Published, Role, Summary};
 use layout::Fields;
 use machine::Machine;
 use signature::Signature;
-use skerry_environ::{
-    CompiledTrampolines, EntityRef, FuncIndex, Module,
-};
+use skerry_environ::{CompiledTrampolines, EntityRef, FuncIndex, Module};
 use std::collections::HashMap;
 use std::fmt;
 use std::ops::Range;
@@ -199,7 +197,11 @@ pub fn check_sandbox_on(
         memory: flags.memory,
         fuel: flags.fuel,
         fields: Fields::new(module),
-        signatures: module.types.values().map(|ty| Signature::new(ty, registers)).collect(),
+        signatures: module
+            .types
+            .values()
+            .map(|ty| Signature::new(ty, registers))
+            .collect(),
         starts,
     };
     with_isa!(flags.features.target(), I => {
@@ -307,7 +309,11 @@ fn keepers(module: &Module, jobs: &[Job], summaries: &[Summary]) -> Result<(), R
         }
     }
     for (job, summary) in jobs.iter().zip(summaries) {
-        if let Some(callee) = summary.relies.iter().find(|callee| leaving.contains(callee)) {
+        if let Some(callee) = summary
+            .relies
+            .iter()
+            .find(|callee| leaving.contains(callee))
+        {
             return Err(Refusal {
                 function: job.name.clone(),
                 offset: 0,

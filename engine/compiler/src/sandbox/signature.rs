@@ -43,7 +43,12 @@ impl Signature {
 }
 
 /// The place of each of these types, with slots from `slots` on, and the number of slots in use then.
-fn places(types: &[ValType], ints: &[u8], vectors: u8, mut slots: i64) -> (Vec<(ValType, Place)>, i64) {
+fn places(
+    types: &[ValType],
+    ints: &[u8],
+    vectors: u8,
+    mut slots: i64,
+) -> (Vec<(ValType, Place)>, i64) {
     let (mut ints, mut floats) = (ints.iter().copied(), vectors..vectors + 8);
     let mut places = Vec::with_capacity(types.len());
     for &ty in types {

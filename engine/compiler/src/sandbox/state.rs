@@ -126,7 +126,9 @@ impl State {
 
     /// Forgets all slots below an offset.
     pub fn forget_below(&mut self, offset: i64) {
-        let end = self.slot(offset.div_euclid(8) * 8 - 8).max(self.registers.count);
+        let end = self
+            .slot(offset.div_euclid(8) * 8 - 8)
+            .max(self.registers.count);
         let whole = end.div_ceil(CHUNK);
         for location in end..(whole * CHUNK).min(self.chunks.len() * CHUNK) {
             self.set_location(location, Value::ANY);
@@ -173,7 +175,13 @@ impl State {
     }
 
     /// What is known of the value that an instruction selects: `yes` if the condition holds, and else `no`.
-    pub fn select(&self, names: &Names, condition: Condition, yes: Value, no: Value) -> (Value, Facts) {
+    pub fn select(
+        &self,
+        names: &Names,
+        condition: Condition,
+        yes: Value,
+        no: Value,
+    ) -> (Value, Facts) {
         if let Some(value) = self.select_truncated(condition, yes, no) {
             return (value, self.facts.clone());
         }
@@ -228,9 +236,13 @@ impl State {
                     clamped: true,
                 }))
             }
-            (Flags::With2To32 { float: of, double: as_double }, Condition::NotBelow)
-                if clamped && (of, as_double) == (float, double) && yes.is_below32() =>
-            {
+            (
+                Flags::With2To32 {
+                    float: of,
+                    double: as_double,
+                },
+                Condition::NotBelow,
+            ) if clamped && (of, as_double) == (float, double) && yes.is_below32() => {
                 Some(Value::below32())
             }
             _ => None,
@@ -239,12 +251,7 @@ impl State {
 
     /// Keeps what is known in both states. `funcref` says of values that are different whether both are function
     /// references. The result is whether anything was lost.
-    pub fn join(
-        &mut self,
-        other: &State,
-        widen: bool,
-        funcref: &dyn Fn(Value) -> bool,
-    ) -> bool {
+    pub fn join(&mut self, other: &State, widen: bool, funcref: &dyn Fn(Value) -> bool) -> bool {
         // What the facts say of a name is lost where the values differ, so the values take it over.
         let before = self.facts.clone();
         let mut changed = self.facts.join(&other.facts);

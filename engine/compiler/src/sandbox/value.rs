@@ -241,8 +241,9 @@ impl Value {
             (0, _) if a.lo == a.hi => b.addend.checked_add(a.lo).map(|add| (b, add)),
             _ => None,
         };
-        let (name, scale, addend) =
-            named.map_or((0, 1, 0), |(of, add)| (of.name, of.scale, if of.name == 0 { 0 } else { add }));
+        let (name, scale, addend) = named.map_or((0, 1, 0), |(of, add)| {
+            (of.name, of.scale, if of.name == 0 { 0 } else { add })
+        });
         Value {
             kind: a.kind,
             or_null: false,
@@ -399,8 +400,20 @@ impl Value {
             (true, ..) => (self, other),
             _ if null(self) && other.kind == Kind::FuncRef => return other,
             _ if null(other) && self.kind == Kind::FuncRef => return self,
-            _ if null(self) && nullable(other) => (Value { or_null: true, ..other }, other),
-            _ if null(other) && nullable(self) => (Value { or_null: true, ..self }, self),
+            _ if null(self) && nullable(other) => (
+                Value {
+                    or_null: true,
+                    ..other
+                },
+                other,
+            ),
+            _ if null(other) && nullable(self) => (
+                Value {
+                    or_null: true,
+                    ..self
+                },
+                self,
+            ),
             (false, Some(a), Some(b)) => (a, b),
             _ => return Value::ANY,
         };

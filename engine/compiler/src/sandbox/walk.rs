@@ -54,15 +54,16 @@ impl<M: Machine> Walk<M> {
         role: Role,
         range: Range<u32>,
     ) -> Result<Summary, Refusal> {
-        self.run(published, role, range.clone()).map_err(|(at, reason)| {
-            let bytes = published.text.get(at as usize..range.end as usize);
-            Refusal {
-                function: String::new(),
-                offset: at - range.start.min(at),
-                instruction: M::text(bytes.unwrap_or_default()),
-                reason,
-            }
-        })
+        self.run(published, role, range.clone())
+            .map_err(|(at, reason)| {
+                let bytes = published.text.get(at as usize..range.end as usize);
+                Refusal {
+                    function: String::new(),
+                    offset: at - range.start.min(at),
+                    instruction: M::text(bytes.unwrap_or_default()),
+                    reason,
+                }
+            })
     }
 
     fn run(
@@ -176,12 +177,18 @@ impl<M: Machine> Walk<M> {
         };
         *visits += 1;
         if *visits > MOST_VISITS {
-            return Err((self.insts[first].0, "the walk over the function does not end".into()));
+            return Err((
+                self.insts[first].0,
+                "the walk over the function does not end".into(),
+            ));
         }
         let mut state = state.clone();
         for number in first.. {
             let Some(&(at, ref inst)) = self.insts.get(number) else {
-                return Err((context.code_end, "control can leave the end of the code".into()));
+                return Err((
+                    context.code_end,
+                    "control can leave the end of the code".into(),
+                ));
             };
             if number != first && self.blocks[number] != NONE {
                 return self.reach(context, at, at, state);
@@ -190,7 +197,9 @@ impl<M: Machine> Walk<M> {
             let effect = M::step(context, &mut state, inst).map_err(|reason| (at, reason))?;
             let returns = matches!(effect, Effect::Return(_));
             if state.get(context.registers.stack) != stack && !returns {
-                context.check_stack(&mut state).map_err(|reason| (at, reason))?;
+                context
+                    .check_stack(&mut state)
+                    .map_err(|reason| (at, reason))?;
             }
             match effect {
                 Effect::Next => {}
@@ -236,7 +245,9 @@ impl<M: Machine> Walk<M> {
             true => self.reach(context, at, target, state),
             false => {
                 let target = Value::of(Kind::Text).at(target.into());
-                context.check_tail_call(&state, target).map_err(|reason| (at, reason))
+                context
+                    .check_tail_call(&state, target)
+                    .map_err(|reason| (at, reason))
             }
         }
     }
@@ -250,9 +261,9 @@ impl<M: Machine> Walk<M> {
         mut state: State,
     ) -> Result<(), Refused> {
         match target.kind {
-            Kind::ReturnAddress => {
-                context.check_return(&state, target).map_err(|reason| (at, reason))
-            }
+            Kind::ReturnAddress => context
+                .check_return(&state, target)
+                .map_err(|reason| (at, reason)),
             Kind::JumpTarget(table) => {
                 state.flags = Flags::Unknown;
                 let mut targets = BTreeSet::new();
@@ -270,8 +281,9 @@ impl<M: Machine> Walk<M> {
                 }
                 Ok(())
             }
-            _ => context.check_tail_call(&state, target).map_err(|reason| (at, reason)),
+            _ => context
+                .check_tail_call(&state, target)
+                .map_err(|reason| (at, reason)),
         }
     }
 }
-

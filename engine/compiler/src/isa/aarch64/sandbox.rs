@@ -48,7 +48,9 @@ impl Machine for Aarch64 {
     const REGISTERS: &'static Registers = &REGISTERS;
 
     fn decode(text: &[u8], range: Range<u32>, insts: &mut Vec<(u32, Inst)>) -> Result<u32, u32> {
-        let bytes = text.get(range.start as usize..range.end as usize).ok_or(range.start)?;
+        let bytes = text
+            .get(range.start as usize..range.end as usize)
+            .ok_or(range.start)?;
         let decoder = InstDecoder::default();
         let mut end = range.end;
         for (number, word) in bytes.chunks(4).enumerate() {
@@ -107,7 +109,10 @@ impl Machine for Aarch64 {
 
     fn text(bytes: &[u8]) -> String {
         let lines = super::disassemble::disassemble(&bytes[..bytes.len().min(4)]);
-        lines.into_iter().next().map_or_else(String::new, |line| line.1)
+        lines
+            .into_iter()
+            .next()
+            .map_or_else(String::new, |line| line.1)
     }
 }
 
@@ -186,10 +191,16 @@ impl Step<'_, '_> {
                 return Ok(Effect::Branch(inst.target(1), flags, condition));
             }
             Opcode::TBZ | Opcode::TBNZ => {
-                return Ok(Effect::Branch(inst.target(2), Flags::Unknown, Condition::Other));
+                return Ok(Effect::Branch(
+                    inst.target(2),
+                    Flags::Unknown,
+                    Condition::Other,
+                ));
             }
             Opcode::BL => {
-                return Ok(Effect::Call(Value::of(Kind::Text).at(inst.target(0).into())));
+                return Ok(Effect::Call(
+                    Value::of(Kind::Text).at(inst.target(0).into()),
+                ));
             }
             Opcode::BLR => return Ok(Effect::Call(self.read(operands[0])?)),
             Opcode::BR => return Ok(Effect::JumpTo(self.read(operands[0])?)),
@@ -202,7 +213,9 @@ impl Step<'_, '_> {
             }
             Opcode::LDP => self.pair(true)?,
             Opcode::STP => self.pair(false)?,
-            opcode if let Some((size, signed)) = self.load(opcode) => self.single_load(size, signed)?,
+            opcode if let Some((size, signed)) = self.load(opcode) => {
+                self.single_load(size, signed)?
+            }
             opcode if let Some(size) = self.store(opcode) => self.single_store(size)?,
             opcode if self.is_vector() && is_computation(opcode) => {
                 self.state.flags = Flags::Unknown;
@@ -217,7 +230,9 @@ impl Step<'_, '_> {
             Opcode::ANDS => {
                 let (value, mask) = (self.read(operands[1])?, self.read(operands[2])?);
                 // The mask has all bits from one on, as a number from minus a power of 2.
-                let mask = mask.as_constant().filter(|mask| *mask < -1 && mask.leading_ones() + mask.trailing_zeros() == 64);
+                let mask = mask
+                    .as_constant()
+                    .filter(|mask| *mask < -1 && mask.leading_ones() + mask.trailing_zeros() == 64);
                 self.state.flags = match (operands[0], mask) {
                     (Operand::Register(SizeCode::X, ZERO), Some(mask)) => {
                         Flags::HighBits(value, mask.trailing_zeros() as u8)
@@ -364,7 +379,11 @@ impl Step<'_, '_> {
     }
 
     /// The effective address of a memory operand, and the value that its base register gets.
-    fn access(&mut self, operand: Operand, size: i64) -> Result<(Access, Option<(u8, Value)>), String> {
+    fn access(
+        &mut self,
+        operand: Operand,
+        size: i64,
+    ) -> Result<(Access, Option<(u8, Value)>), String> {
         let at = self.at;
         let access = |address, displacement| Access {
             address,
@@ -588,11 +607,72 @@ fn is_computation(opcode: Opcode) -> bool {
     use Opcode::*;
     matches!(
         opcode,
-        ADDS | ANDS | ADC | ADCS | SBC | SBCS | BIC | BICS | ORN | EON | MADD | MSUB | SMADDL
-            | SMSUBL | UMADDL | UMSUBL | SMULH | UMULH | UDIV | SDIV | LSLV | LSRV | ASRV | RORV
-            | EXTR | BFM | RBIT | CLZ | REV | REV16 | REV32 | CSINC | CSINV | CSNEG
-            | CCMP | CCMN | FCMP | FCCMP | FADD | FSUB | FMUL | FDIV | FMIN | FMAX | FABS | FNEG
-            | FSQRT | FRINTN | FRINTP | FRINTM | FRINTZ | FCVT | FCSEL | FMOV | FCVTZS | FCVTZU
-            | SCVTF | UCVTF | CNT | ADDV | UMOV | MOVI | USHR | SLI | ORR | AND | EOR | INS
+        ADDS | ANDS
+            | ADC
+            | ADCS
+            | SBC
+            | SBCS
+            | BIC
+            | BICS
+            | ORN
+            | EON
+            | MADD
+            | MSUB
+            | SMADDL
+            | SMSUBL
+            | UMADDL
+            | UMSUBL
+            | SMULH
+            | UMULH
+            | UDIV
+            | SDIV
+            | LSLV
+            | LSRV
+            | ASRV
+            | RORV
+            | EXTR
+            | BFM
+            | RBIT
+            | CLZ
+            | REV
+            | REV16
+            | REV32
+            | CSINC
+            | CSINV
+            | CSNEG
+            | CCMP
+            | CCMN
+            | FCMP
+            | FCCMP
+            | FADD
+            | FSUB
+            | FMUL
+            | FDIV
+            | FMIN
+            | FMAX
+            | FABS
+            | FNEG
+            | FSQRT
+            | FRINTN
+            | FRINTP
+            | FRINTM
+            | FRINTZ
+            | FCVT
+            | FCSEL
+            | FMOV
+            | FCVTZS
+            | FCVTZU
+            | SCVTF
+            | UCVTF
+            | CNT
+            | ADDV
+            | UMOV
+            | MOVI
+            | USHR
+            | SLI
+            | ORR
+            | AND
+            | EOR
+            | INS
     )
 }

@@ -44,7 +44,9 @@ impl Machine for X86_64 {
         range: Range<u32>,
         insts: &mut Vec<(u32, Instruction)>,
     ) -> Result<u32, u32> {
-        let bytes = text.get(range.start as usize..range.end as usize).ok_or(range.start)?;
+        let bytes = text
+            .get(range.start as usize..range.end as usize)
+            .ok_or(range.start)?;
         let mut decoder = Decoder::with_ip(64, bytes, range.start.into(), DecoderOptions::NONE);
         let mut end = range.end;
         while decoder.ip() < u64::from(end) {
@@ -80,8 +82,9 @@ impl Machine for X86_64 {
     fn reloads_vmctx(following: &[(u32, Instruction)]) -> bool {
         let mut following = following.iter().map(|inst| &inst.1);
         let mut next = following.next();
-        if next.is_some_and(|inst| inst.mnemonic() == Mnemonic::Sub && inst.op0_register() == Register::RSP)
-        {
+        if next.is_some_and(|inst| {
+            inst.mnemonic() == Mnemonic::Sub && inst.op0_register() == Register::RSP
+        }) {
             next = following.next();
         }
         next.is_some_and(|inst| {
@@ -123,7 +126,10 @@ impl Machine for X86_64 {
 
     fn text(bytes: &[u8]) -> String {
         let lines = super::disassemble::disassemble(&bytes[..bytes.len().min(16)]);
-        lines.into_iter().next().map_or_else(String::new, |line| line.1)
+        lines
+            .into_iter()
+            .next()
+            .map_or_else(String::new, |line| line.1)
     }
 }
 
@@ -235,19 +241,30 @@ impl Step<'_, '_> {
             Mnemonic::Cqo => self.state.set(RDX, Value::ANY),
             _ if is_conditional_move(inst.mnemonic()) => self.conditional_move()?,
             Mnemonic::Test => {
-                let same = inst.op0_kind() == OpKind::Register && inst.op0_register() == inst.op1_register();
+                let same = inst.op0_kind() == OpKind::Register
+                    && inst.op0_register() == inst.op1_register();
                 let (a, _) = (self.read(0)?, self.read(1)?);
                 match same {
                     true => self.compare(a, Value::constant(0)),
                     false => self.state.flags = Flags::Unknown,
                 }
             }
-            Mnemonic::Cvttss2si | Mnemonic::Cvttsd2si | Mnemonic::Vcvttss2si | Mnemonic::Vcvttsd2si
+            Mnemonic::Cvttss2si
+            | Mnemonic::Cvttsd2si
+            | Mnemonic::Vcvttss2si
+            | Mnemonic::Vcvttsd2si
                 if inst.op1_kind() == OpKind::Register =>
             {
                 let double = matches!(inst.mnemonic(), Mnemonic::Cvttsd2si | Mnemonic::Vcvttsd2si);
                 let float = self.read(1)?.name;
-                self.write(0, Value::of(Kind::Truncated { float, double, clamped: false }))?;
+                self.write(
+                    0,
+                    Value::of(Kind::Truncated {
+                        float,
+                        double,
+                        clamped: false,
+                    }),
+                )?;
             }
             mnemonic if only_reads(mnemonic) => {
                 let float = self.compared_with_2_to_32();
@@ -504,15 +521,32 @@ fn is_conditional_move(mnemonic: Mnemonic) -> bool {
     use Mnemonic::*;
     matches!(
         mnemonic,
-        Cmova | Cmovae | Cmovb | Cmovbe | Cmove | Cmovg | Cmovge | Cmovl | Cmovle | Cmovne | Cmovno
-            | Cmovnp | Cmovns | Cmovo | Cmovp | Cmovs
+        Cmova
+            | Cmovae
+            | Cmovb
+            | Cmovbe
+            | Cmove
+            | Cmovg
+            | Cmovge
+            | Cmovl
+            | Cmovle
+            | Cmovne
+            | Cmovno
+            | Cmovnp
+            | Cmovns
+            | Cmovo
+            | Cmovp
+            | Cmovs
     )
 }
 
 /// Instructions that read their operands and write only flags.
 fn only_reads(mnemonic: Mnemonic) -> bool {
     use Mnemonic::*;
-    matches!(mnemonic, Bt | Ucomiss | Ucomisd | Vucomiss | Vucomisd | Ptest)
+    matches!(
+        mnemonic,
+        Bt | Ucomiss | Ucomisd | Vucomiss | Vucomisd | Ptest
+    )
 }
 
 /// Instructions that read the other operands, may read the first one, and write nothing but flags and the first one.
@@ -521,23 +555,147 @@ fn writes_first(mnemonic: Mnemonic) -> bool {
     use Mnemonic::*;
     matches!(
         mnemonic,
-        Adc | Sbb | Neg | Not | Inc | Dec | Sar | Rol | Ror | Bswap | Bsf | Bsr | Lzcnt | Tzcnt
-            | Popcnt | Andn | Blsr | Blsi | Blsmsk | Bzhi | Shlx | Shrx | Sarx | Rorx
-            | Seta | Setae | Setb | Setbe | Sete | Setg | Setge | Setl | Setle | Setne | Setno
-            | Setnp | Setns | Seto | Setp | Sets
-            | Movss | Movups | Movupd | Movapd | Movdqa | Movdqu | Movsd
-            | Addss | Addsd | Subss | Subsd | Mulss | Mulsd | Divss | Divsd | Minss | Minsd
-            | Maxss | Maxsd | Sqrtss | Sqrtsd | Roundss | Roundsd | Cmpss | Cmpsd
-            | Andps | Andpd | Andnps | Andnpd | Orps | Orpd | Xorps | Xorpd
-            | Pand | Pandn | Por | Pxor | Pslld | Psllq | Psrld | Psrlq
-            | Cvtss2sd | Cvtsd2ss | Cvtss2si | Cvtsd2si | Cvtsi2ss | Cvtsi2sd | Cvttss2si | Cvttsd2si
-            | Unpcklps | Unpcklpd | Punpckldq | Punpcklqdq | Blendvps | Blendvpd
-            | Vmovss | Vmovsd | Vmovups | Vmovapd
-            | Vaddss | Vaddsd | Vsubss | Vsubsd | Vmulss | Vmulsd | Vdivss | Vdivsd
-            | Vminss | Vminsd | Vmaxss | Vmaxsd | Vsqrtss | Vsqrtsd | Vroundss | Vroundsd
-            | Vcmpss | Vcmpsd | Vandps | Vandpd | Vandnps | Vandnpd | Vorps | Vorpd | Vxorps
-            | Vxorpd | Vpslld | Vpsllq | Vpsrld | Vpsrlq
-            | Vcvtss2sd | Vcvtsd2ss | Vcvtss2si | Vcvtsd2si | Vcvtsi2ss | Vcvtsi2sd | Vcvttss2si | Vcvttsd2si
-            | Vfmadd132ss | Vfmadd132sd | Vfmadd213ss | Vfmadd213sd | Vfmadd231ss | Vfmadd231sd
+        Adc | Sbb
+            | Neg
+            | Not
+            | Inc
+            | Dec
+            | Sar
+            | Rol
+            | Ror
+            | Bswap
+            | Bsf
+            | Bsr
+            | Lzcnt
+            | Tzcnt
+            | Popcnt
+            | Andn
+            | Blsr
+            | Blsi
+            | Blsmsk
+            | Bzhi
+            | Shlx
+            | Shrx
+            | Sarx
+            | Rorx
+            | Seta
+            | Setae
+            | Setb
+            | Setbe
+            | Sete
+            | Setg
+            | Setge
+            | Setl
+            | Setle
+            | Setne
+            | Setno
+            | Setnp
+            | Setns
+            | Seto
+            | Setp
+            | Sets
+            | Movss
+            | Movups
+            | Movupd
+            | Movapd
+            | Movdqa
+            | Movdqu
+            | Movsd
+            | Addss
+            | Addsd
+            | Subss
+            | Subsd
+            | Mulss
+            | Mulsd
+            | Divss
+            | Divsd
+            | Minss
+            | Minsd
+            | Maxss
+            | Maxsd
+            | Sqrtss
+            | Sqrtsd
+            | Roundss
+            | Roundsd
+            | Cmpss
+            | Cmpsd
+            | Andps
+            | Andpd
+            | Andnps
+            | Andnpd
+            | Orps
+            | Orpd
+            | Xorps
+            | Xorpd
+            | Pand
+            | Pandn
+            | Por
+            | Pxor
+            | Pslld
+            | Psllq
+            | Psrld
+            | Psrlq
+            | Cvtss2sd
+            | Cvtsd2ss
+            | Cvtss2si
+            | Cvtsd2si
+            | Cvtsi2ss
+            | Cvtsi2sd
+            | Cvttss2si
+            | Cvttsd2si
+            | Unpcklps
+            | Unpcklpd
+            | Punpckldq
+            | Punpcklqdq
+            | Blendvps
+            | Blendvpd
+            | Vmovss
+            | Vmovsd
+            | Vmovups
+            | Vmovapd
+            | Vaddss
+            | Vaddsd
+            | Vsubss
+            | Vsubsd
+            | Vmulss
+            | Vmulsd
+            | Vdivss
+            | Vdivsd
+            | Vminss
+            | Vminsd
+            | Vmaxss
+            | Vmaxsd
+            | Vsqrtss
+            | Vsqrtsd
+            | Vroundss
+            | Vroundsd
+            | Vcmpss
+            | Vcmpsd
+            | Vandps
+            | Vandpd
+            | Vandnps
+            | Vandnpd
+            | Vorps
+            | Vorpd
+            | Vxorps
+            | Vxorpd
+            | Vpslld
+            | Vpsllq
+            | Vpsrld
+            | Vpsrlq
+            | Vcvtss2sd
+            | Vcvtsd2ss
+            | Vcvtss2si
+            | Vcvtsd2si
+            | Vcvtsi2ss
+            | Vcvtsi2sd
+            | Vcvttss2si
+            | Vcvttsd2si
+            | Vfmadd132ss
+            | Vfmadd132sd
+            | Vfmadd213ss
+            | Vfmadd213sd
+            | Vfmadd231ss
+            | Vfmadd231sd
     )
 }
