@@ -5,7 +5,6 @@ use super::layout::index;
 use super::signature::Place;
 use super::state::State;
 use super::value::{Kind, Value};
-use skerry_environ::builtins::BuiltinType;
 use skerry_environ::{Builtin, FuncIndex, TableIndex, TypeIndex, ValType, vmctx};
 
 /// The largest distance of the stack pointer below the entry's, in bytes: less than the guard below the stack, of which a
@@ -199,11 +198,16 @@ impl Context<'_> {
             .take(builtin.params().len())
             .map(|&register| state.facts.resolve(state.get(register)))
             .collect();
-        for (number, ty) in builtin.params().iter().enumerate() {
-            if *ty == BuiltinType::I32 && !args[number].is_below32() {
+        for (number, value) in args.iter().enumerate() {
+            // All arguments but references and addresses are numbers of 32 bits.
+            let other = matches!(
+                (builtin, number),
+                (Builtin::HostCall, 0) | (Builtin::TableGrow, 1) | (Builtin::TableFill, 2)
+            );
+            if !other && !value.is_below32() {
+                let name = builtin.name();
                 return Err(format!(
-                    "argument {number} of {} is not an i32",
-                    builtin.name()
+                    "argument {number} of {name} is not proven to be an i32"
                 ));
             }
         }

@@ -61,6 +61,8 @@ pub(crate) mod machine;
 pub(crate) mod memory;
 mod signature;
 pub(crate) mod state;
+#[cfg(test)]
+mod tests;
 pub(crate) mod value;
 mod walk;
 

@@ -4,18 +4,19 @@
 //! shares no code with the rest of this folder; X registers have their numbers, the stack pointer is 31, and the 32 vector
 //! registers follow.
 
+mod instructions;
+mod operands;
+
 use super::Aarch64;
 use crate::sandbox::Context;
 use crate::sandbox::facts::{Condition, Flags};
 use crate::sandbox::machine::{Effect, Flow, Machine, Registers};
-use crate::sandbox::memory::Access;
 use crate::sandbox::state::State;
 use crate::sandbox::value::{Kind, Value};
+use instructions::{is_computation, only_sets_flags};
 use std::ops::Range;
 use yaxpeax_arch::{Decoder, U8Reader};
-use yaxpeax_arm::armv8::a64::{
-    InstDecoder, Instruction, Opcode, Operand, SIMDSizeCode, ShiftStyle, SizeCode,
-};
+use yaxpeax_arm::armv8::a64::{InstDecoder, Instruction, Opcode, Operand, ShiftStyle, SizeCode};
 
 const LINK: u8 = 30;
 const SP: u8 = 31;
@@ -255,173 +256,12 @@ impl Step<'_, '_> {
         Ok(Effect::Next)
     }
 
-    /// Whether the first operand is a vector register.
-    fn is_vector(&self) -> bool {
-        !matches!(
-            self.inst.operands[0],
-            Operand::Register(..) | Operand::RegisterOrSP(..)
-        )
-    }
-
     /// NOP and CSDB.
     fn hint(&self) -> Result<(), String> {
         match (self.inst.operands[0], self.inst.operands[1]) {
             (Operand::ControlReg(0), Operand::Immediate(0))
             | (Operand::ControlReg(2), Operand::Immediate(4)) => Ok(()),
             _ => Err("the checker does not know this instruction".into()),
-        }
-    }
-
-    /// The size in bits of a register or vector register.
-    fn bits(&self, operand: Operand) -> Result<u32, String> {
-        Ok(match operand {
-            Operand::Register(SizeCode::W, _) | Operand::RegisterOrSP(SizeCode::W, _) => 32,
-            Operand::Register(SizeCode::X, _) | Operand::RegisterOrSP(SizeCode::X, _) => 64,
-            Operand::SIMDRegister(size, _) => match size {
-                SIMDSizeCode::B => 8,
-                SIMDSizeCode::H => 16,
-                SIMDSizeCode::S => 32,
-                SIMDSizeCode::D => 64,
-                SIMDSizeCode::Q => 128,
-            },
-            _ => return Err(FORM.into()),
-        })
-    }
-
-    /// The value of a register.
-    fn register(&mut self, number: u8) -> Value {
-        self.state.named(&self.context.names, number)
-    }
-
-    /// The value of an operand, with zeros above its bits.
-    fn read(&mut self, operand: Operand) -> Result<Value, String> {
-        Ok(match operand {
-            Operand::Register(_, ZERO) => Value::constant(0),
-            Operand::Register(size, number) | Operand::RegisterOrSP(size, number) => {
-                let value = self.register(number as u8);
-                match size {
-                    SizeCode::W => self.state.facts.low32(&self.context.names, value),
-                    SizeCode::X => value,
-                }
-            }
-            Operand::SIMDRegister(_, number) => self.register(VECTORS + number as u8),
-            Operand::Immediate(number) => Value::constant(number.into()),
-            Operand::Imm16(number) => Value::constant(number.into()),
-            Operand::Imm64(number) => Value::constant(number as i64),
-            Operand::ImmShift(number, shift) => Value::constant(i64::from(number) << shift),
-            Operand::RegShift(style, shift, size, number) => {
-                let value = self.read(Operand::Register(size, number))?;
-                self.shifted(value, style, shift.into(), size)?
-            }
-            _ => return Err(FORM.into()),
-        })
-    }
-
-    fn shifted(
-        &self,
-        value: Value,
-        style: ShiftStyle,
-        shift: u32,
-        size: SizeCode,
-    ) -> Result<Value, String> {
-        let value = match style {
-            ShiftStyle::LSL | ShiftStyle::UXTX | ShiftStyle::SXTX => value.shl(shift),
-            ShiftStyle::UXTB => value.low(8).shl(shift),
-            ShiftStyle::UXTH => value.low(16).shl(shift),
-            ShiftStyle::UXTW => value.low32().shl(shift),
-            ShiftStyle::SXTB => value.signed(8).shl(shift),
-            ShiftStyle::SXTH => value.signed(16).shl(shift),
-            ShiftStyle::SXTW => value.signed(32).shl(shift),
-            ShiftStyle::LSR => value.shr(shift),
-            ShiftStyle::ASR | ShiftStyle::ROR if shift == 0 => value,
-            ShiftStyle::ASR | ShiftStyle::ROR => Value::ANY,
-        };
-        let extends = matches!(
-            style,
-            ShiftStyle::UXTB
-                | ShiftStyle::UXTH
-                | ShiftStyle::UXTW
-                | ShiftStyle::SXTB
-                | ShiftStyle::SXTH
-                | ShiftStyle::SXTW
-        );
-        // The amount of an extended register is not limited to its size.
-        Ok(match size {
-            SizeCode::W if !extends && shift > 0 && !self.is_wide() => value.low32(),
-            _ => value,
-        })
-    }
-
-    /// Whether the instruction computes 64 bits.
-    fn is_wide(&self) -> bool {
-        matches!(self.bits(self.inst.operands[0]), Ok(64))
-    }
-
-    /// Writes a register: the low bits of the value, as many as it has.
-    fn write(&mut self, operand: Operand, value: Value) -> Result<(), String> {
-        match operand {
-            Operand::Register(_, ZERO) => {}
-            Operand::Register(size, number) | Operand::RegisterOrSP(size, number) => {
-                let value = match size {
-                    SizeCode::W => value.low32(),
-                    SizeCode::X => value,
-                };
-                self.state.set(number as u8, value);
-            }
-            Operand::SIMDRegister(_, number)
-            | Operand::SIMDRegisterElements(_, number, _)
-            | Operand::SIMDRegisterElementsLane(_, number, _, _) => {
-                self.state.set(VECTORS + number as u8, value);
-            }
-            _ => return Err(FORM.into()),
-        }
-        Ok(())
-    }
-
-    /// The effective address of a memory operand, and the value that its base register gets.
-    fn access(
-        &mut self,
-        operand: Operand,
-        size: i64,
-    ) -> Result<(Access, Option<(u8, Value)>), String> {
-        let at = self.at;
-        let access = |address, displacement| Access {
-            address,
-            displacement,
-            size,
-            at,
-        };
-        match operand {
-            Operand::RegPreIndex(base, offset, writes) => {
-                let address = self.register(base as u8);
-                let changed = address.add_constant(offset.into());
-                Ok(match writes {
-                    true => (access(changed, 0), Some((base as u8, changed))),
-                    false => (access(address, offset.into()), None),
-                })
-            }
-            Operand::RegPostIndex(base, offset) => {
-                let address = self.register(base as u8);
-                let changed = address.add_constant(offset.into());
-                Ok((access(address, 0), Some((base as u8, changed))))
-            }
-            Operand::RegRegOffset(base, index, index_size, style, shift) => {
-                let address = self.register(base as u8);
-                let index = self.read(Operand::Register(index_size, index))?;
-                let index = match style {
-                    ShiftStyle::LSL | ShiftStyle::UXTX | ShiftStyle::SXTX => index,
-                    ShiftStyle::UXTW => index.low32(),
-                    ShiftStyle::SXTW => index.signed(32),
-                    _ => return Err(FORM.into()),
-                };
-                let index = index.shl(shift.into());
-                // An address that may be null stays what it is, and the constant index is its displacement.
-                Ok(match index.as_constant() {
-                    Some(index) => (access(address, index), None),
-                    None => (access(address.add(index), 0), None),
-                })
-            }
-            _ => Err(FORM.into()),
         }
     }
 
@@ -593,86 +433,4 @@ impl Step<'_, '_> {
         self.state.facts = facts;
         self.write(register, value)
     }
-}
-
-/// Instructions that only set flags.
-fn only_sets_flags(opcode: Opcode) -> bool {
-    use Opcode::*;
-    matches!(opcode, CCMP | CCMN | FCMP | FCCMP)
-}
-
-/// Instructions that read registers and immediates and write only the first operand and flags. Those of vector registers
-/// also have names that others have.
-fn is_computation(opcode: Opcode) -> bool {
-    use Opcode::*;
-    matches!(
-        opcode,
-        ADDS | ANDS
-            | ADC
-            | ADCS
-            | SBC
-            | SBCS
-            | BIC
-            | BICS
-            | ORN
-            | EON
-            | MADD
-            | MSUB
-            | SMADDL
-            | SMSUBL
-            | UMADDL
-            | UMSUBL
-            | SMULH
-            | UMULH
-            | UDIV
-            | SDIV
-            | LSLV
-            | LSRV
-            | ASRV
-            | RORV
-            | EXTR
-            | BFM
-            | RBIT
-            | CLZ
-            | REV
-            | REV16
-            | REV32
-            | CSINC
-            | CSINV
-            | CSNEG
-            | CCMP
-            | CCMN
-            | FCMP
-            | FCCMP
-            | FADD
-            | FSUB
-            | FMUL
-            | FDIV
-            | FMIN
-            | FMAX
-            | FABS
-            | FNEG
-            | FSQRT
-            | FRINTN
-            | FRINTP
-            | FRINTM
-            | FRINTZ
-            | FCVT
-            | FCSEL
-            | FMOV
-            | FCVTZS
-            | FCVTZU
-            | SCVTF
-            | UCVTF
-            | CNT
-            | ADDV
-            | UMOV
-            | MOVI
-            | USHR
-            | SLI
-            | ORR
-            | AND
-            | EOR
-            | INS
-    )
 }

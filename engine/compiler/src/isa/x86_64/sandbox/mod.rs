@@ -4,16 +4,21 @@
 //! (volume 1, 3.4.1.1). It shares no code with the rest of this folder; general-purpose registers are numbered as they
 //! are encoded, and the 16 XMM registers follow.
 
+mod instructions;
+mod operands;
+
 use super::X86_64;
 use crate::sandbox::Context;
 use crate::sandbox::facts::{Condition, Flags};
 use crate::sandbox::machine::{Effect, Flow, Machine, Registers};
-use crate::sandbox::memory::Access;
 use crate::sandbox::state::State;
 use crate::sandbox::value::{Kind, Value};
 use iced_x86::{
-    ConditionCode, Decoder, DecoderOptions, FlowControl, Instruction, Mnemonic, OpKind, Register,
+    Code, ConditionCode, Decoder, DecoderOptions, FlowControl, Instruction, Mnemonic, OpKind,
+    Register,
 };
+use instructions::{is_conditional_move, only_reads, writes_first};
+use operands::number;
 use std::ops::Range;
 
 const RAX: u8 = 0;
@@ -116,6 +121,9 @@ impl Machine for X86_64 {
         if !known || inst.has_lock_prefix() || inst.has_rep_prefix() || inst.has_repne_prefix() {
             return Err("the checker does not know this form".into());
         }
+        if inst.segment_prefix() != Register::None {
+            return Err("the checker does not know segments".into());
+        }
         let mut step = Step {
             context,
             state,
@@ -136,16 +144,6 @@ impl Machine for X86_64 {
 /// The target of a jump or call; an offset beyond every text if it is outside.
 fn branch_target(inst: &Instruction) -> u32 {
     u32::try_from(inst.near_branch64()).unwrap_or(u32::MAX)
-}
-
-/// The number of a register that is not the high byte of another one.
-fn number(register: Register) -> Option<u8> {
-    match register {
-        Register::AH | Register::BH | Register::CH | Register::DH => None,
-        _ if register.is_gpr() => Some(register.full_register().number() as u8),
-        _ if register.is_xmm() && register.number() < 16 => Some(XMM0 + register.number() as u8),
-        _ => None,
-    }
 }
 
 fn condition(code: ConditionCode) -> Condition {
@@ -184,7 +182,9 @@ impl Step<'_, '_> {
                 return Ok(Effect::Call(target));
             }
             Mnemonic::Call => return Ok(Effect::Call(self.read(0)?)),
-            Mnemonic::Ret => return self.ret(),
+            Mnemonic::Ret if matches!(inst.code(), Code::Retnq | Code::Retnq_imm16) => {
+                return self.ret();
+            }
             _ if inst.is_jcc_short_or_near() => {
                 let (flags, condition) = (self.state.flags, condition(inst.condition_code()));
                 return Ok(Effect::Branch(branch_target(inst), flags, condition));
@@ -266,6 +266,22 @@ impl Step<'_, '_> {
                     }),
                 )?;
             }
+            // With a register as index it reads bits beyond its memory operand.
+            Mnemonic::Bt
+                if (inst.op0_kind(), inst.op1_kind()) == (OpKind::Memory, OpKind::Register) =>
+            {
+                return Err("the bits that are read may be beyond the operand".into());
+            }
+            // Of zero the result is undefined, and the upper half may stay what it was.
+            Mnemonic::Bsf | Mnemonic::Bsr => {
+                self.read(1)?;
+                let register =
+                    number(inst.op0_register()).ok_or("the checker does not know this register")?;
+                let below = self.size(0) == 4 && self.state.get(register).is_below32();
+                self.state.flags = Flags::Unknown;
+                self.state
+                    .set(register, if below { Value::below32() } else { Value::ANY });
+            }
             mnemonic if only_reads(mnemonic) => {
                 let float = self.compared_with_2_to_32();
                 for operand in 0..inst.op_count() {
@@ -286,94 +302,6 @@ impl Step<'_, '_> {
             _ => return Err("the checker does not know this instruction".into()),
         }
         Ok(Effect::Next)
-    }
-
-    /// The size of an operand in bytes.
-    fn size(&self, operand: u32) -> i64 {
-        match self.inst.op_kind(operand) {
-            OpKind::Register => self.inst.op_register(operand).size() as i64,
-            OpKind::Memory => self.inst.memory_size().size() as i64,
-            _ => 8,
-        }
-    }
-
-    /// The effective address of the memory operand.
-    fn access(&mut self) -> Result<Access, String> {
-        let inst = self.inst;
-        if inst.segment_prefix() != Register::None {
-            return Err("the checker does not know segments".into());
-        }
-        let mut part = |register: Register| match register {
-            Register::None => Ok(Value::constant(0)),
-            _ if register.is_gpr64() => {
-                let names = &self.context.names;
-                Ok(self.state.named(names, register.number() as u8))
-            }
-            _ => Err("the address has not 64 bits".to_owned()),
-        };
-        let (address, displacement) = match inst.is_ip_rel_memory_operand() {
-            true => {
-                let target = inst.ip_rel_memory_address() as i64;
-                (Value::of(Kind::Text).at(target), 0)
-            }
-            false => {
-                let base = part(inst.memory_base())?;
-                let index = part(inst.memory_index())?;
-                let scaled = index.shl(inst.memory_index_scale().trailing_zeros());
-                let address = match inst.memory_index() {
-                    Register::None => base,
-                    _ => base.add(scaled),
-                };
-                (address, inst.memory_displacement64() as i64)
-            }
-        };
-        Ok(Access {
-            address,
-            displacement,
-            size: inst.memory_size().size() as i64,
-            at: inst.ip() as u32,
-        })
-    }
-
-    /// The value of an operand, with zeros above its bits.
-    fn read(&mut self, operand: u32) -> Result<Value, String> {
-        let inst = self.inst;
-        match inst.op_kind(operand) {
-            OpKind::Register => {
-                let register = inst.op_register(operand);
-                let number = number(register).ok_or("the checker does not know this register")?;
-                let value = self.state.named(&self.context.names, number);
-                Ok(match register.is_gpr() {
-                    true => value.low(register.size() as u32 * 8),
-                    false => value,
-                })
-            }
-            OpKind::Memory => {
-                let access = self.access()?;
-                self.context.load(self.state, access)
-            }
-            _ => Ok(Value::constant(inst.immediate(operand) as i64)),
-        }
-    }
-
-    /// Writes an operand: the low bits of the value, as many as it has.
-    fn write(&mut self, operand: u32, value: Value) -> Result<(), String> {
-        let inst = self.inst;
-        if inst.op_kind(operand) == OpKind::Memory {
-            let access = self.access()?;
-            return self.context.store(self.state, access, value);
-        }
-        let register = inst.op_register(operand);
-        let number = number(register).ok_or("the checker does not know this register")?;
-        let old = self.state.get(number);
-        let value = match (register.is_gpr(), register.size()) {
-            (false, _) | (true, 8) => value,
-            (true, 4) => value.low32(),
-            (true, _) if old.is_below32() => Value::below32(),
-            (true, _) => Value::ANY,
-        };
-        self.state.set(number, value);
-        Ok(())
     }
 
     fn compare(&mut self, a: Value, b: Value) {
@@ -417,16 +345,6 @@ impl Step<'_, '_> {
         let target = self.context.load(self.state, target)?;
         self.state.set(RSP, stack.add_constant(8 + freed));
         Ok(Effect::Return(target))
-    }
-
-    /// The 8 bytes at an address.
-    fn slot(&self, address: Value) -> Access {
-        Access {
-            address,
-            displacement: 0,
-            size: 8,
-            at: self.inst.ip() as u32,
-        }
     }
 
     fn push(&mut self) -> Result<(), String> {
@@ -515,187 +433,4 @@ impl Step<'_, '_> {
         self.state.facts = facts;
         self.write(0, value)
     }
-}
-
-fn is_conditional_move(mnemonic: Mnemonic) -> bool {
-    use Mnemonic::*;
-    matches!(
-        mnemonic,
-        Cmova
-            | Cmovae
-            | Cmovb
-            | Cmovbe
-            | Cmove
-            | Cmovg
-            | Cmovge
-            | Cmovl
-            | Cmovle
-            | Cmovne
-            | Cmovno
-            | Cmovnp
-            | Cmovns
-            | Cmovo
-            | Cmovp
-            | Cmovs
-    )
-}
-
-/// Instructions that read their operands and write only flags.
-fn only_reads(mnemonic: Mnemonic) -> bool {
-    use Mnemonic::*;
-    matches!(
-        mnemonic,
-        Bt | Ucomiss | Ucomisd | Vucomiss | Vucomisd | Ptest
-    )
-}
-
-/// Instructions that read the other operands, may read the first one, and write nothing but flags and the first one.
-/// Of a general-purpose register they write as many bits as the operand has.
-fn writes_first(mnemonic: Mnemonic) -> bool {
-    use Mnemonic::*;
-    matches!(
-        mnemonic,
-        Adc | Sbb
-            | Neg
-            | Not
-            | Inc
-            | Dec
-            | Sar
-            | Rol
-            | Ror
-            | Bswap
-            | Bsf
-            | Bsr
-            | Lzcnt
-            | Tzcnt
-            | Popcnt
-            | Andn
-            | Blsr
-            | Blsi
-            | Blsmsk
-            | Bzhi
-            | Shlx
-            | Shrx
-            | Sarx
-            | Rorx
-            | Seta
-            | Setae
-            | Setb
-            | Setbe
-            | Sete
-            | Setg
-            | Setge
-            | Setl
-            | Setle
-            | Setne
-            | Setno
-            | Setnp
-            | Setns
-            | Seto
-            | Setp
-            | Sets
-            | Movss
-            | Movups
-            | Movupd
-            | Movapd
-            | Movdqa
-            | Movdqu
-            | Movsd
-            | Addss
-            | Addsd
-            | Subss
-            | Subsd
-            | Mulss
-            | Mulsd
-            | Divss
-            | Divsd
-            | Minss
-            | Minsd
-            | Maxss
-            | Maxsd
-            | Sqrtss
-            | Sqrtsd
-            | Roundss
-            | Roundsd
-            | Cmpss
-            | Cmpsd
-            | Andps
-            | Andpd
-            | Andnps
-            | Andnpd
-            | Orps
-            | Orpd
-            | Xorps
-            | Xorpd
-            | Pand
-            | Pandn
-            | Por
-            | Pxor
-            | Pslld
-            | Psllq
-            | Psrld
-            | Psrlq
-            | Cvtss2sd
-            | Cvtsd2ss
-            | Cvtss2si
-            | Cvtsd2si
-            | Cvtsi2ss
-            | Cvtsi2sd
-            | Cvttss2si
-            | Cvttsd2si
-            | Unpcklps
-            | Unpcklpd
-            | Punpckldq
-            | Punpcklqdq
-            | Blendvps
-            | Blendvpd
-            | Vmovss
-            | Vmovsd
-            | Vmovups
-            | Vmovapd
-            | Vaddss
-            | Vaddsd
-            | Vsubss
-            | Vsubsd
-            | Vmulss
-            | Vmulsd
-            | Vdivss
-            | Vdivsd
-            | Vminss
-            | Vminsd
-            | Vmaxss
-            | Vmaxsd
-            | Vsqrtss
-            | Vsqrtsd
-            | Vroundss
-            | Vroundsd
-            | Vcmpss
-            | Vcmpsd
-            | Vandps
-            | Vandpd
-            | Vandnps
-            | Vandnpd
-            | Vorps
-            | Vorpd
-            | Vxorps
-            | Vxorpd
-            | Vpslld
-            | Vpsllq
-            | Vpsrld
-            | Vpsrlq
-            | Vcvtss2sd
-            | Vcvtsd2ss
-            | Vcvtss2si
-            | Vcvtsd2si
-            | Vcvtsi2ss
-            | Vcvtsi2sd
-            | Vcvttss2si
-            | Vcvttsd2si
-            | Vfmadd132ss
-            | Vfmadd132sd
-            | Vfmadd213ss
-            | Vfmadd213sd
-            | Vfmadd231ss
-            | Vfmadd231sd
-    )
 }
