@@ -27,7 +27,7 @@
 //! The walk (`walk.rs`) is an abstract interpretation. A [state](state::State) describes a set of states of the machine: what
 //! each register and each slot of the frame can hold ([`value::Value`]), and what comparisons have shown of numbers
 //! ([`facts::Facts`]). The invariant is that the state at an instruction describes every state of the machine in which
-//! control can reach it. It holds at the entry (`contract.rs`). Each instruction keeps it: `isa/*/sandbox.rs` computes
+//! control can reach it. It holds at the entry (`contract.rs`). Each instruction keeps it: `isa/*/sandbox/` computes
 //! from what holds before an instruction what holds after it, and an instruction that it does not know is refused. At
 //! a join the state is weakened to what holds on both ways, and the block is walked again until nothing
 //! changes. So all that can be executed was looked at, each time with a state that describes the machine, and each
@@ -41,7 +41,7 @@
 //!
 //! # What is assumed
 //!
-//! The decoder reads the bytes as the processor does, and `isa/*/sandbox.rs` knows what instructions do. The runtime has set up
+//! The decoder reads the bytes as the processor does, and `isa/*/sandbox/` knows what instructions do. The runtime has set up
 //! the vmctx, memories with their reservations and guards, tables, function references (code, vmctx and number of
 //! type of one function) and the guard of 1 MiB below the stack as `skerry_environ` and `runtime/vm` say; lengths
 //! never shrink; builtins and the host keep the convention. Two types have the same number in an engine only if they
