@@ -171,6 +171,7 @@ fn parse_flags<'t>(words: &[&'t str]) -> Result<Flags, &'t str> {
         fuel: has(FUEL),
         branch_protection: has(PROTECTED),
         check: true,
+        check_sandbox: true,
     })
 }
 
@@ -261,6 +262,7 @@ mod tests {
                 fuel: true,
                 branch_protection: true,
                 check: true,
+                check_sandbox: true,
             }),
             calls: vec![Call {
                 function: "f %é".to_owned(),

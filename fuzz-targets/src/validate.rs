@@ -32,6 +32,7 @@ pub fn run(bytes: &[u8]) -> Verdict {
     };
     let flags = Flags {
         check: true,
+        check_sandbox: true,
         ..Flags::default()
     };
     match compile_module(&wasm, &flags) {

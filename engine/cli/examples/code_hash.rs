@@ -69,6 +69,7 @@ fn add(hash: &mut Sha256, wasm: &[u8]) -> bool {
                 opt_level,
                 features,
                 check: false,
+                check_sandbox: false,
                 ..Flags::default()
             };
             if let Ok(module) = compile_module(wasm, &flags) {

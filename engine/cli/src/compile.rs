@@ -2,11 +2,14 @@
 
 use std::io::Write;
 use std::path::Path;
+use std::time::Instant;
 
 use skerry_compiler::translate::{
     FunctionTranslator, ModuleTranslation, explain, translate_module,
 };
-use skerry_compiler::{CompileError, Flags, FunctionCompiler, Inspection};
+use skerry_compiler::{
+    CompileError, Flags, FunctionCompiler, Inspection, Workers, check_sandbox_on, compile_module_on,
+};
 use skerry_environ::{EntityIndex, EntityRef as _, FuncIndex, Module};
 use skerry_runtime::{Config, Engine, Module as CompiledModule, TrustStore};
 
@@ -37,6 +40,9 @@ pub fn command(options: &CompileOptions, out: &mut dyn Write) -> Result<(), Erro
             return Err(Error::Usage(message.into()));
         }
         return write_artifact(options, &wasm, output);
+    }
+    if options.check {
+        return check(options, &wasm, out);
     }
     if options.compiler.profile.is_some() {
         let message = "--profile is for a module that is compiled whole: say -o OUT without --emit";
@@ -69,8 +75,41 @@ fn engine(mut config: Config, options: &CompileOptions) -> Result<Engine, Error>
     let features = options.target.features().map_err(Error::Usage)?;
     config.cpu_features(features);
     config.consume_fuel(options.fuel);
-    let config = load::configured(config, &options.compiler);
+    let mut config = load::configured(config, &options.compiler);
+    if options.check {
+        let flags = *Engine::for_artifacts(&config).flags();
+        config.compiler(Flags {
+            check_sandbox: true,
+            ..flags
+        });
+    }
     Ok(Engine::for_artifacts(&config))
+}
+
+/// Compiles the module, checks the machine code and says how much that was.
+fn check(options: &CompileOptions, wasm: &[u8], out: &mut dyn Write) -> Result<(), Error> {
+    let invalid = |message: String| Error::Invalid {
+        path: name(&options.file),
+        message,
+    };
+    // What the checker refuses is an error here, and not a panic.
+    let flags = Flags {
+        check_sandbox: false,
+        ..*engine(Config::new(), options)?.flags()
+    };
+    let workers = options
+        .compiler
+        .threads
+        .map_or_else(Workers::default, Workers::new);
+    let start = Instant::now();
+    let compiled = compile_module_on(&workers, wasm, &flags, &|_| ())
+        .map_err(|error| invalid(mistakes::of_module(&error)))?;
+    let time = start.elapsed();
+    let report = check_sandbox_on(&workers, compiled.parts(), &flags)
+        .map_err(|refusal| invalid(format!("{refusal}; this is a bug of Skerry")))?;
+    let milliseconds = time.as_secs_f64() * 1e3;
+    writeln!(out, "{report}, compiled in {milliseconds:.1} ms")?;
+    Ok(())
 }
 
 /// Checks that `skerry run` will take what is written to `output`.

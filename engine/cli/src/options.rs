@@ -301,6 +301,11 @@ pub struct CompileOptions {
     #[arg(long, value_enum)]
     pub emit: Option<Emit>,
 
+    /// Prove of the machine code, by disassembly, that it keeps inside the sandbox. Without -o, say how much was checked and
+    /// how long it took; with -o, write only what was proven
+    #[arg(long, conflicts_with_all = ["emit", "func"])]
+    pub check: bool,
+
     /// Keep the module's DWARF in the compiled module, so that its backtraces show files and lines
     #[arg(short = 'g', long)]
     pub debug_info: bool,

@@ -42,6 +42,31 @@ fn every_stage_of_a_function() {
 }
 
 #[test]
+fn machine_code_is_checked_on_request() {
+    let program = program();
+    for target in ["x86_64-unknown-linux-gnu", "aarch64-unknown-linux-gnu"] {
+        let (code, out, log) = compile(&["--check", "--target", target, &program]);
+        assert_eq!((code, log.as_str()), (Some(0), ""), "{target}");
+        let (functions, rest) = out.split_once(" functions with ").expect("a count");
+        assert!(
+            functions.parse::<usize>().is_ok_and(|count| count > 10),
+            "{out}"
+        );
+        assert!(
+            rest.contains(" instructions keep inside the sandbox, checked in "),
+            "{out}"
+        );
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let artifact = folder.path().join("checked.cwasm");
+    let (code, _, log) = compile(&["--check", "-o", artifact.to_str().unwrap(), &program]);
+    assert_eq!(code, Some(0), "{log}");
+    assert!(artifact.exists());
+    let (code, _, log) = compile(&["--check", "--emit", "asm", &program]);
+    assert_eq!(code, Some(2), "{log}");
+}
+
+#[test]
 fn functions_by_export_name_and_index() {
     let program = program();
     let title = |function: &str| {

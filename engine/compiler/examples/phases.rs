@@ -12,6 +12,7 @@ fn main() {
         .map_or(1, |times| times.parse().expect("a number"));
     let flags = Flags {
         check: false,
+        check_sandbox: false,
         ..Flags::default()
     };
     for _ in 0..times {

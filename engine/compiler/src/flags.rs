@@ -125,6 +125,9 @@ pub struct Flags {
     pub branch_protection: bool,
     /// Checks each allocation with regalloc2's checker, and each CLIF function with Cranelift's verifier.
     pub check: bool,
+    /// Checks the machine code of each module with the [checker of final code](crate::check_sandbox). CLIF texts are not
+    /// checked, since they may access what they like.
+    pub check_sandbox: bool,
 }
 
 impl Default for Flags {
@@ -138,6 +141,7 @@ impl Default for Flags {
             fuel: false,
             branch_protection: false,
             check: cfg!(debug_assertions),
+            check_sandbox: cfg!(debug_assertions),
         }
     }
 }

@@ -15,6 +15,7 @@ use crate::error::CompileError;
 use crate::flags::Flags;
 use crate::function::FunctionCompiler;
 use crate::isa::Target;
+use crate::sandbox::{check_sandbox_on, check_trampolines};
 use crate::translate::{
     FunctionTranslator, ModuleTranslation, entry_trampoline, explain, host_trampoline, images,
     translate_module,
@@ -47,6 +48,10 @@ pub struct Progress {
 /// # Errors
 ///
 /// A [`CompileError`] with the offset in `wasm`.
+///
+/// # Panics
+///
+/// If the compiler has a bug: an invariant is broken, or a checker that the flags ask for refuses what was made.
 pub fn compile_module(wasm: &[u8], flags: &Flags) -> Result<CompiledModule, CompileError> {
     compile_module_on(&Workers::none(), wasm, flags, &|_| ())
 }
@@ -71,7 +76,13 @@ pub fn compile_module_on(
         let done = workers.run(jobs.useful_workers(), || jobs.work(flags));
         let codes = collect(jobs.len(), done)?;
         let trampolines = jobs.trampolines;
-        link(flags.features.target(), translation, &trampolines, codes)
+        let module = link(flags.features.target(), translation, &trampolines, codes)?;
+        if flags.check_sandbox
+            && let Err(refusal) = check_sandbox_on(workers, module.parts(), flags)
+        {
+            panic!("{refusal}");
+        }
+        Ok(module)
     };
     compile().map_err(|error| explain(wasm, error))
 }
@@ -340,10 +351,16 @@ pub fn compile_trampolines(
     };
     let entry = add(Namespace::EntryTrampoline, entry_trampoline(index, ty))?;
     let host = add(Namespace::HostTrampoline, host_trampoline(index, ty))?;
-    Ok(CompiledTrampolines {
+    let trampolines = CompiledTrampolines {
         ty: ty.clone(),
         text: linker.finish().text,
         entry,
         host,
-    })
+    };
+    if flags.check_sandbox
+        && let Err(refusal) = check_trampolines(&trampolines, flags)
+    {
+        panic!("{refusal}");
+    }
+    Ok(trampolines)
 }

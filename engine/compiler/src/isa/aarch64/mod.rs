@@ -29,6 +29,7 @@ mod table;
 mod externs;
 mod operands;
 mod regs;
+mod sandbox;
 
 /// The instruction set aarch64.
 #[derive(Debug)]

@@ -25,6 +25,7 @@ mod table;
 mod externs;
 mod operands;
 mod regs;
+mod sandbox;
 
 /// The instruction set x86_64.
 #[derive(Debug)]
