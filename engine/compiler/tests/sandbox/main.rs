@@ -77,6 +77,7 @@ fn check_all(target: Target) {
             let flags = Flags {
                 opt_level,
                 regalloc,
+                branch_protection: opt_level == OptLevel::None,
                 features,
                 memory,
                 fuel: number % 3 == 2,
