@@ -104,7 +104,11 @@ fn unproven_types(opcode: Opcode, args: &[Type], results: &[Type]) -> Option<Str
     // A list of arguments, or of results, is proven by one arbitrary element.
     let indirect = matches!(opcode, Opcode::CallIndirect | Opcode::ReturnCallIndirect);
     let is_list = opcode.is_call() || opcode.is_return();
-    let fixed = if is_list { usize::from(indirect) } else { args.len() };
+    let fixed = if is_list {
+        usize::from(indirect)
+    } else {
+        args.len()
+    };
     let (fixed, listed) = args.split_at(fixed.min(args.len()));
     let proven = |args: &[Type], result: Option<Type>| {
         let text = signature(&name, args, result);
