@@ -238,11 +238,15 @@ impl Step<'_, '_> {
             }
             Opcode::ANDS => {
                 let (value, mask) = (self.read(operands[1])?, self.read(operands[2])?);
+                let both = value.as_constant().zip(mask.as_constant());
                 // The mask has all bits from one on, as a number from minus a power of 2.
                 let mask = mask
                     .as_constant()
                     .filter(|mask| *mask < -1 && mask.leading_ones() + mask.trailing_zeros() == 64);
                 self.state.flags = match (operands[0], mask) {
+                    _ if let Some((value, mask)) = both => {
+                        Flags::HighBits(Value::constant(value & mask), 0)
+                    }
                     (Operand::Register(SizeCode::X, ZERO), Some(mask)) => {
                         Flags::HighBits(value, mask.trailing_zeros() as u8)
                     }

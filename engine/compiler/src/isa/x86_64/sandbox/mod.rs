@@ -243,8 +243,11 @@ impl Step<'_, '_> {
             Mnemonic::Test => {
                 let same = inst.op0_kind() == OpKind::Register
                     && inst.op0_register() == inst.op1_register();
-                let (a, _) = (self.read(0)?, self.read(1)?);
+                let (a, b) = (self.read(0)?, self.read(1)?);
                 match same {
+                    _ if let (Some(a), Some(b)) = (a.as_constant(), b.as_constant()) => {
+                        self.state.flags = Flags::HighBits(Value::constant(a & b), 0);
+                    }
                     true => self.compare(a, Value::constant(0)),
                     false => self.state.flags = Flags::Unknown,
                 }
