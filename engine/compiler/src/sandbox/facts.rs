@@ -1,7 +1,7 @@
 //! What comparisons have shown of named numbers.
 
 use super::state::Names;
-use super::value::{Kind, Name, RefId, Value};
+use super::value::{Float, Kind, Name, RefId, Value};
 use smallvec::SmallVec;
 
 /// A length that is not known before the code runs, but never shrinks.
@@ -52,6 +52,8 @@ pub struct Facts {
     known: SmallVec<[Fact; 4]>,
     /// A length that is at least a number.
     at_least: Option<(Length, i64)>,
+    /// The name of the number that is 1 if a condition on a comparison does not hold, and else 0.
+    choice: Option<(Flags, Condition, Name)>,
 }
 
 /// An order that a comparison can show between two values.
@@ -127,10 +129,19 @@ pub enum Flags {
     Compared(Value, Value, u8),
     /// They are equal if no bit from this one on is set.
     HighBits(Value, u8),
-    /// They compare the float with this name with 2^32: the condition is `Below` if it is less or not a number.
+    /// They compare two floats.
+    Floats {
+        /// The first one.
+        a: Float,
+        /// The second one.
+        b: Float,
+        /// Whether they have double precision.
+        double: bool,
+    },
+    /// They compare a float with 2^32: the condition is `Below` if it is less or not a number.
     With2To32 {
-        /// The name of the float's register.
-        float: Name,
+        /// The float.
+        float: Float,
         /// Whether it has double precision.
         double: bool,
     },
@@ -189,6 +200,30 @@ impl Facts {
         let (known, below) = self.get(value.name)?.below?;
         let product = below.checked_mul(i64::from(value.scale))?;
         (known == length).then_some(product.checked_sub(value.addend)?)
+    }
+
+    /// The number that is 0 if a condition holds and else 1. If the same values were compared before, it has the same name.
+    pub fn choice(&mut self, names: &Names, flags: Flags, condition: Condition) -> Value {
+        let known =
+            |value: Value| value.name != 0 || value.lo == value.hi && value.kind == Kind::Number;
+        let bit = Value::between(0, 1);
+        match flags {
+            Flags::Compared(a, b, _) if known(a) && known(b) => {}
+            Flags::Floats { .. } => {}
+            _ => return bit,
+        }
+        let name = match self.choice {
+            Some((same, when, name)) if (same, when) == (flags, condition) => name,
+            _ => names.fresh(),
+        };
+        self.choice = Some((flags, condition, name));
+        Value { name, ..bit }
+    }
+
+    /// The least that a length is known to be.
+    pub fn least(&self, length: Length) -> i64 {
+        let known = self.at_least.filter(|known| known.0 == length);
+        known.map_or(0, |known| known.1)
     }
 
     /// The type of the function that a reference is known to have.
@@ -299,6 +334,16 @@ impl Facts {
             return false;
         }
         if let Some(length) = length_of(x) {
+            if length_of(y) == Some(length) && distance > 0 {
+                return false;
+            }
+            if let (Some((known, least)), Some(y)) = (self.at_least, number_y)
+                && known == length
+                && length_of(y).is_none()
+                && least.saturating_add(distance) > y.hi
+            {
+                return false;
+            }
             // The length is not above y, so y is not below it.
             let below = self.get(y.name).and_then(|fact| fact.below);
             if let Some((known, below)) = below
@@ -354,6 +399,10 @@ impl Facts {
     /// Keeps what both know. The result is whether anything was lost.
     pub fn join(&mut self, other: &Facts) -> bool {
         let mut changed = false;
+        if self.choice.is_some() && self.choice != other.choice {
+            self.choice = None;
+            changed = true;
+        }
         if self.at_least.is_some() && self.at_least != other.at_least {
             self.at_least = None;
             changed = true;

@@ -210,7 +210,10 @@ impl Context<'_> {
         let guard = style.guard.min(MemoryStyle::FULL_GUARD) as i64;
         let ty = &self.module().memories[index::<MemoryIndex>(memory)];
         let reach = match style.is_checked() {
-            true => (ty.minimum * MemoryType::PAGE_SIZE) as i64 + guard,
+            true => {
+                let known = state.facts.least(Length::Memory(memory));
+                known.max((ty.minimum * MemoryType::PAGE_SIZE) as i64) + guard
+            }
             false => MemoryStyle::FULL_RESERVATION as i64 + guard,
         };
         if hi.checked_add(access.size).is_some_and(|end| end <= reach) {
@@ -390,7 +393,9 @@ impl Context<'_> {
         if lo < 0 || !access.is_aligned() || access.size != vmctx::ELEMENT_SIZE as i64 {
             return refused("the access is not to one element");
         }
-        let least = ty.minimum.saturating_mul(8).min(i64::MAX as u64) as i64;
+        let known = state.facts.least(Length::Table(table));
+        let least = known.max(ty.minimum.min(u32::MAX.into()) as i64);
+        let least = least.saturating_mul(8);
         let below = state
             .facts
             .distance_below(access.address, Length::Table(table))

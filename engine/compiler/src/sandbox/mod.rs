@@ -44,7 +44,7 @@
 //! The decoder reads the bytes as the processor does, and `isa/*/sandbox/` knows what instructions do. The runtime has set up
 //! the vmctx, memories with their reservations and guards, tables, function references (code, vmctx and number of
 //! type of one function) and the guard of 1 MiB below the stack as `skerry_environ` and `runtime/vm` say; lengths
-//! never shrink; builtins and the host keep the convention. Two types have the same number in an engine only if they
+//! never shrink, and a table has fewer than 2^32 elements; builtins and the host keep the convention. Two types have the same number in an engine only if they
 //! are equal. Nothing is said of timing, of speculation, or of whether the code computes what the module says: that
 //! is what the other links are for.
 //!

@@ -138,10 +138,11 @@ impl State {
         }
     }
 
-    /// Gives the value of a register a name, if its number can have one, and returns the value.
+    /// Gives the value of a register a name, if its number can have one, and the bounds that are known of it, and returns
+    /// the value.
     pub fn named(&mut self, names: &Names, register: u8) -> Value {
         let value = self.get(register);
-        let named = name(names, value);
+        let named = name(names, self.facts.resolve(value));
         if named != value {
             self.set(register, named);
         }
@@ -151,7 +152,7 @@ impl State {
     /// The same for a slot.
     pub fn named_slot(&mut self, names: &Names, offset: i64) -> Value {
         let value = self.get_slot(offset);
-        let named = name(names, value);
+        let named = name(names, self.facts.resolve(value));
         if named != value {
             self.set_slot(offset, 8, named);
         }
@@ -299,7 +300,7 @@ impl State {
 /// The value with a name, if its number is unknown and has none.
 fn name(names: &Names, value: Value) -> Value {
     let unknown = match value.kind {
-        Kind::Any | Kind::FuncRef => true,
+        Kind::Any | Kind::FuncRef | Kind::TableLen(_) => true,
         Kind::Number => value.lo != value.hi,
         _ => false,
     };

@@ -19,6 +19,15 @@ pub enum RefId {
     Own(i32),
 }
 
+/// A float: 64 bits of a vector register.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Float {
+    /// Those with this name.
+    Named(Name),
+    /// These bits.
+    Constant(i64),
+}
+
 /// What the number of a value is relative to, or what else the value is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -70,11 +79,11 @@ pub enum Kind {
     Entry(u8),
     /// The address to which the function returns.
     ReturnAddress,
-    /// The float with this name, of one precision or the other, truncated to a signed integer of 64 bits where what does
+    /// A float of one precision or the other, truncated to a signed integer of 64 bits where what does
     /// not fit becomes negative. If it is clamped, 0 instead of anything negative.
     Truncated {
-        /// The name of the float's register.
-        float: Name,
+        /// The float.
+        float: Float,
         /// Whether it has double precision.
         double: bool,
         /// Whether negative integers have become 0.
@@ -177,12 +186,23 @@ impl Value {
         (self.kind == Kind::Number && self.lo == self.hi).then_some(self.lo)
     }
 
+    /// The 64 bits as a float, if they can be told from others.
+    pub fn as_float(self) -> Option<Float> {
+        match self.as_constant() {
+            Some(bits) => Some(Float::Constant(bits)),
+            None => (self.name != 0).then_some(Float::Named(self.name)),
+        }
+    }
+
     /// The value as a plain number, if it is below 2^63.
     pub fn as_number(self) -> Option<Value> {
         match self.kind {
             Kind::Number => Some(self),
             Kind::TypeIdOf(_) | Kind::TypeId(_) => Some(Value::below32()),
-            Kind::TableLen(_) => Some(Value::between(0, i64::MAX)),
+            Kind::TableLen(_) => Some(Value {
+                name: self.name,
+                ..Value::below32()
+            }),
             Kind::MemoryLen(_) => Some(Value::between(0, 1 << 32)),
             _ => None,
         }
@@ -359,6 +379,8 @@ impl Value {
         match self.kind {
             Kind::Number if self.lo >= 0 && self.hi <= MAX32 => self,
             Kind::TypeIdOf(_) | Kind::TypeId(_) => self,
+            // A table has fewer than 2^32 elements.
+            Kind::TableLen(_) => self.as_number().unwrap_or(Value::below32()),
             Kind::Number if self.lo == self.hi => Value::constant(i64::from(self.lo as u32)),
             _ => Value::below32(),
         }

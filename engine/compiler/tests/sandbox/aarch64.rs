@@ -121,7 +121,7 @@ pub const MUTANTS: &[Mutant] = &[
         "call",
         "the base of the table is its length",
         &[("ed786af8", "6d786af8")],
-        "nothing is known",
+        "the address is a number",
     ),
     (
         "set",

@@ -135,7 +135,7 @@ pub const MUTANTS: &[Mutant] = &[
         "call",
         "the base of the table is its length",
         &[("498b04f1", "498b04f0")],
-        "nothing is known",
+        "the address is a number",
     ),
     (
         "set",

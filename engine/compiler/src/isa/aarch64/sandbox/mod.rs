@@ -218,6 +218,14 @@ impl Step<'_, '_> {
                 self.single_load(size, signed)?
             }
             opcode if let Some(size) = self.store(opcode) => self.single_store(size)?,
+            Opcode::FCMP if matches!(operands[1], Operand::SIMDRegister(..)) => {
+                let double = self.bits(operands[0])? == 64;
+                let (a, b) = (self.read(operands[0])?, self.read(operands[1])?);
+                self.state.flags = match (a.as_float(), b.as_float()) {
+                    (Some(a), Some(b)) => Flags::Floats { a, b, double },
+                    _ => Flags::Unknown,
+                };
+            }
             opcode if self.is_vector() && is_computation(opcode) => {
                 self.state.flags = Flags::Unknown;
                 if !only_sets_flags(opcode) {
@@ -230,11 +238,15 @@ impl Step<'_, '_> {
             }
             Opcode::ANDS => {
                 let (value, mask) = (self.read(operands[1])?, self.read(operands[2])?);
+                let both = value.as_constant().zip(mask.as_constant());
                 // The mask has all bits from one on, as a number from minus a power of 2.
                 let mask = mask
                     .as_constant()
                     .filter(|mask| *mask < -1 && mask.leading_ones() + mask.trailing_zeros() == 64);
                 self.state.flags = match (operands[0], mask) {
+                    _ if let Some((value, mask)) = both => {
+                        Flags::HighBits(Value::constant(value & mask), 0)
+                    }
                     (Operand::Register(SizeCode::X, ZERO), Some(mask)) => {
                         Flags::HighBits(value, mask.trailing_zeros() as u8)
                     }
@@ -244,7 +256,7 @@ impl Step<'_, '_> {
             }
             Opcode::UBFM => self.unsigned_bitfield()?,
             Opcode::SBFM => self.signed_bitfield()?,
-            Opcode::CSEL => self.select()?,
+            Opcode::CSEL | Opcode::CSINC => self.select()?,
             opcode if is_computation(opcode) => {
                 self.state.flags = Flags::Unknown;
                 if !only_sets_flags(opcode) {
@@ -431,7 +443,20 @@ impl Step<'_, '_> {
         let Operand::ConditionCode(code) = code else {
             return Err(FORM.into());
         };
-        let (yes, no) = (self.read(yes)?, self.read(no)?);
+        if self.inst.opcode == Opcode::CSINC && yes == no && code < 14 {
+            // What is added is 0 or 1. Other conditions than those that are known have no name.
+            let value = self.read(yes)?;
+            let (names, flags) = (&self.context.names, self.state.flags);
+            let bit = match condition(code) {
+                Condition::Other => Value::between(0, 1),
+                condition => self.state.facts.choice(names, flags, condition),
+            };
+            return self.write(register, value.add(bit));
+        }
+        let (yes, mut no) = (self.read(yes)?, self.read(no)?);
+        if self.inst.opcode == Opcode::CSINC {
+            no = no.add_constant(1);
+        }
         let names = &self.context.names;
         let (value, facts) = self.state.select(names, condition(code), yes, no);
         self.state.facts = facts;

@@ -243,8 +243,11 @@ impl Step<'_, '_> {
             Mnemonic::Test => {
                 let same = inst.op0_kind() == OpKind::Register
                     && inst.op0_register() == inst.op1_register();
-                let (a, _) = (self.read(0)?, self.read(1)?);
+                let (a, b) = (self.read(0)?, self.read(1)?);
                 match same {
+                    _ if let (Some(a), Some(b)) = (a.as_constant(), b.as_constant()) => {
+                        self.state.flags = Flags::HighBits(Value::constant(a & b), 0);
+                    }
                     true => self.compare(a, Value::constant(0)),
                     false => self.state.flags = Flags::Unknown,
                 }
@@ -256,15 +259,15 @@ impl Step<'_, '_> {
                 if inst.op1_kind() == OpKind::Register =>
             {
                 let double = matches!(inst.mnemonic(), Mnemonic::Cvttsd2si | Mnemonic::Vcvttsd2si);
-                let float = self.read(1)?.name;
-                self.write(
-                    0,
-                    Value::of(Kind::Truncated {
+                let value = match self.read(1)?.as_float() {
+                    Some(float) => Value::of(Kind::Truncated {
                         float,
                         double,
                         clamped: false,
                     }),
-                )?;
+                    None => Value::ANY,
+                };
+                self.write(0, value)?;
             }
             // With a register as index it reads bits beyond its memory operand.
             Mnemonic::Bt
@@ -326,12 +329,9 @@ impl Step<'_, '_> {
             _ => return Flags::Unknown,
         };
         let [float, limit] = [0, 1].map(|operand| self.read(operand).unwrap_or(Value::ANY));
-        match limit.as_constant() == Some(bits) && float.name != 0 {
-            true => Flags::With2To32 {
-                float: float.name,
-                double,
-            },
-            false => Flags::Unknown,
+        match float.as_float() {
+            Some(float) if limit.as_constant() == Some(bits) => Flags::With2To32 { float, double },
+            _ => Flags::Unknown,
         }
     }
 
