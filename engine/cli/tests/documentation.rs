@@ -23,6 +23,11 @@ fn rules_that_documentation_names_exist() {
     assert!(names.rules.len() > 100, "few rules: {}", names.rules.len());
     let (mut seen, mut wrong) = (BTreeSet::new(), Vec::new());
     for (path, text) in &files {
+        // What the verifier says of a small program's own rules follows the program.
+        let text = match path.starts_with("verifier/tests/") {
+            true => text.split("\n;; output").next().unwrap_or_default(),
+            false => text,
+        };
         for (line, name, known) in rule_mentions(path, text, &names) {
             seen.insert(path.as_str());
             let example = WORKED_EXAMPLES.contains(&(path, &name));
