@@ -187,7 +187,7 @@ fn flags(u: &mut Unstructured<'_>) -> Result<Flags> {
         fuel: u.ratio(1, 4)?,
         branch_protection: all,
         check: true,
-        check_sandbox: true,
+        check_sandbox: false,
     })
 }
 

@@ -171,7 +171,7 @@ fn parse_flags<'t>(words: &[&'t str]) -> Result<Flags, &'t str> {
         fuel: has(FUEL),
         branch_protection: has(PROTECTED),
         check: true,
-        check_sandbox: true,
+        check_sandbox: false,
     })
 }
 
@@ -262,7 +262,7 @@ mod tests {
                 fuel: true,
                 branch_protection: true,
                 check: true,
-                check_sandbox: true,
+                check_sandbox: false,
             }),
             calls: vec![Call {
                 function: "f %é".to_owned(),

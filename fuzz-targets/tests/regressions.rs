@@ -78,7 +78,7 @@ fn ways() -> impl Iterator<Item = Flags> {
             fuel,
             branch_protection: fuel,
             check: true,
-            check_sandbox: true,
+            check_sandbox: false,
         })
     })
 }
