@@ -78,6 +78,8 @@ fn offset(error: &CompileError) -> u64 {
         CompileError::Invalid { offset, .. }
         | CompileError::Limit { offset, .. }
         | CompileError::Unsupported { offset, .. } => *offset,
+        // It is about the code, and a bug of the compiler or of the checker.
+        CompileError::Refused(refusal) => panic!("{refusal}"),
     }
 }
 

@@ -14,7 +14,7 @@ use clap::Args;
 use std::fs::File;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 /// The options of `js`.
 #[derive(Args)]
@@ -53,10 +53,11 @@ struct Run {
 }
 
 /// One process that runs the script.
-struct Script {
+pub struct Script {
     total: f64,
     cpu: f64,
-    phases: Phases,
+    /// What the engine itself reports.
+    pub phases: Phases,
 }
 
 /// The files and options of this comparison.
@@ -221,20 +222,7 @@ impl Bench {
         let cache = cache.then(|| self.directory.join(own));
         let mut command = engine.script(&self.module, &self.script, cache.as_deref(), &file);
         command.arg("--threads").arg(&self.threads);
-        command.stdin(Stdio::null());
-        command.stdout(File::create(&printed).map_err(|source| io(&printed, source))?);
-        let (total, cpu) = timed(&mut command)?;
-        let actual = std::fs::read(&printed).map_err(|source| io(&printed, source))?;
-        if actual != self.expected {
-            return Err(BenchError::WrongOutput {
-                engine: engine.name(),
-                phase: "js",
-                reference: "the file .expected beside the script",
-                detail: format!("it is in {}", printed.display()),
-            });
-        }
-        let phases = account(&file)?;
-        Ok(Script { total, cpu, phases })
+        run_script(&mut command, engine, &self.expected, &file, &printed)
     }
 
     fn heading(&self, options: &Options) -> String {
@@ -259,6 +247,31 @@ impl Bench {
         });
         format!("{report:#}\n")
     }
+}
+
+/// Runs a script by a command that writes its figures to `file`, and checks that it prints what is `expected`, which goes to
+/// the file `printed`.
+pub fn run_script(
+    command: &mut Command,
+    engine: Engine,
+    expected: &[u8],
+    file: &Path,
+    printed: &Path,
+) -> Result<Script, BenchError> {
+    command.stdin(Stdio::null());
+    command.stdout(File::create(printed).map_err(|source| io(printed, source))?);
+    let (total, cpu) = timed(command)?;
+    let actual = std::fs::read(printed).map_err(|source| io(printed, source))?;
+    if actual != expected {
+        return Err(BenchError::WrongOutput {
+            engine: engine.name(),
+            phase: "js",
+            reference: "the file .expected beside the script",
+            detail: format!("it is in {}", printed.display()),
+        });
+    }
+    let phases = account(file)?;
+    Ok(Script { total, cpu, phases })
 }
 
 /// The rows of the table, in the order of a program's life.

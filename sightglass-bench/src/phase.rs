@@ -102,13 +102,19 @@ pub fn run(options: &Options) -> Result<(), BenchError> {
 impl Common {
     /// Reads the module's bytes and makes an engine.
     fn open(&self) -> Result<(Vec<u8>, Engine), BenchError> {
+        let (wasm, config) = self.read()?;
+        let engine = Engine::new(&config).map_err(|error| self.error(error))?;
+        Ok((wasm, engine))
+    }
+
+    /// Reads the module's bytes, and the configuration that the options say.
+    fn read(&self) -> Result<(Vec<u8>, Config), BenchError> {
         let wasm = std::fs::read(&self.file).map_err(|source| io(&self.file, source))?;
         let mut config = Config::new();
         if let Some(threads) = self.threads {
             config.compiler_threads(threads);
         }
-        let engine = Engine::new(&config).map_err(|error| self.error(error))?;
-        Ok((wasm, engine))
+        Ok((wasm, config))
     }
 
     fn error(&self, error: skerry_runtime::Error) -> BenchError {
@@ -143,13 +149,9 @@ fn compile(common: &Common) -> Result<(), BenchError> {
 
 /// Compiles once for the baseline of another instruction set, to the bytes of an artifact.
 fn compile_for(common: &Common, target: &str) -> Result<(), BenchError> {
-    let wasm = std::fs::read(&common.file).map_err(|source| io(&common.file, source))?;
     let arch = target.split('-').next().and_then(Target::named);
     let arch = arch.ok_or(BenchError::Answer("--target"))?;
-    let mut config = Config::new();
-    if let Some(threads) = common.threads {
-        config.compiler_threads(threads);
-    }
+    let (wasm, mut config) = common.read()?;
     config.cpu_features(CpuFeatures::baseline(arch));
     let engine = Engine::for_artifacts(&config);
     let failed = |error| common.error(error);

@@ -8,11 +8,11 @@
 use crate::BenchError;
 use crate::corpus::{Corpus, cargo, directory, io, lock, root, succeed, write};
 use crate::engine::Engine;
-use crate::measure::{Phases, account, timed};
+use crate::js::run_script;
+use crate::measure::{account, timed};
 use crate::phase::Compiled;
 use crate::ratio::{self, Row};
 use clap::Args;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -295,19 +295,7 @@ impl Cross {
                 command.env(name, value);
             }
         }
-        command.stdin(Stdio::null());
-        command.stdout(File::create(&printed).map_err(|source| io(&printed, source))?);
-        timed(&mut command)?;
-        let actual = std::fs::read(&printed).map_err(|source| io(&printed, source))?;
-        if actual != expected {
-            return Err(BenchError::WrongOutput {
-                engine: engine.name(),
-                phase: "js under QEMU",
-                reference: "the file .expected beside the script",
-                detail: format!("it is in {}", printed.display()),
-            });
-        }
-        let phases: Phases = account(&file)?;
-        Ok(phases.run)
+        let script = run_script(&mut command, engine, &expected, &file, &printed)?;
+        Ok(script.phases.run)
     }
 }

@@ -92,7 +92,7 @@ fn check(options: &CompileOptions, wasm: &[u8], out: &mut dyn Write) -> Result<(
         path: name(&options.file),
         message,
     };
-    // What the checker refuses is an error here, and not a panic.
+    // It is checked below, where the figures are at hand.
     let flags = Flags {
         check_sandbox: false,
         ..*engine(Config::new(), options)?.flags()
@@ -106,7 +106,7 @@ fn check(options: &CompileOptions, wasm: &[u8], out: &mut dyn Write) -> Result<(
         .map_err(|error| invalid(mistakes::of_module(&error)))?;
     let time = start.elapsed();
     let report = check_sandbox_on(&workers, compiled.parts(), &flags)
-        .map_err(|refusal| invalid(format!("{refusal}; this is a bug of Skerry")))?;
+        .map_err(|refusal| invalid(CompileError::from(refusal).to_string()))?;
     let milliseconds = time.as_secs_f64() * 1e3;
     writeln!(out, "{report}, compiled in {milliseconds:.1} ms")?;
     Ok(())

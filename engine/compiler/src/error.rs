@@ -1,11 +1,13 @@
 //! The errors of compilation, by whose fault they are.
 
+use crate::sandbox::Refusal;
 use crate::translate::proposal_name;
 use thiserror::Error;
 
 /// Why a module was not compiled.
 ///
-/// A bug of the compiler is not such an error: it is a panic that names the broken invariant.
+/// A bug of the compiler is not such an error: it is a panic that names the broken invariant. Only what the checker of final code
+/// refuses is an error, since it refuses some code that is right.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum CompileError {
     /// The bytes are not a valid module.
@@ -36,6 +38,9 @@ pub enum CompileError {
         /// The feature.
         feature: String,
     },
+    /// The checker of final code, which the flags ask for, does not accept the machine code.
+    #[error("{0}; this is a bug of Skerry")]
+    Refused(#[from] Refusal),
 }
 
 impl From<wasmparser::Error> for CompileError {

@@ -126,7 +126,8 @@ pub struct Flags {
     /// Checks each allocation with regalloc2's checker, and each CLIF function with Cranelift's verifier.
     pub check: bool,
     /// Checks the machine code of each module with the [checker of final code](crate::check_sandbox). CLIF texts are not
-    /// checked, since they may access what they like. It is off by default: what it does not understand it refuses, with a panic.
+    /// checked, since they may access what they like. It is off by default, since it
+    /// refuses some code that is right.
     pub check_sandbox: bool,
 }
 

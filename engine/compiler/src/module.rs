@@ -51,7 +51,7 @@ pub struct Progress {
 ///
 /// # Panics
 ///
-/// If the compiler has a bug: an invariant is broken, or a checker that the flags ask for refuses what was made.
+/// If the compiler has a bug: an invariant is broken, or regalloc2's checker, which the flags ask for, refuses what was made.
 pub fn compile_module(wasm: &[u8], flags: &Flags) -> Result<CompiledModule, CompileError> {
     compile_module_on(&Workers::none(), wasm, flags, &|_| ())
 }
@@ -77,10 +77,8 @@ pub fn compile_module_on(
         let codes = collect(jobs.len(), done)?;
         let trampolines = jobs.trampolines;
         let module = link(flags.features.target(), translation, &trampolines, codes)?;
-        if flags.check_sandbox
-            && let Err(refusal) = check_sandbox_on(workers, module.parts(), flags)
-        {
-            panic!("{refusal}");
+        if flags.check_sandbox {
+            check_sandbox_on(workers, module.parts(), flags)?;
         }
         Ok(module)
     };
@@ -357,10 +355,8 @@ pub fn compile_trampolines(
         entry,
         host,
     };
-    if flags.check_sandbox
-        && let Err(refusal) = check_trampolines(&trampolines, flags)
-    {
-        panic!("{refusal}");
+    if flags.check_sandbox {
+        check_trampolines(&trampolines, flags)?;
     }
     Ok(trampolines)
 }

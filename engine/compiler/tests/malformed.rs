@@ -55,7 +55,10 @@ fn compile(wasm: &[u8]) -> Result<(), CompileError> {
     if let Err(error) = &outcome {
         let (CompileError::Invalid { offset, .. }
         | CompileError::Limit { offset, .. }
-        | CompileError::Unsupported { offset, .. }) = error;
+        | CompileError::Unsupported { offset, .. }) = error
+        else {
+            panic!("{error}")
+        };
         assert!(
             *offset <= wasm.len() as u64,
             "{error}, in a module of {} bytes",

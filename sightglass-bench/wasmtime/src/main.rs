@@ -120,44 +120,30 @@ impl Common {
     }
 }
 
-/// Compiles once. The module's bytes are read before the clock starts, and it is serialised after the clock has
-/// stopped, unless it is for another machine.
+/// Compiles once, for this machine or another. The module's bytes are read before the clock starts; what is executable here is
+/// serialised after the clock has stopped, what is for another machine comes as a serialised module.
 fn compile(options: &CompileOptions) -> Result<()> {
     let wasm = std::fs::read(&options.file)?;
-    if let Some(target) = &options.target {
-        return compile_for(options, target, &wasm);
-    }
-    let engine = options.common.engine(|_| ())?;
-    let (start, cpu) = (Instant::now(), account::cpu());
-    let module = Module::new(&engine, &wasm)?;
-    let (seconds, cpu) = (start.elapsed().as_secs_f64(), account::cpu() - cpu);
-    let peak_bytes = account::peak_bytes()?;
-    let artifact = module.serialize()?;
-    if let Some(path) = &options.output {
-        std::fs::write(path, &artifact)?;
-    }
-    options.common.report(&json!({
-        "compile": seconds,
-        "cpu": cpu,
-        "peak_bytes": peak_bytes,
-        "code_bytes": module.text().len(),
-        "artifact_bytes": artifact.len(),
-    }))
-}
-
-/// Compiles once for another machine, to the bytes of a serialised module.
-fn compile_for(options: &CompileOptions, target: &str, wasm: &[u8]) -> Result<()> {
     let mut refused = None;
-    let engine = options
-        .common
-        .engine(|config| refused = config.target(target).err())?;
+    let engine = options.common.engine(|config| {
+        if let Some(target) = &options.target {
+            refused = config.target(target).err();
+        }
+    })?;
     if let Some(error) = refused {
         return Err(error);
     }
     let (start, cpu) = (Instant::now(), account::cpu());
-    let artifact = engine.precompile_module(wasm)?;
+    let compiled = match options.target {
+        None => Ok(Module::new(&engine, &wasm)?),
+        Some(_) => Err(engine.precompile_module(&wasm)?),
+    };
     let (seconds, cpu) = (start.elapsed().as_secs_f64(), account::cpu() - cpu);
     let peak_bytes = account::peak_bytes()?;
+    let (code_bytes, artifact) = match compiled {
+        Ok(module) => (module.text().len() as u64, module.serialize()?),
+        Err(artifact) => (text_bytes(&artifact)?, artifact),
+    };
     if let Some(path) = &options.output {
         std::fs::write(path, &artifact)?;
     }
@@ -165,7 +151,7 @@ fn compile_for(options: &CompileOptions, target: &str, wasm: &[u8]) -> Result<()
         "compile": seconds,
         "cpu": cpu,
         "peak_bytes": peak_bytes,
-        "code_bytes": text_bytes(&artifact)?,
+        "code_bytes": code_bytes,
         "artifact_bytes": artifact.len(),
     }))
 }

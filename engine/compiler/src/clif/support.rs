@@ -95,7 +95,7 @@ fn unproven(func: &Function, inst: Inst) -> Option<String> {
     unproven_types(opcode, &args, &results)
 }
 
-/// The same for given types.
+/// An operator with operands and results of these types, in words, if it is proven at others and not at these.
 fn unproven_types(opcode: Opcode, args: &[Type], results: &[Type]) -> Option<String> {
     let name = opcode.to_string();
     if !is_listed(|text| text.split(' ').next() == Some(&name)) {

