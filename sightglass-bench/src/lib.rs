@@ -13,6 +13,7 @@
 mod bombs;
 mod bzip2;
 pub mod corpus;
+mod cross;
 mod engine;
 mod fuel;
 mod input;

@@ -1,20 +1,19 @@
 //! Compares Skerry and Wasmtime as compilers for another instruction set: time, size, and the code under an emulator.
 //!
-//! Both compile SpiderMonkey on this machine for the target. With `--execute` both are also built for the target, with
-//! Debian's cross compiler, and run the script under QEMU's user emulation. The emulator translates each instruction of the
-//! target into some of this machine's, so its time stands for the number of instructions that were executed, and knows
-//! nothing of what they would cost on a real processor.
+//! Both compile SpiderMonkey on this machine for the target. With `--execute` both are also built for the target and run the
+//! script under QEMU's user emulation ([`crate::cross`]), which counts the instructions that are executed; what they would
+//! cost on a real processor it does not know.
 
 use crate::BenchError;
-use crate::corpus::{Corpus, cargo, directory, io, lock, root, succeed, write};
+use crate::corpus::{Corpus, directory, lock, write};
+use crate::cross::Cross;
 use crate::engine::Engine;
-use crate::js::run_script;
 use crate::measure::{account, timed};
 use crate::phase::Compiled;
 use crate::ratio::{self, Row};
 use clap::Args;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 /// The options of `target`.
 #[derive(Args)]
@@ -64,13 +63,24 @@ pub fn run(options: &Options) -> Result<(), BenchError> {
     let module = Corpus::spidermonkey()?;
     let directory = directory();
     let _lock = lock(&directory)?;
-    let cross = Cross::of(&options.target)?;
-    for engine in &engines {
+    let cross = match options.execute {
+        true => Some(Cross::new(
+            &options.target,
+            &module,
+            options.script.as_deref(),
+            &directory,
+        )?),
+        false => None,
+    };
+    let mut instructions = [None; 2];
+    for (engine, count) in engines.iter().zip(&mut instructions) {
         engine.build()?;
-        if options.execute {
+        if let Some(cross) = &cross {
             cross.build(*engine)?;
+            eprintln!("counting instructions: {}", engine.name());
             // The first run fills the cache.
-            cross.script(*engine, &module, options, &directory)?;
+            cross.script(*engine)?;
+            *count = Some(cross.instructions(*engine)?);
         }
     }
     let mut runs: Vec<Vec<Run>> = engines.iter().map(|_| Vec::new()).collect();
@@ -79,10 +89,10 @@ pub fn run(options: &Options) -> Result<(), BenchError> {
             let which = (round + turn) % engines.len();
             let engine = engines[which];
             eprintln!("run {}: {}", round + 1, engine.name());
-            let script = match options.execute {
-                true => Some(cross.script(engine, &module, options, &directory)?),
-                false => None,
-            };
+            let script = cross
+                .as_ref()
+                .map(|cross| cross.script(engine))
+                .transpose()?;
             let compile = |target: &str| compile(engine, target, options, &module, &directory);
             runs[which].push(Run {
                 here: match engine {
@@ -95,7 +105,16 @@ pub fn run(options: &Options) -> Result<(), BenchError> {
         }
     }
     let (ours, theirs) = runs.split_at(1);
-    let rows = rows(&ours[0], theirs.first().map_or(&[], Vec::as_slice));
+    let mut rows = rows(&ours[0], theirs.first().map_or(&[], Vec::as_slice));
+    if options.execute {
+        let column = |which: usize| instructions[which].map(|count| count as f64 / 1e9);
+        rows.push(Row {
+            name: "script, instructions executed".into(),
+            unit: "10^9",
+            skerry: column(0).into_iter().collect(),
+            wasmtime: column(1).into_iter().collect(),
+        });
+    }
     println!(
         "SpiderMonkey (fastly.wasm) compiled for {}, {} compilation threads; medians of {} alternating runs [least .. \
          greatest], ratio = Skerry / Wasmtime 48.0.8\n\n{}",
@@ -106,7 +125,8 @@ pub fn run(options: &Options) -> Result<(), BenchError> {
     );
     if options.execute {
         println!(
-            "the script ran under QEMU: an emulator's time stands for instructions executed; it printed what it must"
+            "the script ran under QEMU and printed what it must; an emulator's time is that of instructions executed, and of finding \
+             the translation of code after each indirect or far jump"
         );
     }
     let here = ours[0]
@@ -178,124 +198,4 @@ fn rows(ours: &[Run], theirs: &[Run]) -> Vec<Row> {
         rows.push(row("script under QEMU", "s", |run| run.script));
     }
     rows
-}
-
-/// The engines as programs for the target, and the emulator that runs them.
-struct Cross {
-    target: String,
-    /// The emulator.
-    emulator: String,
-    /// The linker.
-    linker: String,
-}
-
-/// Debian's compiler, which has the standard library for its other architectures.
-const RUSTC: &str = "/usr/bin/rustc";
-
-impl Cross {
-    /// What the target needs, by the names of Debian's packages.
-    fn of(target: &str) -> Result<Self, BenchError> {
-        let arch = target.split('-').next().unwrap_or_default();
-        Ok(Self {
-            target: target.into(),
-            emulator: format!("qemu-{arch}-static"),
-            linker: format!("{arch}-linux-gnu-gcc"),
-        })
-    }
-
-    /// The folder in which programs for the target are built, apart from the others, since the compiler is another.
-    fn folder(&self) -> PathBuf {
-        let chosen = std::env::var_os("SKERRY_CROSS_TARGET_DIR").map(PathBuf::from);
-        chosen.unwrap_or_else(|| root().join("target/cross"))
-    }
-
-    fn program(&self, engine: Engine) -> PathBuf {
-        let name = match engine {
-            Engine::Wasmtime => "wasmtime-run",
-            _ => "skerry",
-        };
-        self.folder().join(&self.target).join("release").join(name)
-    }
-
-    /// Builds an engine for the target.
-    fn build(&self, engine: Engine) -> Result<(), BenchError> {
-        for tool in [RUSTC, &self.linker, &self.emulator] {
-            let found = Command::new(tool)
-                .arg("--version")
-                .stdout(Stdio::null())
-                .status();
-            if !found.is_ok_and(|status| status.success()) {
-                return Err(BenchError::MissingTool {
-                    tool: "a cross compiler, its standard library or QEMU",
-                    packages: "rustc-web libstd-rust-web-dev:arm64 gcc-aarch64-linux-gnu qemu-user-static, after dpkg \
-                               --add-architecture arm64 and apt-get update",
-                });
-            }
-        }
-        let folder = match engine {
-            Engine::Wasmtime => root().join("sightglass-bench/wasmtime"),
-            _ => root().to_path_buf(),
-        };
-        eprintln!(
-            "building {} for {}: some minutes the first time",
-            engine.name(),
-            self.target
-        );
-        let mut command = Command::new(cargo());
-        command.args([
-            "build",
-            "--release",
-            "--locked",
-            "--quiet",
-            "--target",
-            &self.target,
-        ]);
-        if engine == Engine::Skerry {
-            command.args(["-p", "skerry-cli", "--bin", "skerry"]);
-        }
-        let linker = format!(
-            "CARGO_TARGET_{}_LINKER",
-            self.target.to_uppercase().replace('-', "_")
-        );
-        command.env("RUSTC", RUSTC).env(linker, &self.linker);
-        command
-            .env("CARGO_TARGET_DIR", self.folder())
-            .current_dir(folder);
-        succeed(
-            &mut command,
-            &format!("building {} for {}", engine.name(), self.target),
-            "",
-        )
-        .map(drop)
-    }
-
-    /// Runs the script under the emulator, with compiled code from the engine's cache, and checks what it prints.
-    fn script(
-        &self,
-        engine: Engine,
-        module: &Path,
-        options: &Options,
-        directory: &Path,
-    ) -> Result<f64, BenchError> {
-        let default = || root().join("sightglass-bench/js/workload.js");
-        let script = options.script.clone().unwrap_or_else(default);
-        let expected = script.with_extension("expected");
-        let expected = std::fs::read(&expected).map_err(|source| io(&expected, source))?;
-        let (file, printed) = (directory.join("phases.json"), directory.join("out"));
-        let cache = directory.join(format!(
-            "cache-{}-{}",
-            self.target,
-            engine.name().replace(' ', "-")
-        ));
-        let native = engine.script(module, &script, Some(&cache), &file);
-        let mut command = Command::new(&self.emulator);
-        command.arg(self.program(engine)).args(native.get_args());
-        for (name, value) in native.get_envs() {
-            if let Some(value) = value {
-                command.env(name, value);
-            }
-        }
-        let script = run_script(&mut command, engine, &expected, &file, &printed)?;
-        Ok(script.phases.run)
-    }
 }
