@@ -3,12 +3,15 @@
 //! The files come from `skerry_isle_rules::unit_paths`, so this is the same text that the verifier proves. ISLE's
 //! generated code marks the end of each rule with a comment that names its line; every such comment gets a call
 //! `C::rule_fired(ctx, ID)`, and `RULES[ID]` names the rule. Nothing else of the generated code is touched.
+//!
+//! Beside it stands, for tests, the list of all terms that make instructions, each with a function that applies it to
+//! operands of the types that its declaration has (`src/isa/forms.rs`).
 #![forbid(unsafe_code)]
 
 use cranelift_isle::codegen::{CodegenOptions, Prefix};
 use cranelift_isle::error::{Error, Errors, Span};
 use cranelift_isle::{ast, compile, files::Files, lexer::Lexer, parser};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -26,9 +29,12 @@ fn main() {
         for path in paths.iter().filter(|path| !path.starts_with(&out)) {
             println!("cargo:rerun-if-changed={}", path.display());
         }
-        let code = compile_unit(&paths, &out);
-        std::fs::write(out.join(format!("{}.rs", unit.name)), code)
-            .unwrap_or_else(|error| fail(&format!("cannot write the generated lowering: {error}")));
+        let (code, forms) = compile_unit(&paths, &out);
+        for (name, text) in [("", code), ("_forms", forms)] {
+            std::fs::write(out.join(format!("{}{name}.rs", unit.name)), text).unwrap_or_else(
+                |error| fail(&format!("cannot write the generated lowering: {error}")),
+            );
+        }
     }
 }
 
@@ -38,7 +44,8 @@ fn fail(message: &str) -> ! {
     std::process::exit(1)
 }
 
-fn compile_unit(paths: &[PathBuf], out: &Path) -> String {
+/// The generated lowering, and the list of terms that make instructions.
+fn compile_unit(paths: &[PathBuf], out: &Path) -> (String, String) {
     let prefixes = [
         (skerry_isle_rules::rules_dir(), "isle-rules"),
         (out, "generated"),
@@ -65,7 +72,74 @@ fn compile_unit(paths: &[PathBuf], out: &Path) -> String {
     }
     let code = compile::compile(files.clone(), &defs, &options)
         .unwrap_or_else(|errors| fail(&readable(&errors, &files)));
-    report_rules(&code, &defs, &files)
+    (
+        report_rules(&code, &defs, &files),
+        instruction_terms(&defs, &files),
+    )
+}
+
+/// The terms that make instructions: the constructors of `<isa>/inst/` that are neither pure nor operands. For each one
+/// a function has the maker `m` of forms make an operand of each type, and gives the result back to it.
+fn instruction_terms(defs: &[ast::Def], files: &Files) -> String {
+    let mut by_reference = HashSet::new();
+    let mut functions = HashMap::new();
+    for def in defs {
+        match def {
+            ast::Def::Type(ty) if !matches!(ty.ty, ast::TypeValue::Primitive(..)) => {
+                by_reference.insert(&ty.name.0);
+            }
+            ast::Def::Extern(ast::Extern::Constructor { term, func, .. }) => {
+                functions.insert(&term.0, &func.0);
+            }
+            _ => {}
+        }
+    }
+    let mut out = String::from(
+        "/// The terms that make instructions, each with what applies it to the operands that the maker chooses.\n\
+         pub const TERMS: &[(&str, fn(&mut Maker<'_, '_>))] = &[\n",
+    );
+    for def in defs {
+        let ast::Def::Decl(decl) = def else {
+            continue;
+        };
+        let file = &files.file_names[decl.pos.file];
+        let instructions = file.contains("/inst/") && !file.ends_with("/operands.isle");
+        let Some(function) = functions.get(&decl.term.0) else {
+            continue;
+        };
+        if !instructions || decl.pure || decl.ret_ty.0 == "Cond" {
+            continue;
+        }
+        let mut body = String::new();
+        let mut operands = String::new();
+        for (index, ty) in decl.arg_tys.iter().enumerate() {
+            write!(body, "let x{index} = m.{}(); ", snake_case(&ty.0)).expect("strings take all");
+            let reference = if by_reference.contains(&ty.0) { "&" } else { "" };
+            write!(operands, "{reference}x{index}, ").expect("strings take all");
+        }
+        writeln!(
+            out,
+            "    ({:?}, |m| {{ {body}let result = m.isle.{function}({operands}); m.{}_result(result); }}),",
+            decl.term.0,
+            snake_case(&decl.ret_ty.0)
+        )
+        .expect("strings take all");
+    }
+    out + "];\n"
+}
+
+/// The name of a type as that of a function: `GprMem` as `gpr_mem`.
+fn snake_case(name: &str) -> String {
+    let mut out = String::new();
+    let mut lower = false;
+    for c in name.chars() {
+        if c.is_uppercase() && lower {
+            out.push('_');
+        }
+        lower = !c.is_uppercase();
+        out.extend(c.to_lowercase());
+    }
+    out
 }
 
 /// Errors as text, one line `file:line: message` for each.

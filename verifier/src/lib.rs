@@ -12,6 +12,8 @@
 //!    [`counterexample`] turns the solver's model into readable text.
 //! 5. [`report`] counts and prints the [`verdict`]s.
 //!
+//! [`hardware`] executes the instructions and compares what they do with their specs.
+//!
 //! This crate never depends on the engine: it proves text, from the same files that the engine compiles.
 
 #![forbid(unsafe_code)]
@@ -24,6 +26,7 @@ pub mod encode;
 mod error;
 pub mod expr;
 pub mod extractors;
+pub mod hardware;
 pub mod lint;
 pub mod path;
 pub mod program;

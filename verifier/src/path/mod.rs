@@ -15,6 +15,7 @@ mod shapes;
 mod ssa;
 mod sunk;
 mod sunk_uses;
+mod symbolic;
 mod terms;
 mod values;
 mod witness;
@@ -26,6 +27,7 @@ pub use patterns::SEVERAL_RESULTS;
 pub use records::{LOAD, Log, Record, STORE, TRAP};
 pub use rules::{Display, Promise};
 pub use sunk::SINKABLE;
+pub use symbolic::{Symbolic, SymbolicEvent, TABLE_NAME};
 
 use crate::expr::{Dag, ExprId};
 use crate::program::Program;
