@@ -114,7 +114,11 @@ fn instruction_terms(defs: &[ast::Def], files: &Files) -> String {
         let mut operands = String::new();
         for (index, ty) in decl.arg_tys.iter().enumerate() {
             write!(body, "let x{index} = m.{}(); ", snake_case(&ty.0)).expect("strings take all");
-            let reference = if by_reference.contains(&ty.0) { "&" } else { "" };
+            let reference = if by_reference.contains(&ty.0) {
+                "&"
+            } else {
+                ""
+            };
             write!(operands, "{reference}x{index}, ").expect("strings take all");
         }
         writeln!(

@@ -263,7 +263,11 @@ impl Cases {
     /// The contents of memory, of which the first bytes may be a number.
     pub fn memory(&mut self) -> u128 {
         let random = &mut self.random;
-        let kind = if random.below(2) == 0 { Kind::Int } else { Kind::Vec };
+        let kind = if random.below(2) == 0 {
+            Kind::Int
+        } else {
+            Kind::Vec
+        };
         let high = u128::from(random.next()) << 64;
         let number = random.below(kind.corners());
         let low = match random.below(2) {
@@ -288,7 +292,9 @@ impl Cases {
             18 => random.below(0x1000),
             // Beyond what x86_64 (47 bits) and an emulated program have; the highest byte is not part of an address of
             // aarch64.
-            _ => random.one_of(&[0x0000_8000_0000_0000, 0x0012_3456_7800_0000]) + random.below(PAGE),
+            _ => {
+                random.one_of(&[0x0000_8000_0000_0000, 0x0012_3456_7800_0000]) + random.below(PAGE)
+            }
         }
     }
 

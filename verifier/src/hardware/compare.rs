@@ -33,7 +33,9 @@ const FLAG_BITS: [(&str, u32); 9] = [
 
 fn flag_bit(name: &str) -> u32 {
     let found = FLAG_BITS.iter().find(|(flag, _)| *flag == name);
-    found.expect("the flags of both instruction sets are listed").1
+    found
+        .expect("the flags of both instruction sets are listed")
+        .1
 }
 
 /// The numbers of an event's expressions among the roots of the tape.
@@ -119,7 +121,8 @@ impl<'l> Instance<'l> {
         let result = range(&mut symbolic.result.iter().map(|(_, part)| *part));
         let mut events = Vec::new();
         for event in &symbolic.events {
-            let mut root = |value: Option<ExprId>| value.map(|value| range(&mut [value].into_iter()).start);
+            let mut root =
+                |value: Option<ExprId>| value.map(|value| range(&mut [value].into_iter()).start);
             let SymbolicEvent { state, active, .. } = event;
             let bits = event.number("bits").unwrap_or(0);
             events.push(EventRoots {
@@ -145,7 +148,10 @@ impl<'l> Instance<'l> {
         let open = symbolic.open();
         let base = base_of(&line.term);
         let known = ["load", "store", "trap", "control", "pinned"];
-        if let Some(event) = events.iter().find(|event| !known.contains(&event.kind.as_str())) {
+        if let Some(event) = events
+            .iter()
+            .find(|event| !known.contains(&event.kind.as_str()))
+        {
             return Err(format!("events of kind `{}` are not executed", event.kind));
         }
         Ok(Self {
@@ -221,7 +227,11 @@ impl<'l> Instance<'l> {
 
     /// Whether anything is compared.
     fn says_something(&self) -> bool {
-        let open_result = self.symbolic.result.iter().all(|(_, part)| self.open.contains(part));
+        let open_result = self
+            .symbolic
+            .result
+            .iter()
+            .all(|(_, part)| self.open.contains(part));
         !open_result || !self.events.is_empty() || !self.facts.is_empty()
     }
 
@@ -243,7 +253,10 @@ impl<'l> Instance<'l> {
         let event = event.expect("there is an access");
         let (bytes, addr) = (event.bytes, event.addr.expect("it has one"));
         // The base is what makes the address the chosen one, whatever else is added to it.
-        let base = self.places.iter().position(|place| Some(*place) == self.base);
+        let base = self
+            .places
+            .iter()
+            .position(|place| Some(*place) == self.base);
         if let Some(base) = base {
             case.address = cases.address(bytes);
             case.inputs[base] = 0;
@@ -292,7 +305,9 @@ impl<'l> Instance<'l> {
         }
         self.set(case);
         self.tape.run();
-        self.requirements.clone().all(|root| self.tape.root(root) != 0)
+        self.requirements
+            .clone()
+            .all(|root| self.tape.root(root) != 0)
     }
 
     fn batch(&self, cases: &[Case], seed: u64) -> Batch {
@@ -321,12 +336,18 @@ impl<'l> Instance<'l> {
         self.set_open(false);
         self.set(case);
         self.tape.run();
-        let low: Vec<u128> = self.result.clone().map(|root| self.tape.root(root)).collect();
+        let low: Vec<u128> = self
+            .result
+            .clone()
+            .map(|root| self.tape.root(root))
+            .collect();
         let (end, window) = self.expected(case);
         self.check_end(&end, outcome)?;
         if let Some(changed) = outcome.changed.first() {
             return Err(match changed {
-                Some(place) => format!("{place} changes, which is neither the result nor overwritten"),
+                Some(place) => {
+                    format!("{place} changes, which is neither the result nor overwritten")
+                }
                 None => "memory changes beyond the 16 bytes from the address on".to_owned(),
             });
         }
@@ -452,7 +473,10 @@ impl<'l> Instance<'l> {
         } else {
             self.set_open(true);
             self.tape.run();
-            self.result.clone().map(|root| self.tape.root(root)).collect()
+            self.result
+                .clone()
+                .map(|root| self.tape.root(root))
+                .collect()
         };
         let parts = self.symbolic.result.clone();
         let seen_part = |name: &str, part: ExprId| match self.symbolic.dag.sort(part) {
@@ -465,8 +489,14 @@ impl<'l> Instance<'l> {
             let defined = !(low ^ high);
             if seen & defined != low & defined {
                 let name = if name.is_empty() { "the result" } else { name };
-                let open = if low == high { String::new() } else { format!(" (open: {:#x})", low ^ high) };
-                return Err(format!("{name} is {seen:#x}, and by the spec {low:#x}{open}"));
+                let open = if low == high {
+                    String::new()
+                } else {
+                    format!(" (open: {:#x})", low ^ high)
+                };
+                return Err(format!(
+                    "{name} is {seen:#x}, and by the spec {low:#x}{open}"
+                ));
             }
         }
         if self.facts.is_empty() {
@@ -487,7 +517,9 @@ impl<'l> Instance<'l> {
         self.tape.run();
         match self.facts.clone().all(|root| self.tape.root(root) != 0) {
             true => Ok(()),
-            false => Err(format!("the result is {seen:#x}, of which a fact of the spec does not hold")),
+            false => Err(format!(
+                "the result is {seen:#x}, of which a fact of the spec does not hold"
+            )),
         }
     }
 

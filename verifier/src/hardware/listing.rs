@@ -167,9 +167,10 @@ fn parse_line(line: &str) -> Option<Line> {
                 place => Some(Place::parse(place)?),
             };
             let code = if code == "-" { "" } else { code };
-            let bytes = code.as_bytes().chunks(2).map(|digits| {
-                u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
-            });
+            let bytes = code
+                .as_bytes()
+                .chunks(2)
+                .map(|digits| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok());
             let traps = list(traps).into_iter().map(|trap| {
                 let (offset, code) = trap.split_once(':')?;
                 Some((offset.parse().ok()?, u8::from_str_radix(code, 16).ok()?))

@@ -51,7 +51,10 @@ pub struct Executor {
 }
 
 fn succeeds(command: &mut Command) -> Result<(), String> {
-    let output = command.stdin(Stdio::null()).output().map_err(|error| error.to_string())?;
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| error.to_string())?;
     match output.status.success() {
         true => Ok(()),
         false => Err(format!(
@@ -84,11 +87,12 @@ impl Executor {
             None => return Err(absent("an emulator", "none is known".to_owned())),
         };
         let emulator = cross.map(|cross| {
-            let works = |emulator: &&&str| succeeds(Command::new(emulator).arg("--version")).is_ok();
+            let works =
+                |emulator: &&&str| succeeds(Command::new(emulator).arg("--version")).is_ok();
             let found = cross.emulators.iter().find(works);
-            found.map(|emulator| (*emulator).to_owned()).ok_or_else(|| {
-                absent(cross.emulators[0], "it does not start".to_owned())
-            })
+            found
+                .map(|emulator| (*emulator).to_owned())
+                .ok_or_else(|| absent(cross.emulators[0], "it does not start".to_owned()))
         });
         let emulator = emulator.transpose()?;
         let mut hash = blake3::Hasher::new();
@@ -104,7 +108,11 @@ impl Executor {
                 source,
             };
             // Under a name of its own, and then renamed, so that several runs at the same time do no harm.
-            let beside = folder.join(format!("{name}-{}-{:?}", std::process::id(), std::thread::current().id()));
+            let beside = folder.join(format!(
+                "{name}-{}-{:?}",
+                std::process::id(),
+                std::thread::current().id()
+            ));
             std::fs::create_dir_all(&beside).map_err(|error| written(&beside, error))?;
             for (file, source) in SOURCES {
                 let path = beside.join(file);
@@ -112,7 +120,11 @@ impl Executor {
             }
             let compiled = beside.join(&name);
             let mut command = Command::new(&compiler);
-            command.args(["-O2", "-Wall"]).arg(beside.join(SOURCES[0].0)).arg("-o").arg(&compiled);
+            command
+                .args(["-O2", "-Wall"])
+                .arg(beside.join(SOURCES[0].0))
+                .arg("-o")
+                .arg(&compiled);
             if emulator.is_some() {
                 command.arg("-static");
             }
@@ -142,7 +154,10 @@ impl Executor {
             }
             None => Command::new(&self.program),
         };
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit());
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit());
         let mut child = command.spawn().map_err(|source| HardwareError::Io {
             path: self.program.clone(),
             source,
@@ -213,7 +228,11 @@ fn number(place: Place) -> u8 {
 
 /// The number of bytes of a place.
 fn bytes(place: Place) -> usize {
-    if matches!(place, Place::Vec(_)) { 16 } else { 8 }
+    if matches!(place, Place::Vec(_)) {
+        16
+    } else {
+        8
+    }
 }
 
 /// The number of the place of the window.
@@ -234,7 +253,11 @@ impl Batch {
     fn encode(&self) -> Vec<u8> {
         let numbers = |places: &[Place]| -> Vec<u8> {
             let window = self.window.then_some(WINDOW_PLACE);
-            places.iter().map(|&place| number(place)).chain(window).collect()
+            places
+                .iter()
+                .map(|&place| number(place))
+                .chain(window)
+                .collect()
         };
         let (inputs, outputs) = (numbers(&self.inputs), numbers(&self.outputs));
         let mut registers = 0u64;
@@ -298,12 +321,16 @@ impl Machine {
         if done != batch.cases || signal != 0 {
             return Err(failed(format!("ended by signal {signal} in case {done}")));
         }
-        Ok(answers.chunks(size).map(|answer| decode(batch, answer)).collect())
+        Ok(answers
+            .chunks(size)
+            .map(|answer| decode(batch, answer))
+            .collect())
     }
 }
 
 fn decode(batch: &Batch, answer: &[u8]) -> Outcome {
-    let double = |at: usize| u64::from_le_bytes(answer[at..at + 8].try_into().expect("eight bytes"));
+    let double =
+        |at: usize| u64::from_le_bytes(answer[at..at + 8].try_into().expect("eight bytes"));
     let first = double(0);
     let (changed, more) = (double(16), double(24));
     let mut outcome = Outcome {
@@ -314,13 +341,18 @@ fn decode(batch: &Batch, answer: &[u8]) -> Outcome {
     };
     if changed != 0 || more != 0 {
         for number in 0..32 {
-            for (place, bit) in [(Place::Int(number), number), (Place::Vec(number), 32 + number)] {
+            for (place, bit) in [
+                (Place::Int(number), number),
+                (Place::Vec(number), 32 + number),
+            ] {
                 if changed >> bit & 1 == 1 {
                     outcome.changed.push(Some(place));
                 }
             }
         }
-        outcome.changed.extend((more & 1 == 1).then_some(Some(Place::Flags)));
+        outcome
+            .changed
+            .extend((more & 1 == 1).then_some(Some(Place::Flags)));
         outcome.changed.extend((more & 2 == 2).then_some(None));
     }
     let mut at = 32;

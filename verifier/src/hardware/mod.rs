@@ -35,7 +35,9 @@ pub enum HardwareError {
         source: std::io::Error,
     },
     /// A line of the listing is not as the engine writes it.
-    #[error("line {line} of the listing of forms is not one: {text:?} (BLESS=1 cargo test --workspace --lib -- forms writes it anew)")]
+    #[error(
+        "line {line} of the listing of forms is not one: {text:?} (BLESS=1 cargo test --workspace --lib -- forms writes it anew)"
+    )]
     Listing {
         /// The number of the line.
         line: usize,
@@ -43,7 +45,9 @@ pub enum HardwareError {
         text: String,
     },
     /// Something that has to be installed is not.
-    #[error("{what} of {isa} cannot be executed here: {program} is absent or fails ({reason}); install {package}")]
+    #[error(
+        "{what} of {isa} cannot be executed here: {program} is absent or fails ({reason}); install {package}"
+    )]
     Absent {
         /// What is not done therefore.
         what: &'static str,
@@ -110,7 +114,8 @@ pub fn listing_file(isa: &str) -> PathBuf {
 /// It cannot be read, or it is not as the engine writes it.
 pub fn read_listing(isa: &str) -> Result<Vec<Line>, HardwareError> {
     let path = listing_file(isa);
-    let text = std::fs::read_to_string(&path).map_err(|source| HardwareError::Io { path, source })?;
+    let text =
+        std::fs::read_to_string(&path).map_err(|source| HardwareError::Io { path, source })?;
     listing::parse(&text)
 }
 
@@ -134,7 +139,9 @@ pub fn execute(
         match &line.entry {
             Entry::Encoded(_) => *counts.entry(line.form()).or_default() += 1,
             Entry::NotExecuted(reason) => {
-                report.not_executed.insert(line.name().to_owned(), reason.clone());
+                report
+                    .not_executed
+                    .insert(line.name().to_owned(), reason.clone());
             }
             Entry::Refused => {}
         }
@@ -160,8 +167,12 @@ pub fn execute(
         }
     };
     let done: Vec<_> = std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..options.jobs.max(1)).map(|_| scope.spawn(work)).collect();
-        let joined = workers.into_iter().map(|worker| worker.join().expect("a worker ends"));
+        let workers: Vec<_> = (0..options.jobs.max(1))
+            .map(|_| scope.spawn(work))
+            .collect();
+        let joined = workers
+            .into_iter()
+            .map(|worker| worker.join().expect("a worker ends"));
         joined.collect::<Result<Vec<_>, _>>()
     })?;
     let mut done: Vec<(usize, Done)> = done.into_iter().flatten().collect();
@@ -248,8 +259,12 @@ pub fn instruction_terms(program: &Program, isa: &str) -> Vec<String> {
             continue;
         };
         let folder = Path::new(program.file_name(decl.pos));
-        let file = folder.file_name().is_some_and(|name| name != "operands.isle");
-        let of_instructions = folder.parent().is_some_and(|parent| parent.ends_with(format!("{isa}/inst")));
+        let file = folder
+            .file_name()
+            .is_some_and(|name| name != "operands.isle");
+        let of_instructions = folder
+            .parent()
+            .is_some_and(|parent| parent.ends_with(format!("{isa}/inst")));
         if of_instructions
             && file
             && !decl.pure

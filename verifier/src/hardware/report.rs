@@ -133,7 +133,10 @@ impl HardwareReport {
             line(format!("{term} is not in the listing of forms"));
         }
         for form in self.scant(cases) {
-            line(format!("{form} was executed {} times only", self.forms[form].cases));
+            line(format!(
+                "{form} was executed {} times only",
+                self.forms[form].cases
+            ));
         }
         let mut reasons: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         for (term, reason) in &self.not_executed {

@@ -86,7 +86,10 @@ impl Symbolic {
     pub fn open(&self) -> Vec<ExprId> {
         let known = |variable: &ExprId| {
             self.inputs.iter().any(|(_, _, input)| input == variable)
-                || self.events.iter().any(|event| event.brings == Some(*variable))
+                || self
+                    .events
+                    .iter()
+                    .any(|event| event.brings == Some(*variable))
         };
         let mut variables = self.dag.variable_exprs(0);
         variables.retain(|variable| !known(variable));
@@ -324,6 +327,8 @@ impl Path<'_, '_> {
 fn structure(fields: Vec<(&str, Value)>) -> Value {
     let fields = fields.into_iter();
     Value::Struct(Rc::new(
-        fields.map(|(name, value)| (Rc::from(name), value)).collect(),
+        fields
+            .map(|(name, value)| (Rc::from(name), value))
+            .collect(),
     ))
 }

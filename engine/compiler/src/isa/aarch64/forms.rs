@@ -117,8 +117,22 @@ impl Maker<'_, '_> {
     }
 
     fn u64(&mut self) -> u64 {
-        let values = [0, 1, 0xffff, 0x1_0000, 0xffff_0000, 0xffff_ffff, u64::MAX, 1 << 63];
-        let more = [!0xffff, 0x0f0f_0f0f_0f0f_0f0f, 0x0123_4567_89ab_cdef, 0xffff_1234_ffff_ffff];
+        let values = [
+            0,
+            1,
+            0xffff,
+            0x1_0000,
+            0xffff_0000,
+            0xffff_ffff,
+            u64::MAX,
+            1 << 63,
+        ];
+        let more = [
+            !0xffff,
+            0x0f0f_0f0f_0f0f_0f0f,
+            0x0123_4567_89ab_cdef,
+            0xffff_1234_ffff_ffff,
+        ];
         self.constant(64, &[&values[..], &more].concat())
     }
 
@@ -170,32 +184,37 @@ impl Maker<'_, '_> {
 
     fn amode(&mut self) -> Amode {
         let log2 = [0, 1, 2, 3];
-        let kind = self.pick(&["base", "index", "index_shifted", "uxtw", "sxtw"]);
-        self.open(&match kind {
-            "base" | "uxtw" | "sxtw" => format!("amode_{}", ["base", "base_uxtw", "base_sxtw"][match kind {
-                "base" => 0,
-                "uxtw" => 1,
-                _ => 2,
-            }]),
-            _ => format!("amode_base_{kind}"),
-        });
+        let kind = self.pick(&["", "_index", "_index_shifted", "_uxtw", "_sxtw"]);
+        self.open(&format!("amode_base{kind}"));
         let base = self.plain_int_reg();
         let address = match kind {
-            "base" => {
-                let disps = [0, 1, -256, 255, 256, 0x7ff8, 0x8000, -257, 0xff_f010, i32::MAX, i32::MIN];
+            "" => {
+                let disps = [
+                    0,
+                    1,
+                    -256,
+                    255,
+                    256,
+                    0x7ff8,
+                    0x8000,
+                    -257,
+                    0xff_f010,
+                    i32::MAX,
+                    i32::MIN,
+                ];
                 let disp = self.displacement(&disps);
                 self.isle.amode_base(base, disp)
             }
-            "index" => {
+            "_index" => {
                 let index = self.plain_int_reg();
                 self.isle.amode_base_index(base, index)
             }
-            "index_shifted" => {
+            "_index_shifted" => {
                 let index = self.plain_int_reg();
                 let shift = self.constant(8, &log2) as u8;
                 self.isle.amode_base_index_shifted(base, index, shift)
             }
-            "uxtw" => {
+            "_uxtw" => {
                 let index = self.plain_int_reg();
                 let shift = self.constant(8, &log2) as u8;
                 self.isle.amode_base_uxtw(base, index, shift)

@@ -1,13 +1,13 @@
 //! The maker of operands, and of what a term over them becomes.
 
+use super::Forms;
 use super::allocate::{Allocated, allocate};
 use super::choices::Choices;
-use super::Forms;
 use crate::abi::PlaceList;
 use crate::flags::CpuFeatures;
-use crate::lower::{InstOutput, Lower};
 use crate::lower::context::{Flags, Isle};
 use crate::lower::order::BlockOrder;
+use crate::lower::{InstOutput, Lower};
 use crate::vcode::reg::Reg;
 use cranelift_codegen::dominator_tree::DominatorTree;
 use cranelift_codegen::flowgraph::ControlFlowGraph;
@@ -183,11 +183,19 @@ impl<I: Forms> Maker<'_, '_, I> {
         if self.branches {
             more.push(target);
         }
-        let scratch: Vec<PReg> = insts.iter().flat_map(|inst| I::scratch(inst)).copied().collect();
+        let scratch: Vec<PReg> = insts
+            .iter()
+            .flat_map(|inst| I::scratch(inst))
+            .copied()
+            .collect();
         let allocated = allocate(&mut insts, &more, &I::POOLS, bank);
         self.name_registers(&allocated);
-        let mut writes: BTreeSet<String> =
-            allocated.written.iter().chain(&scratch).map(|&reg| show(reg)).collect();
+        let mut writes: BTreeSet<String> = allocated
+            .written
+            .iter()
+            .chain(&scratch)
+            .map(|&reg| show(reg))
+            .collect();
         if self.writes_flags || matches!(self.output, Output::Flags) {
             writes.insert("flags".to_string());
         }
@@ -196,7 +204,9 @@ impl<I: Forms> Maker<'_, '_, I> {
                 let target = allocated.of(target);
                 writes.insert(show(target));
                 let count = terminator(self.term) as u64;
-                (0..count).map(|name| I::constant(Reg::from_real(target), name)).collect()
+                (0..count)
+                    .map(|name| I::constant(Reg::from_real(target), name))
+                    .collect()
             }
             false => vec![],
         };
@@ -272,6 +282,11 @@ impl<I: Forms> Maker<'_, '_, I> {
         self.named.push(reg);
         self.again(reg);
         reg
+    }
+
+    /// The register that was made first.
+    pub fn first_register(&self) -> Reg {
+        self.named[0]
     }
 
     /// A register that is an operand already, written down.
@@ -367,7 +382,10 @@ impl<I: Forms> Maker<'_, '_, I> {
 
     /// An operand of a term that is not executed alone.
     fn of_a_frame(&self) -> ! {
-        panic!("{} is in the list of terms that are not executed", self.term)
+        panic!(
+            "{} is in the list of terms that are not executed",
+            self.term
+        )
     }
     /// A function.
     pub fn func_ref(&mut self) -> FuncRef {

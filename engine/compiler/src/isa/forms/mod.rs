@@ -78,14 +78,14 @@ fn entries<I: Forms>(
     let mut entries = Vec::new();
     loop {
         let mut text = String::new();
-        let made = catch_unwind(AssertUnwindSafe(|| {
-            maker::with_maker(name, features, bank, &mut choices, &mut text, apply)
-        }));
-        let rest = made.ok().map(|made| {
+        // Some operands are refused by the term, and some by the encoder.
+        let rest = catch_unwind(AssertUnwindSafe(|| {
+            let made = maker::with_maker(name, features, bank, &mut choices, &mut text, apply);
             let code = Emitter::<I>::frameless(&made.insts, &made.successors, END, I::frame());
             assert!(code.relocs.is_empty(), "{text}: code of its own");
             written(&made.result, &made.writes, &code)
-        });
+        }));
+        let rest = rest.ok();
         // Where the term panics, no register is allocated.
         let term = text.replace('%', "");
         entries.push(Entry { term, rest });

@@ -124,14 +124,38 @@ impl Maker<'_, '_> {
     }
 
     fn i32(&mut self) -> i32 {
-        let values = [0, 1, -1, 127, -128, 128, -129, i32::MAX, i32::MIN, 0x1234_5678];
+        let values = [
+            0,
+            1,
+            -1,
+            127,
+            -128,
+            128,
+            -129,
+            i32::MAX,
+            i32::MIN,
+            0x1234_5678,
+        ];
         let values = values.map(|value| value as u32 as u64);
         self.constant(32, &values) as u32 as i32
     }
 
     fn u64(&mut self) -> u64 {
-        let values = [0, 1, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff, 1 << 32, u64::MAX];
-        let more = [(i32::MIN as i64) as u64, !0x8000_0000, 1 << 63, 0x0123_4567_89ab_cdef];
+        let values = [
+            0,
+            1,
+            0x7fff_ffff,
+            0x8000_0000,
+            0xffff_ffff,
+            1 << 32,
+            u64::MAX,
+        ];
+        let more = [
+            (i32::MIN as i64) as u64,
+            !0x8000_0000,
+            1 << 63,
+            0x0123_4567_89ab_cdef,
+        ];
         self.constant(64, &[&values[..], &more].concat())
     }
 
@@ -191,7 +215,20 @@ impl Maker<'_, '_> {
     }
 
     fn gpr_mem_imm(&mut self) -> GprMemImm {
-        match self.pick(&[0, 1, 2]) {
+        // TEST of a register with itself is an instruction of its own.
+        let kinds: &[u32] = if self.term == "x64_test" {
+            &[0, 1, 2, 3]
+        } else {
+            &[0, 1, 2]
+        };
+        match self.pick(kinds) {
+            3 => {
+                self.open("gpr_operand");
+                let reg = self.first_register();
+                self.again(reg);
+                self.close();
+                self.isle.gpr_operand(reg)
+            }
             0 => {
                 self.open("gpr_operand");
                 let reg = self.plain_int_reg();
