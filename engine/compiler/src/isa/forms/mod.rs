@@ -145,9 +145,9 @@ pub fn listing<I: Forms>(terms: &[(&'static str, fn(&mut Maker<'_, '_, I>))]) ->
         }
         // With all features first, then those encodings without them that are others.
         let mut seen = BTreeSet::new();
-        for features in [CpuFeatures::all(target), CpuFeatures::baseline(target)] {
+        let sets = [CpuFeatures::all(target), CpuFeatures::baseline(target)];
+        for (features, all) in sets.into_iter().zip([true, false]) {
             let banks = [0, 1].map(|bank| entries(name, apply, features, bank));
-            let all = features != CpuFeatures::baseline(target);
             let mut counts: BTreeMap<String, usize> = BTreeMap::new();
             for entry in &banks[0] {
                 *counts.entry(skeleton(&entry.term)).or_default() += 1;
