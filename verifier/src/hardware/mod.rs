@@ -137,7 +137,12 @@ pub fn execute(
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
     for line in &lines {
         match &line.entry {
-            Entry::Encoded(_) => *counts.entry(line.form()).or_default() += 1,
+            // What the spec excludes has no share in the cases of its form.
+            Entry::Encoded(_) => {
+                if allows(program, line) {
+                    *counts.entry(line.form()).or_default() += 1;
+                }
+            }
             Entry::NotExecuted(reason) => {
                 report
                     .not_executed
@@ -183,6 +188,11 @@ pub fn execute(
     Ok(report)
 }
 
+/// Whether the spec of a line allows its operands.
+fn allows(program: &Program, line: &Line) -> bool {
+    matches!(Symbolic::of(program, &line.term), Ok(Some(symbolic)) if !symbolic.never_required())
+}
+
 /// What came of one line.
 #[derive(Debug, Default)]
 pub struct Done {
@@ -211,8 +221,7 @@ fn execute_line(
         Entry::Refused => {
             // The engine panics at these operands, so the spec must not allow them. A spec that cannot be evaluated
             // at them says nothing of them, either.
-            let allowed = matches!(Symbolic::of(program, &line.term), Ok(Some(symbolic))
-                if !symbolic.never_required());
+            let allowed = allows(program, line);
             let mut done = Done::default();
             if allowed {
                 done.mismatches.push(Mismatch::of(

@@ -87,7 +87,9 @@ fn entries<I: Forms>(
         }));
         let rest = rest.ok();
         // Where the term panics, no register is allocated.
-        let term = text.replace('%', "");
+        let mut term = text.replace('%', "");
+        let ends = term.matches(')').count();
+        term.push_str(&")".repeat(term.matches('(').count() - ends));
         entries.push(Entry { term, rest });
         if !choices.advance() {
             return entries;
