@@ -153,7 +153,7 @@ fn instruction_terms(defs: &[ast::Def], files: &Files) -> String {
     }
     let mut out = String::from(
         "/// The terms that make instructions, each with what applies it to the operands that the maker chooses.\n\
-         pub const TERMS: &[(&str, fn(&mut Maker<'_, '_>))] = &[\n",
+         pub const TERMS: &[Term] = &[\n",
     );
     for def in defs {
         let ast::Def::Decl(decl) = def else {
@@ -178,13 +178,13 @@ fn instruction_terms(defs: &[ast::Def], files: &Files) -> String {
             };
             write!(operands, "{reference}x{index}, ").expect("strings take all");
         }
-        writeln!(
-            out,
-            "    ({:?}, |m| {{ {body}let result = m.isle.{function}({operands}); m.{}_result(result); }}),",
-            decl.term.0,
-            snake_case(&decl.ret_ty.0)
-        )
+        let call = format!("m.isle.{function}({operands})");
+        match snake_case(&decl.ret_ty.0).as_str() {
+            "unit" => write!(body, "{call}; m.unit_result();"),
+            result => write!(body, "let result = {call}; m.{result}_result(result);"),
+        }
         .expect("strings take all");
+        writeln!(out, "    ({:?}, |m| {{ {body} }}),", decl.term.0).expect("strings take all");
     }
     out + "];\n"
 }

@@ -15,7 +15,7 @@ impl Random {
     }
 
     /// The next number.
-    pub fn next(&mut self) -> u64 {
+    pub fn number(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -25,7 +25,7 @@ impl Random {
 
     /// A number below `end`.
     pub fn below(&mut self, end: u64) -> u64 {
-        self.next() % end
+        self.number() % end
     }
 
     fn one_of<T: Copy>(&mut self, list: &[T]) -> T {
@@ -170,9 +170,9 @@ impl Kind {
         match self {
             Self::Int => INTS[number].into(),
             Self::Vec => {
-                let high = u128::from(random.next()) << 64;
+                let high = u128::from(random.number()) << 64;
                 match number.checked_sub(SINGLES.len()) {
-                    None => high | u128::from(random.next() << 32) | u128::from(SINGLES[number]),
+                    None => high | u128::from(random.number() << 32) | u128::from(SINGLES[number]),
                     Some(number) => high | u128::from(DOUBLES[number]),
                 }
             }
@@ -180,7 +180,7 @@ impl Kind {
     }
 
     fn random(self, random: &mut Random) -> u128 {
-        let bits = random.next();
+        let bits = random.number();
         match (self, random.below(4)) {
             (Self::Int, 0) => u128::from(bits >> random.below(64)),
             (Self::Int, 1) => u128::from((bits.cast_signed() >> random.below(64)).cast_unsigned()),
@@ -188,7 +188,7 @@ impl Kind {
             (Self::Int, _) => bits.into(),
             // Numbers of exponents that are close to each other, so that sums are not one of the operands.
             (Self::Vec, kind) => {
-                let high = u128::from(random.next()) << 64;
+                let high = u128::from(random.number()) << 64;
                 let near = random.below(40);
                 high | match kind {
                     0 => u128::from(bits & 0x807f_ffff_807f_ffff | (110 + near) << 23),
@@ -229,7 +229,7 @@ impl Cases {
     }
 
     /// The contents of each register. Every other case is the next combination of corners, as long as there are some.
-    pub fn next(&mut self) -> Vec<u128> {
+    pub fn contents(&mut self) -> Vec<u128> {
         let number = self.number;
         self.number += 1;
         if number.is_multiple_of(2) && number / 2 < self.combinations {
@@ -257,7 +257,7 @@ impl Cases {
 
     /// The flags: all bits at random.
     pub fn flags(&mut self) -> u64 {
-        self.random.next()
+        self.random.number()
     }
 
     /// The contents of memory, of which the first bytes may be a number.
@@ -268,7 +268,7 @@ impl Cases {
         } else {
             Kind::Vec
         };
-        let high = u128::from(random.next()) << 64;
+        let high = u128::from(random.number()) << 64;
         let number = random.below(kind.corners());
         let low = match random.below(2) {
             0 => kind.corner(number, random),
@@ -300,6 +300,6 @@ impl Cases {
 
     /// Bits that mean nothing.
     pub fn garbage(&mut self) -> u64 {
-        self.random.next()
+        self.random.number()
     }
 }

@@ -237,7 +237,7 @@ impl<'l> Instance<'l> {
 
     fn make(&mut self, cases: &mut Cases) -> Case {
         let mut case = Case::default();
-        let mut contents = cases.next().into_iter();
+        let mut contents = cases.contents().into_iter();
         for place in &self.places {
             case.inputs.push(match place {
                 Place::Flags => cases.flags().into(),
@@ -401,9 +401,9 @@ impl<'l> Instance<'l> {
                     if event.kind == STORE {
                         let stored = of(event.stored).to_le_bytes();
                         let offset = address.wrapping_sub(case.address) as usize;
-                        for index in 0..event.bytes as usize {
+                        for (index, value) in stored[..event.bytes as usize].iter().enumerate() {
                             if let Some(byte) = window.get_mut(offset.wrapping_add(index)) {
-                                *byte = stored[index];
+                                *byte = *value;
                             }
                         }
                     }

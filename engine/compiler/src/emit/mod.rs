@@ -81,6 +81,7 @@ impl<I: Isa> Emitter<I> {
             stubs: Vec::new(),
             funcs: Vec::new(),
             listing: false,
+            protected: false,
         };
         let targets: Vec<u32> = (0..count).collect();
         for inst in insts {

@@ -13,6 +13,8 @@ use regalloc2::PReg;
 
 type Maker<'a, 'f> = crate::isa::forms::Maker<'a, 'f, Aarch64>;
 
+type Term = crate::isa::forms::Term<Aarch64>;
+
 include!(concat!(env!("OUT_DIR"), "/aarch64_forms.rs"));
 
 const FRAME_AND_CALLEE: &str = "it depends on the frame of its function and on the callee, and the contract of calls describes both; \

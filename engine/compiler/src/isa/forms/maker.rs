@@ -146,7 +146,7 @@ pub fn with_maker<I: Forms>(
     bank: usize,
     choices: &mut Choices,
     text: &mut String,
-    apply: fn(&mut Maker<'_, '_, I>),
+    apply: super::Apply<I>,
 ) -> Made<I> {
     let (func, access) = function(terminator(term));
     let cfg = ControlFlowGraph::with_function(&func);
@@ -419,7 +419,7 @@ impl<I: Forms> Maker<'_, '_, I> {
     }
 
     /// The result of a term without one.
-    pub fn unit_result(&mut self, (): ()) {}
+    pub fn unit_result(&mut self) {}
 
     /// Flags, whose producer is emitted.
     pub fn flags_result(&mut self, flags: Flags) {

@@ -61,6 +61,12 @@ pub trait Forms: Isa {
     fn frame() -> crate::abi::frame::Frame;
 }
 
+/// Has a maker make the operands of a term, and applies the term to them.
+pub type Apply<I> = fn(&mut Maker<'_, '_, I>);
+
+/// A term that makes instructions: its name, and what applies it.
+pub type Term<I> = (&'static str, Apply<I>);
+
 /// One entry: what follows the term.
 struct Entry {
     term: String,
@@ -70,7 +76,7 @@ struct Entry {
 /// All entries of one term, with or without the optional features, with registers of one bank.
 fn entries<I: Forms>(
     name: &'static str,
-    apply: fn(&mut Maker<'_, '_, I>),
+    apply: Apply<I>,
     features: CpuFeatures,
     bank: usize,
 ) -> Vec<Entry> {
@@ -133,7 +139,7 @@ fn skeleton(term: &str) -> String {
 }
 
 /// The listing of an instruction set.
-pub fn listing<I: Forms>(terms: &[(&'static str, fn(&mut Maker<'_, '_, I>))]) -> String {
+pub fn listing<I: Forms>(terms: &[Term<I>]) -> String {
     let target = super::Target::named(I::NAME).expect("it has a back end");
     let mut out = format!(
         "# Every form that a rule of {} can emit, as the engine encodes it (engine/compiler/src/isa/forms/mod.rs has the format).\n\
@@ -181,7 +187,7 @@ pub fn listing<I: Forms>(terms: &[(&'static str, fn(&mut Maker<'_, '_, I>))]) ->
 }
 
 /// Compares a listing with its file, or writes that anew.
-fn check<I: Forms>(terms: &[(&'static str, fn(&mut Maker<'_, '_, I>))]) {
+fn check<I: Forms>(terms: &[Term<I>]) {
     // The terms refuse some operands, which is no news.
     let hook = std::panic::take_hook();
     std::panic::set_hook(Box::new(|_| {}));

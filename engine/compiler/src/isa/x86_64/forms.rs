@@ -14,6 +14,8 @@ use std::num::NonZeroU8;
 
 type Maker<'a, 'f> = crate::isa::forms::Maker<'a, 'f, X86_64>;
 
+type Term = crate::isa::forms::Term<X86_64>;
+
 include!(concat!(env!("OUT_DIR"), "/x86_64_forms.rs"));
 
 const FRAME_AND_CALLEE: &str = "it depends on the frame of its function and on the callee, and the contract of calls describes both; \
