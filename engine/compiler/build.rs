@@ -5,12 +5,15 @@
 //! `C::rule_fired(ctx, ID)`, and `RULES[ID]` names the rule. Nothing else of the generated code is touched.
 //!
 //! Beside it come the types at which CLIF's operators are proven, from the `instantiate` lists of the same text.
+//!
+//! Beside it stands, for tests, the list of all terms that make instructions, each with a function that applies it to
+//! operands of the types that its declaration has (`src/isa/forms.rs`).
 #![forbid(unsafe_code)]
 
 use cranelift_isle::codegen::{CodegenOptions, Prefix};
 use cranelift_isle::error::{Error, Errors, Span};
 use cranelift_isle::{ast, compile, files::Files, lexer::Lexer, parser};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -24,15 +27,16 @@ fn main() {
         for path in paths.iter().filter(|path| !path.starts_with(&out)) {
             println!("cargo:rerun-if-changed={}", path.display());
         }
-        let (code, signatures) = compile_unit(&paths, &out);
+        let code = compile_unit(&paths, &out);
         let write = |name: String, text: String| {
             std::fs::write(out.join(name), text).unwrap_or_else(|error| {
                 fail(&format!("cannot write the generated lowering: {error}"))
             });
         };
-        write(format!("{}.rs", unit.name), code);
+        write(format!("{}.rs", unit.name), code.lowering);
+        write(format!("{}_forms.rs", unit.name), code.forms);
         // They stand in `clif/`, which every instruction set shares.
-        write("signatures.rs".to_owned(), signatures);
+        write("signatures.rs".to_owned(), code.signatures);
     }
 }
 
@@ -42,8 +46,17 @@ fn fail(message: &str) -> ! {
     std::process::exit(1)
 }
 
-/// The generated lowering, and the table of signatures.
-fn compile_unit(paths: &[PathBuf], out: &Path) -> (String, String) {
+/// What is generated from one unit.
+struct UnitCode {
+    /// The lowering as Rust.
+    lowering: String,
+    /// The table of the types at which operators are proven.
+    signatures: String,
+    /// The list of the terms that make instructions, as Rust.
+    forms: String,
+}
+
+fn compile_unit(paths: &[PathBuf], out: &Path) -> UnitCode {
     let prefixes = [
         (skerry_isle_rules::rules_dir(), "isle-rules"),
         (out, "generated"),
@@ -70,7 +83,11 @@ fn compile_unit(paths: &[PathBuf], out: &Path) -> (String, String) {
     }
     let code = compile::compile(files.clone(), &defs, &options)
         .unwrap_or_else(|errors| fail(&readable(&errors, &files)));
-    (report_rules(&code, &defs, &files), signatures(&defs))
+    UnitCode {
+        lowering: report_rules(&code, &defs, &files),
+        signatures: signatures(&defs),
+        forms: instruction_terms(&defs, &files),
+    }
 }
 
 /// The table of the types at which operators are proven: sorted texts, each an operator, the types of its operands that
@@ -116,6 +133,74 @@ fn clif_type(model: &ast::ModelType) -> Option<String> {
     let width = name.0.strip_prefix(['I', 'F'])?;
     width.parse::<u32>().ok()?;
     Some(name.0.to_lowercase())
+}
+
+/// The terms that make instructions: the constructors of `<isa>/inst/` that are neither pure nor operands. For each one
+/// a function has the maker `m` of forms make an operand of each type, and gives the result back to it.
+fn instruction_terms(defs: &[ast::Def], files: &Files) -> String {
+    let mut by_reference = HashSet::new();
+    let mut functions = HashMap::new();
+    for def in defs {
+        match def {
+            ast::Def::Type(ty) if !matches!(ty.ty, ast::TypeValue::Primitive(..)) => {
+                by_reference.insert(&ty.name.0);
+            }
+            ast::Def::Extern(ast::Extern::Constructor { term, func, .. }) => {
+                functions.insert(&term.0, &func.0);
+            }
+            _ => {}
+        }
+    }
+    let mut out = String::from(
+        "/// The terms that make instructions, each with what applies it to the operands that the maker chooses.\n\
+         pub const TERMS: &[Term] = &[\n",
+    );
+    for def in defs {
+        let ast::Def::Decl(decl) = def else {
+            continue;
+        };
+        let file = &files.file_names[decl.pos.file];
+        let instructions = file.contains("/inst/") && !file.ends_with("/operands.isle");
+        let Some(function) = functions.get(&decl.term.0) else {
+            continue;
+        };
+        if !instructions || decl.pure || decl.ret_ty.0 == "Cond" {
+            continue;
+        }
+        let mut body = String::new();
+        let mut operands = String::new();
+        for (index, ty) in decl.arg_tys.iter().enumerate() {
+            write!(body, "let x{index} = m.{}(); ", snake_case(&ty.0)).expect("strings take all");
+            let reference = if by_reference.contains(&ty.0) {
+                "&"
+            } else {
+                ""
+            };
+            write!(operands, "{reference}x{index}, ").expect("strings take all");
+        }
+        let call = format!("m.isle.{function}({operands})");
+        match snake_case(&decl.ret_ty.0).as_str() {
+            "unit" => write!(body, "{call}; m.unit_result();"),
+            result => write!(body, "let result = {call}; m.{result}_result(result);"),
+        }
+        .expect("strings take all");
+        writeln!(out, "    ({:?}, |m| {{ {body} }}),", decl.term.0).expect("strings take all");
+    }
+    out + "];\n"
+}
+
+/// The name of a type as that of a function: `GprMem` as `gpr_mem`.
+fn snake_case(name: &str) -> String {
+    let mut out = String::new();
+    let mut lower = false;
+    for c in name.chars() {
+        if c.is_uppercase() && lower {
+            out.push('_');
+        }
+        lower = !c.is_uppercase();
+        out.extend(c.to_lowercase());
+    }
+    out
 }
 
 /// Errors as text, one line `file:line: message` for each.

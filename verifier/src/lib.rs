@@ -13,6 +13,8 @@
 //! 5. [`completeness`] proves that some rule applies wherever one must.
 //! 6. [`report`] counts and prints the [`verdict`]s.
 //!
+//! [`hardware`] executes the instructions and compares what they do with their specs.
+//!
 //! This crate never depends on the engine: it proves text, from the same files that the engine compiles.
 
 #![forbid(unsafe_code)]
@@ -26,6 +28,7 @@ pub mod encode;
 mod error;
 pub mod expr;
 pub mod extractors;
+pub mod hardware;
 pub mod lint;
 mod parentheses;
 pub mod path;

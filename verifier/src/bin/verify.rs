@@ -1,8 +1,11 @@
-//! `cargo verify`: proves the rules of every instruction set and prints what is not proven.
+//! `cargo verify`: proves the rules of every instruction set and prints what is not proven; with `--hardware`, executes the
+//! instructions and compares them with their specs.
 #![forbid(unsafe_code)]
 
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use skerry_verifier::hardware::machine::Executor;
+use skerry_verifier::hardware::{self, HardwareOptions};
 use skerry_verifier::{Options, Program, Report, VerifyError};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -41,6 +44,20 @@ struct Arguments {
     /// Print every instantiation with its verdict and time
     #[arg(long, short)]
     verbose: bool,
+    /// Prove nothing; execute every instruction form that a rule can emit, and compare what it does with its spec
+    #[arg(long, conflicts_with_all = ["rule", "group", "no_cache", "files"])]
+    hardware: bool,
+    /// With --hardware: the least number of cases of each form
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 10_000,
+        requires = "hardware"
+    )]
+    cases: usize,
+    /// With --hardware: only the forms of this term
+    #[arg(long, value_name = "NAME", requires = "hardware")]
+    term: Option<String>,
     /// Verify these ISLE files, in this order, in place of an instruction set
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
@@ -48,7 +65,11 @@ struct Arguments {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    match run(&arguments) {
+    let result = match arguments.hardware {
+        true => execute(&arguments),
+        false => run(&arguments),
+    };
+    match result {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
@@ -163,14 +184,61 @@ fn run(arguments: &Arguments) -> Result<bool, VerifyError> {
     if let (true, Some(error)) = (reports.is_empty(), absent) {
         return Err(error);
     }
-    if let Some(path) = &arguments.json {
-        let text = serde_json::to_string_pretty(&reports).expect("a report is plain data");
-        std::fs::write(path, text + "\n").map_err(|source| VerifyError::Io {
-            path: path.clone(),
-            source,
-        })?;
-    }
+    write_json(arguments, &reports)?;
     Ok(reports.values().all(Report::passed))
+}
+
+/// Executes the forms of every instruction set. Says whether all do what their specs say.
+fn execute(arguments: &Arguments) -> Result<bool, VerifyError> {
+    let mut options = HardwareOptions {
+        cases: arguments.cases.max(1),
+        only: arguments.term.clone(),
+        ..HardwareOptions::default()
+    };
+    if let Some(jobs) = arguments.jobs {
+        options.jobs = jobs;
+    }
+    let folder = skerry_verifier::target_dir().join("hardware");
+    let mut passed = true;
+    let mut reports = BTreeMap::new();
+    for Subject { name, program } in &subjects(arguments)? {
+        let start = Instant::now();
+        let report = Executor::build(name, &folder).and_then(|executor| {
+            let lines = hardware::read_listing(name)?;
+            hardware::execute(program, name, &lines, &executor, &options)
+        });
+        println!("{name}:");
+        match report {
+            // A term need not be one of every instruction set.
+            Ok(report) if report.forms.is_empty() && options.only.is_some() => {
+                println!("no form of this term");
+            }
+            Ok(report) => {
+                print!("{}", report.text(options.cases, 20));
+                println!("{:.1} s", start.elapsed().as_secs_f64());
+                passed &= report.passed(options.cases);
+                reports.insert(name.clone(), report);
+            }
+            Err(error) => {
+                println!("{error}");
+                passed = false;
+            }
+        }
+    }
+    write_json(arguments, &reports)?;
+    Ok(passed && !reports.is_empty())
+}
+
+/// Writes reports to the file that was asked for, if one was.
+fn write_json(arguments: &Arguments, reports: &impl serde::Serialize) -> Result<(), VerifyError> {
+    let Some(path) = &arguments.json else {
+        return Ok(());
+    };
+    let text = serde_json::to_string_pretty(reports).expect("a report is plain data");
+    std::fs::write(path, text + "\n").map_err(|source| VerifyError::Io {
+        path: path.clone(),
+        source,
+    })
 }
 
 fn print(report: &Report, verbose: bool) {

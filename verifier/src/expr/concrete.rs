@@ -1,9 +1,9 @@
-//! Concrete meaning of the operators, and evaluation of a DAG under an assignment of its variables.
+//! Concrete meaning of the operators.
 //!
-//! Three things use it: constant folding, the check that a counterexample of the solver really is one,
-//! and the evaluation of specs on given inputs.
+//! Two things use it: constant folding, and the evaluation of a DAG under an assignment of its variables (`tape.rs`), by
+//! which counterexamples of the solver are checked and specs are evaluated on given inputs.
 
-use super::{BinOp, CmpOp, Dag, ExprId, Node, Sort};
+use super::{BinOp, CmpOp, ExprId};
 use std::collections::HashMap;
 
 /// The value of an expression.
@@ -99,72 +99,5 @@ pub(super) fn compare(op: CmpOp, width: u32, a: u128, b: u128) -> bool {
         CmpOp::Ule => a <= b,
         CmpOp::Slt => signed(width, a) < signed(width, b),
         CmpOp::Sle => signed(width, a) <= signed(width, b),
-    }
-}
-
-impl Dag {
-    /// Evaluates expressions under an assignment. The result is `None` if a bit-vector wider than 128 bits is met.
-    #[must_use]
-    pub fn evaluate(&self, roots: &[ExprId], assignment: &Assignment) -> Option<Vec<Constant>> {
-        let mut values: HashMap<ExprId, Constant> = HashMap::new();
-        for id in self.reachable(roots) {
-            let value = self.step(id, assignment, &values)?;
-            values.insert(id, value);
-        }
-        Some(roots.iter().map(|root| values[root]).collect())
-    }
-
-    fn step(
-        &self,
-        id: ExprId,
-        assignment: &Assignment,
-        values: &HashMap<ExprId, Constant>,
-    ) -> Option<Constant> {
-        let truth = |id: ExprId| matches!(values[&id], Constant::Bool(true));
-        let bits = |id: ExprId| match values[&id] {
-            Constant::Bits { value, .. } => value,
-            Constant::Bool(_) => panic!("invariant: sorts are checked when nodes are built"),
-        };
-        let sort = self.sort(id);
-        let number = |value: u128| match sort {
-            Sort::BitVec(width) if width <= 128 => Some(Constant::Bits { width, value }),
-            _ => None,
-        };
-        match *self.node(id) {
-            Node::Var(_) => match (assignment.get(&id), sort) {
-                (Some(&value), _) => Some(value),
-                (None, Sort::Bool) => Some(Constant::Bool(false)),
-                (None, Sort::BitVec(_)) => number(0),
-            },
-            Node::Bool(value) => Some(Constant::Bool(value)),
-            Node::Bits { value, .. } => number(value),
-            Node::Not(a) => Some(Constant::Bool(!truth(a))),
-            Node::And(a, b) => Some(Constant::Bool(truth(a) && truth(b))),
-            Node::Or(a, b) => Some(Constant::Bool(truth(a) || truth(b))),
-            Node::Ite(c, a, b) => Some(if truth(c) { values[&a] } else { values[&b] }),
-            Node::Eq(a, b) => Some(Constant::Bool(values[&a] == values[&b])),
-            Node::BvNot(a) => number(!bits(a) & mask(self.width(a))),
-            Node::BvNeg(a) => number(bits(a).wrapping_neg() & mask(self.width(a))),
-            Node::Binary(op, a, b) => number(binary(op, self.width(a), bits(a), bits(b))),
-            Node::Compare(op, a, b) => {
-                Some(Constant::Bool(compare(op, self.width(a), bits(a), bits(b))))
-            }
-            Node::Concat(a, b) => {
-                let low = self.width(b);
-                // Both operands have at least one bit, so in a total of at most 128 bits the shift is by less than
-                // 128.
-                number(0)?;
-                number(bits(a) << low | bits(b))
-            }
-            Node::Float(op, a, b) => {
-                number(super::float::apply(op, self.width(a), bits(a), bits(b)))
-            }
-            Node::Extract { hi, lo, arg } => number((bits(arg) >> lo) & mask(hi - lo + 1)),
-            Node::ZeroExt(_, a) => number(bits(a)),
-            Node::SignExt(width, a) => {
-                number(0)?;
-                number(signed(self.width(a), bits(a)).cast_unsigned() & mask(width))
-            }
-        }
     }
 }

@@ -13,9 +13,11 @@ mod division;
 mod float;
 mod fold;
 mod rebuild;
+mod tape;
 
 pub use concrete::{Assignment, Constant, mask, signed};
 pub use float::{FloatOp, Format, Rounding};
+pub use tape::Tape;
 
 use std::collections::HashMap;
 

@@ -16,6 +16,7 @@ mod ssa;
 mod structure;
 mod sunk;
 mod sunk_uses;
+mod symbolic;
 mod terms;
 mod values;
 mod witness;
@@ -28,6 +29,7 @@ pub use records::{LOAD, Log, PROMISED, Record, STORE, TRAP};
 pub use rules::{Display, Promise};
 pub use structure::{Guard, Subject, WITHOUT_REGISTER};
 pub use sunk::SINKABLE;
+pub use symbolic::{Symbolic, SymbolicEvent, TABLE_NAME};
 
 use crate::expr::{Dag, ExprId};
 use crate::program::Program;

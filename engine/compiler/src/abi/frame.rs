@@ -33,7 +33,7 @@ pub fn slots_size(slots: &StackSlots) -> u64 {
 pub const MAX_FRAME: u64 = 512 << 10;
 
 /// Where the parts of a frame are, and how large it is.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Frame {
     /// The number of bytes by which the stack pointer is lowered below the saved registers: spill slots, stack slots, outgoing area and alignment.
     pub size: u32,

@@ -65,6 +65,45 @@ pub struct Emitter<I: Isa> {
 }
 
 impl<I: Isa> Emitter<I> {
+    /// Code without a frame, for tests: instructions over real registers, and behind them, for each successor of the last
+    /// one, an instruction in place of its block and a trap with the code `end`. Control continues behind the code.
+    #[cfg(test)]
+    pub fn frameless(
+        insts: &[I::Inst],
+        successors: &[I::Inst],
+        end: NonZeroU8,
+        frame: Frame,
+    ) -> FunctionCode {
+        let count = successors.len() as u32;
+        let mut emitter = Emitter::<I> {
+            buffer: CodeBuffer::new(64, successors.len() + 1),
+            frame,
+            stubs: Vec::new(),
+            funcs: Vec::new(),
+            listing: false,
+            protected: false,
+        };
+        let targets: Vec<u32> = (0..count).collect();
+        for inst in insts {
+            I::emit(&mut emitter, inst, &targets, None);
+        }
+        for (label, inst) in (0..count).zip(successors) {
+            emitter.buffer.bind(Label(label));
+            I::emit(&mut emitter, inst, &[], None);
+            I::emit_trap(&mut emitter, end);
+        }
+        let stubs = std::mem::take(&mut emitter.stubs);
+        if !stubs.is_empty() {
+            I::emit(&mut emitter, &I::jump(), &[count], None);
+        }
+        for (label, code, _) in stubs {
+            emitter.buffer.bind(label);
+            I::emit_trap(&mut emitter, code);
+        }
+        emitter.buffer.bind(Label(count));
+        emitter.buffer.finish()
+    }
+
     fn function(&mut self, mut vcode: VCode<I::Inst>, allocation: &Output) {
         let layout = Layout::new::<I>(&vcode, allocation);
         let landings = match self.protected {

@@ -41,6 +41,8 @@ macro_rules! generated_rules {
 }
 
 mod aarch64;
+#[cfg(test)]
+mod forms;
 mod x86_64;
 
 pub use aarch64::Aarch64;

@@ -210,6 +210,24 @@ impl<'f, I: Isa> Lower<'f, I> {
         Ok(lower)
     }
 
+    /// A lowering in which the terminator of the entry is being lowered and nothing is emitted yet, for tests that apply
+    /// terms to registers of their own.
+    #[cfg(test)]
+    pub fn at_entry(func: &'f Function, order: &BlockOrder, features: CpuFeatures) -> Lower<'f, I> {
+        let mut lower =
+            Lower::new(func, order, features, false).expect("a function of no values is lowered");
+        lower.succs = order.blocks[0].succs.clone();
+        let entry = func.layout.entry_block().expect("a function has an entry");
+        lower.root = func.layout.last_inst(entry);
+        lower
+    }
+
+    /// The instructions that were emitted since the last call, in the order of execution.
+    #[cfg(test)]
+    pub fn take_emitted(&mut self) -> Vec<I::Inst> {
+        std::mem::take(&mut self.emitted)
+    }
+
     fn name_value(&mut self, value: Value, loc: SourceLoc) -> Result<(), Unlowered> {
         let ty = self.func.dfg.value_type(value);
         let class = I::class(ty).ok_or_else(|| Unlowered::NoRule {

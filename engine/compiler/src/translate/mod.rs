@@ -60,6 +60,8 @@ pub use module::{
 pub use proposal::explain;
 pub(crate) use proposal::proposal_name;
 pub use signature::{clif_type, indirect_signature, signature};
+#[cfg(test)]
+pub(crate) use trampoline::frontend_config;
 pub use trampoline::{entry_trampoline, host_trampoline};
 
 pub use wasmparser::WasmFeatures;

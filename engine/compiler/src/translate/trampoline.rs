@@ -83,7 +83,7 @@ fn build(func: &mut Function, body: impl FnOnce(&mut FunctionBuilder<'_>, &[Valu
 }
 
 /// The configuration that the SSA builder needs for stack maps, of which there are none.
-pub(super) fn frontend_config() -> TargetFrontendConfig {
+pub(crate) fn frontend_config() -> TargetFrontendConfig {
     TargetFrontendConfig {
         default_call_conv: CallConv::Tail,
         pointer_width: target_lexicon::PointerWidth::U64,

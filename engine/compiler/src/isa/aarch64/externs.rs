@@ -14,9 +14,8 @@ use crate::abi::Callee;
 use crate::abi::frame::slot_offset;
 use crate::lower::context::Flags;
 use crate::lower::externs::*;
-use generated::Context;
 pub use generated::{
-    AccessSize, ExtendKind, OperandSize, RULES, ScalarSize, ShiftKind, constructor_lower,
+    AccessSize, Context, ExtendKind, OperandSize, RULES, ScalarSize, ShiftKind, constructor_lower,
 };
 
 /// The lines of the table.

@@ -27,6 +27,8 @@ mod memory;
 #[macro_use]
 mod table;
 mod externs;
+#[cfg(test)]
+pub(in crate::isa) mod forms;
 mod operands;
 mod regs;
 mod sandbox;

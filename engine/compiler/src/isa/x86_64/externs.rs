@@ -12,8 +12,9 @@ use crate::abi::Callee;
 use crate::lower::context::Flags;
 use crate::lower::externs::*;
 use cranelift_assembler_x64::{self as assembler, inst as asm};
-use generated::{ComparePredicate, Context, FloatSize, OperandSize, RoundMode};
-pub use generated::{RULES, constructor_lower};
+pub use generated::{
+    ComparePredicate, Context, FloatSize, OperandSize, RULES, RoundMode, constructor_lower,
+};
 
 generated_rules!("x86_64");
 

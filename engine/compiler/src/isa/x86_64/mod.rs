@@ -23,6 +23,8 @@ mod inst;
 #[macro_use]
 mod table;
 mod externs;
+#[cfg(test)]
+pub(in crate::isa) mod forms;
 mod operands;
 mod regs;
 mod sandbox;

@@ -38,8 +38,6 @@ pub mod float;
 pub mod vector;
 #[macro_use]
 pub mod terms;
-#[cfg(test)]
-pub mod execute;
 pub mod plain;
 #[cfg(test)]
 pub mod tests;

@@ -171,8 +171,6 @@ macro_rules! shapes {
                             .into_iter()
                             .flatten()
                             .collect(),
-                        regs: vec![$(<$ty as Tell>::reg($param)),*],
-                        operands: vec![$(Box::new(move |state| <$ty as Tell>::operand($param, state))),*],
                     });
                 });
                 samples

@@ -3,7 +3,6 @@
 //! `SKERRY_A64_AS=1 cargo test -p skerry-compiler assembler` also has GNU's assembler make the same bytes of the text
 //! (Debian's package `binutils-aarch64-linux-gnu`).
 
-use super::execute::State;
 use super::{float, int, plain, vector};
 use crate::isa::aarch64::disassemble::disassemble;
 use crate::isa::aarch64::encode::Sink;
@@ -14,18 +13,11 @@ use crate::vcode::MachInst;
 use crate::vcode::reg::Reg;
 use std::num::NonZeroU8;
 
-/// An operand as text, given the state of the processor.
-pub type OperandText = Box<dyn Fn(&State) -> String>;
-
 /// An instruction with what its function was told, in order.
 pub struct Sample {
     pub inst: Inst,
     /// Numbers, and names of conditions, shifts and extensions.
     pub told: Vec<String>,
-    /// The registers among the operands.
-    pub regs: Vec<Option<Reg>>,
-    /// All operands, as `execute.rs` writes them, given the state of the processor.
-    pub operands: Vec<OperandText>,
 }
 
 /// A line of the table.
@@ -38,52 +30,32 @@ pub trait Line: Sync {
 pub trait Tell: Copy + 'static {
     /// The number, or the name in assembler text; nothing for a size, which the registers show.
     fn told(self) -> Option<String>;
-    /// The operand of the term.
-    fn operand(self, state: &State) -> String;
-    /// The register that it is.
-    fn reg(self) -> Option<Reg> {
-        None
-    }
 }
 
 macro_rules! tell {
-    ($($ty:ty: |$value:ident, $state:pat_param| $told:expr, $operand:expr;)*) => {$(
+    ($($ty:ty: |$value:pat_param| $told:expr;)*) => {$(
         impl Tell for $ty {
             fn told(self) -> Option<String> {
                 let $value = self;
-                let _ = $value;
                 $told
-            }
-            fn operand(self, $state: &State) -> String {
-                let $value = self;
-                $operand
             }
         }
     )*};
 }
 
 tell! {
-    OperandSize: |size, _| None, format!("OperandSize.{size:?}");
-    ScalarSize: |size, _| None, format!("ScalarSize.{size:?}");
-    u8: |number, _| Some(number.to_string()), format!("8:{number:x}");
-    u16: |number, _| Some(number.to_string()), format!("16:{number:x}");
-    i32: |number, _| Some(number.to_string()), format!("32:{number:x}");
-    CC: |cc, state| Some(cc.name().to_string()), holds(cc, state.flags()).to_string();
-    ShiftKind: |kind, _| Some(format!("{kind:?}").to_lowercase()), format!("ShiftKind.{kind:?}");
-    ExtendKind: |kind, _| Some(format!("{kind:?}").to_lowercase()), format!("ExtendKind.{kind:?}");
-    Imm5: |imm, _| Some((imm.encode() >> 16).to_string()), format!("64:{:x}", imm.encode() >> 16);
-    Imm12: |imm, _| Some(imm.value().to_string()), format!("64:{:x}", imm.value());
-    ImmLogic: |imm, _| Some(imm.value().to_string()), format!("logic:{:x}:{}", imm.value(), imm.is_wide());
-}
-
-impl Tell for FloatImm {
-    fn told(self) -> Option<String> {
-        Some((self.encode() >> 13).to_string())
-    }
-    /// The bits of the number, which depend on the size: the sample says it.
-    fn operand(self, _: &State) -> String {
-        format!("float:{:x}", self.encode() >> 13)
-    }
+    OperandSize: |_| None;
+    ScalarSize: |_| None;
+    u8: |number| Some(number.to_string());
+    u16: |number| Some(number.to_string());
+    i32: |number| Some(number.to_string());
+    CC: |cc| Some(cc.name().to_string());
+    ShiftKind: |kind| Some(format!("{kind:?}").to_lowercase());
+    ExtendKind: |kind| Some(format!("{kind:?}").to_lowercase());
+    Imm5: |imm| Some((imm.encode() >> 16).to_string());
+    Imm12: |imm| Some(imm.value().to_string());
+    ImmLogic: |imm| Some(imm.value().to_string());
+    FloatImm: |imm| Some((imm.encode() >> 13).to_string());
 }
 
 impl Tell for Reg {
@@ -93,33 +65,6 @@ impl Tell for Reg {
             crate::isa::aarch64::regs::STACK => "sp".to_string(),
             _ => real.hw_enc().to_string(),
         })
-    }
-    fn operand(self, state: &State) -> String {
-        state.bits(self)
-    }
-    fn reg(self) -> Option<Reg> {
-        Some(self)
-    }
-}
-
-/// Whether a condition holds, given N, Z, C and V (Arm ARM, C1.2.4).
-fn holds(cc: CC, nzcv: u8) -> bool {
-    let [n, z, c, v] = [3, 2, 1, 0].map(|bit| nzcv >> bit & 1 == 1);
-    match cc {
-        CC::EQ => z,
-        CC::NE => !z,
-        CC::HS => c,
-        CC::LO => !c,
-        CC::MI => n,
-        CC::PL => !n,
-        CC::VS => v,
-        CC::VC => !v,
-        CC::HI => c && !z,
-        CC::LS => !c || z,
-        CC::GE => n == v,
-        CC::LT => n != v,
-        CC::GT => !z && n == v,
-        CC::LE => z || n != v,
     }
 }
 
