@@ -2,6 +2,8 @@
 //! contains the binary, installed under `target/solver/` on first use.
 
 use crate::VerifyError;
+use std::fs::File;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -33,11 +35,7 @@ pub fn solver(target: &Path) -> Result<Solver, VerifyError> {
     if let Ok(found) = probe(Path::new("z3")) {
         return Ok(found);
     }
-    let folder = target.join("solver");
-    let binary = folder.join("bin").join("z3");
-    if !binary.exists() {
-        install(target, &folder).map_err(|problem| failure(&problem))?;
-    }
+    let binary = installed_once(target, install).map_err(|problem| failure(&problem))?;
     probe(&binary).map_err(|problem| failure(&format!("{}: {problem}", binary.display())))
 }
 
@@ -76,52 +74,105 @@ fn parse_version(text: &str) -> Option<(u32, u32)> {
     Some((numbers.next()??, numbers.next()??))
 }
 
-/// Installs into a temporary folder and then renames that, so that two runs at once do no harm.
-fn install(target: &Path, folder: &Path) -> Result<(), String> {
-    eprintln!(
-        "verify: no z3 found; installing {PACKAGE} into {} (once)",
-        folder.display()
-    );
-    let beside = target.join(format!("solver-new-{}", std::process::id()));
-    std::fs::create_dir_all(&beside).map_err(|error| error.to_string())?;
+/// The binary below `target`. If it is not there yet, one thread of one process installs it into a new folder, while
+/// the others wait; the folder gets its name when it is complete.
+fn installed_once(
+    target: &Path,
+    install: impl FnOnce(&Path) -> Result<(), String>,
+) -> Result<PathBuf, String> {
+    let folder = target.join("solver");
+    let binary = folder.join("bin").join("z3");
+    if binary.exists() {
+        return Ok(binary);
+    }
+    let lock = target.join("solver.lock");
+    let at_lock = |error: std::io::Error| format!("{}: {error}", lock.display());
+    std::fs::create_dir_all(target).map_err(at_lock)?;
+    let held = File::create(&lock).map_err(at_lock)?;
+    held.lock().map_err(at_lock)?;
+    if binary.exists() {
+        return Ok(binary);
+    }
+    // What an interrupted run left is not complete.
+    let new = target.join("solver-new");
+    for old in [&new, &folder] {
+        match std::fs::remove_dir_all(old) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                return Err(format!("{}: {error}", old.display()));
+            }
+            _ => {}
+        }
+    }
+    let in_new = |error: std::io::Error| format!("{}: {error}", new.display());
+    std::fs::create_dir_all(&new).map_err(in_new)?;
+    install(&new)?;
+    if !new.join("bin").join("z3").exists() {
+        return Err(format!("the wheel of {PACKAGE} contains no bin/z3"));
+    }
+    std::fs::rename(&new, &folder).map_err(in_new)?;
+    Ok(binary)
+}
+
+/// Lets pip install the package into a folder.
+fn install(folder: &Path) -> Result<(), String> {
+    eprintln!("verify: no z3 found; installing {PACKAGE} (once)");
     let output = Command::new("python3")
         .args(["-m", "pip", "install", "--quiet", "--no-deps"])
         .args(["--disable-pip-version-check", "--target"])
-        .arg(&beside)
+        .arg(folder)
         .arg(PACKAGE)
-        .output();
-    let result = match output {
-        Err(error) => Err(format!("python3 does not start: {error}")),
-        Ok(output) if !output.status.success() => {
-            let text = String::from_utf8_lossy(&output.stderr);
-            let last = text.lines().rev().find(|line| !line.trim().is_empty());
-            Err(format!(
-                "pip cannot install {PACKAGE}: {}",
-                last.unwrap_or("no reason given").trim()
-            ))
-        }
-        Ok(_) if !beside.join("bin").join("z3").exists() => {
-            Err(format!("the wheel of {PACKAGE} contains no bin/z3"))
-        }
-        Ok(_) => {
-            let installed = || folder.join("bin").join("z3").exists();
-            if !installed() {
-                // An interrupted run of an older version may have left the folder incomplete.
-                let _ = std::fs::remove_dir_all(folder);
-            }
-            match std::fs::rename(&beside, folder) {
-                Err(error) if !installed() => Err(error.to_string()),
-                _ => Ok(()),
-            }
-        }
-    };
-    let _ = std::fs::remove_dir_all(&beside);
-    result
+        .output()
+        .map_err(|error| format!("python3 does not start: {error}"))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let text = String::from_utf8_lossy(&output.stderr);
+    let last = text.lines().rev().find(|line| !line.trim().is_empty());
+    let reason = last.unwrap_or("no reason given").trim();
+    Err(format!("pip cannot install {PACKAGE}: {reason}"))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::parse_version;
+    use super::{installed_once, parse_version};
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    /// Tests of one process, and processes, ask for the solver at the same time on a fresh machine.
+    #[test]
+    fn threads_that_ask_at_once_install_once() {
+        let target = crate::target_dir()
+            .join("tmp")
+            .join("solver-installed-once");
+        let _ = std::fs::remove_dir_all(&target);
+        // What an interrupted run left.
+        std::fs::create_dir_all(target.join("solver").join("lib")).unwrap();
+        let installations = AtomicUsize::new(0);
+        let ask = || {
+            let install = |folder: &std::path::Path| {
+                installations.fetch_add(1, Ordering::SeqCst);
+                std::fs::create_dir(folder.join("bin")).unwrap();
+                std::thread::sleep(std::time::Duration::from_millis(50));
+                std::fs::write(folder.join("bin").join("z3"), "").unwrap();
+                Ok(())
+            };
+            let binary = installed_once(&target, install).unwrap();
+            assert!(binary.exists());
+        };
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(ask);
+            }
+        });
+        assert_eq!(installations.into_inner(), 1);
+    }
+
+    #[test]
+    fn a_package_without_the_solver_is_an_error() {
+        let target = crate::target_dir().join("tmp").join("solver-without");
+        let _ = std::fs::remove_dir_all(&target);
+        let message = installed_once(&target, |_| Ok(())).unwrap_err();
+        assert!(message.contains("contains no bin/z3"), "{message}");
+    }
 
     #[test]
     fn versions_are_read() {
